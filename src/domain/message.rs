@@ -1,0 +1,126 @@
+//! The messages of the public contract: a request, a reply, an error reply.
+//!
+//! These types hold what a message says; how it is written as bytes is [`super::codec`]'s business.
+
+use serde_json::value::RawValue;
+
+use super::{Classification, ErrorCode, IntentName};
+
+/// The `type` of a request that names none.
+pub const REQUEST_TYPE: &str = "chat.request";
+/// The `type` of a reply.
+pub const REPLY_TYPE: &str = "chat.reply";
+/// The `type` of an error reply.
+pub const ERROR_TYPE: &str = "chat.error";
+/// The `sender` of every reply.
+pub const SENDER: &str = "chatbot";
+/// The longest `id`, `type`, `sender` and `receiver`, in bytes: AMQP's short string.
+pub const MAX_SHORT: usize = 255;
+
+/// A user's message: natural-language text and the header that says from whom it came.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// The message's type; [`REQUEST_TYPE`] where the client names none.
+    pub kind: Option<String>,
+    /// The client's name for this message.
+    pub id: Option<String>,
+    /// Who sent it.
+    pub sender: Option<String>,
+    /// For whom it is.
+    pub receiver: Option<String>,
+    /// The conversation that it belongs to.
+    pub conversation: Option<String>,
+    /// The user's language, as a BCP 47 tag.
+    pub locale: Option<String>,
+    /// The client's own data, a JSON object, handed back byte for byte.
+    pub metadata: Option<Box<RawValue>>,
+    /// The user's text; never empty or only white space.
+    pub text: String,
+}
+
+/// The answer to a request.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// This message's own id.
+    pub id: String,
+    /// The id of the request.
+    pub in_reply_to: Option<String>,
+    /// Whoever sent the request.
+    pub receiver: Option<String>,
+    /// The request's conversation.
+    pub conversation: Option<String>,
+    /// The request's metadata, byte for byte.
+    pub metadata: Option<Box<RawValue>>,
+    /// The answer's text.
+    pub text: String,
+    /// The language of the text chosen.
+    pub locale: Option<String>,
+    /// What the request was taken to mean.
+    pub intent: IntentName,
+    /// How it was classified; none where the client addressed the intent itself.
+    pub classification: Option<Classification>,
+}
+
+/// What is sent where no answer can be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorReply {
+    /// This message's own id.
+    pub id: String,
+    /// The id of the request, where it could be read.
+    pub in_reply_to: Option<String>,
+    /// What went wrong.
+    pub error: MessageError,
+}
+
+/// What went wrong with one message, as the client is told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct MessageError {
+    /// The machine's word for it.
+    pub code: ErrorCode,
+    /// A sentence for a person; never holds the user's text.
+    pub message: String,
+}
+
+impl MessageError {
+    /// An error reply's content.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+impl Request {
+    /// The message's type, [`REQUEST_TYPE`] where it named none.
+    pub fn kind(&self) -> &str {
+        self.kind.as_deref().unwrap_or(REQUEST_TYPE)
+    }
+}
+
+impl PartialEq for Request {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.kind, &self.id, &self.sender, &self.receiver, &self.conversation, &self.locale, &self.text)
+            == (&other.kind, &other.id, &other.sender, &other.receiver, &other.conversation, &other.locale, &other.text)
+            && raw(&self.metadata) == raw(&other.metadata)
+    }
+}
+
+impl PartialEq for Reply {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.id, &self.in_reply_to, &self.receiver, &self.conversation, &self.text, &self.locale, &self.intent)
+            == (
+                &other.id,
+                &other.in_reply_to,
+                &other.receiver,
+                &other.conversation,
+                &other.text,
+                &other.locale,
+                &other.intent,
+            )
+            && self.classification == other.classification
+            && raw(&self.metadata) == raw(&other.metadata)
+    }
+}
+
+fn raw(value: &Option<Box<RawValue>>) -> Option<&str> {
+    value.as_deref().map(RawValue::get)
+}

@@ -1,0 +1,12 @@
+//! The words of the trade: requests, replies, intents, outcomes, and the message codec.
+//!
+//! **Invariant:** pure. No I/O, no AMQP, no clock; only std, serde, compression and charsets.
+
+pub mod codec;
+mod intent;
+mod message;
+mod outcome;
+
+pub use intent::{Classification, IntentName, InvalidName, Prediction, Scored, is_valid_name};
+pub use message::{ERROR_TYPE, ErrorReply, MAX_SHORT, MessageError, REPLY_TYPE, REQUEST_TYPE, Reply, Request, SENDER};
+pub use outcome::{DeadLetter, DeadReason, ErrorCode, Outcome};

@@ -1,0 +1,148 @@
+//! What becomes of a message: the five outcomes, and the reasons for the one that fails.
+
+use std::{fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Classification, IntentName, MessageError, Reply};
+
+/// The error codes of the public contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// The message isn't what the contract asks for.
+    InvalidMessage,
+    /// A content type or encoding that isn't spoken here.
+    UnsupportedMediaType,
+    /// Larger than `worker.max_body`, as received or decompressed.
+    PayloadTooLarge,
+    /// Nobody binds its routing key.
+    Unroutable,
+    /// The intent's handler can't answer it.
+    HandlerFailed,
+    /// Its deadline passed before it was answered.
+    DeadlineExceeded,
+    /// It ended the worker that handled it, more than once.
+    Crashed,
+    /// The model couldn't be asked.
+    ModelUnavailable,
+    /// The model or handler took too long.
+    Timeout,
+    /// Too much is waiting.
+    Overloaded,
+    /// A fault of the worker's.
+    Internal,
+}
+
+impl ErrorCode {
+    /// The code as written in an error reply.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidMessage => "invalid_message",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::PayloadTooLarge => "payload_too_large",
+            Self::Unroutable => "unroutable",
+            Self::HandlerFailed => "handler_failed",
+            Self::DeadlineExceeded => "deadline_exceeded",
+            Self::Crashed => "crashed",
+            Self::ModelUnavailable => "model_unavailable",
+            Self::Timeout => "timeout",
+            Self::Overloaded => "overloaded",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// Whether the same request may succeed later.
+    pub fn is_retryable(self) -> bool {
+        matches!(self, Self::ModelUnavailable | Self::Timeout | Self::Overloaded | Self::Internal)
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why a message is in a dead-letter queue: the header `chatbot-dead-reason`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DeadReason {
+    /// The client is told this too.
+    Error(ErrorCode),
+    /// `reply_to` names a place where the worker never replies, or one that broke the connection.
+    ReplyAddress,
+    /// The queue that `reply_to` names refused the reply.
+    ReplyRefused,
+    /// It is itself a reply or an error reply; answering it could go on for ever.
+    NotARequest,
+}
+
+impl DeadReason {
+    /// The reason as written in the header.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error(code) => code.as_str(),
+            Self::ReplyAddress => "reply_address",
+            Self::ReplyRefused => "reply_refused",
+            Self::NotARequest => "not_a_request",
+        }
+    }
+
+    /// What the client is told; none where it can't or mustn't be.
+    pub fn error_code(self) -> Option<ErrorCode> {
+        match self {
+            Self::Error(code) => Some(code),
+            Self::ReplyAddress | Self::ReplyRefused | Self::NotARequest => None,
+        }
+    }
+}
+
+impl fmt::Display for DeadReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why a message is dead-lettered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The machine's word for it.
+    pub reason: DeadReason,
+    /// A sentence for whoever reads the dead letter; never holds the user's text.
+    pub message: String,
+}
+
+impl From<MessageError> for DeadLetter {
+    fn from(error: MessageError) -> Self {
+        Self { reason: DeadReason::Error(error.code), message: error.message }
+    }
+}
+
+/// What becomes of a message. There is no 'requeue', so that a hot loop can't be written.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// Answer it.
+    Reply(Box<Reply>),
+    /// Hand it to the queue of its intent.
+    Forward {
+        /// The intent.
+        intent: IntentName,
+        /// How it was classified.
+        classification: Box<Classification>,
+    },
+    /// Set it apart with the messages that were there when a worker died.
+    Suspect,
+    /// Count one more start of a suspect, and start it when it comes back.
+    Start,
+    /// Try again later.
+    Retry {
+        /// One of the configured delays.
+        delay: Duration,
+        /// What went wrong this time.
+        error: MessageError,
+    },
+    /// Keep it with the reason, and tell the client.
+    DeadLetter(DeadLetter),
+    /// Nobody waits for an answer.
+    Drop,
+}

@@ -1,0 +1,10 @@
+//! `chatbot-worker` answers chat messages over RabbitMQ: it classifies their intent, replies, and loses nothing.
+//!
+//! The crate's layout, with its invariants, is `docs/ARCHITECTURE.md`. Data flows one way:
+//! delivery → [`domain::codec`] → `pipeline` → [`domain::Outcome`] → `amqp::settle`.
+
+pub mod app;
+pub mod config;
+pub mod domain;
+pub mod handler;
+pub mod model;
