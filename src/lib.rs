@@ -3,8 +3,11 @@
 //! The crate's layout, with its invariants, is `docs/ARCHITECTURE.md`. Data flows one way:
 //! delivery → [`domain::codec`] → `pipeline` → [`domain::Outcome`] → `amqp::settle`.
 
+pub mod amqp;
 pub mod app;
 pub mod config;
 pub mod domain;
 pub mod handler;
 pub mod model;
+pub mod pipeline;
+pub mod retry;

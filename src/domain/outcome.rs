@@ -127,13 +127,12 @@ pub enum Outcome {
     Forward {
         /// The intent.
         intent: IntentName,
-        /// How it was classified.
-        classification: Box<Classification>,
+        /// How it was classified; none where the client addressed the intent.
+        classification: Option<Box<Classification>>,
     },
-    /// Set it apart with the messages that were there when a worker died.
+    /// Set it apart with the messages that were there when a worker died, to be started there; or, where it is there,
+    /// count one more start before it is made.
     Suspect,
-    /// Count one more start of a suspect, and start it when it comes back.
-    Start,
     /// Try again later.
     Retry {
         /// One of the configured delays.

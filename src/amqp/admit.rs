@@ -1,0 +1,138 @@
+//! What is decided of a message before, or without, asking a model: from its headers and properties.
+//!
+//! **Invariant:** pure; the same message gives the same decision.
+
+use super::{
+    Names, WorkQueue,
+    properties::Received,
+    reply_to::{self, ReplyTo},
+};
+use crate::{
+    domain::{
+        DeadLetter, DeadReason, ErrorCode, MessageError, Outcome,
+        codec::decode_request,
+    },
+    pipeline::{Job, Stage, deadline_exceeded},
+    retry::RetryPolicy,
+};
+
+/// A message that was delivered so often before is set apart: it may be what ended the workers.
+const SUSPICIOUS_DELIVERIES: u64 = 2;
+/// How often a suspect is started.
+const MAX_STARTS: u32 = 2;
+
+/// What becomes of a message, or what the pipeline has to decide.
+#[derive(Debug)]
+pub enum Admission {
+    /// For the pipeline.
+    Work(Box<Job>),
+    /// Decided.
+    Decided(Outcome),
+}
+
+/// Where the answer goes, as far as the address is allowed.
+pub type Address = Result<Option<ReplyTo>, reply_to::ReplyAddressError>;
+
+/// Decides what can be decided of a message from a work queue at `now` (Unix milliseconds).
+pub fn admit(received: &Received, queue: &WorkQueue, address: &Address, max_body: usize, now: u64) -> Admission {
+    match check(received, queue, address, max_body, now) {
+        Ok(job) => Admission::Work(Box::new(job)),
+        Err(outcome) => Admission::Decided(outcome),
+    }
+}
+
+fn check(
+    received: &Received,
+    queue: &WorkQueue,
+    address: &Address,
+    max_body: usize,
+    now: u64,
+) -> Result<Job, Outcome> {
+    if received.is_reply() {
+        return Err(dead(DeadReason::NotARequest, "it is itself a reply, by its type"));
+    }
+    if let Some(letter) = received.unreadable() {
+        return Err(Outcome::DeadLetter(letter));
+    }
+    if let Err(refused) = address {
+        return Err(dead(DeadReason::ReplyAddress, &refused.to_string()));
+    }
+    let time_left = received.trail.time_left(now);
+    if time_left.is_some_and(|left| left.is_zero()) {
+        return Err(Outcome::DeadLetter(deadline_exceeded().into()));
+    }
+    if *queue == WorkQueue::Suspects {
+        suspect(received)?;
+    } else if received.redelivered && received.delivery_count >= SUSPICIOUS_DELIVERIES {
+        return Err(Outcome::Suspect);
+    }
+    let request = decode_request(&received.envelope(), &received.body, max_body).map_err(Outcome::DeadLetter)?;
+    Ok(Job { request, stage: stage(received), attempt: received.trail.attempt, time_left })
+}
+
+/// A suspect is started when it comes for the first time; when it comes again, the start before has ended a worker (or
+/// its session), and the next is counted before it is made.
+fn suspect(received: &Received) -> Result<(), Outcome> {
+    match (received.trail.starts, received.redelivered) {
+        (1..=MAX_STARTS, false) => Ok(()),
+        (0..MAX_STARTS, _) => Err(Outcome::Suspect),
+        _ => Err(dead(
+            DeadReason::Error(ErrorCode::Crashed),
+            "the worker, or its connection, was lost each time that it was started",
+        )),
+    }
+}
+
+fn stage(received: &Received) -> Stage {
+    match received.intent() {
+        Some(intent) => {
+            let classification = received.trail.classification.clone();
+            Stage::Handle { intent: intent.clone(), classification: classification.map(Box::new) }
+        }
+        None => Stage::Classify,
+    }
+}
+
+/// What becomes of a message that the broker itself put into [`Names::died`]: told from headers alone.
+pub fn died(received: &Received, address: &Address, names: &Names, retry: &RetryPolicy, now: u64) -> Outcome {
+    if received.is_reply() {
+        return dead(DeadReason::NotARequest, "it is itself a reply, by its type");
+    }
+    if let Err(refused) = address {
+        return dead(DeadReason::ReplyAddress, &refused.to_string());
+    }
+    let queue = received.first_death("queue").unwrap_or("a queue");
+    let error = match received.first_death("reason") {
+        Some("expired") => deadline_exceeded(),
+        Some("rejected") => {
+            MessageError::new(ErrorCode::HandlerFailed, format!("whoever consumes '{queue}' rejected the message"))
+        }
+        Some("delivery_limit") => MessageError::new(
+            ErrorCode::Crashed,
+            format!("the broker gave up after delivering it from '{queue}' too often"),
+        ),
+        Some("maxlen") => MessageError::new(ErrorCode::Overloaded, format!("'{queue}' is full")),
+        Some(other) => MessageError::new(ErrorCode::Internal, format!("the broker took it out of '{queue}': {other}")),
+        // A worker's own forward comes here where its intent's queue is missing: that may pass.
+        None if is_own_forward(received, names) => {
+            let error = MessageError::new(ErrorCode::Internal, "the queue of its intent was missing");
+            return retry.decide(error, received.trail.attempt, received.trail.time_left(now));
+        }
+        None => MessageError::new(
+            ErrorCode::Unroutable,
+            format!("no queue takes the routing key '{}'; use request or intent.<name>", received.routing_key),
+        ),
+    };
+    // Tried in vain, and no attempt is left: the last word, whatever the code allows.
+    Outcome::DeadLetter(error.into())
+}
+
+fn is_own_forward(received: &Received, names: &Names) -> bool {
+    let intent = received.trail.intent.as_ref();
+    received.trail.first_queue.is_some() && intent.is_some_and(|intent| Names::intent_key(intent) == received.routing_key)
+        && names.work_queue(&names.queue(&received.first_queue())).is_some()
+}
+
+fn dead(reason: DeadReason, message: &str) -> Outcome {
+    Outcome::DeadLetter(DeadLetter { reason, message: message.to_owned() })
+}

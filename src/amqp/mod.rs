@@ -1,0 +1,24 @@
+//! Everything that speaks AMQP; the only place that names lapin.
+//!
+//! **Invariant:** data flows one way: delivery → [`properties`] → [`admit`] → pipeline → outcome → [`settle`].
+
+pub mod admit;
+mod clock;
+pub mod connection;
+mod events;
+pub mod names;
+pub mod properties;
+pub mod publisher;
+pub mod replies;
+pub mod reply_to;
+pub mod session;
+pub mod settings;
+pub mod settle;
+pub mod topology;
+pub mod trail;
+mod wire;
+pub mod worker;
+
+pub use names::{Names, WorkQueue};
+pub use settings::Settings;
+pub use worker::{Fatal, Worker};

@@ -1,0 +1,151 @@
+//! The names of exchanges, queues, routing keys and headers; all of them, in this one place.
+//!
+//! **Invariant:** an exchange's and an intent's name hold no dot, so that no two objects can share a name.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use crate::domain::{IntentName, InvalidName, is_valid_name};
+
+/// Header of ours: the intent that a forwarded message goes to.
+pub const INTENT: &str = "chatbot-intent";
+/// Header of ours: how a forwarded message was classified, as JSON.
+pub const CLASSIFICATION: &str = "chatbot-classification";
+/// Header of ours: the number of this attempt, from 1.
+pub const ATTEMPT: &str = "chatbot-attempt";
+/// Header of ours: how often a suspect was started.
+pub const STARTS: &str = "chatbot-starts";
+/// Header of ours: which retry queue, by its delay in milliseconds.
+pub const RETRY_DELAY: &str = "chatbot-retry-delay-ms";
+/// Header of ours: when the answer is of no more use, in Unix milliseconds.
+pub const DEADLINE: &str = "chatbot-deadline";
+/// Header of ours: the first work queue.
+pub const FIRST_QUEUE: &str = "chatbot-queue";
+/// Header of ours: the routing key with which the client published.
+pub const FIRST_ROUTING_KEY: &str = "chatbot-routing-key";
+/// Header of ours: when a worker first saw it, in Unix milliseconds.
+pub const FIRST_SEEN: &str = "chatbot-first-seen";
+/// Header of ours: the `user_id` that the client published with.
+pub const USER_ID: &str = "chatbot-user-id";
+/// Header of ours on a dead letter: the reason.
+pub const DEAD_REASON: &str = "chatbot-dead-reason";
+/// Header of ours on a dead letter: the reason in a sentence.
+pub const DEAD_ERROR: &str = "chatbot-dead-error";
+/// Header of ours on a dead letter: when, in Unix milliseconds.
+pub const DEAD_AT: &str = "chatbot-dead-at";
+/// Header of ours on a dead letter: which worker.
+pub const DEAD_WORKER: &str = "chatbot-dead-worker";
+/// What all headers of ours begin with.
+pub const OUR_HEADERS: &str = "chatbot-";
+/// The client asks for a compressed reply with this header.
+pub const ACCEPT_ENCODING: &str = "accept-encoding";
+
+/// The routing keys that reach [`WorkQueue::Requests`].
+pub const REQUESTS_BINDING: &str = "request.#";
+
+/// A queue of messages to be worked on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum WorkQueue {
+    /// Texts to classify.
+    Requests,
+    /// Requests of one intent.
+    Intent(IntentName),
+    /// Messages that were there when a worker died more than once.
+    Suspects,
+}
+
+/// Names derived from the exchange's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    exchange: Arc<str>,
+}
+
+impl Names {
+    /// Names under an exchange.
+    ///
+    /// # Errors
+    /// [`InvalidName`] where the exchange's name doesn't match `[A-Za-z0-9_-]{1,64}`.
+    pub fn new(exchange: &str) -> Result<Self, InvalidName> {
+        if is_valid_name(exchange) { Ok(Self { exchange: exchange.into() }) } else { Err(InvalidName(exchange.into())) }
+    }
+
+    /// The topic exchange where clients publish.
+    pub fn exchange(&self) -> &str {
+        &self.exchange
+    }
+
+    /// The headers exchange before the retry queues.
+    pub fn retry_exchange(&self) -> String {
+        format!("{}.retry", self.exchange)
+    }
+
+    /// The retry queue of a delay.
+    pub fn retry_queue(&self, delay: Duration) -> String {
+        format!("{}.retry.{}", self.exchange, delay.as_millis())
+    }
+
+    /// The fanout exchange, and the queue behind it, where the broker itself puts messages.
+    pub fn died(&self) -> String {
+        format!("{}.died", self.exchange)
+    }
+
+    /// A work queue's name.
+    pub fn queue(&self, queue: &WorkQueue) -> String {
+        match queue {
+            WorkQueue::Requests => format!("{}.requests", self.exchange),
+            WorkQueue::Intent(intent) => format!("{}.intent.{intent}", self.exchange),
+            WorkQueue::Suspects => format!("{}.suspects", self.exchange),
+        }
+    }
+
+    /// The work queue of a name; none where no work queue is named so.
+    pub fn work_queue(&self, name: &str) -> Option<WorkQueue> {
+        match name.strip_prefix(&*self.exchange)?.strip_prefix('.')? {
+            "requests" => Some(WorkQueue::Requests),
+            "suspects" => Some(WorkQueue::Suspects),
+            other => Some(WorkQueue::Intent(IntentName::new(other.strip_prefix("intent.")?).ok()?)),
+        }
+    }
+
+    /// The dead-letter queue of the queue named so.
+    pub fn dead(queue: &str) -> String {
+        format!("{queue}.dead")
+    }
+
+    /// The routing key of an intent.
+    pub fn intent_key(intent: &IntentName) -> String {
+        format!("intent.{intent}")
+    }
+
+    /// Whether a queue belongs to this worker's topology, by its name.
+    pub fn is_ours(&self, queue: &str) -> bool {
+        queue.strip_prefix(&*self.exchange).is_some_and(|rest| rest.starts_with('.'))
+    }
+}
+
+impl fmt::Display for WorkQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Requests => f.write_str("requests"),
+            Self::Intent(intent) => write!(f, "intent.{intent}"),
+            Self::Suspects => f.write_str("suspects"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may")]
+
+    use super::*;
+
+    #[test]
+    fn a_work_queue_is_found_again_by_its_name() {
+        let names = Names::new("shop").unwrap();
+        for queue in [WorkQueue::Requests, WorkQueue::Suspects, WorkQueue::Intent(IntentName::new("refund").unwrap())] {
+            assert_eq!(names.work_queue(&names.queue(&queue)), Some(queue));
+        }
+        for other in ["shop", "shop.died", "shop.requests.dead", "shop.intent.a.dead", "shop2.requests", "", "shop.intent."] {
+            assert_eq!(names.work_queue(other), None, "{other}");
+        }
+    }
+}

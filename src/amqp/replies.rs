@@ -1,0 +1,163 @@
+//! The connection for replies.
+//!
+//! Whoever sends a request chooses where its reply goes, and on RabbitMQ 3.10 and 4.0 a malformed direct reply-to address
+//! closes the connection that publishes to it. Replies are pipelined, so nobody can tell which one it was. Losing this
+//! connection therefore doesn't end the session: it is opened again for whatever comes, and the direct replies that were
+//! unconfirmed are sent again one at a time on a connection of their own, until the one that breaks that too is known.
+//!
+//! **Invariant:** only an address that broke a connection when it was alone on it is called bad.
+
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use tokio::{sync::Mutex, time::sleep};
+
+use super::{
+    connection::Link,
+    events,
+    publisher::{Message, PublishError, Publisher},
+    settings::Broker,
+};
+
+/// How long to wait before a refused reply is tried again.
+const REFUSED_DELAYS: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(250)];
+/// How often a connection is opened again for one reply, where no address is known to be at fault.
+const REOPENS: usize = 3;
+
+/// Why a reply didn't arrive.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReplyError {
+    /// The queue is gone: nobody is there to hear.
+    #[error("the reply queue is gone ({0})")]
+    Gone(String),
+    /// The queue refused it, three times.
+    #[error("the reply queue refused the reply {} times; it may be full", REFUSED_DELAYS.len() + 1)]
+    Refused,
+    /// The address breaks the connection that publishes to it.
+    #[error("the broker closes the connection that publishes to this reply_to: {0}")]
+    BadAddress(String),
+    /// The broker can't be reached.
+    #[error("{0}")]
+    Lost(String),
+}
+
+/// Publishes replies.
+pub struct Replies {
+    broker: Broker,
+    name: String,
+    current: RwLock<Arc<Publisher>>,
+    reopening: Mutex<()>,
+    quarantine: Mutex<Option<Publisher>>,
+}
+
+impl Replies {
+    /// Opens the connection.
+    ///
+    /// # Errors
+    /// A text that says why the broker can't be reached.
+    pub async fn open(broker: &Broker, name: &str) -> Result<Self, String> {
+        let publisher = open(broker, name).await?;
+        Ok(Self {
+            broker: broker.clone(),
+            name: name.to_owned(),
+            current: RwLock::new(Arc::new(publisher)),
+            reopening: Mutex::new(()),
+            quarantine: Mutex::new(None),
+        })
+    }
+
+    /// Publishes a reply and waits for the confirm. `direct` tells that the address is RabbitMQ's direct reply-to.
+    ///
+    /// # Errors
+    /// [`ReplyError`].
+    pub async fn send(&self, message: &Message, direct: bool) -> Result<(), ReplyError> {
+        let mut reopens = 0;
+        let mut refusals = REFUSED_DELAYS.iter();
+        loop {
+            let publisher = self.publisher().await.map_err(ReplyError::Lost)?;
+            match publisher.publish(message).await {
+                Ok(()) => return Ok(()),
+                Err(PublishError::Returned(why)) => return Err(ReplyError::Gone(why)),
+                Err(PublishError::Nacked) => match refusals.next() {
+                    Some(delay) => sleep(*delay).await,
+                    None => return Err(ReplyError::Refused),
+                },
+                Err(PublishError::Lost(_)) if direct => return self.send_alone(message).await,
+                Err(PublishError::Lost(why)) => {
+                    reopens += 1;
+                    if reopens > REOPENS {
+                        return Err(ReplyError::Lost(why));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Closes the connections in order.
+    pub async fn close(&self, within: Duration) {
+        let publisher = self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
+        publisher.link().close(within).await;
+        if let Some(publisher) = self.quarantine.lock().await.take() {
+            publisher.link().close(within).await;
+        }
+    }
+
+    /// The connection that stands, opened again where it was lost.
+    async fn publisher(&self) -> Result<Arc<Publisher>, String> {
+        let current = || self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let publisher = current();
+        if publisher.is_open() {
+            return Ok(publisher);
+        }
+        let _one = self.reopening.lock().await;
+        let publisher = current();
+        if publisher.is_open() {
+            return Ok(publisher);
+        }
+        let opened = Arc::new(open(&self.broker, &self.name).await?);
+        events::reconnected("replies");
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = opened.clone();
+        Ok(opened)
+    }
+
+    /// Sends one reply with nothing else on the connection.
+    async fn send_alone(&self, message: &Message) -> Result<(), ReplyError> {
+        let mut quarantine = self.quarantine.lock().await;
+        let mut failed = String::new();
+        for _ in 0..=REOPENS {
+            let publisher = match quarantine.take() {
+                Some(publisher) if publisher.is_open() => publisher,
+                _ => open(&self.broker, &format!("{} (quarantine)", self.name)).await.map_err(ReplyError::Lost)?,
+            };
+            match publisher.publish(message).await {
+                Err(PublishError::Lost(why)) => {
+                    // The confirm's error can come before the connection's; the connection's tells whose fault it was.
+                    let _ = tokio::time::timeout(self.broker.connect_timeout, publisher.link().ended()).await;
+                    if publisher.link().was_at_fault() {
+                        return Err(ReplyError::BadAddress(why));
+                    }
+                    failed = why;
+                }
+                result => {
+                    *quarantine = Some(publisher);
+                    return match result {
+                        Err(PublishError::Nacked) => Err(ReplyError::Refused),
+                        Err(PublishError::Returned(why)) => Err(ReplyError::Gone(why)),
+                        _ => Ok(()),
+                    };
+                }
+            }
+        }
+        Err(ReplyError::Lost(failed))
+    }
+}
+
+async fn open(broker: &Broker, name: &str) -> Result<Publisher, String> {
+    let link = Link::open(broker, name).await.map_err(|error| error.to_string())?;
+    tokio::time::timeout(broker.connect_timeout, Publisher::open(link, broker.confirm_timeout))
+        .await
+        .map_err(|_| format!("no channel within {:?}", broker.connect_timeout))?
+        .map_err(|error| error.to_string())
+}

@@ -1,0 +1,375 @@
+//! A session: three connections, a channel and a consumer for each queue, and a task for each delivery.
+//!
+//! **Invariant:** it is built as a whole and torn down as a whole; whatever is lost (a connection, a channel, a consumer)
+//! ends it. Every task that it spawns has ended before it returns.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use futures_util::{StreamExt, future::try_join_all};
+use lapin::{
+    Channel, Consumer,
+    options::{BasicConsumeOptions, BasicQosOptions},
+    types::FieldTable,
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    WorkQueue,
+    admit::{self, Admission},
+    clock::now_ms,
+    connection::{ConnectError, Link},
+    events,
+    properties::{Received, short},
+    publisher::Publisher,
+    replies::Replies,
+    reply_to,
+    settings::Settings,
+    settle::{Delivery, SessionLost, Settler},
+    topology::{Problem, Topology, TopologyError, problem},
+};
+use crate::pipeline::{Dispatch, Pipeline};
+
+/// Deliveries of [`super::Names::died`] held at a time.
+const DIED_PREFETCH: u16 = 32;
+/// The memory budget is counted in units of so many bytes.
+const BUDGET_UNIT: usize = 1024;
+
+/// What all deliveries of a worker share, from session to session.
+pub struct Shared {
+    /// The settings.
+    pub settings: Settings,
+    /// Where requests are answered.
+    pub pipeline: Arc<Pipeline>,
+    /// What the broker must have.
+    pub topology: Arc<Topology>,
+}
+
+/// Why a session didn't start.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StartError {
+    /// The broker can't be reached, or refuses.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The topology isn't there.
+    #[error(transparent)]
+    Topology(#[from] TopologyError),
+    /// Anything that may pass.
+    #[error("{0}")]
+    Lost(String),
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to stop, and everything in flight is settled.
+    Drained,
+    /// It was told to stop, and this many deliveries weren't settled in time; the broker delivers them again.
+    GraceExceeded(usize),
+    /// Something was lost.
+    Lost(String),
+}
+
+/// A queue being consumed.
+struct Consuming {
+    queue: Option<WorkQueue>,
+    name: String,
+    channel: Channel,
+    consumer: Consumer,
+}
+
+/// A session that consumes.
+pub struct Session {
+    shared: Arc<Shared>,
+    consuming_link: Link,
+    settler: Arc<Settler>,
+    consuming: Vec<Consuming>,
+    budget: Arc<Semaphore>,
+    tasks: TaskTracker,
+    ending: Arc<Ending>,
+}
+
+/// The end of a session, told by whoever first finds that it can't go on.
+#[derive(Default)]
+struct Ending {
+    token: CancellationToken,
+    reason: OnceLock<String>,
+}
+
+impl Ending {
+    fn tell(&self, reason: String) {
+        let _ = self.reason.set(reason);
+        self.token.cancel();
+    }
+
+    fn reason(&self) -> String {
+        self.reason.get().cloned().unwrap_or_else(|| "unknown".to_owned())
+    }
+}
+
+impl Session {
+    /// Connects, declares or verifies the topology, and starts the consumers.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(shared: Arc<Shared>) -> Result<Self, StartError> {
+        let settings = &shared.settings;
+        let broker = &settings.broker;
+        let name = |what: &str| format!("chatbot-worker {} {what}", settings.worker);
+        let (consume, forward, reply) = (name("consume"), name("forward"), name("reply"));
+        let (consuming_link, forwarding_link) =
+            tokio::try_join!(Link::open(broker, &consume), Link::open(broker, &forward))?;
+        shared.topology.apply(&forwarding_link, settings.topology).await?;
+        let replies = Replies::open(broker, &reply).await.map_err(StartError::Lost)?;
+        let forwards = Publisher::open(forwarding_link, broker.confirm_timeout)
+            .await
+            .map_err(|error| StartError::Lost(error.to_string()))?;
+        let consuming = try_join_all(queues(&shared).into_iter().map(|(queue, name, prefetch)| {
+            let consuming = consume_queue(&consuming_link, queue, name, prefetch);
+            async { timeout(broker.connect_timeout, consuming).await.map_err(|_| too_slow(broker.connect_timeout))? }
+        }))
+        .await?;
+        let settler = Settler {
+            forwards,
+            replies,
+            names: settings.names.clone(),
+            topology: shared.topology.clone(),
+            mode: settings.topology,
+            retry: shared.pipeline.retry().clone(),
+            worker: settings.worker.clone(),
+        };
+        Ok(Self {
+            budget: Arc::new(Semaphore::new((settings.memory_budget / BUDGET_UNIT).clamp(1, Semaphore::MAX_PERMITS))),
+            shared,
+            consuming_link,
+            settler: Arc::new(settler),
+            consuming,
+            tasks: TaskTracker::new(),
+            ending: Arc::default(),
+        })
+    }
+
+    /// How many queues it consumes.
+    pub fn queues(&self) -> usize {
+        self.consuming.len()
+    }
+
+    /// Works until something is lost or `shutdown` is told; then finishes what is in flight.
+    pub async fn run(self, shutdown: &CancellationToken, on_end: impl FnOnce()) -> Ended {
+        let Self { shared, consuming_link, settler, consuming, budget, tasks, ending } = self;
+        let draining = CancellationToken::new();
+        let mut cancels = Vec::new();
+        let loops = TaskTracker::new();
+        for Consuming { queue, name, channel, consumer } in consuming {
+            cancels.push((channel.clone(), consumer.tag()));
+            let worker = DeliveryWorker {
+                shared: shared.clone(),
+                settler: settler.clone(),
+                mended: consuming_link.mended().clone(),
+                channel: channel.id(),
+                queue,
+                ending: ending.clone(),
+            };
+            let (draining, budget, tasks, ending) = (draining.clone(), budget.clone(), tasks.clone(), ending.clone());
+            loops.spawn(async move {
+                let max_body = worker.shared.settings.max_body;
+                let end = consume(consumer, Arc::new(worker), &name, max_body, budget, &tasks, &draining).await;
+                if let Err(reason) = end {
+                    ending.tell(reason);
+                }
+            });
+        }
+        loops.close();
+
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = ending.token.cancelled() => {}
+            why = consuming_link.ended() => ending.tell(format!("the consuming connection was lost: {why}")),
+            why = settler.forwards.link().ended() => ending.tell(format!("the forwarding connection was lost: {why}")),
+        }
+        on_end();
+
+        let ended = if ending.token.is_cancelled() {
+            Ended::Lost(ending.reason())
+        } else {
+            draining.cancel();
+            let grace = Instant::now() + shared.settings.shutdown_grace;
+            let step = shared.settings.broker.connect_timeout;
+            for (channel, tag) in cancels {
+                let _ = timeout(step, channel.basic_cancel(tag, Default::default())).await;
+            }
+            tasks.close();
+            let drained = async {
+                loops.wait().await;
+                tasks.wait().await;
+            };
+            tokio::select! {
+                () = drained => Ended::Drained,
+                () = tokio::time::sleep_until(grace) => Ended::GraceExceeded(tasks.len()),
+                () = ending.token.cancelled() => Ended::Lost(ending.reason()),
+            }
+        };
+        // Whatever still runs stops here; the broker delivers it again.
+        ending.token.cancel();
+        draining.cancel();
+        tasks.close();
+        let close = Duration::from_secs(2);
+        tokio::join!(
+            consuming_link.close(close),
+            settler.replies.close(close),
+            settler.forwards.link().close(close),
+        );
+        loops.wait().await;
+        tasks.wait().await;
+        ended
+    }
+}
+
+/// The queues to consume, each with its name and prefetch.
+fn queues(shared: &Shared) -> Vec<(Option<WorkQueue>, String, u16)> {
+    let settings = &shared.settings;
+    let (inline, queued) = (settings.prefetch.get(), settings.prefetch_queued.get());
+    let mut work = vec![(WorkQueue::Requests, inline), (WorkQueue::Suspects, 1)];
+    for (intent, route) in shared.pipeline.routes() {
+        // An intent without a handler is consumed by another program.
+        if route.handler.is_some() {
+            let prefetch = if route.dispatch == Dispatch::Inline { inline } else { queued };
+            work.push((WorkQueue::Intent(intent.clone()), prefetch));
+        }
+    }
+    work.retain(|(queue, _)| settings.consume.work(queue));
+    let mut queues: Vec<_> =
+        work.into_iter().map(|(queue, prefetch)| (settings.names.queue(&queue), Some(queue), prefetch)).collect();
+    if settings.consume.died() {
+        queues.push((settings.names.died(), None, DIED_PREFETCH));
+    }
+    queues.into_iter().map(|(name, queue, prefetch)| (queue, name, prefetch)).collect()
+}
+
+async fn consume_queue(
+    link: &Link,
+    queue: Option<WorkQueue>,
+    name: String,
+    prefetch: u16,
+) -> Result<Consuming, StartError> {
+    let failed = |error: lapin::Error| match problem(&format!("consuming queue '{name}'"), &error) {
+        Some(problem) => StartError::Topology(TopologyError::Problems(vec![problem])),
+        None => StartError::Lost(error.to_string()),
+    };
+    let channel = link.channel().await.map_err(failed)?;
+    // lapin's buffer of deliveries is unbounded; the prefetch is what bounds it.
+    channel.basic_qos(prefetch, BasicQosOptions::default()).await.map_err(failed)?;
+    let options = BasicConsumeOptions::default();
+    let consumer =
+        channel.basic_consume(short(&name), short(""), options, FieldTable::default()).await.map_err(failed)?;
+    Ok(Consuming { queue, name, channel, consumer })
+}
+
+fn too_slow(limit: Duration) -> StartError {
+    StartError::Lost(format!("the broker didn't start a consumer within {limit:?}"))
+}
+
+/// Starts a task for each delivery of one queue, until the consumer is cancelled. What came and isn't started when the
+/// session drains is handed back.
+async fn consume(
+    mut consumer: Consumer,
+    worker: Arc<DeliveryWorker>,
+    name: &str,
+    max_body: usize,
+    budget: Arc<Semaphore>,
+    tasks: &TaskTracker,
+    draining: &CancellationToken,
+) -> Result<(), String> {
+    while let Some(delivery) = consumer.next().await {
+        let delivery = delivery.map_err(|error| format!("consuming '{name}' failed: {error}"))?;
+        if draining.is_cancelled() {
+            Delivery::hand_back(delivery.acker).await;
+            continue;
+        }
+        let wanted = units(&delivery, max_body, worker.shared.settings.memory_budget);
+        let room = tokio::select! {
+            room = budget.clone().acquire_many_owned(wanted) => room.map_err(|_| "the memory budget is closed".to_owned())?,
+            () = draining.cancelled() => {
+                Delivery::hand_back(delivery.acker).await;
+                continue;
+            }
+        };
+        let worker = worker.clone();
+        tasks.spawn(async move { worker.work(delivery, room).await });
+    }
+    if draining.is_cancelled() { Ok(()) } else { Err(format!("the broker cancelled the consumer of '{name}'; was the queue deleted?")) }
+}
+
+/// What a delivery may take of the memory budget: compressed, it may unfold to the largest body.
+fn units(delivery: &lapin::message::Delivery, max_body: usize, budget: usize) -> u32 {
+    let compressed = delivery.properties.content_encoding().is_some();
+    let bytes = delivery.data.len() + if compressed { max_body } else { 0 };
+    u32::try_from(bytes.min(budget) / BUDGET_UNIT).unwrap_or(u32::MAX).max(1)
+}
+
+/// Does the work of one queue's deliveries.
+struct DeliveryWorker {
+    shared: Arc<Shared>,
+    settler: Arc<Settler>,
+    mended: Arc<super::wire::Mended>,
+    channel: u16,
+    queue: Option<WorkQueue>,
+    ending: Arc<Ending>,
+}
+
+/// Counts a delivery as in flight until it is dropped.
+struct InFlight;
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        events::finished();
+    }
+}
+
+impl DeliveryWorker {
+    async fn work(&self, delivery: lapin::message::Delivery, _room: OwnedSemaphorePermit) {
+        let _in_flight = InFlight;
+        tokio::select! {
+            biased;
+            result = self.outcome_and_settle(delivery) => if let Err(SessionLost(reason)) = result {
+                self.ending.tell(reason);
+            },
+            () = self.ending.token.cancelled() => {}
+        }
+    }
+
+    async fn outcome_and_settle(&self, delivery: lapin::message::Delivery) -> Result<(), SessionLost> {
+        let (started, now) = (Instant::now(), now_ms());
+        let settings = &self.shared.settings;
+        let names = &settings.names;
+        let acker = delivery.acker.clone();
+        let blemishes = self.mended.take(self.channel, delivery.delivery_tag);
+        let received = Received::read(delivery, self.queue.clone(), &blemishes, names, now, settings.default_ttl);
+        events::delivered(&self.queue.as_ref().map_or_else(|| "died".to_owned(), ToString::to_string));
+        if received.unreadable.is_some() {
+            events::unreadable(&received);
+        }
+        let address = reply_to::check(received.properties.reply_to().as_ref(), names, &settings.reply_allow);
+        let outcome = match &self.queue {
+            None => admit::died(&received, &address, names, self.shared.pipeline.retry(), now),
+            Some(queue) => match admit::admit(&received, queue, &address, settings.max_body, now) {
+                Admission::Decided(outcome) => outcome,
+                Admission::Work(job) => self.shared.pipeline.run(&job).await,
+            },
+        };
+        // Nobody answers a reply, whatever address it carries.
+        let reply_to = address.ok().flatten();
+        self.settler.settle(Delivery { received, reply_to, started, acker }, outcome).await
+    }
+}
+
+/// Whether the broker's answer at start is one that waiting won't change.
+pub(crate) fn is_permission(problems: &[Problem]) -> bool {
+    problems.iter().any(|problem| problem.refused)
+}

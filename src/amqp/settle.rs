@@ -1,0 +1,299 @@
+//! Outcome → publishes → ack.
+//!
+//! **Invariant:** this is the only place that acks or hands back. The ack comes last, after the broker has confirmed
+//! what was published; where that can't be had, there is no ack, and the broker delivers again.
+
+use std::{sync::Arc, time::Duration};
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use lapin::{
+    Acker,
+    options::{BasicAckOptions, BasicNackOptions},
+};
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
+
+use super::{
+    Names, WorkQueue,
+    clock::now_ms,
+    events,
+    properties::{Purpose, Received, short},
+    publisher::{Message, PublishError, Publisher},
+    replies::{Replies, ReplyError},
+    reply_to::ReplyTo,
+    settings::TopologyMode,
+    topology::Topology,
+};
+use crate::{
+    domain::{
+        Classification, DeadLetter, DeadReason, ERROR_TYPE, ErrorCode, ErrorReply, IntentName, MessageError, Outcome,
+        REPLY_TYPE, Reply, codec,
+    },
+    retry::RetryPolicy,
+};
+
+/// The session can't go on: what was published isn't known to have arrived.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SessionLost(pub String);
+
+/// Settles deliveries.
+pub struct Settler {
+    /// The connection for forwards, retries and dead letters.
+    pub forwards: Publisher,
+    /// The connection for replies.
+    pub replies: Replies,
+    /// The names.
+    pub names: Names,
+    /// What is declared again where a queue turns out to be missing.
+    pub topology: Arc<Topology>,
+    /// Whether it may be.
+    pub mode: TopologyMode,
+    /// What becomes of a forward that is refused.
+    pub retry: RetryPolicy,
+    /// This worker's name, for dead letters.
+    pub worker: String,
+}
+
+/// A delivery, to be settled once.
+pub struct Delivery {
+    /// What was read of it.
+    pub received: Received,
+    /// Where its answer goes; none where there is no address, or one that is not allowed.
+    pub reply_to: Option<ReplyTo>,
+    /// When it came in.
+    pub started: Instant,
+    /// Acks it.
+    pub acker: Acker,
+}
+
+impl Delivery {
+    /// Gives a delivery that wasn't started back to its queue. Only for shutdown.
+    pub async fn hand_back(acker: Acker) {
+        let _ = acker.nack(BasicNackOptions { requeue: true, multiple: false }).await;
+    }
+}
+
+impl Settler {
+    /// Publishes what the outcome asks for, and acks.
+    ///
+    /// # Errors
+    /// [`SessionLost`] where a confirm can't be had; then nothing is acked.
+    pub async fn settle(&self, delivery: Delivery, outcome: Outcome) -> Result<(), SessionLost> {
+        let Delivery { received, reply_to, started, acker } = delivery;
+        let name = self.publish(&received, reply_to.as_ref(), outcome).await?;
+        match acker.ack(BasicAckOptions::default()).await {
+            Ok(true) => events::settled(name, started.elapsed()),
+            Ok(false) | Err(_) => events::lost_ack(&received),
+        }
+        Ok(())
+    }
+
+    /// Publishes what the outcome asks for; tells which outcome it became.
+    async fn publish(
+        &self,
+        received: &Received,
+        reply_to: Option<&ReplyTo>,
+        outcome: Outcome,
+    ) -> Result<&'static str, SessionLost> {
+        let mut next = outcome;
+        loop {
+            let name = events::outcome_name(&next);
+            let instead = match next {
+                Outcome::Reply(reply) => self.reply(received, reply_to, &reply).await?,
+                Outcome::Forward { intent, classification } => {
+                    self.forward(received, &intent, classification.as_deref()).await?
+                }
+                Outcome::Suspect => {
+                    self.suspect(received).await?;
+                    None
+                }
+                Outcome::Retry { delay, error } => {
+                    self.retry(received, delay, &error).await?;
+                    None
+                }
+                Outcome::DeadLetter(letter) => {
+                    self.dead_letter(received, reply_to, &letter).await?;
+                    None
+                }
+                Outcome::Drop => None,
+            };
+            match instead {
+                None => return Ok(name),
+                Some(outcome) => next = outcome,
+            }
+        }
+    }
+
+    /// Sends the answer; tells what becomes of the message instead, where it didn't arrive.
+    async fn reply(
+        &self,
+        received: &Received,
+        reply_to: Option<&ReplyTo>,
+        reply: &Reply,
+    ) -> Result<Option<Outcome>, SessionLost> {
+        let Some(to) = reply_to else {
+            events::replied("dropped");
+            return Ok(Some(Outcome::Drop));
+        };
+        let (request_id, body) = (reply.in_reply_to.as_deref(), codec::encode_reply(reply));
+        let message = answer(received, to, REPLY_TYPE, &reply.id, request_id, body);
+        let dead = |reason, message| Ok(Some(Outcome::DeadLetter(DeadLetter { reason, message })));
+        match self.replies.send(&message, to.direct).await {
+            Ok(()) => {
+                events::replied("sent");
+                Ok(None)
+            }
+            Err(ReplyError::Gone(_)) => {
+                events::replied("gone");
+                Ok(Some(Outcome::Drop))
+            }
+            Err(error @ ReplyError::Refused) => {
+                events::replied("refused");
+                dead(DeadReason::ReplyRefused, error.to_string())
+            }
+            Err(error @ ReplyError::BadAddress(_)) => {
+                events::replied("bad_address");
+                dead(DeadReason::ReplyAddress, error.to_string())
+            }
+            Err(ReplyError::Lost(why)) => Err(SessionLost(why)),
+        }
+    }
+
+    /// Hands the message to its intent's queue; tells what becomes of it instead, where the broker refuses.
+    async fn forward(
+        &self,
+        received: &Received,
+        intent: &IntentName,
+        classification: Option<&Classification>,
+    ) -> Result<Option<Outcome>, SessionLost> {
+        let now = now_ms();
+        let message = Message {
+            exchange: short(self.names.exchange()),
+            routing_key: short(&Names::intent_key(intent)),
+            mandatory: true,
+            properties: received.republished(&self.names, Purpose::Forward { intent, classification }, now),
+            body: received.body.clone(),
+        };
+        let error = match self.forwards.publish(&message).await {
+            Ok(()) => return Ok(None),
+            Err(PublishError::Lost(why)) => return Err(SessionLost(why)),
+            Err(PublishError::Nacked) => format!("the queue of intent '{intent}' refuses messages; it may be full"),
+            Err(PublishError::Returned(_)) => {
+                self.declare_again().await?;
+                format!("the queue of intent '{intent}' was missing")
+            }
+        };
+        let error = MessageError::new(ErrorCode::Internal, error);
+        Ok(Some(self.retry.decide(error, received.trail.attempt, received.trail.time_left(now))))
+    }
+
+    async fn suspect(&self, received: &Received) -> Result<(), SessionLost> {
+        let before = if received.queue == Some(WorkQueue::Suspects) { received.trail.starts } else { 0 };
+        let properties = received.republished(&self.names, Purpose::Suspect { starts: before.saturating_add(1) }, now_ms());
+        self.keep("", &self.names.queue(&WorkQueue::Suspects), received, properties).await
+    }
+
+    async fn retry(&self, received: &Received, delay: Duration, error: &MessageError) -> Result<(), SessionLost> {
+        events::retried(received, &error.message, delay);
+        let queue = self.names.queue(received.queue.as_ref().unwrap_or(&received.first_queue()));
+        let properties = received.republished(&self.names, Purpose::Retry { delay }, now_ms());
+        self.keep(&self.names.retry_exchange(), &queue, received, properties).await
+    }
+
+    /// First the letter, then the error reply: a client that hears of it finds it there. An error reply that fails
+    /// doesn't hold up the ack.
+    async fn dead_letter(
+        &self,
+        received: &Received,
+        reply_to: Option<&ReplyTo>,
+        letter: &DeadLetter,
+    ) -> Result<(), SessionLost> {
+        let now = now_ms();
+        let queue = Names::dead(&self.names.queue(&received.first_queue()));
+        let purpose = Purpose::Dead { letter, worker: &self.worker, at: now };
+        self.keep("", &queue, received, received.republished(&self.names, purpose, now)).await?;
+        events::dead_lettered(received, letter, &queue);
+        if let (Some(to), Some(code)) = (reply_to, letter.reason.error_code()) {
+            let error = ErrorReply {
+                id: Uuid::now_v7().to_string(),
+                in_reply_to: received.message_id().map(str::to_owned),
+                error: MessageError::new(code, letter.message.clone()),
+            };
+            let (request_id, body) = (error.in_reply_to.as_deref(), codec::encode_error(&error));
+            let message = answer(received, to, ERROR_TYPE, &error.id, request_id, body);
+            let sent = self.replies.send(&message, to.direct).await;
+            events::replied(if sent.is_ok() { "error" } else { "error_failed" });
+        }
+        Ok(())
+    }
+
+    /// Publishes what must not be lost: a refusal is waited out, and a missing queue declared again.
+    async fn keep(
+        &self,
+        exchange: &str,
+        routing_key: &str,
+        received: &Received,
+        properties: lapin::BasicProperties,
+    ) -> Result<(), SessionLost> {
+        let (exchange, routing_key) = (short(exchange), short(routing_key));
+        let message = Message { exchange, routing_key, mandatory: true, properties, body: received.body.clone() };
+        let mut backoff = ExponentialBuilder::default()
+            .with_jitter()
+            .with_min_delay(Duration::from_millis(100))
+            .with_max_delay(Duration::from_secs(5))
+            .without_max_times()
+            .build();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let error = match self.forwards.publish(&message).await {
+                Ok(()) => return Ok(()),
+                Err(PublishError::Lost(why)) => return Err(SessionLost(why)),
+                Err(error) => error,
+            };
+            events::kept(&error, message.routing_key.as_str(), tries);
+            if matches!(error, PublishError::Returned(_)) {
+                self.declare_again().await?;
+            }
+            sleep(backoff.next().unwrap_or_default()).await;
+        }
+    }
+
+    /// Declares what is missing. What can't be is told by the log, and tried again with the next message.
+    async fn declare_again(&self) -> Result<(), SessionLost> {
+        if self.mode == TopologyMode::Verify {
+            return Ok(());
+        }
+        match self.topology.apply(self.forwards.link(), self.mode).await {
+            Ok(()) => tracing::warn!("a queue was missing; declared again"),
+            Err(super::topology::TopologyError::Lost(why)) => return Err(SessionLost(why)),
+            Err(error) => tracing::error!(%error, "a queue is missing and can't be declared"),
+        }
+        Ok(())
+    }
+}
+
+/// A reply or an error reply, ready to be published.
+fn answer(
+    received: &Received,
+    to: &ReplyTo,
+    kind: &str,
+    id: &str,
+    request_id: Option<&str>,
+    body: Vec<u8>,
+) -> Message {
+    let compressed = received.accepted_encoding().and_then(|encoding| Some((encoding, encoding.compress(&body).ok()?)));
+    let (encoding, body) = match compressed {
+        Some((encoding, body)) => (Some(encoding), body),
+        None => (None, body),
+    };
+    Message {
+        exchange: short(""),
+        routing_key: to.address.clone(),
+        // A mandatory direct reply is falsely returned on RabbitMQ 3.10 and 4.0.
+        mandatory: !to.direct,
+        properties: received.reply_properties(kind, id, request_id, encoding),
+        body: body.into(),
+    }
+}

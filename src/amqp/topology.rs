@@ -1,0 +1,324 @@
+//! The exchanges, queues and bindings: as data, then declared or verified.
+//!
+//! **Invariant:** arguments are constants of this file, so that no setting can make a redeclare fail. Names come from
+//! [`Names`] alone.
+
+use std::time::Duration;
+
+use lapin::{
+    Channel, ErrorKind, ExchangeKind,
+    options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
+    protocol::{AMQPErrorKind, AMQPSoftError},
+    types::{AMQPValue, FieldTable, ShortString},
+};
+
+use super::{Names, WorkQueue, connection::Link, names, settings::TopologyMode};
+use crate::domain::IntentName;
+
+/// After so many deliveries the broker moves a message to [`Names::died`]: a backstop, never reached where the worker
+/// does its part. <https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling>
+const DELIVERY_LIMIT: i64 = 20;
+/// A dead-letter queue keeps its messages whatever is done with them: RabbitMQ 4 would drop them after 20 returns
+/// where no limit is set, and 3.10 knows no 'unlimited', so this stands for it.
+const NO_DELIVERY_LIMIT: i64 = 1_000_000_000;
+
+/// An exchange.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Exchange {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub kind: ExchangeKind,
+    /// What it is for.
+    pub purpose: &'static str,
+}
+
+/// A queue; each is durable.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Queue {
+    /// Its name.
+    pub name: String,
+    /// Its arguments.
+    pub arguments: FieldTable,
+    /// What it is for.
+    pub purpose: &'static str,
+}
+
+/// A binding.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Binding {
+    /// From this exchange …
+    pub exchange: String,
+    /// … to this queue …
+    pub queue: String,
+    /// … of messages with this routing key …
+    pub routing_key: String,
+    /// … or these headers.
+    pub arguments: FieldTable,
+}
+
+/// Everything that a worker needs on the broker, in an order in which each thing finds what it refers to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Topology {
+    /// The exchanges.
+    pub exchanges: Vec<Exchange>,
+    /// The queues.
+    pub queues: Vec<Queue>,
+    /// The bindings.
+    pub bindings: Vec<Binding>,
+}
+
+/// What the broker says against one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The object, such as `queue 'chatbot.requests'`.
+    pub object: String,
+    /// The broker's words.
+    pub broker: String,
+    /// What to do.
+    pub mend: String,
+    /// Whether the user lacks a permission.
+    pub refused: bool,
+}
+
+/// Why the topology isn't there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TopologyError {
+    /// Objects that the broker refuses, or that are missing; all of them.
+    #[error("{}", problems(.0))]
+    Problems(Vec<Problem>),
+    /// The connection was lost meanwhile.
+    #[error("the connection was lost while declaring: {0}")]
+    Lost(String),
+}
+
+fn problems(problems: &[Problem]) -> String {
+    let lines = problems.iter().map(|p| format!("{}: the broker says: {}\n    {}", p.object, p.broker, p.mend));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+impl Topology {
+    /// The topology of a set of intents and retry delays.
+    pub fn new<'a>(names: &Names, intents: impl IntoIterator<Item = &'a IntentName>, delays: &[Duration]) -> Self {
+        let mut this = Self { exchanges: Vec::new(), queues: Vec::new(), bindings: Vec::new() };
+        let (exchange, died, retry) = (names.exchange().to_owned(), names.died(), names.retry_exchange());
+        this.exchange(&exchange, ExchangeKind::Topic, "where clients publish");
+        this.exchange(&died, ExchangeKind::Fanout, "where the broker puts messages");
+        this.exchange(&retry, ExchangeKind::Headers, "tries again later");
+
+        // A queue that dead-letters is declared after the queue that its dead letters go to.
+        this.queue(Names::dead(&died), dead_arguments(), "messages that even the worker's dead-lettering gave up");
+        this.queue(died.clone(), died_arguments(&died), "expired, rejected, given up by the broker, or unroutable");
+        this.bind(&died, &died, "", FieldTable::default());
+
+        let mut work = vec![(WorkQueue::Suspects, None, "messages that were there when a worker died")];
+        work.push((WorkQueue::Requests, Some(names::REQUESTS_BINDING.to_owned()), "texts to classify"));
+        for intent in intents {
+            work.push((WorkQueue::Intent(intent.clone()), Some(Names::intent_key(intent)), "already classified"));
+        }
+        for (queue, key, purpose) in work {
+            let name = names.queue(&queue);
+            this.queue(Names::dead(&name), dead_arguments(), "what could not be answered");
+            this.queue(name.clone(), work_arguments(&died), purpose);
+            if let Some(key) = key {
+                this.bind(&exchange, &name, &key, FieldTable::default());
+            }
+        }
+        for delay in delays {
+            let (name, millis) = (names.retry_queue(*delay), millis(*delay));
+            this.queue(name.clone(), retry_arguments(millis), "waits to be tried again");
+            this.bind(&retry, &name, "", retry_binding(millis));
+        }
+        this
+    }
+
+    fn exchange(&mut self, name: &str, kind: ExchangeKind, purpose: &'static str) {
+        self.exchanges.push(Exchange { name: name.to_owned(), kind, purpose });
+    }
+
+    fn queue(&mut self, name: String, arguments: FieldTable, purpose: &'static str) {
+        self.queues.push(Queue { name, arguments, purpose });
+    }
+
+    fn bind(&mut self, exchange: &str, queue: &str, routing_key: &str, arguments: FieldTable) {
+        let (exchange, queue, routing_key) = (exchange.to_owned(), queue.to_owned(), routing_key.to_owned());
+        self.bindings.push(Binding { exchange, queue, routing_key, arguments });
+    }
+
+    /// Declares everything, or proves that it exists.
+    ///
+    /// # Errors
+    /// All [`Problem`]s at once, or that the connection was lost.
+    pub async fn apply(&self, link: &Link, mode: TopologyMode) -> Result<(), TopologyError> {
+        let mut found = Vec::new();
+        let mut channel = open(link).await?;
+        let passive = mode == TopologyMode::Verify;
+        for exchange in &self.exchanges {
+            let result = declare_exchange(&channel, exchange, passive).await;
+            note(link, &mut channel, &mut found, &format!("exchange '{}'", exchange.name), result).await?;
+        }
+        for queue in &self.queues {
+            let result = declare_queue(&channel, queue, passive).await;
+            note(link, &mut channel, &mut found, &format!("queue '{}'", queue.name), result).await?;
+        }
+        // Of bindings AMQP can prove nothing; and one to an object that isn't there would only repeat what is known.
+        if !passive && found.is_empty() {
+            for binding in &self.bindings {
+                let result = bind(&channel, binding).await;
+                let object = format!("binding of queue '{}' to exchange '{}'", binding.queue, binding.exchange);
+                note(link, &mut channel, &mut found, &object, result).await?;
+            }
+        }
+        let _ = channel.close(200, short("")).await;
+        if found.is_empty() { Ok(()) } else { Err(TopologyError::Problems(found)) }
+    }
+}
+
+async fn open(link: &Link) -> Result<Channel, TopologyError> {
+    link.channel().await.map_err(|error| TopologyError::Lost(error.to_string()))
+}
+
+/// Turns a refusal into a problem and goes on with a new channel, because a refusal closes the old one.
+async fn note(
+    link: &Link,
+    channel: &mut Channel,
+    found: &mut Vec<Problem>,
+    object: &str,
+    result: Result<(), lapin::Error>,
+) -> Result<(), TopologyError> {
+    let Err(error) = result else { return Ok(()) };
+    let Some(problem) = problem(object, &error) else { return Err(TopologyError::Lost(error.to_string())) };
+    found.push(problem);
+    *channel = open(link).await?;
+    Ok(())
+}
+
+/// What a refusal means; none where it is no refusal.
+pub(crate) fn problem(object: &str, error: &lapin::Error) -> Option<Problem> {
+    let ErrorKind::ProtocolError(refused) = error.kind() else { return None };
+    let AMQPErrorKind::Soft(soft) = refused.kind() else { return None };
+    let mend = match soft {
+        AMQPSoftError::PRECONDITIONFAILED => {
+            "It exists with other properties. Delete it once it is empty (or use another CHATBOT_AMQP_EXCHANGE), and \
+             start again: the worker declares it anew."
+        }
+        AMQPSoftError::ACCESSREFUSED => {
+            "The user lacks a permission. `chatbot-worker topology permissions` prints the command that grants what is \
+             needed."
+        }
+        AMQPSoftError::NOTFOUND => {
+            "It is missing. `chatbot-worker topology declare` creates it, as a user who may configure; or set \
+             CHATBOT_AMQP_TOPOLOGY=declare."
+        }
+        AMQPSoftError::RESOURCELOCKED => "Another connection holds it exclusively; delete it there.",
+        _ => "Unexpected; the broker's log tells more.",
+    };
+    Some(Problem {
+        object: object.to_owned(),
+        broker: format!("{} {}", refused.get_id(), refused.get_message()),
+        mend: mend.to_owned(),
+        refused: *soft == AMQPSoftError::ACCESSREFUSED,
+    })
+}
+
+async fn declare_exchange(channel: &Channel, exchange: &Exchange, passive: bool) -> Result<(), lapin::Error> {
+    let options = ExchangeDeclareOptions { passive, durable: true, ..Default::default() };
+    channel.exchange_declare(short(&exchange.name), exchange.kind.clone(), options, FieldTable::default()).await
+}
+
+async fn declare_queue(channel: &Channel, queue: &Queue, passive: bool) -> Result<(), lapin::Error> {
+    let options = QueueDeclareOptions { passive, durable: true, ..Default::default() };
+    channel.queue_declare(short(&queue.name), options, queue.arguments.clone()).await.map(|_| ())
+}
+
+async fn bind(channel: &Channel, binding: &Binding) -> Result<(), lapin::Error> {
+    let Binding { exchange, queue, routing_key, arguments } = binding;
+    let options = QueueBindOptions::default();
+    channel.queue_bind(short(queue), short(exchange), short(routing_key), options, arguments.clone()).await
+}
+
+/// Names are at most 64 bytes and a fixed suffix, so this never falls back.
+fn short(name: &str) -> ShortString {
+    ShortString::try_new(name).unwrap_or_default()
+}
+
+fn work_arguments(died: &str) -> FieldTable {
+    let mut arguments = quorum(DELIVERY_LIMIT);
+    arguments.insert(short("x-dead-letter-exchange"), text(died));
+    at_least_once(arguments)
+}
+
+fn died_arguments(died: &str) -> FieldTable {
+    let mut arguments = quorum(DELIVERY_LIMIT);
+    arguments.insert(short("x-dead-letter-exchange"), text(""));
+    arguments.insert(short("x-dead-letter-routing-key"), text(&Names::dead(died)));
+    at_least_once(arguments)
+}
+
+/// Expiry hands the message to the default exchange with its routing key unchanged: the work queue that it came from.
+fn retry_arguments(millis: i64) -> FieldTable {
+    let mut arguments = quorum(DELIVERY_LIMIT);
+    arguments.insert(short("x-message-ttl"), AMQPValue::LongLongInt(millis));
+    arguments.insert(short("x-dead-letter-exchange"), text(""));
+    at_least_once(arguments)
+}
+
+fn dead_arguments() -> FieldTable {
+    quorum(NO_DELIVERY_LIMIT)
+}
+
+fn retry_binding(millis: i64) -> FieldTable {
+    let mut arguments = FieldTable::default();
+    arguments.insert(short("x-match"), text("all"));
+    arguments.insert(short(names::RETRY_DELAY), AMQPValue::LongLongInt(millis));
+    arguments
+}
+
+fn quorum(delivery_limit: i64) -> FieldTable {
+    let mut arguments = FieldTable::default();
+    arguments.insert(short("x-queue-type"), text("quorum"));
+    arguments.insert(short("x-delivery-limit"), AMQPValue::LongLongInt(delivery_limit));
+    arguments
+}
+
+/// <https://www.rabbitmq.com/docs/quorum-queues#dead-lettering>: needs `reject-publish`.
+fn at_least_once(mut arguments: FieldTable) -> FieldTable {
+    arguments.insert(short("x-dead-letter-strategy"), text("at-least-once"));
+    arguments.insert(short("x-overflow"), text("reject-publish"));
+    arguments
+}
+
+fn text(value: &str) -> AMQPValue {
+    AMQPValue::LongString(value.into())
+}
+
+/// A delay in milliseconds, as queue arguments and headers hold it.
+pub(crate) fn millis(delay: Duration) -> i64 {
+    i64::try_from(delay.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may")]
+
+    use super::*;
+
+    #[test]
+    fn every_name_is_a_short_string_and_every_dead_letter_has_a_queue() {
+        let names = Names::new(&"x".repeat(64)).unwrap();
+        let intents = [IntentName::new(&"i".repeat(64)).unwrap(), IntentName::new("a").unwrap()];
+        let topology = Topology::new(&names, &intents, &[Duration::from_secs(1), Duration::from_secs(86_400)]);
+        let queues: Vec<_> = topology.queues.iter().map(|queue| queue.name.as_str()).collect();
+        assert_eq!(queues.len(), 2 + 2 * 4 + 2);
+        assert!(queues.iter().all(|name| name.len() <= 255));
+        for intent in &intents {
+            let name = names.queue(&WorkQueue::Intent(intent.clone()));
+            assert!(queues.contains(&name.as_str()));
+            assert!(queues.contains(&Names::dead(&name).as_str()));
+        }
+        for binding in &topology.bindings {
+            assert!(queues.contains(&binding.queue.as_str()));
+            assert!(topology.exchanges.iter().any(|exchange| exchange.name == binding.exchange));
+        }
+    }
+}

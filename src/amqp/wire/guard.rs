@@ -1,0 +1,220 @@
+//! The stream between the socket (or TLS) and lapin, with every frame from the broker mended on its way.
+//!
+//! **Invariant:** lapin never sees a byte of a method or content header frame before the whole frame was looked at;
+//! bodies and heartbeats pass as they come.
+
+use std::{
+    collections::HashMap,
+    io,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, ready},
+};
+
+use futures_util::io::{AsyncRead, AsyncWrite};
+
+use super::frame::{Blemish, mend_header, mend_method};
+
+const METHOD: u8 = 1;
+const HEADER: u8 = 2;
+/// Type, channel and size, before the payload.
+const PREFIX: usize = 7;
+/// Bytes asked of the socket at a time.
+const CHUNK: usize = 16 * 1024;
+/// The largest method or header frame looked at whole; larger than any `frame_max` in use.
+const MAX_FRAME: usize = 1024 * 1024;
+
+/// The deliveries of one connection that were mended, until they are asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Mended {
+    count: AtomicUsize,
+    deliveries: Mutex<HashMap<(u16, u64), Vec<Blemish>>>,
+}
+
+impl Mended {
+    /// What was mended on a delivery; nothing on most.
+    pub(crate) fn take(&self, channel: u16, delivery_tag: u64) -> Vec<Blemish> {
+        if self.count.load(Ordering::Acquire) == 0 {
+            return Vec::new();
+        }
+        let mut deliveries = self.deliveries.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = deliveries.remove(&(channel, delivery_tag)).unwrap_or_default();
+        self.count.store(deliveries.len(), Ordering::Release);
+        found
+    }
+
+    fn add(&self, channel: u16, delivery_tag: u64, found: Vec<Blemish>) {
+        let mut deliveries = self.deliveries.lock().unwrap_or_else(PoisonError::into_inner);
+        deliveries.entry((channel, delivery_tag)).or_default().extend(found);
+        self.count.store(deliveries.len(), Ordering::Release);
+    }
+}
+
+/// A connection's stream with the frames from the broker mended.
+#[derive(Debug)]
+pub(crate) struct Guard<S> {
+    inner: S,
+    buffer: Vec<u8>,
+    /// How much of the buffer was handed on.
+    handed: usize,
+    /// How much of the buffer may be handed on.
+    clean: usize,
+    /// Bytes still to come of a frame that passes as it comes.
+    passing: usize,
+    /// The latest delivery's tag on each channel, for the content header that follows it.
+    tags: HashMap<u16, u64>,
+    mended: Arc<Mended>,
+}
+
+impl<S> Guard<S> {
+    /// Guards a stream that hasn't carried anything yet.
+    pub(crate) fn new(inner: S, mended: Arc<Mended>) -> Self {
+        Self { inner, buffer: Vec::new(), handed: 0, clean: 0, passing: 0, tags: HashMap::new(), mended }
+    }
+
+    /// Looks at what came in, and marks what may be handed on.
+    fn inspect(&mut self) {
+        loop {
+            let passed = self.passing.min(self.buffer.len() - self.clean);
+            self.clean += passed;
+            self.passing -= passed;
+            let Some((frame_type, channel, size)) = self.buffer.get(self.clean..).and_then(prefix) else { return };
+            let whole = size.saturating_add(PREFIX + 1);
+            if !matches!(frame_type, METHOD | HEADER) || whole > MAX_FRAME {
+                self.passing = whole;
+                continue;
+            }
+            let Some(frame) = self.buffer.get_mut(self.clean..self.clean + whole) else { return };
+            let payload = &mut frame[PREFIX..PREFIX + size];
+            let mut found = Vec::new();
+            if frame_type == METHOD {
+                if let Some(tag) = mend_method(payload, &mut found) {
+                    self.tags.insert(channel, tag);
+                }
+            } else {
+                mend_header(payload, &mut found);
+            }
+            if let (false, Some(tag)) = (found.is_empty(), self.tags.get(&channel)) {
+                self.mended.add(channel, *tag, found);
+            }
+            self.clean += whole;
+        }
+    }
+
+    fn hand_on(&mut self, buf: &mut [u8]) -> usize {
+        let length = buf.len().min(self.clean - self.handed);
+        buf[..length].copy_from_slice(&self.buffer[self.handed..self.handed + length]);
+        self.handed += length;
+        if self.handed == self.buffer.len() {
+            (self.handed, self.clean) = (0, 0);
+            self.buffer.clear();
+            self.buffer.shrink_to(CHUNK);
+        }
+        length
+    }
+}
+
+/// A frame's type, channel and payload size, once its first seven bytes are there.
+fn prefix(bytes: &[u8]) -> Option<(u8, u16, usize)> {
+    let &[frame_type, c1, c2, s1, s2, s3, s4] = bytes.first_chunk::<PREFIX>()?;
+    Some((frame_type, u16::from_be_bytes([c1, c2]), usize::try_from(u32::from_be_bytes([s1, s2, s3, s4])).ok()?))
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        while this.handed == this.clean && !buf.is_empty() {
+            // What was handed on makes room for what comes.
+            this.buffer.drain(..this.handed);
+            (this.handed, this.clean) = (0, 0);
+            let filled = this.buffer.len();
+            this.buffer.resize(filled + CHUNK, 0);
+            let read = Pin::new(&mut this.inner).poll_read(cx, &mut this.buffer[filled..]);
+            let length = if let Poll::Ready(Ok(length)) = &read { *length } else { 0 };
+            this.buffer.truncate(filled + length);
+            if ready!(read)? == 0 {
+                return Poll::Ready(Ok(0));
+            }
+            this.inspect();
+        }
+        Poll::Ready(Ok(this.hand_on(buf)))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_close(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may")]
+
+    use futures_util::AsyncReadExt;
+
+    use super::*;
+
+    /// Yields its chunks one read at a time.
+    struct Chunks(Vec<Vec<u8>>);
+
+    impl AsyncRead for Chunks {
+        fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+            if self.0.is_empty() {
+                return Poll::Ready(Ok(0));
+            }
+            let chunk = self.0.remove(0);
+            buf[..chunk.len()].copy_from_slice(&chunk);
+            Poll::Ready(Ok(chunk.len()))
+        }
+    }
+
+    fn frame(frame_type: u8, channel: u16, payload: &[u8]) -> Vec<u8> {
+        let size = u32::try_from(payload.len()).unwrap();
+        [&[frame_type][..], &channel.to_be_bytes(), &size.to_be_bytes(), payload, &[0xce]].concat()
+    }
+
+    fn delivery(channel: u16, tag: u64, correlation_id: &[u8], body: &[u8]) -> Vec<u8> {
+        let deliver = [&[0, 60, 0, 60, 1, b'c'][..], &tag.to_be_bytes(), &[0, 0, 1, b'k']].concat();
+        let length = u8::try_from(correlation_id.len()).unwrap();
+        let header = [&[0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 4, 0, length][..], correlation_id].concat();
+        [frame(1, channel, &deliver), frame(2, channel, &header), frame(3, channel, body)].concat()
+    }
+
+    #[tokio::test]
+    async fn frames_are_mended_however_the_bytes_arrive() {
+        let bytes =
+            [delivery(1, 1, b"good", b"\xff\xfe"), delivery(2, 9, b"\xff", b"x"), delivery(1, 2, b"ok", b"")].concat();
+        let expected =
+            [delivery(1, 1, b"good", b"\xff\xfe"), delivery(2, 9, b"?", b"x"), delivery(1, 2, b"ok", b"")].concat();
+        for size in [1, 2, 7, 30, 4096] {
+            let mended = Arc::new(Mended::default());
+            let chunks = bytes.chunks(size).map(<[u8]>::to_vec).collect();
+            let mut seen = Vec::new();
+            Guard::new(Chunks(chunks), mended.clone()).read_to_end(&mut seen).await.unwrap();
+            assert_eq!(seen, expected);
+            assert_eq!(mended.take(1, 1), []);
+            assert_eq!(mended.take(2, 9), [Blemish::NotUtf8("correlation id")]);
+            assert_eq!(mended.take(2, 9), []);
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! What lies between the socket and lapin: it lets no client end the connection, or the process, by what it sends.
+
+mod frame;
+mod guard;
+
+pub(crate) use frame::Blemish;
+pub(crate) use guard::{Guard, Mended};

@@ -1,0 +1,238 @@
+//! Request → outcome: classify, route, handle.
+//!
+//! **Invariant:** no channel, no queue, no settings source; it returns data. A panic in a model or a handler is an error
+//! like any other.
+
+use std::{
+    collections::HashMap,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::FutureExt;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::{
+    domain::{Classification, ErrorCode, IntentName, MessageError, Outcome, Prediction, Reply, Request},
+    handler::{Answer, Handler, HandlerError, Job as HandlerJob},
+    model::{ModelClient, ModelError},
+    retry::RetryPolicy,
+};
+
+/// Whether an intent's handler runs in the worker that classified, or by way of the intent's queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dispatch {
+    /// In the worker that classified.
+    Inline,
+    /// By way of the intent's queue.
+    Queue,
+}
+
+/// How one intent is answered.
+pub struct Route {
+    /// The handler; none where another program consumes the intent's queue.
+    pub handler: Option<Arc<dyn Handler>>,
+    /// Where the handler runs.
+    pub dispatch: Dispatch,
+}
+
+/// What a pipeline is made of.
+pub struct Parts {
+    /// The model.
+    pub model: Arc<dyn ModelClient>,
+    /// Every intent's route.
+    pub routes: HashMap<IntentName, Route>,
+    /// The intent that answers where the model isn't sure; one of the routes.
+    pub fallback: IntentName,
+    /// The least confidence, in 0..=1, that isn't left to the fallback.
+    pub threshold: f32,
+    /// How long the model may take.
+    pub model_timeout: Duration,
+    /// How long a handler may take.
+    pub handler_timeout: Duration,
+    /// When to try again.
+    pub retry: RetryPolicy,
+}
+
+/// One request on its way.
+#[derive(Debug)]
+pub struct Job {
+    /// The request.
+    pub request: Request,
+    /// How far it has come.
+    pub stage: Stage,
+    /// The number of this attempt, from 1.
+    pub attempt: u32,
+    /// How long the answer is still of use.
+    pub time_left: Option<Duration>,
+}
+
+/// How far a request has come.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stage {
+    /// Its intent isn't known.
+    Classify,
+    /// Its intent is known: from a worker's classification, or because the client addressed the intent.
+    Handle {
+        /// The intent.
+        intent: IntentName,
+        /// How it was classified; none where the client addressed the intent.
+        classification: Option<Box<Classification>>,
+    },
+}
+
+/// Takes requests to their outcomes.
+pub struct Pipeline {
+    parts: Parts,
+}
+
+impl Pipeline {
+    /// A pipeline of these parts.
+    pub fn new(parts: Parts) -> Self {
+        Self { parts }
+    }
+
+    /// The delays after which a retry may come.
+    pub fn retry(&self) -> &RetryPolicy {
+        &self.parts.retry
+    }
+
+    /// The intents, and how each is answered.
+    pub fn routes(&self) -> &HashMap<IntentName, Route> {
+        &self.parts.routes
+    }
+
+    /// What becomes of a request.
+    pub async fn run(&self, job: &Job) -> Outcome {
+        let started = Instant::now();
+        self.outcome(job, started)
+            .await
+            .unwrap_or_else(|error| self.parts.retry.decide(error, job.attempt, left(job, started)))
+    }
+
+    async fn outcome(&self, job: &Job, started: Instant) -> Result<Outcome, MessageError> {
+        let (intent, classification) = match &job.stage {
+            Stage::Handle { intent, classification } => (intent.clone(), classification.clone()),
+            Stage::Classify => {
+                let (intent, classification) = self.classify(job, started).await?;
+                (intent, Some(Box::new(classification)))
+            }
+        };
+        let route = self.parts.routes.get(&intent).ok_or_else(|| {
+            MessageError::new(ErrorCode::HandlerFailed, format!("this worker knows no intent '{intent}'"))
+        })?;
+        let handler = match (&route.handler, route.dispatch, &job.stage) {
+            (Some(handler), Dispatch::Inline, _) | (Some(handler), Dispatch::Queue, Stage::Handle { .. }) => handler,
+            _ => return Ok(Outcome::Forward { intent, classification }),
+        };
+        let answer = self.handle(job, started, handler.as_ref(), &intent, classification.as_deref()).await?;
+        Ok(Outcome::Reply(Box::new(reply(&job.request, answer, intent, classification.map(|boxed| *boxed)))))
+    }
+
+    async fn classify(&self, job: &Job, started: Instant) -> Result<(IntentName, Classification), MessageError> {
+        let model = &self.parts.model;
+        let asked = Instant::now();
+        let limit = self.limit(self.parts.model_timeout, left(job, started))?;
+        let classified = timeout(limit, AssertUnwindSafe(model.classify(&job.request.text)).catch_unwind()).await;
+        metrics::histogram!("chatbot_model_seconds").record(asked.elapsed());
+        let prediction = match classified {
+            Ok(Ok(Ok(prediction))) => prediction,
+            Ok(Ok(Err(error))) => return Err(model_error(&error)),
+            Ok(Err(_)) => return Err(panicked(&format!("the model '{}'", model.name()))),
+            Err(_) => return Err(timed_out(job, started, &format!("the model '{}'", model.name()), limit)),
+        };
+        Ok(self.choose(prediction))
+    }
+
+    /// Applies the threshold. An intent that isn't routed here can't be chosen, whatever the model says.
+    fn choose(&self, prediction: Prediction) -> (IntentName, Classification) {
+        let Prediction { mut ranking, model } = prediction;
+        ranking.retain(|scored| self.parts.routes.contains_key(&scored.name));
+        let best = ranking.first().cloned();
+        let model = Some(model);
+        match best {
+            Some(best) if best.confidence >= self.parts.threshold => {
+                let confidence = Some(best.confidence);
+                (best.name, Classification { confidence, fallback: false, predicted: None, ranking, model })
+            }
+            predicted => {
+                let classification = Classification { confidence: None, fallback: true, predicted, ranking, model };
+                (self.parts.fallback.clone(), classification)
+            }
+        }
+    }
+
+    async fn handle(
+        &self,
+        job: &Job,
+        started: Instant,
+        handler: &dyn Handler,
+        intent: &IntentName,
+        classification: Option<&Classification>,
+    ) -> Result<Answer, MessageError> {
+        let asked = Instant::now();
+        let limit = self.limit(self.parts.handler_timeout, left(job, started))?;
+        let work = handler.handle(&HandlerJob { request: &job.request, intent, classification });
+        let handled = timeout(limit, AssertUnwindSafe(work).catch_unwind()).await;
+        metrics::histogram!("chatbot_handler_seconds").record(asked.elapsed());
+        match handled {
+            Ok(Ok(Ok(answer))) => Ok(answer),
+            Ok(Ok(Err(error))) => Err(handler_error(&error)),
+            Ok(Err(_)) => Err(panicked(&format!("the handler of '{intent}'"))),
+            Err(_) => Err(timed_out(job, started, &format!("the handler of '{intent}'"), limit)),
+        }
+    }
+
+    fn limit(&self, configured: Duration, left: Option<Duration>) -> Result<Duration, MessageError> {
+        match left {
+            Some(Duration::ZERO) => Err(deadline_exceeded()),
+            Some(left) => Ok(configured.min(left)),
+            None => Ok(configured),
+        }
+    }
+}
+
+/// The time left to a job's deadline.
+fn left(job: &Job, started: Instant) -> Option<Duration> {
+    job.time_left.map(|left| left.saturating_sub(started.elapsed()))
+}
+
+fn timed_out(job: &Job, started: Instant, who: &str, limit: Duration) -> MessageError {
+    if left(job, started) == Some(Duration::ZERO) {
+        return deadline_exceeded();
+    }
+    MessageError::new(ErrorCode::Timeout, format!("{who} took longer than {limit:?}"))
+}
+
+/// That a message's deadline has passed.
+pub fn deadline_exceeded() -> MessageError {
+    MessageError::new(ErrorCode::DeadlineExceeded, "the deadline passed before the request was answered")
+}
+
+fn panicked(who: &str) -> MessageError {
+    MessageError::new(ErrorCode::Internal, format!("{who} panicked; the worker's standard error says where"))
+}
+
+fn model_error(error: &ModelError) -> MessageError {
+    MessageError::new(error.code(), error.to_string())
+}
+
+fn handler_error(error: &HandlerError) -> MessageError {
+    MessageError::new(error.code(), error.to_string())
+}
+
+fn reply(request: &Request, answer: Answer, intent: IntentName, classification: Option<Classification>) -> Reply {
+    Reply {
+        id: Uuid::now_v7().to_string(),
+        in_reply_to: request.id.clone(),
+        receiver: request.sender.clone(),
+        conversation: request.conversation.clone(),
+        metadata: request.metadata.clone(),
+        text: answer.text,
+        locale: answer.locale,
+        intent,
+        classification,
+    }
+}
