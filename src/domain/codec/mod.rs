@@ -6,6 +6,7 @@
 mod charset;
 mod compression;
 mod media_type;
+mod object;
 mod payload;
 mod reply;
 mod request;

@@ -122,6 +122,7 @@ struct ReplyJson<'a> {
 struct IntentJson<'a> {
     name: Cow<'a, IntentName>,
     confidence: Option<f32>,
+    #[serde(default)]
     fallback: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     predicted: Option<Cow<'a, Scored>>,
@@ -142,17 +143,21 @@ struct CauseJson<'a> {
     code: ErrorCode,
     message: Cow<'a, str>,
     /// For clients that don't know the code; the code implies it.
+    #[serde(default)]
     retryable: bool,
 }
 
 impl From<ReplyJson<'_>> for Reply {
     fn from(json: ReplyJson<'_>) -> Self {
         let IntentJson { name, confidence, fallback, predicted } = json.intent;
-        let classification = json.ranking.map(|ranking| Classification {
+        // An external program's reply may leave any of them out.
+        let classified =
+            confidence.is_some() || fallback || predicted.is_some() || json.ranking.is_some() || json.model.is_some();
+        let classification = classified.then(|| Classification {
             confidence,
             fallback,
             predicted: predicted.map(Cow::into_owned),
-            ranking: ranking.into_owned(),
+            ranking: json.ranking.map(Cow::into_owned).unwrap_or_default(),
             model: json.model.as_deref().map(Arc::from),
         });
         Self {
@@ -272,6 +277,14 @@ mod tests {
                 r#""intent":{"name":"refund","confidence":null,"fallback":false}}"#
             ),
         );
+    }
+
+    #[test]
+    fn written_by_an_external_program() {
+        let json =
+            r#"{"type":"chat.reply","id":"r1","sender":"x","body":"hi","intent":{"name":"refund","confidence":0.5}}"#;
+        let Answered::Reply(reply) = decode_reply(json.as_bytes()).unwrap() else { unreachable!("it is a reply") };
+        assert_eq!(reply.classification.and_then(|it| it.confidence), Some(0.5));
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! Requests: from bytes, and to bytes.
 
-use std::fmt;
-
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{IgnoredAny, MapAccess, Visitor},
-};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Envelope, invalid, is_reply_kind, media_type::Format, payload::Payload, set, to_json};
+use super::{
+    Envelope, invalid, is_reply_kind,
+    media_type::Format,
+    object::{self, Object},
+    payload::Payload,
+    set, to_json,
+};
 use crate::domain::{DeadLetter, DeadReason, MAX_SHORT, MessageError, Request};
 
 /// Reads a request of at most `max_body` bytes, as received and as decompressed.
@@ -26,7 +27,7 @@ pub fn decode_request(envelope: &Envelope<'_>, body: &[u8], max_body: usize) -> 
         Format::Unnamed => Object::parse(&text).ok(),
     };
     let mut request = match object {
-        Some(object) => object.into_request(envelope)?,
+        Some(object) => from_object(&object, envelope)?,
         None => Request { text: text.into_owned(), ..Request::default() },
     };
     if let Some(kind) = set(envelope.kind) {
@@ -86,6 +87,29 @@ fn refuse_reply(kind: Option<&str>) -> Result<(), DeadLetter> {
     }
 }
 
+/// What the object says. Its type is judged first: a reply must be known for one, whatever else is wrong with it.
+fn from_object(object: &Object<'_>, envelope: &Envelope<'_>) -> Result<Request, DeadLetter> {
+    let kind = object::string("type", object.kind);
+    if set(envelope.kind).is_none() {
+        refuse_reply(kind.as_ref().ok().and_then(Option::as_deref))?;
+    }
+    if let Some(name) = object.repeated {
+        return Err(invalid(format!("'{name}' is there more than once")).into());
+    }
+    let text = object::string("body", object.body)?
+        .ok_or_else(|| invalid("the request has no 'body', the user's text: send {\"body\": \"…\"}"))?;
+    Ok(Request {
+        kind: kind?,
+        id: object::string("id", object.id)?,
+        sender: object::string("sender", object.sender)?,
+        receiver: object::string("receiver", object.receiver)?,
+        conversation: object::string("conversation", object.conversation)?,
+        locale: object::string("locale", object.locale)?,
+        metadata: object::object("metadata", object.metadata)?,
+        text,
+    })
+}
+
 /// What holds for every request, however it was written.
 fn check(request: &Request) -> Result<(), MessageError> {
     let short =
@@ -100,155 +124,6 @@ fn check(request: &Request) -> Result<(), MessageError> {
         return Err(invalid("the text is empty: there is nothing to answer"));
     }
     Ok(())
-}
-
-/// A field that means something here.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(field_identifier, rename_all = "lowercase")]
-enum Name {
-    Type,
-    Id,
-    Sender,
-    Receiver,
-    Conversation,
-    Locale,
-    Metadata,
-    Body,
-    #[serde(other)]
-    Unknown,
-}
-
-/// A request's JSON object whose fields are found, but not yet read.
-///
-/// Apart, so that it's known whether the text is an object at all before anything in it is judged; and because serde's own
-/// errors quote the values that they complain about. Values are skipped without recursion, so depth costs no stack.
-#[derive(Debug, Default)]
-struct Object<'a> {
-    kind: Option<&'a RawValue>,
-    id: Option<&'a RawValue>,
-    sender: Option<&'a RawValue>,
-    receiver: Option<&'a RawValue>,
-    conversation: Option<&'a RawValue>,
-    locale: Option<&'a RawValue>,
-    metadata: Option<&'a RawValue>,
-    body: Option<&'a RawValue>,
-    /// A field that is there more than once: which one counts, every parser decides for itself.
-    repeated: Option<&'static str>,
-}
-
-impl<'a> Object<'a> {
-    fn parse(text: &'a str) -> Result<Self, MessageError> {
-        // The white space of JSON (RFC 8259, 2), not that of Unicode.
-        if !text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{') {
-            return Err(invalid("the body isn't a JSON object: send {\"body\": \"…\"}"));
-        }
-        serde_json::from_str(text).map_err(|error| {
-            invalid(format!(
-                "the body isn't valid JSON: it goes wrong at line {}, column {}",
-                error.line(),
-                error.column()
-            ))
-        })
-    }
-
-    /// Whether `body` is a string.
-    fn has_text(&self) -> bool {
-        self.body.is_some_and(|json| json.get().starts_with('"'))
-    }
-
-    fn into_request(self, envelope: &Envelope<'_>) -> Result<Request, DeadLetter> {
-        let kind = string("type", self.kind);
-        if set(envelope.kind).is_none() {
-            refuse_reply(kind.as_ref().ok().and_then(Option::as_deref))?;
-        }
-        if let Some(name) = self.repeated {
-            return Err(invalid(format!("'{name}' is there more than once")).into());
-        }
-        let text = string("body", self.body)?
-            .ok_or_else(|| invalid("the request has no 'body', the user's text: send {\"body\": \"…\"}"))?;
-        Ok(Request {
-            kind: kind?,
-            id: string("id", self.id)?,
-            sender: string("sender", self.sender)?,
-            receiver: string("receiver", self.receiver)?,
-            conversation: string("conversation", self.conversation)?,
-            locale: string("locale", self.locale)?,
-            metadata: object("metadata", self.metadata)?,
-            text,
-        })
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ObjectVisitor)
-    }
-}
-
-struct ObjectVisitor;
-
-impl<'de> Visitor<'de> for ObjectVisitor {
-    type Value = Object<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
-        let mut object = Object::default();
-        while let Some(name) = map.next_key()? {
-            let (name, field) = match name {
-                Name::Type => ("type", &mut object.kind),
-                Name::Id => ("id", &mut object.id),
-                Name::Sender => ("sender", &mut object.sender),
-                Name::Receiver => ("receiver", &mut object.receiver),
-                Name::Conversation => ("conversation", &mut object.conversation),
-                Name::Locale => ("locale", &mut object.locale),
-                Name::Metadata => ("metadata", &mut object.metadata),
-                Name::Body => ("body", &mut object.body),
-                Name::Unknown => {
-                    map.next_value::<IgnoredAny>()?;
-                    continue;
-                }
-            };
-            if field.replace(map.next_value()?).is_some() {
-                object.repeated = Some(name);
-            }
-        }
-        Ok(object)
-    }
-}
-
-/// A string, none where it is null or absent.
-fn string(name: &str, value: Option<&RawValue>) -> Result<Option<String>, MessageError> {
-    match value.map(RawValue::get) {
-        None | Some("null") => Ok(None),
-        Some(json) if json.starts_with('"') => serde_json::from_str(json).map(Some).map_err(|_| {
-            // All else that can be wrong with a string was found when it was skipped.
-            invalid(format!("'{name}' holds half of a surrogate pair, which is no character"))
-        }),
-        Some(json) => Err(wrong_type(name, "a string", json)),
-    }
-}
-
-/// An object as it was written, none where it is null or absent.
-fn object(name: &str, value: Option<&RawValue>) -> Result<Option<Box<RawValue>>, MessageError> {
-    match value.map(|value| (value, value.get())) {
-        None | Some((_, "null")) => Ok(None),
-        Some((value, json)) if json.starts_with('{') => Ok(Some(value.to_owned())),
-        Some((_, json)) => Err(wrong_type(name, "an object", json)),
-    }
-}
-
-fn wrong_type(name: &str, expected: &str, json: &str) -> MessageError {
-    let found = match json.bytes().next() {
-        Some(b'{') => "an object",
-        Some(b'[') => "an array",
-        Some(b'"') => "a string",
-        Some(b't' | b'f') => "a boolean",
-        _ => "a number",
-    };
-    invalid(format!("'{name}' is {found}, but must be {expected}"))
 }
 
 #[cfg(test)]
