@@ -2,7 +2,7 @@
 
 use std::{borrow::Borrow, fmt, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// The name of an intent, `[A-Za-z0-9_-]{1,64}`: it is part of queue names and routing keys, where a dot or a wildcard
 /// would mean something else.
@@ -66,8 +66,29 @@ impl From<IntentName> for String {
 pub struct Scored {
     /// The intent.
     pub name: IntentName,
-    /// The model's confidence, in 0..=1: the share of such answers that are right.
+    /// The model's confidence, in 0..=1: the share of such answers that are right. Written with four decimals at most.
+    #[serde(serialize_with = "write_rounded")]
     pub confidence: f32,
+}
+
+impl Scored {
+    /// An intent with its confidence, as it is written: cut to 0..=1 and rounded to four decimals, so that it reads back
+    /// as it was. What is no number is no confidence, 0.
+    pub fn new(name: IntentName, confidence: f32) -> Self {
+        Self { name, confidence: rounded(confidence) }
+    }
+}
+
+/// A confidence as it is written: in 0..=1, with four decimals at most. Rounding again changes nothing.
+pub(super) fn rounded(confidence: f32) -> f32 {
+    // The shortest decimal that reads back as this f32, which is what serde_json writes, has those four decimals.
+    let steps = (f64::from(confidence).clamp(0.0, 1.0) * 10_000.0).round();
+    // NaN and -0, which pass through, are no more than 0.
+    if steps > 0.0 { (steps / 10_000.0) as f32 } else { 0.0 }
+}
+
+fn write_rounded<S: Serializer>(confidence: &f32, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f32(rounded(*confidence))
 }
 
 /// What a model says of a text: its intents, the likeliest first.

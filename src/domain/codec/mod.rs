@@ -1,0 +1,65 @@
+//! The message codec: bytes ↔ messages, as the public contract writes them.
+//!
+//! **Invariant:** decode(encode(m)) = m. No bytes, however made, panic, overflow the stack, or take much more memory than
+//! the limit given; and no error quotes the content of a message.
+
+mod charset;
+mod compression;
+mod media_type;
+mod object;
+mod payload;
+mod reply;
+mod request;
+#[cfg(test)]
+mod tests;
+
+use serde::Serialize;
+
+use super::{ErrorCode, MessageError};
+
+pub use compression::ContentEncoding;
+pub use reply::{Answered, UnreadableReply, decode_reply, encode_error, encode_reply, is_reply_kind};
+pub use request::{decode_request, encode_request};
+
+/// What a delivery's AMQP properties tell about its body. An empty property counts as unset: several clients can't tell
+/// the two apart.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Envelope<'a> {
+    /// The media type of the body, perhaps with its charset.
+    pub content_type: Option<&'a str>,
+    /// How the body is compressed, or (as some clients use it) its charset.
+    pub content_encoding: Option<&'a str>,
+    /// The client's name for the message; wins over the body's `id`.
+    pub message_id: Option<&'a str>,
+    /// The property `type`; wins over the body's.
+    pub kind: Option<&'a str>,
+    /// Who is logged in; the sender where the body names none.
+    pub user_id: Option<&'a str>,
+    /// The client program; the sender where nothing else names one.
+    pub app_id: Option<&'a str>,
+}
+
+/// A property's value, none where it is empty.
+fn set(property: Option<&str>) -> Option<&str> {
+    property.filter(|value| !value.is_empty())
+}
+
+fn invalid(message: impl Into<String>) -> MessageError {
+    MessageError::new(ErrorCode::InvalidMessage, message)
+}
+
+fn unsupported(message: impl Into<String>) -> MessageError {
+    MessageError::new(ErrorCode::UnsupportedMediaType, message)
+}
+
+fn too_large(message: impl Into<String>) -> MessageError {
+    MessageError::new(ErrorCode::PayloadTooLarge, message)
+}
+
+/// Writes a message as JSON.
+///
+/// `serde_json` fails where the writer does, or a map's key isn't a string; memory doesn't, and no message has such a
+/// map. Should that ever change, a test notices the empty body: the worker mustn't panic for it.
+fn to_json(message: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(message).unwrap_or_default()
+}

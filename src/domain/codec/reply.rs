@@ -1,0 +1,366 @@
+//! Replies and error replies: to bytes, and (for clients) from bytes.
+
+use std::{borrow::Cow, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::to_json;
+use crate::domain::{
+    Classification, ERROR_TYPE, ErrorCode, ErrorReply, IntentName, MessageError, REPLY_TYPE, Reply, SENDER, Scored,
+    intent::rounded,
+};
+
+/// Whether a message of this type is a reply or an error reply, and so never answered.
+pub fn is_reply_kind(kind: &str) -> bool {
+    kind == REPLY_TYPE || kind == ERROR_TYPE
+}
+
+/// What a client got.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answered {
+    /// An answer.
+    Reply(Box<Reply>),
+    /// Word that there is none.
+    Error(ErrorReply),
+}
+
+/// A message that is neither a reply nor an error reply of the contract.
+#[derive(Debug, thiserror::Error)]
+#[error("what came back is no reply of a chatbot-worker: does something else consume the requests?")]
+pub struct UnreadableReply(#[from] serde_json::Error);
+
+/// Writes a reply as JSON.
+pub fn encode_reply(reply: &Reply) -> Vec<u8> {
+    let classification = reply.classification.as_ref();
+    to_json(&ReplyJson {
+        kind: Kind::Reply,
+        id: Cow::Borrowed(&reply.id),
+        in_reply_to: reply.in_reply_to.as_deref().map(Cow::Borrowed),
+        sender: Cow::Borrowed(SENDER),
+        receiver: reply.receiver.as_deref().map(Cow::Borrowed),
+        body: Cow::Borrowed(&reply.text),
+        locale: reply.locale.as_deref().map(Cow::Borrowed),
+        intent: IntentJson {
+            name: Cow::Borrowed(&reply.intent),
+            confidence: classification.and_then(|it| it.confidence).map(rounded),
+            fallback: classification.is_some_and(|it| it.fallback),
+            predicted: classification.and_then(|it| it.predicted.as_ref()).map(Cow::Borrowed),
+        },
+        ranking: classification.map(|it| Cow::Borrowed(it.ranking.as_slice())),
+        model: classification.and_then(|it| it.model.as_deref()).map(Cow::Borrowed),
+        conversation: reply.conversation.as_deref().map(Cow::Borrowed),
+        metadata: reply.metadata.as_deref().map(Cow::Borrowed),
+    })
+}
+
+/// Writes an error reply as JSON.
+pub fn encode_error(reply: &ErrorReply) -> Vec<u8> {
+    let ErrorReply { id, in_reply_to, error } = reply;
+    to_json(&ErrorJson {
+        kind: Kind::Error,
+        id: Cow::Borrowed(id),
+        in_reply_to: in_reply_to.as_deref().map(Cow::Borrowed),
+        error: CauseJson {
+            code: error.code,
+            message: Cow::Borrowed(&error.message),
+            retryable: error.code.is_retryable(),
+        },
+    })
+}
+
+/// Reads a reply or an error reply.
+///
+/// # Errors
+/// [`UnreadableReply`] where it is neither.
+pub fn decode_reply(body: &[u8]) -> Result<Answered, UnreadableReply> {
+    #[derive(Deserialize)]
+    struct Typed {
+        #[serde(rename = "type")]
+        kind: Kind,
+    }
+    Ok(match serde_json::from_slice::<Typed>(body)?.kind {
+        Kind::Reply => Answered::Reply(Box::new(serde_json::from_slice::<ReplyJson<'_>>(body)?.into())),
+        Kind::Error => Answered::Error(serde_json::from_slice::<ErrorJson<'_>>(body)?.into()),
+    })
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum Kind {
+    #[serde(rename = "chat.reply")]
+    Reply,
+    #[serde(rename = "chat.error")]
+    Error,
+}
+
+/// A reply as it is written.
+#[derive(Serialize, Deserialize)]
+struct ReplyJson<'a> {
+    #[serde(rename = "type")]
+    kind: Kind,
+    id: Cow<'a, str>,
+    in_reply_to: Option<Cow<'a, str>>,
+    sender: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receiver: Option<Cow<'a, str>>,
+    body: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    locale: Option<Cow<'a, str>>,
+    intent: IntentJson<'a>,
+    /// There, if empty, wherever the text was classified: that tells it from a request addressed to its intent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ranking: Option<Cow<'a, [Scored]>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conversation: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<Cow<'a, RawValue>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct IntentJson<'a> {
+    name: Cow<'a, IntentName>,
+    confidence: Option<f32>,
+    #[serde(default)]
+    fallback: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    predicted: Option<Cow<'a, Scored>>,
+}
+
+/// An error reply as it is written.
+#[derive(Serialize, Deserialize)]
+struct ErrorJson<'a> {
+    #[serde(rename = "type")]
+    kind: Kind,
+    id: Cow<'a, str>,
+    in_reply_to: Option<Cow<'a, str>>,
+    error: CauseJson<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CauseJson<'a> {
+    code: ErrorCode,
+    message: Cow<'a, str>,
+    /// For clients that don't know the code; the code implies it.
+    #[serde(default)]
+    retryable: bool,
+}
+
+impl From<ReplyJson<'_>> for Reply {
+    fn from(json: ReplyJson<'_>) -> Self {
+        let IntentJson { name, confidence, fallback, predicted } = json.intent;
+        // An external program's reply may leave any of them out.
+        let classified =
+            confidence.is_some() || fallback || predicted.is_some() || json.ranking.is_some() || json.model.is_some();
+        let classification = classified.then(|| Classification {
+            confidence,
+            fallback,
+            predicted: predicted.map(Cow::into_owned),
+            ranking: json.ranking.map(Cow::into_owned).unwrap_or_default(),
+            model: json.model.as_deref().map(Arc::from),
+        });
+        Self {
+            id: json.id.into_owned(),
+            in_reply_to: json.in_reply_to.map(Cow::into_owned),
+            receiver: json.receiver.map(Cow::into_owned),
+            conversation: json.conversation.map(Cow::into_owned),
+            metadata: json.metadata.map(Cow::into_owned),
+            text: json.body.into_owned(),
+            locale: json.locale.map(Cow::into_owned),
+            intent: name.into_owned(),
+            classification,
+        }
+    }
+}
+
+impl From<ErrorJson<'_>> for ErrorReply {
+    fn from(json: ErrorJson<'_>) -> Self {
+        Self {
+            id: json.id.into_owned(),
+            in_reply_to: json.in_reply_to.map(Cow::into_owned),
+            error: MessageError::new(json.error.code, json.error.message),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+
+    fn name(name: &str) -> IntentName {
+        IntentName::new(name).unwrap()
+    }
+
+    fn scored(intent: &str, confidence: f32) -> Scored {
+        Scored::new(name(intent), confidence)
+    }
+
+    /// A reply with nothing in it that can be left out.
+    fn bare(intent: &str, classification: Option<Classification>) -> Reply {
+        Reply {
+            id: "r1".into(),
+            in_reply_to: None,
+            receiver: None,
+            conversation: None,
+            metadata: None,
+            text: "hi".into(),
+            locale: None,
+            intent: name(intent),
+            classification,
+        }
+    }
+
+    fn check(reply: Reply, json: &str) {
+        assert_eq!(String::from_utf8(encode_reply(&reply)).unwrap(), json);
+        assert_eq!(decode_reply(json.as_bytes()).unwrap(), Answered::Reply(Box::new(reply)));
+    }
+
+    #[test]
+    fn an_answer() {
+        let classification = Classification {
+            confidence: Some(0.97),
+            fallback: false,
+            predicted: None,
+            ranking: vec![scored("product_info", 0.97), scored("refund", 0.02)],
+            model: Some("embedded".into()),
+        };
+        let reply = Reply {
+            in_reply_to: Some("q1".into()),
+            receiver: Some("alice".into()),
+            conversation: Some("c1".into()),
+            metadata: Some(RawValue::from_string(r#"{ "b": 1,"a" :2.0}"#.into()).unwrap()),
+            text: "规格 \"10\"".into(),
+            locale: Some("zh".into()),
+            ..bare("product_info", Some(classification))
+        };
+        check(
+            reply,
+            concat!(
+                r#"{"type":"chat.reply","id":"r1","in_reply_to":"q1","sender":"chatbot","receiver":"alice","#,
+                r#""body":"规格 \"10\"","locale":"zh","#,
+                r#""intent":{"name":"product_info","confidence":0.97,"fallback":false},"#,
+                r#""ranking":[{"name":"product_info","confidence":0.97},{"name":"refund","confidence":0.02}],"#,
+                r#""model":"embedded","conversation":"c1","metadata":{ "b": 1,"a" :2.0}}"#
+            ),
+        );
+    }
+
+    #[test]
+    fn a_fallback() {
+        let classification = Classification {
+            confidence: None,
+            fallback: true,
+            predicted: Some(scored("refund", 0.31)),
+            ranking: vec![scored("refund", 0.31)],
+            model: Some("embedded".into()),
+        };
+        check(
+            bare("help_info", Some(classification)),
+            concat!(
+                r#"{"type":"chat.reply","id":"r1","in_reply_to":null,"sender":"chatbot","body":"hi","#,
+                r#""intent":{"name":"help_info","confidence":null,"fallback":true,"#,
+                r#""predicted":{"name":"refund","confidence":0.31}},"#,
+                r#""ranking":[{"name":"refund","confidence":0.31}],"model":"embedded"}"#
+            ),
+        );
+    }
+
+    #[test]
+    fn addressed_to_its_intent() {
+        check(
+            bare("refund", None),
+            concat!(
+                r#"{"type":"chat.reply","id":"r1","in_reply_to":null,"sender":"chatbot","body":"hi","#,
+                r#""intent":{"name":"refund","confidence":null,"fallback":false}}"#
+            ),
+        );
+    }
+
+    #[test]
+    fn written_by_an_external_program() {
+        let json =
+            r#"{"type":"chat.reply","id":"r1","sender":"x","body":"hi","intent":{"name":"refund","confidence":0.5}}"#;
+        let Answered::Reply(reply) = decode_reply(json.as_bytes()).unwrap() else { unreachable!("it is a reply") };
+        assert_eq!(reply.classification.and_then(|it| it.confidence), Some(0.5));
+    }
+
+    #[test]
+    fn confidences_have_four_decimals_at_most() {
+        fn check(confidence: f32, expected: &str) {
+            // As a client of this module may build it, without rounding.
+            let classification = Classification {
+                confidence: Some(confidence),
+                fallback: false,
+                predicted: None,
+                ranking: vec![Scored { name: name("a"), confidence }],
+                model: None,
+            };
+            let json = String::from_utf8(encode_reply(&bare("a", Some(classification)))).unwrap();
+            let expected = format!(
+                r#""intent":{{"name":"a","confidence":{expected},"fallback":false}},"ranking":[{{"name":"a","confidence":{expected}}}]}}"#
+            );
+            assert!(json.ends_with(&expected), "{json}");
+        }
+        check(0.97, "0.97");
+        check(1.0, "1.0");
+        check(0.0, "0.0");
+        check(-0.0, "0.0");
+        check(0.333_333_34, "0.3333");
+        check(0.999_96, "1.0");
+        check(0.000_1, "0.0001");
+        check(0.000_04, "0.0");
+        check(1e-30, "0.0");
+        check(1.5, "1.0");
+        check(-3.0, "0.0");
+        check(f32::NAN, "0.0");
+        check(f32::INFINITY, "1.0");
+    }
+
+    #[test]
+    fn every_confidence_of_four_decimals_is_itself() {
+        for n in 0_u16..=10_000 {
+            let confidence = f32::from(n) / 10_000.0;
+            let Scored { confidence: once, .. } = scored("a", confidence);
+            assert_eq!(once, rounded(once));
+            let json = serde_json::to_string(&scored("a", confidence)).unwrap();
+            assert!(json.len() <= r#"{"name":"a","confidence":0.1234}"#.len(), "{json}");
+            assert_eq!(serde_json::from_str::<Scored>(&json).unwrap().confidence, once, "{json}");
+        }
+    }
+
+    #[test]
+    fn an_error_reply() {
+        let reply = ErrorReply {
+            id: "r1".into(),
+            in_reply_to: None,
+            error: MessageError::new(ErrorCode::ModelUnavailable, "later"),
+        };
+        let json = r#"{"type":"chat.error","id":"r1","in_reply_to":null,"error":{"code":"model_unavailable","message":"later","retryable":true}}"#;
+        assert_eq!(String::from_utf8(encode_error(&reply)).unwrap(), json);
+        assert_eq!(decode_reply(json.as_bytes()).unwrap(), Answered::Error(reply));
+    }
+
+    #[test]
+    fn what_is_no_reply() {
+        for body in [
+            "",
+            "hi",
+            "{}",
+            r#"{"type":"chat.request","body":"hi"}"#,
+            r#"{"type":"chat.reply","body":"hi"}"#,
+            r#"{"type":"chat.error","id":"1","error":{"code":"tired","message":"","retryable":false}}"#,
+        ] {
+            assert!(decode_reply(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn kinds() {
+        for (kind, expected) in [("chat.reply", true), ("chat.error", true), ("chat.request", false), ("", false)] {
+            assert_eq!(is_reply_kind(kind), expected, "{kind}");
+        }
+    }
+}
