@@ -174,8 +174,8 @@ impl Pipeline {
     ) -> Result<Answer, MessageError> {
         let asked = Instant::now();
         let limit = self.limit(self.parts.handler_timeout, left(job, started))?;
-        let work = handler.handle(&HandlerJob { request: &job.request, intent, classification });
-        let handled = timeout(limit, AssertUnwindSafe(work).catch_unwind()).await;
+        let work = HandlerJob { request: &job.request, intent, classification };
+        let handled = timeout(limit, AssertUnwindSafe(handler.handle(&work)).catch_unwind()).await;
         metrics::histogram!("chatbot_handler_seconds").record(asked.elapsed());
         match handled {
             Ok(Ok(Ok(answer))) => Ok(answer),

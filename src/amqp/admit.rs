@@ -8,10 +8,7 @@ use super::{
     reply_to::{self, ReplyTo},
 };
 use crate::{
-    domain::{
-        DeadLetter, DeadReason, ErrorCode, MessageError, Outcome,
-        codec::decode_request,
-    },
+    domain::{DeadLetter, DeadReason, ErrorCode, MessageError, Outcome, codec::decode_request},
     pipeline::{Job, Stage, deadline_exceeded},
     retry::RetryPolicy,
 };
@@ -41,13 +38,7 @@ pub fn admit(received: &Received, queue: &WorkQueue, address: &Address, max_body
     }
 }
 
-fn check(
-    received: &Received,
-    queue: &WorkQueue,
-    address: &Address,
-    max_body: usize,
-    now: u64,
-) -> Result<Job, Outcome> {
+fn check(received: &Received, queue: &WorkQueue, address: &Address, max_body: usize, now: u64) -> Result<Job, Outcome> {
     if received.is_reply() {
         return Err(dead(DeadReason::NotARequest, "it is itself a reply, by its type"));
     }
@@ -75,7 +66,7 @@ fn check(
 fn suspect(received: &Received) -> Result<(), Outcome> {
     match (received.trail.starts, received.redelivered) {
         (1..=MAX_STARTS, false) => Ok(()),
-        (0..MAX_STARTS, _) => Err(Outcome::Suspect),
+        (starts, _) if starts < MAX_STARTS => Err(Outcome::Suspect),
         _ => Err(dead(
             DeadReason::Error(ErrorCode::Crashed),
             "the worker, or its connection, was lost each time that it was started",
@@ -129,7 +120,8 @@ pub fn died(received: &Received, address: &Address, names: &Names, retry: &Retry
 
 fn is_own_forward(received: &Received, names: &Names) -> bool {
     let intent = received.trail.intent.as_ref();
-    received.trail.first_queue.is_some() && intent.is_some_and(|intent| Names::intent_key(intent) == received.routing_key)
+    received.trail.first_queue.is_some()
+        && intent.is_some_and(|intent| Names::intent_key(intent) == received.routing_key)
         && names.work_queue(&names.queue(&received.first_queue())).is_some()
 }
 

@@ -195,7 +195,6 @@ impl Link {
             let _ = tokio::time::timeout(within, self.connection.close(200, reason)).await;
         }
     }
-
 }
 
 async fn connect(url: &AMQPUri, broker: &Broker, name: &str) -> Result<Link, lapin::Error> {
@@ -208,7 +207,8 @@ async fn connect(url: &AMQPUri, broker: &Broker, name: &str) -> Result<Link, lap
         url.clone(),
         runtime,
         async move |url, _| {
-            let stream = AMQPUriTcpExt::connect_with_config_async(&url, tls.as_ref(), &Runtime::new(tokio.clone())).await?;
+            let stream =
+                AMQPUriTcpExt::connect_with_config_async(&url, tls.as_ref(), &Runtime::new(tokio.clone())).await?;
             Ok(AsyncTcpStream::Plain(Guard::new(stream, seen.clone())))
         },
         ConnectionProperties::default().with_connection_name(name.into()),

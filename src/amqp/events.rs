@@ -41,7 +41,10 @@ pub(crate) fn outcome_name(outcome: &Outcome) -> &'static str {
 /// The ack of a settled message couldn't be written: the broker delivers it again, so it may be answered twice.
 pub(crate) fn lost_ack(received: &Received) {
     counter!("chatbot_lost_acks_total").increment(1);
-    tracing::debug!(message_id = received.message_id(), "the connection was lost before the ack; the message comes again");
+    tracing::debug!(
+        message_id = received.message_id(),
+        "the connection was lost before the ack; the message comes again"
+    );
 }
 
 /// A message goes to a dead-letter queue.

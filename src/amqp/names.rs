@@ -144,7 +144,9 @@ mod tests {
         for queue in [WorkQueue::Requests, WorkQueue::Suspects, WorkQueue::Intent(IntentName::new("refund").unwrap())] {
             assert_eq!(names.work_queue(&names.queue(&queue)), Some(queue));
         }
-        for other in ["shop", "shop.died", "shop.requests.dead", "shop.intent.a.dead", "shop2.requests", "", "shop.intent."] {
+        for other in
+            ["shop", "shop.died", "shop.requests.dead", "shop.intent.a.dead", "shop2.requests", "", "shop.intent."]
+        {
             assert_eq!(names.work_queue(other), None, "{other}");
         }
     }

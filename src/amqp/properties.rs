@@ -207,7 +207,8 @@ impl Received {
         if let Some(deadline) = trail.deadline {
             set(names::DEADLINE, number(deadline));
         }
-        let attempt = if matches!(purpose, Purpose::Retry { .. }) { trail.attempt.saturating_add(1) } else { trail.attempt };
+        let attempt =
+            if matches!(purpose, Purpose::Retry { .. }) { trail.attempt.saturating_add(1) } else { trail.attempt };
         set(names::ATTEMPT, number(attempt.into()));
         // Where a message leaves the queue of its intent, the header says what that queue said.
         let (intent, classification) = match purpose {
@@ -294,7 +295,11 @@ fn clean(properties: &mut BasicProperties, blemishes: &[Blemish]) -> Option<Stri
     let bad = |name| blemishes.contains(&Blemish::NotUtf8(name));
     let mut to = BasicProperties::default();
     for (value, name, with) in [
-        (kept.content_type(), "content type", BasicProperties::with_content_type as fn(BasicProperties, ShortString) -> _),
+        (
+            kept.content_type(),
+            "content type",
+            BasicProperties::with_content_type as fn(BasicProperties, ShortString) -> _,
+        ),
         (kept.content_encoding(), "content encoding", BasicProperties::with_content_encoding),
         (kept.correlation_id(), "correlation id", BasicProperties::with_correlation_id),
         (kept.reply_to(), "reply_to", BasicProperties::with_reply_to),

@@ -220,11 +220,7 @@ impl Session {
         draining.cancel();
         tasks.close();
         let close = Duration::from_secs(2);
-        tokio::join!(
-            consuming_link.close(close),
-            settler.replies.close(close),
-            settler.forwards.link().close(close),
-        );
+        tokio::join!(consuming_link.close(close), settler.replies.close(close), settler.forwards.link().close(close),);
         loops.wait().await;
         tasks.wait().await;
         ended
@@ -303,7 +299,11 @@ async fn consume(
         let worker = worker.clone();
         tasks.spawn(async move { worker.work(delivery, room).await });
     }
-    if draining.is_cancelled() { Ok(()) } else { Err(format!("the broker cancelled the consumer of '{name}'; was the queue deleted?")) }
+    if draining.is_cancelled() {
+        Ok(())
+    } else {
+        Err(format!("the broker cancelled the consumer of '{name}'; was the queue deleted?"))
+    }
 }
 
 /// What a delivery may take of the memory budget: compressed, it may unfold to the largest body.

@@ -190,7 +190,8 @@ impl Settler {
 
     async fn suspect(&self, received: &Received) -> Result<(), SessionLost> {
         let before = if received.queue == Some(WorkQueue::Suspects) { received.trail.starts } else { 0 };
-        let properties = received.republished(&self.names, Purpose::Suspect { starts: before.saturating_add(1) }, now_ms());
+        let properties =
+            received.republished(&self.names, Purpose::Suspect { starts: before.saturating_add(1) }, now_ms());
         self.keep("", &self.names.queue(&WorkQueue::Suspects), received, properties).await
     }
 
@@ -275,14 +276,7 @@ impl Settler {
 }
 
 /// A reply or an error reply, ready to be published.
-fn answer(
-    received: &Received,
-    to: &ReplyTo,
-    kind: &str,
-    id: &str,
-    request_id: Option<&str>,
-    body: Vec<u8>,
-) -> Message {
+fn answer(received: &Received, to: &ReplyTo, kind: &str, id: &str, request_id: Option<&str>, body: Vec<u8>) -> Message {
     let compressed = received.accepted_encoding().and_then(|encoding| Some((encoding, encoding.compress(&body).ok()?)));
     let (encoding, body) = match compressed {
         Some((encoding, body)) => (Some(encoding), body),

@@ -71,7 +71,11 @@ impl Worker {
                     if sessions > 1 {
                         events::reconnected("consuming");
                     }
-                    tracing::info!(queues = session.queues(), exchange = self.shared.settings.names.exchange(), "ready");
+                    tracing::info!(
+                        queues = session.queues(),
+                        exchange = self.shared.settings.names.exchange(),
+                        "ready"
+                    );
                     told.clear();
                     self.ready.send_replace(true);
                     let since = Instant::now();
@@ -80,7 +84,10 @@ impl Worker {
                     });
                     match ended.await {
                         Ended::Lost(reason) if shutdown.is_cancelled() => {
-                            tracing::warn!(reason, "the broker was lost while stopping; what was in flight comes again");
+                            tracing::warn!(
+                                reason,
+                                "the broker was lost while stopping; what was in flight comes again"
+                            );
                             return Ok(Ended::Lost(reason));
                         }
                         Ended::Lost(reason) => {

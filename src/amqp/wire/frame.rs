@@ -299,7 +299,8 @@ mod tests {
 
     #[test]
     fn a_routing_key_is_mended_and_the_delivery_tag_told() {
-        let arguments = [&short(b"consumer")[..], &7_u64.to_be_bytes(), &[0], &short(b"chatbot"), &short(b"request.\xff")];
+        let arguments =
+            [&short(b"consumer")[..], &7_u64.to_be_bytes(), &[0], &short(b"chatbot"), &short(b"request.\xff")];
         let mut payload = [&[0, 60, 0, 60][..], &arguments.concat()].concat();
         let mut found = Vec::new();
         assert_eq!(mend_method(&mut payload, &mut found), Some(7));
