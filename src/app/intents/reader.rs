@@ -3,31 +3,26 @@
 //! It walks the parser's own tree, for the sake of the places in the text: a serde type would stop at the first fault
 //! and forget where a value stood. After a fault it reads on with a stand-in, which no caller ever sees.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    ops::Range,
-};
+use std::{collections::HashMap, ops::Range};
 
 use toml::{
     Spanned,
-    de::{DeArray, DeString, DeTable, DeValue},
+    de::{DeString, DeTable, DeValue},
 };
 
 use super::{
-    Checked, Dispatch, Example, Faults, Finding, HandlerDefinition, IntentDefinition, IntentsFile, Position, Problem,
+    Checked, Dispatch, Faults, Finding, HandlerDefinition, IntentDefinition, IntentsFile, Position, Problem,
     lines::Lines,
     suggest::{nearest, suggestion},
 };
-use crate::{
-    domain::{IntentName, language::is_plausible_tag},
-    handler::template::{ReplyText, ReplyTextError},
-};
+use crate::domain::{IntentName, language::is_plausible_tag};
+
+mod examples;
+mod replies;
 
 const TOP_KEYS: [&str; 2] = ["fallback", "intents"];
 const INTENT_KEYS: [&str; 5] = ["description", "handler", "dispatch", "examples", "reply"];
 
-/// The longest example that gets no warning, in characters.
-const LONG_EXAMPLE: usize = 500;
 /// How much of a text that isn't TOML is kept to be quoted, in characters.
 const QUOTED: usize = 80;
 /// How many examples an intent should have at the least.
@@ -62,7 +57,7 @@ struct Reader<'t> {
     findings: Vec<Finding>,
     /// The intent that is being read.
     intent: Option<String>,
-    /// Every example, as [`same_example`] writes it, with its intent and line.
+    /// Every example, as [`examples::normal_form`] writes it, with its intent and line.
     examples: HashMap<String, (String, usize)>,
     /// How many intents have examples.
     trained: usize,
@@ -194,109 +189,6 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn replies(&mut self, table: &DeTable<'_>) -> Vec<(String, String)> {
-        let Some(value) = table.get("reply") else { return Vec::new() };
-        let Some(replies) = value.get_ref().as_table() else {
-            self.wrong_type("reply", value, "told by language, such as reply.en = \"…\"");
-            return Vec::new();
-        };
-        self.languages("reply", replies);
-        let mut read = Vec::new();
-        for (language, value) in replies {
-            let language = &**language.get_ref();
-            if let Some(source) = self.string(&format!("reply.{language}"), value) {
-                if let Err(error) = ReplyText::compile(source) {
-                    self.reply_fault(language, value.span(), error);
-                }
-                read.push((language.to_owned(), source.to_owned()));
-            }
-        }
-        read
-    }
-
-    /// Adds a reply's fault, on the very line of the text where that can be told.
-    fn reply_fault(&mut self, language: &str, span: Range<usize>, error: ReplyTextError) {
-        let language = language.to_owned();
-        let ReplyTextError::Invalid { line, reason } = error else {
-            return self.add(span, Problem::Reply { language, error });
-        };
-        let raw = self.text.get(span.clone()).unwrap_or_default();
-        let start = self.lines.position(span.start);
-        let position = match raw.get(..3) {
-            // An escape may add lines to a text, or take some away.
-            Some("\"\"\"") if raw.contains('\\') => {
-                let error = ReplyTextError::Invalid { line, reason };
-                return self.add(span, Problem::Reply { language, error });
-            }
-            Some("\"\"\"" | "'''") => {
-                let skipped = usize::from(raw[3..].starts_with(['\n', '\r']));
-                match skipped + line {
-                    0 | 1 => start,
-                    lines => Position { line: start.line + lines - 1, column: 1 },
-                }
-            }
-            _ => start,
-        };
-        self.put(Some(position), Problem::Template { language, reason });
-    }
-
-    fn examples(&mut self, table: &DeTable<'_>) -> Vec<Example> {
-        const EXPECTED: &str = "a list of texts, such as [\"…\", \"…\"]";
-        let mut read = Vec::new();
-        match table.get("examples").map(|value| (value, value.get_ref())) {
-            None => {}
-            Some((_, DeValue::Array(examples))) => self.example_list(examples, None, &mut read),
-            Some((_, DeValue::Table(languages))) => {
-                self.languages("examples", languages);
-                for (language, value) in languages {
-                    match value.get_ref() {
-                        DeValue::Array(examples) => self.example_list(examples, Some(language.get_ref()), &mut read),
-                        _ => self.wrong_type(&format!("examples.{}", language.get_ref()), value, EXPECTED),
-                    }
-                }
-            }
-            Some((value, _)) => self.wrong_type("examples", value, EXPECTED),
-        }
-        self.trained += usize::from(!read.is_empty());
-        read
-    }
-
-    fn example_list(&mut self, examples: &DeArray<'_>, language: Option<&str>, read: &mut Vec<Example>) {
-        for value in examples.iter() {
-            let Some(text) = self.string("an example", value).map(str::trim) else { continue };
-            if text.is_empty() {
-                self.add(value.span(), Problem::EmptyExample);
-                continue;
-            }
-            let length = text.chars().count();
-            if length > LONG_EXAMPLE {
-                self.add(value.span(), Problem::LongExample(length));
-            }
-            self.check_unique(text, value.span());
-            read.push(Example { text: text.to_owned(), language: language.map(str::to_owned) });
-        }
-    }
-
-    fn check_unique(&mut self, text: &str, span: Range<usize>) {
-        let intent = self.intent.clone().unwrap_or_default();
-        let line = self.lines.position(span.start).line;
-        let problem = match self.examples.entry(same_example(text)) {
-            Entry::Vacant(entry) => {
-                entry.insert((intent, line));
-                return;
-            }
-            Entry::Occupied(entry) => {
-                let (example, (other, first)) = (text.to_owned(), entry.get().clone());
-                if other == intent {
-                    Problem::ExampleTwice { example, first }
-                } else {
-                    Problem::ExampleInTwo { example, other, first }
-                }
-            }
-        };
-        self.add(span, problem);
-    }
-
     /// Checks the keys of `languages`, the table that `key` holds.
     fn languages(&mut self, key: &str, languages: &DeTable<'_>) {
         let mut seen: Vec<&str> = Vec::new();
@@ -377,11 +269,6 @@ impl<'t> Reader<'t> {
 
 /// A word that a key doesn't take; its fault was added.
 struct UnknownWord;
-
-/// What is the same in two examples that no model tells apart: case and white space are left out.
-fn same_example(text: &str) -> String {
-    text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
-}
 
 fn language_hint(key: &str, tag: &str) -> String {
     match tag {
