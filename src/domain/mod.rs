@@ -4,6 +4,7 @@
 
 pub mod codec;
 mod intent;
+pub mod language;
 mod message;
 mod outcome;
 

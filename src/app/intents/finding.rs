@@ -1,0 +1,227 @@
+//! What is wrong with an intents file, in words for its author.
+
+use std::fmt;
+
+use super::Position;
+use crate::{domain::InvalidName, handler::template::ReplyTextError};
+
+/// How many findings are printed: whoever has more begins with these.
+const PRINTED: usize = 50;
+
+/// One thing that is wrong, or that could be better.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Where it stands; none where it is about the whole file.
+    pub position: Option<Position>,
+    /// The intent, where it is about one.
+    pub intent: Option<String>,
+    /// What it is, and how to mend it.
+    pub problem: Problem,
+}
+
+/// All that is wrong with an intents file; never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Faults {
+    /// The file's name.
+    pub source_name: String,
+    /// What is wrong, in the file's order.
+    pub faults: Vec<Finding>,
+}
+
+/// What can be wrong with an intents file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// The file system doesn't hand the file out.
+    #[error("it can't be read: {0}")]
+    Unreadable(String),
+    /// Larger than [`super::MAX_SIZE`].
+    #[error("it is larger than 16 MiB: it must be smaller")]
+    TooLarge,
+    /// A charset other than UTF-8.
+    #[error("it isn't UTF-8 from here on: save it as UTF-8")]
+    NotUtf8,
+    /// Not TOML.
+    #[error("this isn't valid TOML{}: {message}", excerpt_at(.at))]
+    Syntax {
+        /// What stands there, if anything.
+        at: String,
+        /// The parser's words, and a mend where one is known.
+        message: String,
+    },
+    /// A key that means nothing.
+    #[error("there is no key '{}': {hint}", excerpt(.key))]
+    UnknownKey {
+        /// The key.
+        key: String,
+        /// What to do.
+        hint: String,
+    },
+    /// A value of another type than its key takes.
+    #[error("{} must be {expected}, and this is {found}", excerpt(.key))]
+    WrongType {
+        /// The key.
+        key: String,
+        /// What it takes.
+        expected: &'static str,
+        /// What is there.
+        found: &'static str,
+    },
+    /// A word that isn't one of a key's words.
+    #[error("there is no {key} '{}': {hint}", excerpt(.word))]
+    UnknownWord {
+        /// The key.
+        key: &'static str,
+        /// The word.
+        word: String,
+        /// What to do.
+        hint: String,
+    },
+    /// No fallback.
+    #[error(
+        "there is no fallback: write at the top of the file which intent answers when the model is sure of none, such \
+         as fallback = \"help_info\""
+    )]
+    NoFallback,
+    /// No intents at all.
+    #[error("there are no intents: write each as [intents.NAME], with examples and a reply")]
+    NoIntents,
+    /// Nothing to choose between.
+    #[error("the model needs at least two intents with examples, and there are {0}: write examples.en = [\"…\"]")]
+    TooFewTrained(usize),
+    /// A name that can't be part of a queue's name.
+    #[error("'{}' is no valid name: use 1 to 64 of the characters A-Z a-z 0-9 _ -", excerpt(&.0.0))]
+    InvalidName(InvalidName),
+    /// Not a language.
+    #[error("'{}' is no language tag: {hint}", excerpt(.tag))]
+    LanguageTag {
+        /// What stands in its place.
+        tag: String,
+        /// What to do.
+        hint: String,
+    },
+    /// One language twice.
+    #[error("'{tag}' and '{other}' are the same language: keep one of them")]
+    SameLanguage {
+        /// The second.
+        tag: String,
+        /// The first.
+        other: String,
+    },
+    /// Nothing to say.
+    #[error("it has no reply: write what the bot answers, such as reply.en = \"…\"")]
+    NoReply,
+    /// A reply that can't be used.
+    #[error("reply.{language}: {error}")]
+    Reply {
+        /// Its language.
+        language: String,
+        /// Why not.
+        error: ReplyTextError,
+    },
+    /// A reply whose template is at fault right at the finding's position.
+    #[error("reply.{language} isn't a valid template here: {reason}")]
+    Template {
+        /// Its language.
+        language: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Two programs would answer.
+    #[error("another program answers it, as handler = \"external\" says: take out the reply, or the handler")]
+    ExternalReply,
+    /// Another program can't run inside the worker.
+    #[error("another program answers it, and takes it from its queue: take out dispatch, or write \"queue\"")]
+    ExternalInline,
+    /// An example without a word.
+    #[error("an example is empty: write what a user would say, or take it out")]
+    EmptyExample,
+    /// One example twice in an intent.
+    #[error("the example '{}' is there twice, first on line {first}: take one out", excerpt(.example))]
+    ExampleTwice {
+        /// The example.
+        example: String,
+        /// The line of the first.
+        first: usize,
+    },
+    /// One example in two intents.
+    #[error(
+        "the example '{}' is also one of intent '{other}', on line {first}: a sentence can train only one intent, so \
+         take it out of one of them",
+        excerpt(.example)
+    )]
+    ExampleInTwo {
+        /// The example.
+        example: String,
+        /// The intent that has it first.
+        other: String,
+        /// The line of the first.
+        first: usize,
+    },
+    /// A warning: the model never chooses it.
+    #[error("it has no examples, so the model never chooses it: write some, unless only clients address it")]
+    NoExamples,
+    /// A warning: the model won't learn it.
+    #[error("it has only {0} of the 5 examples that the model needs at the least: write more, better 20 a language")]
+    FewExamples(usize),
+    /// A warning: not what users write.
+    #[error("this example has {0} characters, and the model learns little from more than 500: shorten it")]
+    LongExample(usize),
+}
+
+impl Problem {
+    /// Whether the file can be used nevertheless.
+    pub fn is_warning(&self) -> bool {
+        matches!(self, Self::NoExamples | Self::FewExamples(_) | Self::LongExample(_))
+    }
+}
+
+impl Faults {
+    pub(super) fn one(source_name: &str, position: Option<Position>, problem: Problem) -> Self {
+        let fault = Finding { position, intent: None, problem };
+        Self { source_name: source_name.to_owned(), faults: vec![fault] }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(Position { line, column }) = self.position {
+            write!(f, "line {line}, column {column}: ")?;
+        }
+        if let Some(intent) = &self.intent {
+            write!(f, "intent '{}': ", excerpt(intent))?;
+        }
+        self.problem.fmt(f)
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.faults.len() {
+            1 => write!(f, "{} has a fault:", self.source_name)?,
+            count => write!(f, "{} has {count} faults:", self.source_name)?,
+        }
+        for fault in self.faults.iter().take(PRINTED) {
+            write!(f, "\n  {fault}")?;
+        }
+        match self.faults.len().saturating_sub(PRINTED) {
+            0 => Ok(()),
+            more => write!(f, "\n  … and {more} more"),
+        }
+    }
+}
+
+impl std::error::Error for Faults {}
+
+/// The author's own words, short enough to quote and on one line.
+fn excerpt(text: &str) -> String {
+    const LONGEST: usize = 40;
+    let mut excerpt: String = text.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        excerpt.push('…');
+    }
+    excerpt
+}
+
+fn excerpt_at(text: &str) -> String {
+    if text.trim().is_empty() { String::new() } else { format!(" at '{}'", excerpt(text.trim())) }
+}

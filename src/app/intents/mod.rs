@@ -1,0 +1,126 @@
+//! The intents file: what the bot understands, and what it answers.
+//!
+//! It is written by the bot's author, who needs to know neither Rust nor TOML's finer points: so it is checked as a
+//! whole, and every fault is told at once, with its place and its mend.
+//!
+//! **Invariant:** an [`IntentsFile`] that [`IntentsFile::parse`] made can be used as it is. Its fallback is one of its
+//! intents, no two intents share an example, and every reply compiles.
+
+use std::{fs::File, io::Read, path::Path};
+
+use crate::domain::IntentName;
+
+mod finding;
+mod lines;
+mod reader;
+mod suggest;
+
+pub use finding::{Faults, Finding, Problem};
+pub use lines::Position;
+
+/// The sample bot, so that the binary runs alone.
+pub const BUILT_IN: &str = include_str!("../../../config/intents.toml");
+
+/// The largest intents file, in bytes.
+pub const MAX_SIZE: usize = 16 * 1024 * 1024;
+
+/// A checked intents file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IntentsFile {
+    /// The intent that answers where the model isn't sure of any.
+    pub fallback: IntentName,
+    /// The intents, in the file's order.
+    pub intents: Vec<IntentDefinition>,
+}
+
+/// One intent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IntentDefinition {
+    /// Its name.
+    pub name: IntentName,
+    /// What it means, for people.
+    pub description: Option<String>,
+    /// Who answers it.
+    pub handler: HandlerDefinition,
+    /// How its messages reach the handler.
+    pub dispatch: Dispatch,
+    /// What users say when they mean it; none where only clients address it.
+    pub examples: Vec<Example>,
+}
+
+/// Who answers an intent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HandlerDefinition {
+    /// This worker, with texts; see [`crate::handler::template`].
+    Template {
+        /// A language's BCP 47 tag and its text each; never empty, the default language first.
+        replies: Vec<(String, String)>,
+    },
+    /// Another program, which consumes the intent's queue.
+    External,
+}
+
+/// How a classified message reaches its handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dispatch {
+    /// The worker that classified it answers it as well.
+    Inline,
+    /// It goes by way of the intent's queue.
+    Queue,
+}
+
+/// What a user might say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Example {
+    /// The text, without white space at its ends.
+    pub text: String,
+    /// Its language's BCP 47 tag, where the file tells.
+    pub language: Option<String>,
+}
+
+/// An intents file without faults.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// The file.
+    pub file: IntentsFile,
+    /// What its author may want to improve, in the file's order.
+    pub warnings: Vec<Finding>,
+}
+
+impl IntentsFile {
+    /// Reads and checks a file. `source_name` is what faults call it: its path, or words such as "the built-in intents".
+    ///
+    /// # Errors
+    /// [`Faults`]: all that is wrong with it, or, where it isn't valid TOML, all that is wrong with that.
+    pub fn parse(source_name: &str, text: &str) -> Result<Checked, Faults> {
+        if text.len() > MAX_SIZE {
+            return Err(Faults::one(source_name, None, Problem::TooLarge));
+        }
+        reader::read(source_name, text.strip_prefix('\u{feff}').unwrap_or(text))
+    }
+
+    /// Loads, reads and checks the file at `path`.
+    ///
+    /// # Errors
+    /// As [`IntentsFile::parse`], and where the file can't be read or isn't UTF-8.
+    pub fn load(path: &Path) -> Result<Checked, Faults> {
+        let source_name = path.display().to_string();
+        let unreadable =
+            |error: std::io::Error| Faults::one(&source_name, None, Problem::Unreadable(error.to_string()));
+        let mut bytes = Vec::new();
+        // One byte more than allowed tells a file that is too large from one that just fits.
+        let limit = u64::try_from(MAX_SIZE).unwrap_or(u64::MAX).saturating_add(1);
+        File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).map_err(unreadable)?;
+        match std::str::from_utf8(&bytes) {
+            Ok(text) => Self::parse(&source_name, text),
+            Err(_) if bytes.len() > MAX_SIZE => Err(Faults::one(&source_name, None, Problem::TooLarge)),
+            Err(error) => {
+                let position = lines::position_after(&bytes[..error.valid_up_to()]);
+                Err(Faults::one(&source_name, Some(position), Problem::NotUtf8))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,201 @@
+//! One reply text: compiled once, rendered for each request.
+//!
+//! **Invariant:** what a request says is data. It is never compiled, it can't make rendering cost more than [`FUEL`],
+//! and it is in no error.
+
+use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value, syntax::SyntaxConfig};
+
+use super::variable::Variable;
+use crate::handler::Job;
+
+/// The longest reply text, as written and as rendered, in bytes.
+pub const MAX_LENGTH: usize = 1024 * 1024;
+
+/// What rendering one reply may cost: an instruction costs 1, and so do 64 bytes made or read. That is a few
+/// milliseconds and 3 MB, where a reply that names the sender costs about 10.
+const FUEL: u64 = 50_000;
+
+/// The name of the one template in its environment.
+const NAME: &str = "reply";
+
+/// A reply text that the bot's author wrote, ready to answer.
+#[derive(Debug)]
+pub struct ReplyText(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    /// No template syntax in it: the answer as it is.
+    Plain(String),
+    Template {
+        environment: Box<Environment<'static>>,
+        /// What the template reads: nothing else of a request is converted for it.
+        variables: Vec<Variable>,
+    },
+}
+
+/// Why a reply text can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReplyTextError {
+    /// Nothing to say.
+    #[error("the text is empty: write what the bot answers")]
+    Empty,
+    /// Longer than [`MAX_LENGTH`].
+    #[error("the text is longer than 1 MiB: shorten it")]
+    TooLong,
+    /// It isn't a template.
+    #[error("line {line} of the text: {reason}")]
+    Invalid {
+        /// The line of the text, from 1.
+        line: usize,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// It reads variables that no request has.
+    #[error("no variable is called {}: there are {}", quoted(.unknown), quoted(&Variable::names()))]
+    UnknownVariables {
+        /// Their names, sorted.
+        unknown: Vec<String>,
+    },
+}
+
+/// Why a reply text wasn't rendered for one request; tells the place in the text, and nothing of the request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RenderError {
+    /// The template and the request's values don't fit.
+    #[error("line {line}: {reason}")]
+    Failed {
+        /// The line of the text, from 1; 0 where it isn't known.
+        line: usize,
+        /// The kind of fault.
+        reason: String,
+    },
+    /// The request's metadata can't be read by a template.
+    #[error("the request's metadata can't be read: {0}")]
+    Metadata(String),
+    /// Longer than [`MAX_LENGTH`].
+    #[error("the rendered text is longer than 1 MiB")]
+    TooLong,
+    /// Only white space.
+    #[error("the rendered text is empty: give the template something to say where a variable is missing")]
+    Empty,
+}
+
+impl ReplyText {
+    /// Compiles a text in minijinja's (Jinja2's) syntax. White space at its ends isn't part of the answer: a text in
+    /// triple quotes ends in a line break that nobody means to send.
+    ///
+    /// # Errors
+    /// [`ReplyTextError`], also for a variable, filter, test or method that doesn't exist, as far as two trial
+    /// renderings reach.
+    pub fn compile(source: &str) -> Result<Self, ReplyTextError> {
+        if source.trim().is_empty() {
+            return Err(ReplyTextError::Empty);
+        }
+        if source.len() > MAX_LENGTH {
+            return Err(ReplyTextError::TooLong);
+        }
+        if !["{{", "{%", "{#"].iter().any(|tag| source.contains(tag)) {
+            return Ok(Self(Kind::Plain(source.trim().to_owned())));
+        }
+        let mut environment = environment().map_err(|error| invalid(&error))?;
+        environment.add_template_owned(NAME, source.to_owned()).map_err(|error| invalid(&error))?;
+        let variables = variables(&environment)?;
+        try_out(&environment)?;
+        Ok(Self(Kind::Template { environment: Box::new(environment), variables }))
+    }
+
+    /// The answer to a request.
+    ///
+    /// # Errors
+    /// [`RenderError`], where this request's values don't fit the template.
+    pub fn render(&self, job: &Job<'_>) -> Result<String, RenderError> {
+        let (environment, variables) = match &self.0 {
+            Kind::Plain(text) => return Ok(text.clone()),
+            Kind::Template { environment, variables } => (environment, variables),
+        };
+        let mut values = Vec::with_capacity(variables.len());
+        for variable in variables {
+            // What the request lacks stays undefined, and renders as nothing.
+            if let Some(value) = variable.value(job).map_err(|error| RenderError::Metadata(error.to_string()))? {
+                values.push((variable.name(), value));
+            }
+        }
+        let rendered = environment
+            .get_template(NAME)
+            .and_then(|template| template.render(Value::from_pairs(values)))
+            .map_err(|error| failed(&error))?;
+        match rendered.trim() {
+            "" => Err(RenderError::Empty),
+            text if text.len() > MAX_LENGTH => Err(RenderError::TooLong),
+            text => Ok(text.to_owned()),
+        }
+    }
+}
+
+fn environment() -> Result<Environment<'static>, minijinja::Error> {
+    let mut environment = Environment::new();
+    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    environment.set_undefined_behavior(UndefinedBehavior::Chainable);
+    environment.set_fuel(Some(FUEL));
+    // It writes everything at hand into the answer.
+    environment.remove_global("debug");
+    // A tag on a line of its own leaves no empty line behind.
+    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    Ok(environment)
+}
+
+/// The variables that the template reads.
+fn variables(environment: &Environment<'_>) -> Result<Vec<Variable>, ReplyTextError> {
+    let names = environment.get_template(NAME).map_err(|error| invalid(&error))?.undeclared_variables(false);
+    let mut known = Vec::new();
+    let mut unknown = Vec::new();
+    for name in names {
+        if let Some(variable) = Variable::named(&name) {
+            known.push(variable);
+        } else if !environment.globals().any(|(global, _)| global == name) {
+            unknown.push(name);
+        }
+    }
+    unknown.sort();
+    if unknown.is_empty() { Ok(known) } else { Err(ReplyTextError::UnknownVariables { unknown }) }
+}
+
+/// Renders once with every value and once with none: minijinja looks up filters, tests and methods only then, and a
+/// misspelt one should be found before a customer finds it. Other failures may be due to the values tried.
+fn try_out(environment: &Environment<'_>) -> Result<(), ReplyTextError> {
+    let template = environment.get_template(NAME).map_err(|error| invalid(&error))?;
+    for values in [Variable::samples(), Vec::new()] {
+        if let Err(error) = template.render(Value::from_pairs(values))
+            && matches!(
+                error.kind(),
+                ErrorKind::UnknownFilter
+                    | ErrorKind::UnknownTest
+                    | ErrorKind::UnknownFunction
+                    | ErrorKind::UnknownMethod
+                    | ErrorKind::TooManyArguments
+                    | ErrorKind::MissingArgument
+            )
+        {
+            return Err(invalid(&error));
+        }
+    }
+    Ok(())
+}
+
+fn invalid(error: &minijinja::Error) -> ReplyTextError {
+    let reason = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+    ReplyTextError::Invalid { line: error.line().unwrap_or(1), reason }
+}
+
+/// Only the kind of error: its detail may hold values of the request.
+fn failed(error: &minijinja::Error) -> RenderError {
+    let reason = match error.kind() {
+        ErrorKind::OutOfFuel => "it takes too long, or makes too much text, for this request".to_owned(),
+        kind => kind.to_string(),
+    };
+    RenderError::Failed { line: error.line().unwrap_or_default(), reason }
+}
+
+fn quoted(names: &[impl AsRef<str>]) -> String {
+    names.iter().map(|name| format!("'{}'", name.as_ref())).collect::<Vec<_>>().join(", ")
+}
