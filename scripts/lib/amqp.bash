@@ -43,7 +43,7 @@ amqp_read_method() {
 
 # Sets the caller's `byte` (empty for a NUL) and `code`.
 amqp_read_byte() {
-    IFS= read -r -t 10 -n 1 -d '' byte <&3 || return 1
+    IFS= read -r -t 10 -n 1 -d '' byte <&3 2>/dev/null || return 1
     printf -v code %d "'$byte"
     code=$((code & 255))
 }
