@@ -1,0 +1,74 @@
+//! The settings: what there is to set, read from the defaults, a file and the environment.
+//!
+//! Each section is the form in which an operator writes it; the modules take plain values made from it. `config/
+//! default.toml` documents every setting, and a test holds the two to one another.
+
+mod amqp;
+mod amqp_url;
+mod http;
+mod intents;
+mod log;
+mod model;
+mod reply;
+mod retry;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    amqp::{Amqp, ExchangeName, Topology},
+    amqp_url::{AmqpUrl, AmqpUrlOptions},
+    http::{Http, ListenAddress},
+    intents::Intents,
+    log::{Log, LogFilter, LogFormat},
+    model::{Model, ModelName},
+    reply::{AddressPattern, Reply},
+    retry::{Delay, Delays, Retry},
+    worker::{Queues, Worker},
+};
+use crate::config::{Conflict, Loaded, Problems, Program, ReadFile, Variables, load};
+
+/// What the settings' environment variables begin with, without the underscore.
+pub const PREFIX: &str = "CHATBOT";
+
+/// The built-in defaults: the file that documents every setting.
+pub const DEFAULTS: &str = include_str!("../../../config/default.toml");
+
+/// All settings.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Settings {
+    /// The broker.
+    pub amqp: Amqp,
+    /// What a worker takes on, and within which bounds.
+    pub worker: Worker,
+    /// Trying again.
+    pub retry: Retry,
+    /// Classification.
+    pub model: Model,
+    /// Where replies may go.
+    pub reply: Reply,
+    /// Health and metrics.
+    pub http: Http,
+    /// The log.
+    pub log: Log,
+    /// The bot.
+    pub intents: Intents,
+}
+
+impl Settings {
+    /// Reads the settings. The program passes `Variables::from_os(std::env::vars_os())` and a closure around
+    /// [`std::fs::read`].
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn load(variables: &Variables, read: ReadFile<'_>) -> Result<Loaded<Self>, Problems> {
+        load(&Program { prefix: PREFIX, defaults: DEFAULTS, check: Self::conflicts }, variables, read)
+    }
+
+    fn conflicts(&self) -> Vec<Conflict> {
+        [self.amqp.conflict(), self.worker.conflict()].into_iter().flatten().collect()
+    }
+}

@@ -1,0 +1,359 @@
+//! The settings as an operator meets them.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails may panic")]
+
+use std::{collections::BTreeSet, io, path::Path};
+
+use secrecy::ExposeSecret;
+
+use super::*;
+use crate::config::Origin;
+
+/// Files that tests may name.
+const FILES: &[(&str, &[u8])] = &[
+    ("/run/url", b"amqp://u:s3cret@h\n"),
+    ("/run/url-crlf", b"amqp://u:s3cret@h\r\n"),
+    ("/run/wrong-url", b"http://u:s3cret@h\n"),
+    ("/run/empty", b"\n"),
+    ("/run/binary", b"\xff\xfe"),
+    ("/etc/good.toml", b"[amqp]\nprefetch = 5\nurl = [\"amqp://a\", \"amqp://b\"]\n\n[retry]\ndelays = []\n"),
+    ("/etc/typo.toml", b"[amqp]\nprefech = 5\n\n[ampq]\nurl = \"amqp://u:s3cret@h\"\n"),
+    (
+        "/etc/wrong.toml",
+        b"[amqp]\nprefetch = 0\nurl = \"amqp//u:s3cret@h\"\n\n[model]\nthreshold = 2\ntimeout = [1, 2]\n",
+    ),
+    ("/etc/broken.toml", b"[amqp]\nurl = \"amqp://u:s3cret@h\n"),
+    ("/etc/flat.toml", b"url = \"amqp://u:s3cret@h\"\n"),
+    ("/etc/deep.toml", b"[amqp.url]\nhost = \"s3cret\"\n"),
+    ("/etc/section.toml", b"amqp = \"amqp://u:s3cret@h\"\n"),
+];
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let file = FILES.iter().find(|(name, _)| Path::new(name) == path);
+    file.map(|(_, text)| text.to_vec()).ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+fn load(variables: &[(&str, &str)]) -> Result<Loaded<Settings>, Problems> {
+    Settings::load(&variables.iter().copied().collect(), &read)
+}
+
+fn loaded(variables: &[(&str, &str)]) -> Loaded<Settings> {
+    load(variables).unwrap_or_else(|problems| panic!("{variables:?}: {problems}"))
+}
+
+/// The value and origin of a setting.
+fn effective(loaded: &Loaded<Settings>, key: &str) -> (String, String) {
+    let setting = loaded.effective.iter().find(|setting| setting.key == key).unwrap();
+    (setting.value.clone(), setting.origin.to_string())
+}
+
+#[test]
+fn the_defaults_and_the_settings_type_have_the_same_keys() {
+    let documented: toml::Table = toml::from_str(DEFAULTS).unwrap();
+    let documented: BTreeSet<String> = documented
+        .iter()
+        .flat_map(|(section, keys)| keys.as_table().unwrap().keys().map(move |key| format!("{section}.{key}")))
+        .collect();
+    let known: BTreeSet<String> = loaded(&[]).effective.into_iter().map(|setting| setting.key).collect();
+    assert_eq!(documented, known);
+    // `CHATBOT_X_FILE` names a file with the value of `x`, so no setting may be called so.
+    assert_eq!(known.iter().find(|key| key.ends_with("_file") || key.ends_with(".file")), None);
+}
+
+#[test]
+fn the_defaults_are_those_of_the_design() {
+    let settings = loaded(&[]).settings;
+    assert_eq!(settings.amqp.exchange.as_str(), "chatbot");
+    assert_eq!(settings.amqp.url.len(), 1);
+    assert_eq!(settings.worker.max_body.get(), 1 << 20);
+    assert_eq!(settings.worker.default_ttl.get(), None);
+    assert_eq!(settings.retry.delays.iter().map(|delay| delay.as_secs()).collect::<Vec<_>>(), [1, 5, 30]);
+    assert_eq!(settings.http.listen.get().map(|listen| listen.get().to_string()), Some("127.0.0.1:8080".into()));
+    assert_eq!(settings.reply.allow, None);
+}
+
+#[test]
+fn each_layer_wins_over_the_one_below_it_and_its_origin_is_told() {
+    fn check(variables: &[(&str, &str)], key: &str, value: &str, origin: &str) {
+        let loaded = loaded(variables);
+        assert_eq!(effective(&loaded, key), (value.into(), origin.into()), "{variables:?}");
+    }
+    let file = ("CHATBOT_CONFIG", "/etc/good.toml");
+    check(&[], "amqp.prefetch", "128", "default");
+    check(&[], "reply.allow", "", "default");
+    check(&[file], "amqp.prefetch", "5", "file /etc/good.toml");
+    check(&[file], "amqp.url", "amqp://guest:***@a:5672/%2F,amqp://guest:***@b:5672/%2F", "file /etc/good.toml");
+    check(&[file], "retry.delays", "off", "file /etc/good.toml");
+    check(&[file, ("CHATBOT_AMQP_PREFETCH", "7")], "amqp.prefetch", "7", "environment CHATBOT_AMQP_PREFETCH");
+    check(&[file, ("CHATBOT_AMQP_PREFETCH", "")], "amqp.prefetch", "5", "file /etc/good.toml");
+    check(&[file, ("CHATBOT_AMQP_PREFETCH", " ")], "amqp.prefetch", "5", "file /etc/good.toml");
+    let url = "amqp://u:***@h:5672/%2F";
+    check(&[("CHATBOT_AMQP_URL", "amqp://u:s3cret@h")], "amqp.url", url, "environment CHATBOT_AMQP_URL");
+    check(&[("CHATBOT_AMQP_URL_FILE", "/run/url")], "amqp.url", url, "file named by CHATBOT_AMQP_URL_FILE");
+    check(&[file, ("CHATBOT_AMQP_URL_FILE", "/run/url-crlf")], "amqp.url", url, "file named by CHATBOT_AMQP_URL_FILE");
+    check(
+        &[("CHATBOT_AMQP_URL", ""), ("CHATBOT_AMQP_URL_FILE", "/run/url")],
+        "amqp.url",
+        url,
+        "file named by CHATBOT_AMQP_URL_FILE",
+    );
+    check(&[("CHATBOT_AMQP_URL_FILE", "")], "amqp.prefetch", "128", "default");
+}
+
+#[test]
+fn each_setting_takes_what_its_documentation_says() {
+    fn check(variable: &str, value: &str, key: &str, expected: &str) {
+        assert_eq!(effective(&loaded(&[(variable, value)]), key).0, expected, "{variable}={value}");
+    }
+    check("CHATBOT_AMQP_TOPOLOGY", "verify", "amqp.topology", "verify");
+    check("CHATBOT_AMQP_EXCHANGE", "shop_2-Test", "amqp.exchange", "shop_2-Test");
+    check("CHATBOT_AMQP_HEARTBEAT", "1m", "amqp.heartbeat", "1m");
+    check("CHATBOT_AMQP_TLS_CA_PATH", "/etc/ca.pem", "amqp.tls_ca_path", "/etc/ca.pem");
+    check("CHATBOT_WORKER_QUEUES", "requests, intent.refund", "worker.queues", "requests,intent.refund");
+    check("CHATBOT_WORKER_QUEUES", "intents,suspects,died", "worker.queues", "intents,suspects,died");
+    check("CHATBOT_WORKER_MAX_BODY", "1048576", "worker.max_body", "1MiB");
+    check("CHATBOT_WORKER_DEFAULT_TTL", "90s", "worker.default_ttl", "90s");
+    check("CHATBOT_WORKER_SHUTDOWN_GRACE", "0s", "worker.shutdown_grace", "0s");
+    check("CHATBOT_RETRY_DELAYS", "off", "retry.delays", "off");
+    check("CHATBOT_RETRY_DELAYS", "10ms,24h", "retry.delays", "10ms,24h");
+    check("CHATBOT_RETRY_DELAYS", "1s,2s,3s,4s,5s,6s,7s,8s", "retry.delays", "1s,2s,3s,4s,5s,6s,7s,8s");
+    check("CHATBOT_MODEL_THRESHOLD", "1", "model.threshold", "1");
+    check("CHATBOT_REPLY_ALLOW", "replies.*,x", "reply.allow", "replies.*,x");
+    check("CHATBOT_HTTP_LISTEN", "off", "http.listen", "off");
+    check("CHATBOT_HTTP_LISTEN", "[::]:0", "http.listen", "[::]:0");
+    check("CHATBOT_LOG_LEVEL", "info, lapin=warn", "log.level", "info,lapin=warn");
+    check("CHATBOT_LOG_LEVEL", "chatbot_worker::amqp=trace", "log.level", "chatbot_worker::amqp=trace");
+    check("CHATBOT_LOG_FORMAT", "json", "log.format", "json");
+    check("CHATBOT_INTENTS_PATH", "/etc/bot.toml", "intents.path", "/etc/bot.toml");
+}
+
+#[test]
+fn a_wrong_value_is_told_with_its_variable_its_fault_and_what_would_be_right() {
+    fn check(variable: &str, value: &str, fault: &str, remedy: &str) {
+        let problems = load(&[(variable, value)]).map(|_| ()).unwrap_err().to_string();
+        assert!(problems.starts_with(&format!("{variable}: ")), "{problems}");
+        assert_eq!(problems.lines().count(), 1, "{problems}");
+        assert!(problems.contains(fault), "{problems}");
+        assert!(problems.contains(remedy), "{problems}");
+        assert!(!problems.contains("s3cret"), "{problems}");
+    }
+    let url = "write amqp://USER:PASSWORD@HOST:5672/VHOST";
+    check("CHATBOT_AMQP_URL", "u:s3cret@h", "doesn't begin with amqp://", url);
+    check("CHATBOT_AMQP_URL", "amqp://a,http://u:s3cret@h", "entry 2 of the list", url);
+    check("CHATBOT_AMQP_URL", "amqp://a,", "entry 2 of the list: it is empty", "a comma too many");
+    check("CHATBOT_AMQP_URL", "amqp://u:s3,cret@h", "port isn't a number", "a comma as %2C");
+    check("CHATBOT_AMQP_URL", "'amqp://u:s3cret@h'", "doesn't begin with", "leave them out");
+    check("CHATBOT_AMQP_URL", "amqp://h?hartbeat=1", "unknown key, \"hartbeat\"", "heartbeat");
+    check("CHATBOT_AMQP_EXCHANGE", "my.bot", "\"my.bot\" can't name", "A-Z a-z 0-9 _ -");
+    check("CHATBOT_AMQP_EXCHANGE", &"x".repeat(65), "can't name", "1 to 64");
+    check("CHATBOT_AMQP_TOPOLOGY", "declar", "\"declar\" isn't one of", "declare, verify");
+    check("CHATBOT_AMQP_PREFETCH", "many", "\"many\" isn't a whole number", "from 1 to 65535 (default: 128)");
+    check("CHATBOT_AMQP_PREFETCH", "0", "\"0\" isn't", "from 1 to 65535");
+    check("CHATBOT_AMQP_PREFETCH_QUEUED", "65536", "\"65536\" isn't", "(default: 32)");
+    check("CHATBOT_AMQP_HEARTBEAT", "20", "\"20\" isn't a duration", "from 1s to 1h, such as 30s");
+    check("CHATBOT_AMQP_HEARTBEAT", "1500ms", "\"1500ms\" is too fine", "a multiple of 1s");
+    check("CHATBOT_AMQP_HEARTBEAT", "2h", "\"2h\" is out of range", "from 1s to 1h (default: 20s)");
+    check("CHATBOT_AMQP_CONNECT_TIMEOUT", "0s", "\"0s\" is out of range", "from 1ms to 1h");
+    check("CHATBOT_AMQP_CONFIRM_TIMEOUT", "soon", "\"soon\" isn't a duration", "(default: 30s)");
+    check("CHATBOT_AMQP_TLS_CERT_PATH", "/x", "belong together", "CHATBOT_AMQP_TLS_KEY_PATH");
+    check("CHATBOT_AMQP_TLS_KEY_PATH", "/x", "belong together", "CHATBOT_AMQP_TLS_CERT_PATH");
+    check("CHATBOT_WORKER_QUEUES", "all,request", "entry 2 of the list: \"request\"", "requests");
+    check("CHATBOT_WORKER_QUEUES", "intent.a.b", "\"intent.a.b\" names no queue", "intent.product_info");
+    check("CHATBOT_WORKER_MAX_BODY", "1MB", "\"1MB\" isn't a size", "(B, KiB, MiB or GiB), from 1KiB to 64MiB");
+    check("CHATBOT_WORKER_MAX_BODY", "1GiB", "out of range", "(default: 1MiB)");
+    check("CHATBOT_WORKER_MAX_BODY", "40MiB", "at least twice worker.max_body (40MiB)", "MEMORY_BUDGET=83886080");
+    check("CHATBOT_WORKER_MEMORY_BUDGET", "1MiB", "at least twice", "CHATBOT_WORKER_MAX_BODY=524288");
+    check("CHATBOT_WORKER_HANDLER_TIMEOUT", "30m", "\"30m\" is out of range", "from 1ms to 29m");
+    check("CHATBOT_WORKER_DEFAULT_TTL", "never", "\"never\" isn't a duration", "such as 30s, or off");
+    check("CHATBOT_WORKER_SHUTDOWN_GRACE", "-1s", "\"-1s\" isn't a duration", "from 0s to 1h");
+    check("CHATBOT_RETRY_DELAYS", "1s,1s", "1s follows 1s", "1s,5s,30s, or off");
+    check("CHATBOT_RETRY_DELAYS", "5s,1s", "1s follows 5s", "longer than the last");
+    check("CHATBOT_RETRY_DELAYS", "60s,1m", "1m follows 1m", "longer than the last");
+    check("CHATBOT_RETRY_DELAYS", "none", "\"none\" isn't a duration", "or off");
+    check("CHATBOT_RETRY_DELAYS", "1s,off", "entry 2 of the list: \"off\"", "or off");
+    check("CHATBOT_RETRY_DELAYS", "1ms", "\"1ms\" is out of range", "from 10ms to 24h");
+    check("CHATBOT_RETRY_DELAYS", "1s,2s,3s,4s,5s,6s,7s,8s,9s", "9 delays are too many", "8 at most");
+    check("CHATBOT_MODEL_CHAIN", "embedded,gpt", "\"gpt\" isn't a model", "only embedded is known");
+    check("CHATBOT_MODEL_THRESHOLD", "40%", "\"40%\" isn't a number from 0 to 1", "such as 0.5 (default: 0.4)");
+    check("CHATBOT_MODEL_TIMEOUT", "11m", "out of range", "to 10m");
+    check("CHATBOT_REPLY_ALLOW", "a,,b", "entry 2 of the list: it is empty", "a comma too many");
+    check("CHATBOT_REPLY_ALLOW", &"x".repeat(256), "longer than 255 bytes", "replies.*");
+    check("CHATBOT_HTTP_LISTEN", "8080", "\"8080\" isn't an IP address and a port", "127.0.0.1:8080");
+    check("CHATBOT_HTTP_LISTEN", "localhost:8080", "\"localhost:8080\" isn't", "or off");
+    check("CHATBOT_HTTP_LISTEN", "http://u:s3cret@h", "the value isn't", "127.0.0.1:8080");
+    check("CHATBOT_LOG_LEVEL", "inof", "\"inof\" isn't a level", "info,lapin=warn");
+    check("CHATBOT_LOG_LEVEL", "info,lapin=loud", "\"lapin=loud\" isn't a log directive", "use error, warn, info");
+    check("CHATBOT_LOG_FORMAT", "xml", "\"xml\" isn't one of", "text, json");
+    check("CHATBOT_AMQP_URL_FILE", "/run/nothing", "/run/nothing can't be read", "not found");
+    check("CHATBOT_AMQP_URL_FILE", "/run/binary", "/run/binary", "isn't UTF-8 text");
+    check("CHATBOT_CONFIG", "/etc/nothing.toml", "/etc/nothing.toml can't be read", "not found");
+}
+
+#[test]
+fn an_unknown_variable_is_told_with_what_may_have_been_meant() {
+    fn check(variable: &str, hint: &str) {
+        let problems = load(&[(variable, "s3cret")]).map(|_| ()).unwrap_err().to_string();
+        assert_eq!(problems, format!("{variable}: {hint}"));
+    }
+    check("CHATBOT_AMQP_URI", "no such setting; did you mean CHATBOT_AMQP_URL?");
+    check("CHATBOT_AMQP_URLS_FILE", "no such setting; did you mean CHATBOT_AMQP_URL_FILE?");
+    check("CHATBOT_AMQP__URL", "no such setting; did you mean CHATBOT_AMQP_URL?");
+    check("CHATBOT_amqp_url", "no such setting; did you mean CHATBOT_AMQP_URL?");
+    check("CHATBOT_URL", "no such setting; did you mean CHATBOT_AMQP_URL?");
+    check("CHATBOT_WORKER_PREFETCH", "no such setting; did you mean CHATBOT_AMQP_PREFETCH?");
+    check("CHATBOT_AMQP_TLS_CA_FILE", "no such setting; did you mean CHATBOT_AMQP_TLS_CA_PATH?");
+    check("CHATBOT_RETRY_DELAY", "no such setting; did you mean CHATBOT_RETRY_DELAYS?");
+    check("CHATBOT_HTTP_PORT", "no such setting; the settings of http are listen");
+    check(
+        "CHATBOT_REDIS_HOST",
+        "no such setting; the sections are amqp, http, intents, log, model, reply, retry, worker",
+    );
+    check("CHATBOT_CONFIG_FILE", "unknown: the path of the settings file goes into CHATBOT_CONFIG");
+}
+
+#[test]
+fn what_is_wrong_in_the_file_is_told_with_its_line() {
+    fn check(file: &str, expected: &[&str]) {
+        let problems = load(&[("CHATBOT_CONFIG", file)]).map(|_| ()).unwrap_err();
+        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(problems.len(), expected.len(), "{problems:#?}");
+        for (problem, expected) in problems.iter().zip(expected) {
+            assert!(problem.starts_with(&format!("{file}:{expected}")), "{problem}");
+            assert!(!problem.contains("s3cret"), "{problem}");
+        }
+    }
+    check(
+        "/etc/typo.toml",
+        &[
+            "2: amqp.prefech: no such setting; did you mean amqp.prefetch?",
+            "5: ampq.url: no such setting; did you mean amqp.url?",
+        ],
+    );
+    check(
+        "/etc/wrong.toml",
+        &[
+            "2: amqp.prefetch: \"0\" isn't a whole number from 1 to 65535 (default: 128)",
+            "3: amqp.url: the URL doesn't begin with amqp://",
+            "6: model.threshold: \"2\" isn't a number from 0 to 1",
+            "7: model.timeout: a list where one value is needed",
+        ],
+    );
+    check("/etc/broken.toml", &["2: not valid TOML: "]);
+    check("/etc/flat.toml", &["1: url: a setting belongs in a section"]);
+    check("/etc/deep.toml", &["1: amqp.url: neither one value nor a list"]);
+    check("/etc/section.toml", &["1: amqp: a setting belongs in a section"]);
+}
+
+#[test]
+fn all_problems_are_told_at_once_even_one_beneath_another() {
+    let problems = load(&[
+        ("CHATBOT_CONFIG", "/etc/wrong.toml"),
+        ("CHATBOT_AMQP_PREFETCH", "x"),
+        ("CHATBOT_AMQP_URL_FILE", "/run/wrong-url"),
+        ("CHATBOT_AMQP_TLS_CERT_PATH", "/x"),
+        ("CHATBOT_HTTP_LISTEN", "x"),
+        ("CHATBOT_HTTP_PORT", "x"),
+        ("CHATBOT_RETRY_DELAYS", "x"),
+        ("CHATBOT_RETRY_DELAYS_FILE", "/run/url"),
+    ]);
+    let problems = problems.map(|_| ()).unwrap_err().to_string();
+    let subjects: Vec<&str> = problems.lines().filter_map(|line| line.split(": ").next()).collect();
+    let expected = [
+        "/etc/wrong.toml:2",
+        "/etc/wrong.toml:3",
+        "/etc/wrong.toml:6",
+        "/etc/wrong.toml:7",
+        "CHATBOT_AMQP_PREFETCH",
+        "CHATBOT_AMQP_TLS_CERT_PATH",
+        "CHATBOT_HTTP_LISTEN",
+        "CHATBOT_HTTP_PORT",
+        "CHATBOT_RETRY_DELAYS",
+        "CHATBOT_RETRY_DELAYS_FILE",
+        "CHATBOT_AMQP_URL_FILE (the file /run/wrong-url)",
+    ];
+    assert_eq!(subjects, expected, "{problems}");
+}
+
+#[test]
+fn values_that_stand_in_for_wrong_ones_contradict_nothing() {
+    let variables = [("CHATBOT_WORKER_MAX_BODY", "40MiB"), ("CHATBOT_WORKER_MEMORY_BUDGET", "1GB")];
+    let problems = load(&variables).map(|_| ()).unwrap_err();
+    assert_eq!(problems.iter().count(), 1, "{problems}");
+}
+
+#[test]
+fn what_kubernetes_injects_is_ignored_with_a_notice() {
+    let names = [
+        "CHATBOT_PORT",
+        "CHATBOT_PORT_80_TCP",
+        "CHATBOT_PORT_80_TCP_ADDR",
+        "CHATBOT_PORT_80_TCP_PORT",
+        "CHATBOT_PORT_80_TCP_PROTO",
+        "CHATBOT_RABBITMQ_SERVICE_HOST",
+        "CHATBOT_SERVICE_HOST",
+        "CHATBOT_SERVICE_PORT",
+        "CHATBOT_SERVICE_PORT_AMQP",
+    ];
+    let variables: Vec<_> = names.iter().map(|&name| (name, "tcp://10.0.0.1:80")).collect();
+    let notices = loaded(&variables).notices;
+    assert_eq!(notices.len(), 1, "{notices:?}");
+    assert!(notices[0].contains(&names.join(", ")), "{notices:?}");
+}
+
+#[test]
+fn a_file_that_is_empty_leaves_the_setting_unset_with_a_notice() {
+    let loaded = loaded(&[("CHATBOT_AMQP_URL_FILE", "/run/empty")]);
+    assert_eq!(effective(&loaded, "amqp.url").1, "default");
+    assert!(
+        loaded.notices[0].starts_with("CHATBOT_AMQP_URL_FILE: the file /run/empty is empty"),
+        "{:?}",
+        loaded.notices
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_setting_that_is_not_utf_8_is_told_and_other_programs_variables_are_not_looked_at() {
+    use std::{ffi::OsString, os::unix::ffi::OsStringExt};
+
+    let raw = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+    let os = [
+        (raw(b"CHATBOT_AMQP_URL"), raw(b"amqp://u:s3cret\xff@h")),
+        (raw(b"OTHER"), raw(b"\xff")),
+        (raw(b"OTHER\xff"), raw(b"x")),
+        (raw(b"CHATBOTTLE_SIZE"), raw(b"x")),
+        (raw(b"CHATBOT"), raw(b"x")),
+    ];
+    let problems = Settings::load(&Variables::from_os(os), &read).map(|_| ()).unwrap_err().to_string();
+    assert!(problems.starts_with("CHATBOT_AMQP_URL: "), "{problems}");
+    assert_eq!(problems.lines().count(), 1, "{problems}");
+    assert!(!problems.contains("s3cret"), "{problems}");
+}
+
+#[test]
+fn the_password_is_kept_but_shown_nowhere() {
+    let variables = [("CHATBOT_AMQP_URL", "amqp://u:s3cret@h")];
+    let loaded = loaded(&variables);
+    assert_eq!(loaded.settings.amqp.url[0].password.expose_secret(), "s3cret");
+    let variables: Variables = variables.into_iter().collect();
+    let shown = format!("{loaded:?} {variables:?} {}", serde_json::to_string(&loaded.effective).unwrap());
+    assert!(!shown.contains("s3cret"), "{shown}");
+}
+
+#[test]
+fn what_is_effective_can_be_written_as_json() {
+    let json = serde_json::to_value(&loaded(&[("CHATBOT_AMQP_PREFETCH", "7")]).effective).unwrap();
+    let expected =
+        serde_json::json!({"key": "amqp.prefetch", "value": "7", "origin": "environment CHATBOT_AMQP_PREFETCH"});
+    assert!(json.as_array().unwrap().contains(&expected), "{json}");
+}
+
+#[test]
+fn a_file_in_the_documented_form_is_read() {
+    let read = |_: &Path| Ok(DEFAULTS.as_bytes().to_vec());
+    let variables = [("CHATBOT_CONFIG", "/etc/copy.toml")].into_iter().collect();
+    let loaded = Settings::load(&variables, &read).unwrap();
+    let expected = Origin::File { path: "/etc/copy.toml".into(), line: 1 }.to_string();
+    assert_eq!(effective(&loaded, "amqp.prefetch").1, expected);
+    assert_eq!(effective(&loaded, "intents.path").1, "default");
+}

@@ -1,0 +1,138 @@
+//! A layer from environment variables.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Key, Origin, Problem, ReadFile, Variables, kubernetes,
+    layer::{Entry, Layer, Raw},
+    suggest,
+};
+
+/// What the environment says.
+#[derive(Default)]
+pub(super) struct Environment {
+    pub(super) layer: Layer,
+    /// The settings file, from `<PREFIX>_CONFIG`.
+    pub(super) file: Option<PathBuf>,
+    pub(super) notices: Vec<String>,
+    pub(super) problems: Vec<Problem>,
+}
+
+/// How a file's text is had, whatever its size: trimmed, UTF-8, or a sentence that says what is wrong with it.
+pub(super) fn read_text(path: &Path, read: ReadFile<'_>) -> Result<String, String> {
+    let bytes = read(path).map_err(|error| format!("the file {} can't be read: {error}", path.display()))?;
+    String::from_utf8(bytes).map_err(|_| format!("the file {} isn't UTF-8 text", path.display()))
+}
+
+/// Reads the variables that begin with `prefix` and an underscore. `known` decides what is taken for a setting rather
+/// than for something that Kubernetes injects, and what is suggested; what isn't known stays in the layer, to be found
+/// when the settings' type leaves it over.
+pub(super) fn read(prefix: &str, variables: &Variables, known: &BTreeSet<Key>, read: ReadFile<'_>) -> Environment {
+    let mut environment = Environment::default();
+    let mut injected = Vec::new();
+    let ours = format!("{prefix}_");
+
+    for name in variables.unreadable.iter().filter(|name| name.starts_with(&ours)) {
+        let message = "neither its name nor its value may hold anything but UTF-8 text: set it again, or unset it";
+        environment.problems.push(Problem::variable(name.escape_debug().to_string(), message));
+    }
+    for (name, value) in &variables.values {
+        let Some(rest) = name.strip_prefix(&ours) else { continue };
+        let value = value.trim();
+        if value.is_empty() {
+            continue;
+        }
+        if rest == "CONFIG" {
+            environment.file = Some(value.into());
+            continue;
+        }
+        if rest == "CONFIG_FILE" {
+            let message = format!("unknown: the path of the settings file goes into {prefix}_CONFIG");
+            environment.problems.push(Problem::variable(name, message));
+            continue;
+        }
+        let (key, from_file) = match Key::from_variable(rest) {
+            Some(key) => match key.name().strip_suffix("_file") {
+                Some(name) => (Some(Key::new(key.section(), name)), true),
+                None => (Some(key), false),
+            },
+            None => (None, false),
+        };
+        match key {
+            Some(key) if known.contains(&key) => environment.insert(key, from_file, name, value, variables, read),
+            _ if kubernetes::injects(rest, value) => injected.push(name.as_str()),
+            // It isn't read: it is going to be reported, and nobody meant this program to open that file.
+            Some(key) => {
+                let entry = Entry { raw: Raw::Text(value.to_owned()), origin: Origin::Variable(name.clone()) };
+                environment.layer.insert(key, entry);
+            }
+            None => environment.problems.push(unknown(prefix, name, known)),
+        }
+    }
+    if !injected.is_empty() {
+        environment.notices.push(format!(
+            "ignored, as Kubernetes injects them for its Services: {} (`enableServiceLinks: false` in the pod's spec \
+             stops it)",
+            injected.join(", ")
+        ));
+    }
+    environment
+}
+
+/// The problem of a variable that sets nothing.
+pub(super) fn unknown(prefix: &str, variable: &str, known: &BTreeSet<Key>) -> Problem {
+    let rest = variable.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')).unwrap_or(variable);
+    let (rest, suffix) = match rest.strip_suffix("_FILE") {
+        Some(rest) => (rest, "_FILE"),
+        None => (rest, ""),
+    };
+    let as_key = rest.to_lowercase().replacen('_', ".", 1);
+    let as_path = format!("{as_key}_path");
+    let hint = if let Some(key) = known.iter().find(|key| !suffix.is_empty() && key.to_string() == as_path) {
+        // `…_TLS_CA_FILE`: whoever writes that means the file itself, not a file that holds its path.
+        format!("did you mean {}?", key.variable(prefix))
+    } else if let Some(key) = suggest::nearest(&as_key, known) {
+        format!("did you mean {}{suffix}?", key.variable(prefix))
+    } else {
+        suggest::alternatives(&as_key, known)
+    };
+    Problem::variable(variable.escape_debug().to_string(), format!("no such setting; {hint}"))
+}
+
+impl Environment {
+    fn insert(
+        &mut self,
+        key: Key,
+        from_file: bool,
+        name: &str,
+        value: &str,
+        variables: &Variables,
+        read: ReadFile<'_>,
+    ) {
+        if !from_file {
+            let entry = Entry { raw: Raw::Text(value.to_owned()), origin: Origin::Variable(name.to_owned()) };
+            self.layer.insert(key, entry);
+            return;
+        }
+        let direct = name.strip_suffix("_FILE").unwrap_or(name);
+        if variables.values.get(direct).is_some_and(|value| !value.trim().is_empty()) {
+            let message = format!("{direct} is set as well: unset one of the two");
+            self.problems.push(Problem::variable(name, message));
+            return;
+        }
+        let path = PathBuf::from(value);
+        match read_text(&path, read) {
+            Ok(text) if text.trim().is_empty() => {
+                self.notices.push(format!("{name}: the file {} is empty, which leaves {key} unset", path.display()));
+            }
+            Ok(text) => {
+                let raw = Raw::Text(text.trim_end_matches(['\r', '\n']).to_owned());
+                self.layer.insert(key, Entry { raw, origin: Origin::VariableFile { variable: name.to_owned(), path } });
+            }
+            Err(message) => self.problems.push(Problem::variable(name, message)),
+        }
+    }
+}

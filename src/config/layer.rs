@@ -1,0 +1,75 @@
+//! One layer of settings, before anything is known of their types.
+//!
+//! **Invariant:** an empty text is never in a layer: empty means unset, so that the layer below shows.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+};
+
+use ::config::{ConfigError, Source, Value};
+
+use super::{Key, Origin};
+
+/// A value as it was written. Numbers and booleans of a file are text too: the setting's type reads them, so that a
+/// password of digits stays what it is.
+#[derive(Clone)]
+pub(super) enum Raw {
+    Text(String),
+    List(Vec<String>),
+}
+
+#[derive(Clone)]
+pub(super) struct Entry {
+    pub(super) raw: Raw,
+    pub(super) origin: Origin,
+}
+
+#[derive(Clone, Default)]
+pub(super) struct Layer(BTreeMap<Key, Entry>);
+
+impl Layer {
+    /// Sets a key, where the value isn't empty.
+    pub(super) fn insert(&mut self, key: Key, entry: Entry) {
+        if !matches!(&entry.raw, Raw::Text(text) if text.trim().is_empty()) {
+            self.0.insert(key, entry);
+        }
+    }
+
+    pub(super) fn get(&self, key: &Key) -> Option<&Entry> {
+        self.0.get(key)
+    }
+
+    pub(super) fn remove(&mut self, key: &Key) -> Option<Entry> {
+        self.0.remove(key)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Key, &Entry)> {
+        self.0.iter()
+    }
+}
+
+/// The keys alone: values may be secret.
+impl fmt::Debug for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Source for Layer {
+    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<::config::Map<String, Value>, ConfigError> {
+        let mut sections: HashMap<String, HashMap<String, Value>> = HashMap::new();
+        for (key, entry) in &self.0 {
+            let value = match &entry.raw {
+                Raw::Text(text) => Value::from(text.as_str()),
+                Raw::List(items) => Value::from(items.clone()),
+            };
+            sections.entry(key.section().to_owned()).or_default().insert(key.name().to_owned(), value);
+        }
+        Ok(sections.into_iter().map(|(name, section)| (name, Value::from(section))).collect())
+    }
+}

@@ -1,0 +1,258 @@
+//! From layers to the program's own settings type, with everything that is wrong said at once.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    path::Path,
+};
+
+use ::config::{Config, ConfigError};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::{
+    Key, Origin, Problem, Problems, Variables, environment,
+    layer::{Entry, Layer, Raw},
+    suggest, toml_text,
+};
+
+/// How a file is read: [`std::fs::read`], or a test's own.
+pub type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<Vec<u8>>;
+
+/// What a program's settings are. `T` has a field for each section, which has a field for each setting; each of these
+/// is serialised as the text that an operator may see, so a secret masks itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Program<T> {
+    /// What its environment variables begin with, without the underscore.
+    pub prefix: &'static str,
+    /// Its defaults, TOML with every setting; those that are off are empty texts.
+    pub defaults: &'static str,
+    /// What the settings' types can't see: values that contradict one another.
+    pub check: fn(&T) -> Vec<Conflict>,
+}
+
+/// Values that contradict one another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The settings concerned, as `section.name`; the one to change first.
+    pub keys: Vec<&'static str>,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
+/// Settings that are right.
+#[derive(Debug, Clone)]
+pub struct Loaded<T> {
+    /// The settings.
+    pub settings: T,
+    /// Each setting's value and where it came from, by key.
+    pub effective: Vec<Effective>,
+    /// What an operator may want to know, though nothing is wrong.
+    pub notices: Vec<String>,
+}
+
+/// A setting's value, and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Effective {
+    /// The setting, `section.name`.
+    pub key: String,
+    /// Its value as text, with secrets masked; empty where it is off.
+    pub value: String,
+    /// Where the value came from.
+    pub origin: Origin,
+}
+
+/// Loads the settings: defaults, then the file that `<PREFIX>_CONFIG` names, then the environment.
+///
+/// # Errors
+/// Everything that is wrong, at once.
+pub fn load<T>(program: &Program<T>, variables: &Variables, read: ReadFile<'_>) -> Result<Loaded<T>, Problems>
+where
+    T: DeserializeOwned + Serialize,
+{
+    let (defaults, problems) = toml_text::parse(program.defaults, |_| Origin::Default);
+    Problems::collect(problems)?;
+    let mut layers = Layers { defaults, file: Layer::default(), environment: Layer::default() };
+    let builtin = effective_values(&layers.built_in::<T>()?)?;
+    let known: BTreeSet<Key> = builtin.keys().cloned().collect();
+
+    let environment = environment::read(program.prefix, variables, &known, read);
+    let mut problems = environment.problems;
+    layers.environment = environment.layer;
+    if let Some(path) = environment.file {
+        match environment::read_text(&path, read) {
+            Ok(text) => {
+                let (layer, found) = toml_text::parse(&text, |line| Origin::File { path: path.clone(), line });
+                layers.file = layer;
+                problems.extend(found);
+            }
+            Err(message) => problems.push(Problem::variable(format!("{}_CONFIG", program.prefix), message)),
+        }
+    }
+
+    let mut wrong = BTreeSet::new();
+    // A wrong value is taken away, so that the layer below it shows, until what is left can be read. Each round takes
+    // one away, so there are no more rounds than values.
+    let (settings, unknown) = loop {
+        match layers.deserialize::<T>() {
+            Ok(read) => break read,
+            Err(fault) => {
+                let taken = fault.key.clone().and_then(|key| layers.take(&key).map(|entry| (key, entry)));
+                let Some((key, entry)) = taken else { return Err(fault.into_problem().into()) };
+                problems.push(wrong_value(&key, &entry, fault.message, builtin.get(&key)));
+                wrong.insert(key);
+            }
+        }
+    };
+    problems.extend(unknown.iter().map(|(key, origin)| unknown_key(program.prefix, key, origin, &known)));
+    problems.extend((program.check)(&settings).into_iter().filter_map(|conflict| layers.conflict(conflict, &wrong)));
+    Problems::collect(problems)?;
+
+    let effective = effective_values(&settings)?
+        .into_iter()
+        .map(|(key, value)| Effective { origin: layers.origin(&key), key: key.to_string(), value })
+        .collect();
+    Ok(Loaded { settings, effective, notices: environment.notices })
+}
+
+/// The layers, lowest first.
+#[derive(Debug)]
+struct Layers {
+    defaults: Layer,
+    file: Layer,
+    environment: Layer,
+}
+
+/// Why the layers can't be read as the settings' type.
+struct Fault {
+    key: Option<Key>,
+    message: String,
+}
+
+impl Layers {
+    /// The defaults alone, which have to be right: that is the program's business, and not the operator's.
+    fn built_in<T: DeserializeOwned>(&self) -> Result<T, Problems> {
+        let (settings, unknown) = self.deserialize().map_err(Fault::into_problem)?;
+        let problem = |(key, origin): (Key, Origin)| Problem::new(origin, Some(key.to_string()), "no such setting");
+        Problems::collect(unknown.into_iter().map(problem).collect())?;
+        Ok(settings)
+    }
+
+    /// The settings, and the keys that their type doesn't have.
+    fn deserialize<T: DeserializeOwned>(&self) -> Result<(T, Vec<(Key, Origin)>), Fault> {
+        let merged = Config::builder()
+            .add_source(self.defaults.clone())
+            .add_source(self.file.clone())
+            .add_source(self.environment.clone())
+            .build()
+            .map_err(|error| Fault { key: None, message: reason(error) })?;
+        let mut track = serde_path_to_error::Track::new();
+        let mut ignored = BTreeSet::new();
+        let deserializer = serde_path_to_error::Deserializer::new(merged, &mut track);
+        match serde_ignored::deserialize(deserializer, |path| {
+            ignored.insert(path.to_string());
+        }) {
+            Ok(settings) => {
+                let unknown = [&self.defaults, &self.file, &self.environment].into_iter().flat_map(Layer::iter);
+                let unknown = unknown
+                    .filter(|(key, _)| ignored.contains(key.section()) || ignored.contains(&key.to_string()))
+                    .map(|(key, entry)| (key.clone(), entry.origin.clone()));
+                Ok((settings, unknown.collect()))
+            }
+            Err(error) => {
+                let path = track.path().to_string();
+                let key = path.split_once('.').map(|(section, name)| Key::new(section, name));
+                Err(Fault { key, message: reason(error) })
+            }
+        }
+    }
+
+    /// Takes a key's uppermost value away; none where only the default is left.
+    fn take(&mut self, key: &Key) -> Option<Entry> {
+        self.environment.remove(key).or_else(|| self.file.remove(key))
+    }
+
+    fn origin(&self, key: &Key) -> Origin {
+        let entry = self.environment.get(key).or_else(|| self.file.get(key));
+        entry.map_or(Origin::Default, |entry| entry.origin.clone())
+    }
+
+    /// The problem of a conflict, put where the operator set one of its values; none where one of them has been found
+    /// wrong by itself, since another stands in for it.
+    fn conflict(&self, conflict: Conflict, wrong: &BTreeSet<Key>) -> Option<Problem> {
+        let keys: Vec<Key> = conflict
+            .keys
+            .iter()
+            .filter_map(|key| key.split_once('.'))
+            .map(|(section, name)| Key::new(section, name))
+            .collect();
+        if keys.iter().any(|key| wrong.contains(key)) {
+            return None;
+        }
+        let set = keys.iter().find(|key| self.origin(key) != Origin::Default).or(keys.first())?;
+        Some(Problem::new(self.origin(set), Some(set.to_string()), conflict.message))
+    }
+}
+
+impl Fault {
+    fn into_problem(self) -> Problem {
+        Problem::new(Origin::Default, self.key.map(|key| key.to_string()), self.message)
+    }
+}
+
+/// The message alone, without the key and origin that the `config` crate adds.
+fn reason(error: ConfigError) -> String {
+    match error {
+        ConfigError::At { error, .. } => reason(*error),
+        ConfigError::Message(message) => message,
+        other => other.to_string(),
+    }
+}
+
+fn wrong_value(key: &Key, entry: &Entry, mut message: String, default: Option<&String>) -> Problem {
+    if let Some(default) = default.filter(|default| !default.is_empty()) {
+        message.push_str(&format!(" (default: {default})"));
+    }
+    if matches!((&entry.raw, &entry.origin), (Raw::Text(text), Origin::Variable(_)) if is_in_quotation_marks(text)) {
+        message.push_str("; the quotation marks are part of the value: leave them out, as env files keep them");
+    }
+    Problem::new(entry.origin.clone(), Some(key.to_string()), message)
+}
+
+fn is_in_quotation_marks(text: &str) -> bool {
+    text.len() > 1 && ['"', '\''].iter().any(|&mark| text.starts_with(mark) && text.ends_with(mark))
+}
+
+fn unknown_key(prefix: &str, key: &Key, origin: &Origin, known: &BTreeSet<Key>) -> Problem {
+    if let Origin::Variable(name) | Origin::VariableFile { variable: name, .. } = origin {
+        return environment::unknown(prefix, name, known);
+    }
+    let hint = match suggest::nearest(&key.to_string(), known) {
+        Some(near) => format!("did you mean {near}?"),
+        None => suggest::alternatives(&key.to_string(), known),
+    };
+    Problem::new(origin.clone(), Some(key.to_string()), format!("no such setting; {hint}"))
+}
+
+/// The settings as text, secrets masked by their types.
+fn effective_values<T: Serialize>(settings: &T) -> Result<BTreeMap<Key, String>, Problem> {
+    let fault = |message: String| Problem::new(Origin::Default, None, message);
+    let value = serde_json::to_value(settings).map_err(|error| fault(error.to_string()))?;
+    let Value::Object(sections) = value else { return Err(fault("the settings have no sections".into())) };
+    let mut values = BTreeMap::new();
+    for (section, content) in sections {
+        let Value::Object(content) = content else { return Err(fault(format!("{section} is no section"))) };
+        for (name, value) in content {
+            values.insert(Key::new(section.as_str(), name), text(&value));
+        }
+    }
+    Ok(values)
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,83 @@
+//! What somebody may have meant by a name that isn't known.
+
+use std::collections::BTreeSet;
+
+use strsim::osa_distance;
+
+use super::Key;
+
+/// The known key that is nearest to `unknown` (written `section.name`, or without a section), if one is near.
+pub(super) fn nearest<'k>(unknown: &str, known: impl IntoIterator<Item = &'k Key>) -> Option<&'k Key> {
+    let unknown = tidy(unknown);
+    let name = unknown.split_once('.').map_or(unknown.as_str(), |(_, name)| name);
+    known
+        .into_iter()
+        .filter_map(|key| {
+            let full = osa_distance(&unknown, &key.to_string());
+            // The right name in the wrong section, or in none.
+            let elsewhere = 1 + 2 * osa_distance(name, key.name());
+            let distance = full.min(elsewhere);
+            (distance <= 1 + unknown.chars().count() / 6).then_some((distance, key))
+        })
+        .min_by_key(|&(distance, _)| distance)
+        .map(|(_, key)| key)
+}
+
+/// What there is instead of an unknown key that nothing is near to: the section's names, or the sections.
+pub(super) fn alternatives<'k>(unknown: &str, known: impl IntoIterator<Item = &'k Key>) -> String {
+    let section = unknown.split('.').next().unwrap_or_default();
+    let known: Vec<_> = known.into_iter().collect();
+    let names: Vec<_> = known.iter().filter(|key| key.section() == section).map(|key| key.name()).collect();
+    if names.is_empty() {
+        let sections: BTreeSet<_> = known.iter().map(|key| key.section()).collect();
+        format!("the sections are {}", sections.into_iter().collect::<Vec<_>>().join(", "))
+    } else {
+        format!("the settings of {section} are {}", names.join(", "))
+    }
+}
+
+/// Lower case, single underscores, as keys are.
+fn tidy(name: &str) -> String {
+    let mut tidy: String = name.to_lowercase().replace('-', "_");
+    while tidy.contains("__") {
+        tidy = tidy.replace("__", "_");
+    }
+    tidy.replace("._", ".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known() -> Vec<Key> {
+        [("amqp", "url"), ("amqp", "prefetch"), ("amqp", "confirm_timeout"), ("http", "listen"), ("retry", "delays")]
+            .map(|(section, name)| Key::new(section, name))
+            .to_vec()
+    }
+
+    #[test]
+    fn the_nearest_name_is_found_and_a_far_one_is_not() {
+        fn check(unknown: &str, expected: Option<&str>) {
+            let known = known();
+            assert_eq!(nearest(unknown, &known).map(Key::to_string).as_deref(), expected, "{unknown}");
+        }
+        check("amqp.uri", Some("amqp.url"));
+        check("amqp.prefech", Some("amqp.prefetch"));
+        check("ampq.url", Some("amqp.url"));
+        check("retry.delay", Some("retry.delays"));
+        check("worker.prefetch", Some("amqp.prefetch"));
+        check("url", Some("amqp.url"));
+        check("amqpurl", Some("amqp.url"));
+        check("Amqp._Url", Some("amqp.url"));
+        check("amqp.confirm-timeout", Some("amqp.confirm_timeout"));
+        check("http.port", None);
+        check("x", None);
+        check("", None);
+    }
+
+    #[test]
+    fn what_there_is_instead_is_the_section_or_the_sections() {
+        assert_eq!(alternatives("http.port", &known()), "the settings of http are listen");
+        assert_eq!(alternatives("xyz.port", &known()), "the sections are amqp, http, retry");
+    }
+}
