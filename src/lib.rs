@@ -5,9 +5,12 @@
 
 pub mod amqp;
 pub mod app;
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod handler;
+pub mod http;
 pub mod model;
 pub mod pipeline;
 pub mod retry;
+pub mod telemetry;

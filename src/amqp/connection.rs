@@ -124,13 +124,14 @@ impl Link {
         shuffle(&mut order);
         let mut failed = None;
         for url in order {
-            let attempt = tokio::time::timeout(broker.connect_timeout, connect(url, broker, name));
+            let limit = url.query.connection_timeout.map_or(broker.connect_timeout, Duration::from_millis);
+            let attempt = tokio::time::timeout(limit, connect(url, broker, name));
             let error = match attempt.await {
                 Ok(Ok(link)) => return Ok(link),
                 Ok(Err(error)) => describe(url, &error),
                 Err(_) => ConnectError::Unreachable {
                     node: node(url),
-                    reason: format!("no answer within {:?}", broker.connect_timeout),
+                    reason: format!("no answer within {limit:?}"),
                 },
             };
             if failed.is_none() || !matches!(error, ConnectError::Unreachable { .. }) {

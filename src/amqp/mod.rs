@@ -20,5 +20,5 @@ mod wire;
 pub mod worker;
 
 pub use names::{Names, WorkQueue};
-pub use settings::Settings;
+pub use settings::{AmqpAddress, InvalidAmqpUrl, Settings};
 pub use worker::{Fatal, Worker};

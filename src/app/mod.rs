@@ -1,3 +1,122 @@
-//! The composition root.
+//! The composition root: settings and intents file become a worker.
+//!
+//! **Invariant:** every part takes plain values made here; only this module knows them all.
+
+mod amqp_settings;
 pub mod intents;
 pub mod settings;
+
+use std::sync::Arc;
+
+pub use self::amqp_settings::{TlsFileError, amqp_settings, broker};
+use crate::{
+    amqp::{InvalidAmqpUrl, Names, Worker, session::Shared, topology::Topology},
+    app::{
+        intents::{BUILT_IN, Checked, Faults, HandlerDefinition, IntentsFile},
+        settings::Settings,
+    },
+    domain::{IntentName, InvalidName},
+    handler::{
+        Handler,
+        template::{TemplateError, TemplateHandler},
+    },
+    model::{
+        ModelClient,
+        embedded::{EmbeddedModel, Example, TrainError},
+    },
+    pipeline::{Parts, Pipeline, Route},
+    retry::RetryPolicy,
+};
+
+/// What faults call the intents file that is built in.
+pub const BUILT_IN_NAME: &str = "the built-in intents file";
+
+/// Why a worker can't be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The model can't be trained.
+    #[error("the intent model can't be trained: {0}")]
+    Train(#[from] TrainError),
+    /// A reply doesn't compile.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// A TLS file can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsFileError),
+    /// A URL can't be used.
+    #[error(transparent)]
+    Url(#[from] InvalidAmqpUrl),
+    /// The exchange's name can't be used.
+    #[error(transparent)]
+    Exchange(#[from] InvalidName),
+}
+
+/// Loads the intents file that the settings name, or the built-in one.
+///
+/// # Errors
+/// All of its faults.
+pub fn load_intents(settings: &Settings) -> Result<Checked, Faults> {
+    match &settings.intents.path {
+        Some(path) => IntentsFile::load(path.as_path()),
+        None => IntentsFile::parse(BUILT_IN_NAME, BUILT_IN),
+    }
+}
+
+/// Trains the embedded model on an intents file's examples. Takes a processor's time: call it where that is no harm.
+///
+/// # Errors
+/// [`TrainError`].
+pub fn train(intents: &IntentsFile) -> Result<EmbeddedModel, TrainError> {
+    let examples: Vec<Example<'_>> = intents
+        .intents
+        .iter()
+        .flat_map(|intent| intent.examples.iter().map(|example| Example { text: &example.text, intent: &intent.name }))
+        .collect();
+    EmbeddedModel::train(&examples)
+}
+
+/// What the broker must have for these settings and intents.
+pub fn topology(settings: &Settings, names: &Names, intents: &IntentsFile) -> Topology {
+    let intents: Vec<&IntentName> = intents.intents.iter().map(|intent| &intent.name).collect();
+    let delays: Vec<_> = settings.retry.delays.iter().collect();
+    Topology::new(names, intents, &delays)
+}
+
+/// A pipeline that answers these intents, classified by this model.
+///
+/// # Errors
+/// [`TemplateError`] where a reply doesn't compile.
+pub fn pipeline(
+    settings: &Settings,
+    intents: &IntentsFile,
+    model: Arc<dyn ModelClient>,
+) -> Result<Pipeline, TemplateError> {
+    let routes = intents.intents.iter().map(|intent| {
+        let handler: Option<Arc<dyn Handler>> = match &intent.handler {
+            HandlerDefinition::Template { replies } => Some(Arc::new(TemplateHandler::new(&intent.name, replies)?)),
+            HandlerDefinition::External => None,
+        };
+        Ok((intent.name.clone(), Route { handler, dispatch: intent.dispatch }))
+    });
+    Ok(Pipeline::new(Parts {
+        model,
+        routes: routes.collect::<Result<_, TemplateError>>()?,
+        fallback: intents.fallback.clone(),
+        threshold: settings.model.threshold.get(),
+        model_timeout: settings.model.timeout.get(),
+        handler_timeout: settings.worker.handler_timeout.get(),
+        retry: RetryPolicy { delays: settings.retry.delays.iter().collect() },
+    }))
+}
+
+/// The worker of these settings and intents, with the model trained.
+///
+/// # Errors
+/// [`BuildError`].
+pub fn worker(settings: &Settings, intents: &IntentsFile) -> Result<Worker, BuildError> {
+    let amqp = amqp_settings(settings)?;
+    let topology = Arc::new(topology(settings, &amqp.names, intents));
+    let model = Arc::new(train(intents)?);
+    let pipeline = Arc::new(pipeline(settings, intents, model)?);
+    Ok(Worker::new(Shared { settings: amqp, pipeline, topology }))
+}

@@ -18,6 +18,8 @@ mod suggest;
 pub use finding::{Faults, Finding, Problem};
 pub use lines::Position;
 
+pub use crate::pipeline::Dispatch;
+
 /// The sample bot, so that the binary runs alone.
 pub const BUILT_IN: &str = include_str!("../../../config/intents.toml");
 
@@ -58,15 +60,6 @@ pub enum HandlerDefinition {
     },
     /// Another program, which consumes the intent's queue.
     External,
-}
-
-/// How a classified message reaches its handler.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dispatch {
-    /// The worker that classified it answers it as well.
-    Inline,
-    /// It goes by way of the intent's queue.
-    Queue,
 }
 
 /// What a user might say.

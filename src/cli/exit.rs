@@ -1,0 +1,62 @@
+//! Exit codes (sysexits) and how a failure is told.
+
+use std::process::ExitCode;
+
+/// How the program ends. The numbers are those of BSD's `sysexits.h`, where it has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// All is well.
+    Ok = 0,
+    /// The answer is 'no': an error reply, a failed check.
+    No = 1,
+    /// The command line is wrong.
+    Usage = 64,
+    /// Input is wrong.
+    Data = 65,
+    /// The broker, or the worker, isn't there.
+    Unavailable = 69,
+    /// The machine said no.
+    Os = 71,
+    /// No answer in time.
+    Timeout = 75,
+    /// The broker refuses the user.
+    Refused = 77,
+    /// Settings, intents or the broker's objects aren't as they must be.
+    Config = 78,
+    /// A second Ctrl-C.
+    Interrupted = 130,
+}
+
+/// Why a command failed, for a person.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// What happened, to what, and what to do.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure.
+    pub fn new(exit: Exit, message: impl ToString) -> Self {
+        Self { exit, message: message.to_string() }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Tells a failure on standard error, and turns the result into the process's.
+#[expect(clippy::print_stderr, reason = "the one place where a failure is told")]
+pub(super) fn report(result: Result<Exit, Failure>) -> ExitCode {
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            eprintln!("chatbot-worker: {}", failure.message);
+            failure.exit.into()
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! What most commands begin with: settings, intents, a runtime.
+
+use tokio::runtime::{Builder, Runtime};
+
+use super::{Exit, Failure};
+use crate::{
+    app::{self, intents::Checked, settings::Settings},
+    config::{Loaded, Variables},
+    telemetry,
+};
+
+/// The settings of this process's environment.
+///
+/// # Errors
+/// All that is wrong with them.
+pub(super) fn settings() -> Result<Loaded<Settings>, Failure> {
+    let variables = Variables::from_os(std::env::vars_os());
+    Settings::load(&variables, &|path| std::fs::read(path)).map_err(|problems| Failure::new(Exit::Config, problems))
+}
+
+/// The intents file that the settings name.
+///
+/// # Errors
+/// All of its faults.
+pub(super) fn intents(settings: &Settings) -> Result<Checked, Failure> {
+    app::load_intents(settings).map_err(|faults| Failure::new(Exit::Config, faults))
+}
+
+/// Starts the log as the settings say.
+pub(super) fn log(settings: &Settings) {
+    let format = match settings.log.format {
+        app::settings::LogFormat::Text => telemetry::Format::Text,
+        app::settings::LogFormat::Json => telemetry::Format::Json,
+    };
+    telemetry::start_log(settings.log.level.as_str(), format);
+}
+
+/// A runtime for a command.
+///
+/// # Errors
+/// The system's, where it gives no thread.
+pub(super) fn runtime() -> Result<Runtime, Failure> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Os, format!("the system gives no thread: {error}")))
+}

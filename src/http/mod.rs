@@ -1,0 +1,59 @@
+//! Health and metrics over HTTP.
+//!
+//! **Invariant:** readiness is asked, never remembered: it is false the moment that a consumer is gone.
+
+use std::{io, net::SocketAddr};
+
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
+    routing::get,
+};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::{net::TcpListener, sync::watch};
+use tokio_util::sync::CancellationToken;
+
+/// What is served.
+#[derive(Clone)]
+pub struct Served {
+    /// Whether every consumer is live now.
+    pub ready: watch::Receiver<bool>,
+    /// The metrics.
+    pub metrics: PrometheusHandle,
+}
+
+/// Binds the address; port 0 picks one.
+///
+/// # Errors
+/// The system's, such as that the address is in use.
+pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::bind(address).await
+}
+
+/// Serves until told to stop.
+///
+/// # Errors
+/// The system's, where the listener fails.
+pub async fn serve(listener: TcpListener, served: Served, stop: CancellationToken) -> io::Result<()> {
+    let router = Router::new()
+        .route("/livez", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .with_state(served);
+    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
+}
+
+async fn readyz(State(served): State<Served>) -> impl IntoResponse {
+    if *served.ready.borrow() {
+        (StatusCode::OK, "ready\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready: no session with the broker; the log says why\n")
+    }
+}
+
+async fn metrics(State(served): State<Served>) -> impl IntoResponse {
+    served.metrics.run_upkeep();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], served.metrics.render())
+}

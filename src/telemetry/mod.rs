@@ -1,0 +1,69 @@
+//! The log and the metrics, as the process has them.
+//!
+//! **Invariant:** set up once, by the command that runs; everything else only emits, by `tracing` and `metrics`.
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A line for people.
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+/// Buckets of latencies, in seconds: from an embedded model's to a patient client's.
+const SECONDS: [f64; 15] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0, 30.0];
+
+/// Starts the log on standard error. `directives` are those of tracing-subscriber's `EnvFilter`.
+pub fn start_log(directives: &str, format: Format) {
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(directives))
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
+    // A second log in one process, as in a test, keeps the first.
+    let _ = match format {
+        Format::Text => builder.with_target(false).try_init(),
+        Format::Json => builder.json().flatten_event(true).try_init(),
+    };
+}
+
+/// Starts collecting metrics, and returns what renders them for Prometheus.
+///
+/// # Errors
+/// [`BuildError`] where metrics are collected already.
+pub fn start_metrics() -> Result<PrometheusHandle, BuildError> {
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
+        .install_recorder()?;
+    describe();
+    Ok(handle)
+}
+
+fn describe() {
+    for (name, help) in [
+        ("chatbot_deliveries_total", "Messages delivered to this worker, by queue."),
+        ("chatbot_outcomes_total", "Messages settled, by outcome."),
+        ("chatbot_dead_letters_total", "Messages dead-lettered by this worker, by reason."),
+        ("chatbot_replies_total", "Replies, by what became of them."),
+        ("chatbot_reconnects_total", "Connections opened again after a loss, by connection."),
+        ("chatbot_confirms_total", "Publishes, by the broker's confirm."),
+        ("chatbot_lost_acks_total", "Acks that couldn't be written; the message is delivered again."),
+        ("chatbot_unreadable_total", "Messages of which something couldn't be read."),
+    ] {
+        describe_counter!(name, help);
+    }
+    describe_gauge!("chatbot_in_flight", "Messages being worked on now.");
+    for (name, help) in [
+        ("chatbot_model_seconds", "Time that the model took to classify."),
+        ("chatbot_handler_seconds", "Time that a handler took to answer."),
+        ("chatbot_request_seconds", "Time from a delivery to its ack."),
+        ("chatbot_confirm_seconds", "Time from a publish to its confirm."),
+    ] {
+        describe_histogram!(name, Unit::Seconds, help);
+    }
+}
