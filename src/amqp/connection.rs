@@ -129,10 +129,7 @@ impl Link {
             let error = match attempt.await {
                 Ok(Ok(link)) => return Ok(link),
                 Ok(Err(error)) => describe(url, &error),
-                Err(_) => ConnectError::Unreachable {
-                    node: node(url),
-                    reason: format!("no answer within {limit:?}"),
-                },
+                Err(_) => ConnectError::Unreachable { node: node(url), reason: format!("no answer within {limit:?}") },
             };
             if failed.is_none() || !matches!(error, ConnectError::Unreachable { .. }) {
                 failed = Some(error);

@@ -60,7 +60,10 @@ pub fn broker(amqp: &settings::Amqp) -> Result<Broker, BuildError> {
             vhost: url.vhost.clone(),
             frame_max: url.options.frame_max,
             channel_max: url.options.channel_max,
-            heartbeat: url.options.heartbeat.unwrap_or(u16::try_from(amqp.heartbeat.get().as_secs()).unwrap_or(u16::MAX)),
+            heartbeat: url
+                .options
+                .heartbeat
+                .unwrap_or(u16::try_from(amqp.heartbeat.get().as_secs()).unwrap_or(u16::MAX)),
             connection_timeout: url.options.connection_timeout,
             auth_mechanism: url.options.auth_mechanism,
         };

@@ -28,7 +28,8 @@ pub(super) fn run() -> Result<Exit, Failure> {
         let stop = CancellationToken::new();
         let served = match settings.http.listen.get() {
             Some(address) => Some(http::bind(address.get()).await.map_err(|error| {
-                let message = format!("CHATBOT_HTTP_LISTEN: can't listen on {address}: {error}; choose another, or off");
+                let message =
+                    format!("CHATBOT_HTTP_LISTEN: can't listen on {address}: {error}; choose another, or off");
                 Failure::new(Exit::Config, message)
             })?),
             None => None,
