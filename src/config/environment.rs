@@ -8,7 +8,7 @@ use std::{
 use super::{
     Key, Origin, Problem, ReadFile, Variables, kubernetes,
     layer::{Entry, Layer, Raw},
-    suggest,
+    suggest::{self, Instead},
 };
 
 /// What the environment says.
@@ -21,10 +21,10 @@ pub(super) struct Environment {
     pub(super) problems: Vec<Problem>,
 }
 
-/// How a file's text is had, whatever its size: trimmed, UTF-8, or a sentence that says what is wrong with it.
+/// A file's text, or why there is none; the reason doesn't name the file.
 pub(super) fn read_text(path: &Path, read: ReadFile<'_>) -> Result<String, String> {
-    let bytes = read(path).map_err(|error| format!("the file {} can't be read: {error}", path.display()))?;
-    String::from_utf8(bytes).map_err(|_| format!("the file {} isn't UTF-8 text", path.display()))
+    let bytes = read(path).map_err(|error| format!("can't be read: {error}"))?;
+    String::from_utf8(bytes).map_err(|_| "isn't UTF-8 text".into())
 }
 
 /// Reads the variables that begin with `prefix` and an underscore. `known` decides what is taken for a setting rather
@@ -37,7 +37,7 @@ pub(super) fn read(prefix: &str, variables: &Variables, known: &BTreeSet<Key>, r
 
     for name in variables.unreadable.iter().filter(|name| name.starts_with(&ours)) {
         let message = "neither its name nor its value may hold anything but UTF-8 text: set it again, or unset it";
-        environment.problems.push(Problem::variable(name.escape_debug().to_string(), message));
+        environment.problems.push(Problem::variable(name.as_str(), message));
     }
     for (name, value) in &variables.values {
         let Some(rest) = name.strip_prefix(&ours) else { continue };
@@ -86,8 +86,8 @@ pub(super) fn read(prefix: &str, variables: &Variables, known: &BTreeSet<Key>, r
 pub(super) fn unknown(prefix: &str, variable: &str, known: &BTreeSet<Key>) -> Problem {
     let rest = variable.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')).unwrap_or(variable);
     let (rest, suffix) = match rest.strip_suffix("_FILE") {
-        Some(rest) => (rest, "_FILE"),
-        None => (rest, ""),
+        Some(rest) if rest.contains('_') => (rest, "_FILE"),
+        _ => (rest, ""),
     };
     let as_key = rest.to_lowercase().replacen('_', ".", 1);
     let as_path = format!("{as_key}_path");
@@ -97,9 +97,17 @@ pub(super) fn unknown(prefix: &str, variable: &str, known: &BTreeSet<Key>) -> Pr
     } else if let Some(key) = suggest::nearest(&as_key, known) {
         format!("did you mean {}{suffix}?", key.variable(prefix))
     } else {
-        suggest::alternatives(&as_key, known)
+        match suggest::instead(&as_key, known) {
+            Instead::Names(section, names) => {
+                format!("{prefix}_{}_ goes on with one of {}", section.to_uppercase(), names.join(", ").to_uppercase())
+            }
+            Instead::Sections(sections) => {
+                let sections = sections.into_iter().collect::<Vec<_>>().join(", ");
+                format!("{prefix}_ goes on with one of {}", sections.to_uppercase())
+            }
+        }
     };
-    Problem::variable(variable.escape_debug().to_string(), format!("no such setting; {hint}"))
+    Problem::variable(variable, format!("no such setting; {hint}"))
 }
 
 impl Environment {
@@ -132,7 +140,15 @@ impl Environment {
                 let raw = Raw::Text(text.trim_end_matches(['\r', '\n']).to_owned());
                 self.layer.insert(key, Entry { raw, origin: Origin::VariableFile { variable: name.to_owned(), path } });
             }
-            Err(message) => self.problems.push(Problem::variable(name, message)),
+            // What isn't plainly a path may be the secret itself.
+            Err(reason) if path.has_root() || value.starts_with('.') => {
+                self.problems.push(Problem::variable(name, format!("the file {} {reason}", path.display())));
+            }
+            Err(reason) => {
+                let message =
+                    format!("the file that it names {reason} (is it the value itself? that goes into {direct})");
+                self.problems.push(Problem::variable(name, message));
+            }
         }
     }
 }

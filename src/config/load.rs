@@ -13,7 +13,8 @@ use serde_json::Value;
 use super::{
     Key, Origin, Problem, Problems, Variables, environment,
     layer::{Entry, Layer, Raw},
-    suggest, toml_text,
+    suggest::{self, Instead},
+    toml_text,
 };
 
 /// How a file is read: [`std::fs::read`], or a test's own.
@@ -86,7 +87,10 @@ where
                 layers.file = layer;
                 problems.extend(found);
             }
-            Err(message) => problems.push(Problem::variable(format!("{}_CONFIG", program.prefix), message)),
+            Err(reason) => {
+                let message = format!("the file {} {reason}", path.display());
+                problems.push(Problem::variable(format!("{}_CONFIG", program.prefix), message));
+            }
         }
     }
 
@@ -229,7 +233,12 @@ fn unknown_key(prefix: &str, key: &Key, origin: &Origin, known: &BTreeSet<Key>) 
     }
     let hint = match suggest::nearest(&key.to_string(), known) {
         Some(near) => format!("did you mean {near}?"),
-        None => suggest::alternatives(&key.to_string(), known),
+        None => match suggest::instead(&key.to_string(), known) {
+            Instead::Names(section, names) => format!("[{section}] has {}", names.join(", ")),
+            Instead::Sections(sections) => {
+                format!("the sections are {}", sections.into_iter().collect::<Vec<_>>().join(", "))
+            }
+        },
     };
     Problem::new(origin.clone(), Some(key.to_string()), format!("no such setting; {hint}"))
 }
