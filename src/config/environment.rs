@@ -17,6 +17,8 @@ pub(super) struct Environment {
     pub(super) layer: Layer,
     /// The settings file, from `<PREFIX>_CONFIG`.
     pub(super) file: Option<PathBuf>,
+    /// Settings that are given, but with no value that could be had.
+    pub(super) wrong: BTreeSet<Key>,
     pub(super) notices: Vec<String>,
     pub(super) problems: Vec<Problem>,
 }
@@ -129,6 +131,7 @@ impl Environment {
         if variables.values.get(direct).is_some_and(|value| !value.trim().is_empty()) {
             let message = format!("{direct} is set as well: unset one of the two");
             self.problems.push(Problem::variable(name, message));
+            self.wrong.insert(key);
             return;
         }
         let path = PathBuf::from(value);
@@ -140,14 +143,15 @@ impl Environment {
                 let raw = Raw::Text(text.trim_end_matches(['\r', '\n']).to_owned());
                 self.layer.insert(key, Entry { raw, origin: Origin::VariableFile { variable: name.to_owned(), path } });
             }
-            // What isn't plainly a path may be the secret itself.
-            Err(reason) if path.has_root() || value.starts_with('.') => {
-                self.problems.push(Problem::variable(name, format!("the file {} {reason}", path.display())));
-            }
             Err(reason) => {
-                let message =
-                    format!("the file that it names {reason} (is it the value itself? that goes into {direct})");
+                // What isn't plainly a path may be the secret itself.
+                let message = if path.has_root() || value.starts_with('.') {
+                    format!("the file {} {reason}", path.display())
+                } else {
+                    format!("the file that it names {reason} (is it the value itself? that goes into {direct})")
+                };
                 self.problems.push(Problem::variable(name, message));
+                self.wrong.insert(key);
             }
         }
     }

@@ -287,9 +287,13 @@ fn all_problems_are_told_at_once_even_one_beneath_another() {
 
 #[test]
 fn values_that_stand_in_for_wrong_ones_contradict_nothing() {
-    let variables = [("CHATBOT_WORKER_MAX_BODY", "40MiB"), ("CHATBOT_WORKER_MEMORY_BUDGET", "1GB")];
-    let problems = load(&variables).map(|_| ()).unwrap_err();
-    assert_eq!(problems.iter().count(), 1, "{problems}");
+    fn check(variables: &[(&str, &str)]) {
+        let problems = load(variables).map(|_| ()).unwrap_err();
+        assert_eq!(problems.iter().count(), 1, "{problems}");
+    }
+    check(&[("CHATBOT_WORKER_MAX_BODY", "40MiB"), ("CHATBOT_WORKER_MEMORY_BUDGET", "1GB")]);
+    check(&[("CHATBOT_WORKER_MAX_BODY", "40MiB"), ("CHATBOT_WORKER_MEMORY_BUDGET_FILE", "/run/nothing")]);
+    check(&[("CHATBOT_WORKER_MAX_BODY", "40MiB"), ("CHATBOT_CONFIG", "/etc/broken.toml")]);
 }
 
 #[test]
