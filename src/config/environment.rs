@@ -140,8 +140,9 @@ impl Environment {
                 self.notices.push(format!("{name}: the file {} is empty, which leaves {key} unset", path.display()));
             }
             Ok(text) => {
-                let raw = Raw::Text(text.trim_end_matches(['\r', '\n']).to_owned());
-                self.layer.insert(key, Entry { raw, origin: Origin::VariableFile { variable: name.to_owned(), path } });
+                // The line break at its end goes when the value is read, as white space around any value does.
+                let origin = Origin::VariableFile { variable: name.to_owned(), path };
+                self.layer.insert(key, Entry { raw: Raw::Text(text), origin });
             }
             Err(reason) => {
                 // What isn't plainly a path may be the secret itself.
