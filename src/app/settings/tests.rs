@@ -13,6 +13,7 @@ use crate::config::Origin;
 const FILES: &[(&str, &[u8])] = &[
     ("/run/url", b"amqp://u:s3cret@h\n"),
     ("/run/url-crlf", b"amqp://u:s3cret@h\r\n"),
+    ("/run/prefetch", b"7\n"),
     ("/run/wrong-url", b"http://u:s3cret@h\n"),
     ("/run/empty", b"\n"),
     ("/run/binary", b"\xff\xfe"),
@@ -97,6 +98,8 @@ fn each_layer_wins_over_the_one_below_it_and_its_origin_is_told() {
         url,
         "file named by CHATBOT_AMQP_URL_FILE",
     );
+    let prefetch = ("CHATBOT_AMQP_PREFETCH_FILE", "/run/prefetch");
+    check(&[prefetch], "amqp.prefetch", "7", "file named by CHATBOT_AMQP_PREFETCH_FILE");
     check(&[("CHATBOT_AMQP_URL_FILE", "")], "amqp.prefetch", "128", "default");
 }
 
