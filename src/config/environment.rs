@@ -8,7 +8,7 @@ use std::{
 use super::{
     Key, Origin, Problem, ReadFile, Variables, kubernetes,
     layer::{Entry, Layer, Raw},
-    suggest,
+    suggest::{self, Instead},
 };
 
 /// What the environment says.
@@ -17,14 +17,16 @@ pub(super) struct Environment {
     pub(super) layer: Layer,
     /// The settings file, from `<PREFIX>_CONFIG`.
     pub(super) file: Option<PathBuf>,
+    /// Settings that are given, but with no value that could be had.
+    pub(super) wrong: BTreeSet<Key>,
     pub(super) notices: Vec<String>,
     pub(super) problems: Vec<Problem>,
 }
 
-/// How a file's text is had, whatever its size: trimmed, UTF-8, or a sentence that says what is wrong with it.
+/// A file's text, or why there is none; the reason doesn't name the file.
 pub(super) fn read_text(path: &Path, read: ReadFile<'_>) -> Result<String, String> {
-    let bytes = read(path).map_err(|error| format!("the file {} can't be read: {error}", path.display()))?;
-    String::from_utf8(bytes).map_err(|_| format!("the file {} isn't UTF-8 text", path.display()))
+    let bytes = read(path).map_err(|error| format!("can't be read: {error}"))?;
+    String::from_utf8(bytes).map_err(|_| "isn't UTF-8 text".into())
 }
 
 /// Reads the variables that begin with `prefix` and an underscore. `known` decides what is taken for a setting rather
@@ -37,7 +39,7 @@ pub(super) fn read(prefix: &str, variables: &Variables, known: &BTreeSet<Key>, r
 
     for name in variables.unreadable.iter().filter(|name| name.starts_with(&ours)) {
         let message = "neither its name nor its value may hold anything but UTF-8 text: set it again, or unset it";
-        environment.problems.push(Problem::variable(name.escape_debug().to_string(), message));
+        environment.problems.push(Problem::variable(name.as_str(), message));
     }
     for (name, value) in &variables.values {
         let Some(rest) = name.strip_prefix(&ours) else { continue };
@@ -86,8 +88,8 @@ pub(super) fn read(prefix: &str, variables: &Variables, known: &BTreeSet<Key>, r
 pub(super) fn unknown(prefix: &str, variable: &str, known: &BTreeSet<Key>) -> Problem {
     let rest = variable.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')).unwrap_or(variable);
     let (rest, suffix) = match rest.strip_suffix("_FILE") {
-        Some(rest) => (rest, "_FILE"),
-        None => (rest, ""),
+        Some(rest) if rest.contains('_') => (rest, "_FILE"),
+        _ => (rest, ""),
     };
     let as_key = rest.to_lowercase().replacen('_', ".", 1);
     let as_path = format!("{as_key}_path");
@@ -97,9 +99,17 @@ pub(super) fn unknown(prefix: &str, variable: &str, known: &BTreeSet<Key>) -> Pr
     } else if let Some(key) = suggest::nearest(&as_key, known) {
         format!("did you mean {}{suffix}?", key.variable(prefix))
     } else {
-        suggest::alternatives(&as_key, known)
+        match suggest::instead(&as_key, known) {
+            Instead::Names(section, names) => {
+                format!("{prefix}_{}_ goes on with one of {}", section.to_uppercase(), names.join(", ").to_uppercase())
+            }
+            Instead::Sections(sections) => {
+                let sections = sections.into_iter().collect::<Vec<_>>().join(", ");
+                format!("{prefix}_ goes on with one of {}", sections.to_uppercase())
+            }
+        }
     };
-    Problem::variable(variable.escape_debug().to_string(), format!("no such setting; {hint}"))
+    Problem::variable(variable, format!("no such setting; {hint}"))
 }
 
 impl Environment {
@@ -121,6 +131,7 @@ impl Environment {
         if variables.values.get(direct).is_some_and(|value| !value.trim().is_empty()) {
             let message = format!("{direct} is set as well: unset one of the two");
             self.problems.push(Problem::variable(name, message));
+            self.wrong.insert(key);
             return;
         }
         let path = PathBuf::from(value);
@@ -129,10 +140,20 @@ impl Environment {
                 self.notices.push(format!("{name}: the file {} is empty, which leaves {key} unset", path.display()));
             }
             Ok(text) => {
-                let raw = Raw::Text(text.trim_end_matches(['\r', '\n']).to_owned());
-                self.layer.insert(key, Entry { raw, origin: Origin::VariableFile { variable: name.to_owned(), path } });
+                // The line break at its end goes when the value is read, as white space around any value does.
+                let origin = Origin::VariableFile { variable: name.to_owned(), path };
+                self.layer.insert(key, Entry { raw: Raw::Text(text), origin });
             }
-            Err(message) => self.problems.push(Problem::variable(name, message)),
+            Err(reason) => {
+                // What isn't plainly a path may be the secret itself.
+                let message = if path.has_root() || value.starts_with('.') {
+                    format!("the file {} {reason}", path.display())
+                } else {
+                    format!("the file that it names {reason} (is it the value itself? that goes into {direct})")
+                };
+                self.problems.push(Problem::variable(name, message));
+                self.wrong.insert(key);
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 //! **Invariant:** an empty text is never in a layer: empty means unset, so that the layer below shows.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
 };
 
@@ -26,33 +26,38 @@ pub(super) struct Entry {
 }
 
 #[derive(Clone, Default)]
-pub(super) struct Layer(BTreeMap<Key, Entry>);
+pub(super) struct Layer {
+    entries: BTreeMap<Key, Entry>,
+    /// Also those with nothing set: a settings type's section is there even if all of its settings are off.
+    sections: BTreeSet<String>,
+}
 
 impl Layer {
     /// Sets a key, where the value isn't empty.
     pub(super) fn insert(&mut self, key: Key, entry: Entry) {
+        self.sections.insert(key.section().to_owned());
         if !matches!(&entry.raw, Raw::Text(text) if text.trim().is_empty()) {
-            self.0.insert(key, entry);
+            self.entries.insert(key, entry);
         }
     }
 
     pub(super) fn get(&self, key: &Key) -> Option<&Entry> {
-        self.0.get(key)
+        self.entries.get(key)
     }
 
     pub(super) fn remove(&mut self, key: &Key) -> Option<Entry> {
-        self.0.remove(key)
+        self.entries.remove(key)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Key, &Entry)> {
-        self.0.iter()
+        self.entries.iter()
     }
 }
 
 /// The keys alone: values may be secret.
 impl fmt::Debug for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.entries.keys()).finish()
     }
 }
 
@@ -62,8 +67,9 @@ impl Source for Layer {
     }
 
     fn collect(&self) -> Result<::config::Map<String, Value>, ConfigError> {
-        let mut sections: HashMap<String, HashMap<String, Value>> = HashMap::new();
-        for (key, entry) in &self.0 {
+        let mut sections: HashMap<String, HashMap<String, Value>> =
+            self.sections.iter().map(|section| (section.clone(), HashMap::new())).collect();
+        for (key, entry) in &self.entries {
             let value = match &entry.raw {
                 Raw::Text(text) => Value::from(text.as_str()),
                 Raw::List(items) => Value::from(items.clone()),

@@ -13,7 +13,8 @@ use serde_json::Value;
 use super::{
     Key, Origin, Problem, Problems, Variables, environment,
     layer::{Entry, Layer, Raw},
-    suggest, toml_text,
+    suggest::{self, Instead},
+    toml_text,
 };
 
 /// How a file is read: [`std::fs::read`], or a test's own.
@@ -79,18 +80,15 @@ where
     let environment = environment::read(program.prefix, variables, &known, read);
     let mut problems = environment.problems;
     layers.environment = environment.layer;
+    let mut complete = true;
     if let Some(path) = environment.file {
-        match environment::read_text(&path, read) {
-            Ok(text) => {
-                let (layer, found) = toml_text::parse(&text, |line| Origin::File { path: path.clone(), line });
-                layers.file = layer;
-                problems.extend(found);
-            }
-            Err(message) => problems.push(Problem::variable(format!("{}_CONFIG", program.prefix), message)),
-        }
+        let (layer, found) = read_file(program.prefix, &path, read);
+        complete = found.is_empty();
+        layers.file = layer;
+        problems.extend(found);
     }
 
-    let mut wrong = BTreeSet::new();
+    let mut wrong = environment.wrong;
     // A wrong value is taken away, so that the layer below it shows, until what is left can be read. Each round takes
     // one away, so there are no more rounds than values.
     let (settings, unknown) = loop {
@@ -105,7 +103,11 @@ where
         }
     };
     problems.extend(unknown.iter().map(|(key, origin)| unknown_key(program.prefix, key, origin, &known)));
-    problems.extend((program.check)(&settings).into_iter().filter_map(|conflict| layers.conflict(conflict, &wrong)));
+    // What couldn't be read of the file may be what resolves a contradiction.
+    if complete {
+        problems
+            .extend((program.check)(&settings).into_iter().filter_map(|conflict| layers.conflict(conflict, &wrong)));
+    }
     Problems::collect(problems)?;
 
     let effective = effective_values(&settings)?
@@ -113,6 +115,16 @@ where
         .map(|(key, value)| Effective { origin: layers.origin(&key), key: key.to_string(), value })
         .collect();
     Ok(Loaded { settings, effective, notices: environment.notices })
+}
+
+fn read_file(prefix: &str, path: &Path, read: ReadFile<'_>) -> (Layer, Vec<Problem>) {
+    match environment::read_text(path, read) {
+        Ok(text) => toml_text::parse(&text, |line| Origin::File { path: path.to_owned(), line }),
+        Err(reason) => {
+            let message = format!("the file {} {reason}", path.display());
+            (Layer::default(), vec![Problem::variable(format!("{prefix}_CONFIG"), message)])
+        }
+    }
 }
 
 /// The layers, lowest first.
@@ -229,7 +241,12 @@ fn unknown_key(prefix: &str, key: &Key, origin: &Origin, known: &BTreeSet<Key>) 
     }
     let hint = match suggest::nearest(&key.to_string(), known) {
         Some(near) => format!("did you mean {near}?"),
-        None => suggest::alternatives(&key.to_string(), known),
+        None => match suggest::instead(&key.to_string(), known) {
+            Instead::Names(section, names) => format!("[{section}] has {}", names.join(", ")),
+            Instead::Sections(sections) => {
+                format!("the sections are {}", sections.into_iter().collect::<Vec<_>>().join(", "))
+            }
+        },
     };
     Problem::new(origin.clone(), Some(key.to_string()), format!("no such setting; {hint}"))
 }

@@ -30,18 +30,24 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.origin {
-            Origin::Default => f.write_str("built-in defaults: ")?,
-            Origin::File { path, line } => write!(f, "{}:{line}: ", path.display())?,
-            Origin::Variable(name) => write!(f, "{name}: ")?,
-            Origin::VariableFile { variable, path } => write!(f, "{variable} (the file {}): ", path.display())?,
-        }
+        let place = match &self.origin {
+            Origin::Default => "built-in defaults".into(),
+            Origin::File { path, line } => format!("{}:{line}", path.display()),
+            Origin::Variable(name) => name.clone(),
+            Origin::VariableFile { variable, path } => format!("{variable} (the file {})", path.display()),
+        };
+        f.write_str(&one_line(&place))?;
         // A variable's name says which setting it is; a line of a file doesn't.
         if let (Origin::Default | Origin::File { .. }, Some(key)) = (&self.origin, &self.key) {
-            write!(f, "{key}: ")?;
+            write!(f, ": {}", one_line(key))?;
         }
-        f.write_str(&self.message)
+        write!(f, ": {}", one_line(&self.message))
     }
+}
+
+/// Escapes what would break the line or play with a terminal: names and paths are the operator's, or an attacker's.
+pub(super) fn one_line(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 impl Problems {

@@ -7,10 +7,13 @@ use strsim::osa_distance;
 use super::Key;
 
 /// The known key that is nearest to `unknown` (written `section.name`, or without a section), if one is near.
-pub(super) fn nearest<'k>(unknown: &str, known: impl IntoIterator<Item = &'k Key>) -> Option<&'k Key> {
+///
+/// Where its section has a single key, that one is near however it is written.
+pub(super) fn nearest<'k>(unknown: &str, known: impl IntoIterator<Item = &'k Key> + Clone) -> Option<&'k Key> {
     let unknown = tidy(unknown);
     let name = unknown.split_once('.').map_or(unknown.as_str(), |(_, name)| name);
-    known
+    let nearest = known
+        .clone()
         .into_iter()
         .filter_map(|key| {
             let full = osa_distance(&unknown, &key.to_string());
@@ -20,19 +23,28 @@ pub(super) fn nearest<'k>(unknown: &str, known: impl IntoIterator<Item = &'k Key
             (distance <= 1 + unknown.chars().count() / 6).then_some((distance, key))
         })
         .min_by_key(|&(distance, _)| distance)
-        .map(|(_, key)| key)
+        .map(|(_, key)| key);
+    nearest.or_else(|| match instead(&unknown, known.clone()) {
+        Instead::Names(section, names) if names.len() == 1 => known.into_iter().find(|key| key.section() == section),
+        _ => None,
+    })
 }
 
-/// What there is instead of an unknown key that nothing is near to: the section's names, or the sections.
-pub(super) fn alternatives<'k>(unknown: &str, known: impl IntoIterator<Item = &'k Key>) -> String {
+/// What there is instead of an unknown key that nothing is near to.
+pub(super) enum Instead<'k> {
+    /// The names of a section that there is.
+    Names(&'k str, Vec<&'k str>),
+    /// The sections.
+    Sections(BTreeSet<&'k str>),
+}
+
+/// What there is instead of an unknown key that nothing is near to.
+pub(super) fn instead<'k>(unknown: &str, known: impl IntoIterator<Item = &'k Key> + Clone) -> Instead<'k> {
     let section = unknown.split('.').next().unwrap_or_default();
-    let known: Vec<_> = known.into_iter().collect();
-    let names: Vec<_> = known.iter().filter(|key| key.section() == section).map(|key| key.name()).collect();
-    if names.is_empty() {
-        let sections: BTreeSet<_> = known.iter().map(|key| key.section()).collect();
-        format!("the sections are {}", sections.into_iter().collect::<Vec<_>>().join(", "))
-    } else {
-        format!("the settings of {section} are {}", names.join(", "))
+    let mut names = known.clone().into_iter().filter(|key| key.section() == section).peekable();
+    match names.peek() {
+        Some(key) => Instead::Names(key.section(), names.map(Key::name).collect()),
+        None => Instead::Sections(known.into_iter().map(Key::section).collect()),
     }
 }
 
@@ -70,14 +82,20 @@ mod tests {
         check("amqpurl", Some("amqp.url"));
         check("Amqp._Url", Some("amqp.url"));
         check("amqp.confirm-timeout", Some("amqp.confirm_timeout"));
-        check("http.port", None);
+        check("http.port", Some("http.listen"));
+        check("amqp.vhost", None);
         check("x", None);
         check("", None);
     }
 
     #[test]
     fn what_there_is_instead_is_the_section_or_the_sections() {
-        assert_eq!(alternatives("http.port", &known()), "the settings of http are listen");
-        assert_eq!(alternatives("xyz.port", &known()), "the sections are amqp, http, retry");
+        let known = known();
+        let names = |unknown| match instead(unknown, &known) {
+            Instead::Names(section, names) => format!("{section}: {}", names.join(",")),
+            Instead::Sections(sections) => sections.into_iter().collect::<Vec<_>>().join(","),
+        };
+        assert_eq!(names("amqp.vhost"), "amqp: url,prefetch,confirm_timeout");
+        assert_eq!(names("xyz.port"), "amqp,http,retry");
     }
 }

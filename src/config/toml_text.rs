@@ -20,15 +20,14 @@ pub(super) fn parse(text: &str, origin: impl Fn(usize) -> Origin) -> (Layer, Vec
         Ok(document) => document.into_inner(),
         Err(error) => {
             let at = origin(error.span().map_or(0, |span| span.start));
-            let message =
-                format!("not valid TOML: {} (a setting looks like: key = \"value\")", one_line(error.message()));
+            let message = format!("not valid TOML: {} (a setting looks like: key = \"value\")", error.message());
             return (layer, vec![Problem::new(at, None, message)]);
         }
     };
     for (section, content) in document {
         let at = origin(section.span().start);
         let DeValue::Table(table) = content.into_inner() else {
-            let name = section.into_inner().escape_debug().to_string();
+            let name = section.into_inner().into_owned();
             let message = "a setting belongs in a section: put it beneath a line such as [log]";
             problems.push(Problem::new(at, Some(name), message));
             continue;
@@ -38,7 +37,7 @@ pub(super) fn parse(text: &str, origin: impl Fn(usize) -> Origin) -> (Layer, Vec
             let at = origin(name.span().start);
             if !key.is_well_formed() {
                 let message = "unknown: sections and settings have names of a-z, 0-9 and _";
-                problems.push(Problem::new(at, Some(key.to_string().escape_debug().to_string()), message));
+                problems.push(Problem::new(at, Some(key.to_string()), message));
                 continue;
             }
             match raw(value.into_inner()) {
@@ -73,10 +72,6 @@ fn text(value: DeValue<'_>) -> Option<String> {
         DeValue::Datetime(time) => Some(time.to_string()),
         DeValue::Array(_) | DeValue::Table(_) => None,
     }
-}
-
-fn one_line(message: &str) -> String {
-    message.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

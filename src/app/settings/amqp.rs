@@ -56,15 +56,17 @@ pub enum Topology {
 impl Amqp {
     pub(super) fn conflict(&self) -> Option<Conflict> {
         let missing = match (&self.tls_cert_path, &self.tls_key_path) {
-            (Some(_), None) => "amqp.tls_key_path (CHATBOT_AMQP_TLS_KEY_PATH), the key of the certificate",
-            (None, Some(_)) => "amqp.tls_cert_path (CHATBOT_AMQP_TLS_CERT_PATH), the certificate of the key",
+            (Some(_), None) => {
+                "amqp.tls_key_path (CHATBOT_AMQP_TLS_KEY_PATH) too, such as to /etc/chatbot/client-key.pem"
+            }
+            (None, Some(_)) => {
+                "amqp.tls_cert_path (CHATBOT_AMQP_TLS_CERT_PATH) too, such as to /etc/chatbot/client.pem"
+            }
             _ => return None,
         };
         Some(Conflict {
             keys: vec!["amqp.tls_cert_path", "amqp.tls_key_path"],
-            message: format!(
-                "a certificate and its key belong together: set {missing}, too, such as /etc/chatbot/tls.pem"
-            ),
+            message: format!("a certificate and its key belong together: set {missing}"),
         })
     }
 }

@@ -11,8 +11,8 @@ use url::{Host, ParseError, Url};
 use crate::config::types::{Invalid, text::serde_as_text};
 
 const FORM: &str = "write amqp://USER:PASSWORD@HOST:5672/VHOST, or amqps:// for TLS";
-const ENCODE: &str = "in a user name, password or virtual host, percent-encode / as %2F, ? as %3F, # as %23, @ as %40, \
-                      : as %3A, % as %25 and a comma as %2C";
+const ENCODE: &str = "percent-encode what isn't a letter or digit in its user name, password and virtual host, such as \
+                      / as %2F, @ as %40, # as %23, ? as %3F, : as %3A, % as %25, a comma as %2C";
 /// AMQP's short string: the longest virtual host, in bytes.
 const MAX_VHOST: usize = 255;
 const MECHANISMS: [&str; 5] = ["plain", "amqplain", "external", "anonymous", "rabbit-cr-demo"];
@@ -28,7 +28,7 @@ pub struct AmqpUrl {
     pub port: u16,
     /// The user; `guest` where the URL names none.
     pub user: String,
-    /// The password; `guest` where the URL names none.
+    /// The password; `guest` where the URL names none, or an empty one.
     pub password: SecretString,
     /// The virtual host; `/` where the path is empty or `/`.
     pub vhost: String,
@@ -100,9 +100,9 @@ fn unreadable(error: ParseError) -> Invalid {
         }
         ParseError::EmptyHost => invalid("the URL names no host", FORM),
         ParseError::InvalidPort => {
-            invalid("the URL's port isn't a number up to 65535, or its password isn't percent-encoded", ENCODE)
+            invalid("the URL's port isn't a number up to 65535, or its password holds one of / ? # ,", ENCODE)
         }
-        _ => invalid("the URL's host can't be read, or its password isn't percent-encoded", ENCODE),
+        _ => invalid("the URL's host can't be read", ENCODE),
     }
 }
 
@@ -111,8 +111,10 @@ fn unreadable(error: ParseError) -> Invalid {
 fn vhost(path: &str) -> Result<String, Invalid> {
     let path = path.strip_prefix('/').unwrap_or(path);
     if path.contains(['/', '@']) {
-        let fault = "the URL's virtual host holds a / or @, or its password isn't percent-encoded";
-        return Err(invalid(fault, &format!("the virtual host / is written /%2F; {ENCODE}")));
+        return Err(invalid(
+            "after HOST/, the URL holds another / or an @ (the virtual host / is written %2F)",
+            ENCODE,
+        ));
     }
     let vhost = if path.is_empty() { "/".into() } else { decode(path)? };
     if vhost.len() > MAX_VHOST {
@@ -247,7 +249,7 @@ mod tests {
         check("amqp://h/a%2Fb", (false, "h", 5672, "guest", "guest", "a/b"));
         check("AMQP://u:p@h:1/v", (false, "h", 1, "u", "p", "v"));
         check("amqp://u@h", (false, "h", 5672, "u", "guest", "/"));
-        check("amqp://u:@h", (false, "h", 5672, "u", "", "/"));
+        check("amqp://u:@h", (false, "h", 5672, "u", "guest", "/"));
         check("amqp://a%40b:p%2Fq%3A%25%E4%B8%AD@h", (false, "h", 5672, "a@b", "p/q:%中", "/"));
         check("amqp://u:p@w@h", (false, "h", 5672, "u", "p@w", "/"));
         check("amqp://u:0123@h", (false, "h", 5672, "u", "0123", "/"));
@@ -306,13 +308,13 @@ mod tests {
         check("amqp://4dm1n:s3cret@", "names no host");
         check("amqp://4dm1n:s3cret@h0st:0", "port is 0");
         check("amqp://4dm1n:s3cret@h0st:65536", "port isn't a number");
-        check("amqp://4dm1n:s3c/ret@h0st", "password isn't percent-encoded");
-        check("amqp://4dm1n:s3c#ret@h0st", "password isn't percent-encoded");
-        check("amqp://4dm1n:12/s3cret@h0st", "password isn't percent-encoded");
+        check("amqp://4dm1n:s3c/ret@h0st", "its password holds one of");
+        check("amqp://4dm1n:s3c#ret@h0st", "its password holds one of");
+        check("amqp://4dm1n:12/s3cret@h0st", "after HOST/, the URL holds another / or an @");
         check("amqp://4dm1n:12#s3cret@h0st", "percent-encode");
         check("amqp://4dm1n:12?s3cret@h0st", "percent-encode");
-        check("amqp://4dm1n:s3cret@h0st/a/b", "/%2F");
-        check("amqp://4dm1n:s3cret@h0st//", "/%2F");
+        check("amqp://4dm1n:s3cret@h0st/a/b", "/ is written %2F");
+        check("amqp://4dm1n:s3cret@h0st//", "/ is written %2F");
         check("amqp://4dm1n:s3c%ret@h0st", "followed by two hexadecimal digits");
         check("amqp://4dm1n:s3cret%f@h0st", "followed by two hexadecimal digits");
         check("amqp://4dm1n:s3cret%ff@h0st", "of UTF-8 text");

@@ -28,8 +28,10 @@ impl FromStr for ListenAddress {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let form = "such as 127.0.0.1:8080, [::1]:8080, or 0.0.0.0:8080 to be reached from elsewhere";
-        text.parse().map(Self).map_err(|_| Invalid(format!("{} isn't an IP address and a port, {form}", quote(text))))
+        let remedy = "write 127.0.0.1:8080, or 0.0.0.0:8080 to be reached from elsewhere";
+        text.parse()
+            .map(Self)
+            .map_err(|_| Invalid(format!("{} isn't an IP address with a port: {remedy}", quote(text))))
     }
 }
 

@@ -13,6 +13,7 @@ use crate::config::Origin;
 const FILES: &[(&str, &[u8])] = &[
     ("/run/url", b"amqp://u:s3cret@h\n"),
     ("/run/url-crlf", b"amqp://u:s3cret@h\r\n"),
+    ("/run/prefetch", b"7\n"),
     ("/run/wrong-url", b"http://u:s3cret@h\n"),
     ("/run/empty", b"\n"),
     ("/run/binary", b"\xff\xfe"),
@@ -97,6 +98,8 @@ fn each_layer_wins_over_the_one_below_it_and_its_origin_is_told() {
         url,
         "file named by CHATBOT_AMQP_URL_FILE",
     );
+    let prefetch = ("CHATBOT_AMQP_PREFETCH_FILE", "/run/prefetch");
+    check(&[prefetch], "amqp.prefetch", "7", "file named by CHATBOT_AMQP_PREFETCH_FILE");
     check(&[("CHATBOT_AMQP_URL_FILE", "")], "amqp.prefetch", "128", "default");
 }
 
@@ -150,7 +153,7 @@ fn a_wrong_value_is_told_with_its_variable_its_fault_and_what_would_be_right() {
     check("CHATBOT_AMQP_PREFETCH", "many", "\"many\" isn't a whole number", "from 1 to 65535 (default: 128)");
     check("CHATBOT_AMQP_PREFETCH", "0", "\"0\" isn't", "from 1 to 65535");
     check("CHATBOT_AMQP_PREFETCH_QUEUED", "65536", "\"65536\" isn't", "(default: 32)");
-    check("CHATBOT_AMQP_HEARTBEAT", "20", "\"20\" isn't a duration", "from 1s to 1h, such as 30s");
+    check("CHATBOT_AMQP_HEARTBEAT", "20", "\"20\" isn't a duration", "write one from 1s to 1h, with its unit");
     check("CHATBOT_AMQP_HEARTBEAT", "1500ms", "\"1500ms\" is too fine", "a multiple of 1s");
     check("CHATBOT_AMQP_HEARTBEAT", "2h", "\"2h\" is out of range", "from 1s to 1h (default: 20s)");
     check("CHATBOT_AMQP_CONNECT_TIMEOUT", "0s", "\"0s\" is out of range", "from 1ms to 1h");
@@ -159,12 +162,22 @@ fn a_wrong_value_is_told_with_its_variable_its_fault_and_what_would_be_right() {
     check("CHATBOT_AMQP_TLS_KEY_PATH", "/x", "belong together", "CHATBOT_AMQP_TLS_CERT_PATH");
     check("CHATBOT_WORKER_QUEUES", "all,request", "entry 2 of the list: \"request\"", "requests");
     check("CHATBOT_WORKER_QUEUES", "intent.a.b", "\"intent.a.b\" names no queue", "intent.product_info");
-    check("CHATBOT_WORKER_MAX_BODY", "1MB", "\"1MB\" isn't a size", "(B, KiB, MiB or GiB), from 1KiB to 64MiB");
+    check(
+        "CHATBOT_WORKER_MAX_BODY",
+        "1MB",
+        "\"1MB\" isn't a size",
+        "from 1KiB to 64MiB, with its unit, B, KiB, MiB or GiB",
+    );
     check("CHATBOT_WORKER_MAX_BODY", "1GiB", "out of range", "(default: 1MiB)");
-    check("CHATBOT_WORKER_MAX_BODY", "40MiB", "at least twice worker.max_body (40MiB)", "MEMORY_BUDGET=83886080");
-    check("CHATBOT_WORKER_MEMORY_BUDGET", "1MiB", "at least twice", "CHATBOT_WORKER_MAX_BODY=524288");
+    check(
+        "CHATBOT_WORKER_MAX_BODY",
+        "40MiB",
+        "at least twice worker.max_body (40MiB)",
+        "CHATBOT_WORKER_MEMORY_BUDGET to 80MiB",
+    );
+    check("CHATBOT_WORKER_MEMORY_BUDGET", "1MiB", "at least twice", "CHATBOT_WORKER_MAX_BODY to 512KiB");
     check("CHATBOT_WORKER_HANDLER_TIMEOUT", "30m", "\"30m\" is out of range", "from 1ms to 29m");
-    check("CHATBOT_WORKER_DEFAULT_TTL", "never", "\"never\" isn't a duration", "such as 30s, or off");
+    check("CHATBOT_WORKER_DEFAULT_TTL", "never", "\"never\" isn't a duration", "ms, s, m or h, or off");
     check("CHATBOT_WORKER_SHUTDOWN_GRACE", "-1s", "\"-1s\" isn't a duration", "from 0s to 1h");
     check("CHATBOT_RETRY_DELAYS", "1s,1s", "1s follows 1s", "1s,5s,30s, or off");
     check("CHATBOT_RETRY_DELAYS", "5s,1s", "1s follows 5s", "longer than the last");
@@ -178,13 +191,14 @@ fn a_wrong_value_is_told_with_its_variable_its_fault_and_what_would_be_right() {
     check("CHATBOT_MODEL_TIMEOUT", "11m", "out of range", "to 10m");
     check("CHATBOT_REPLY_ALLOW", "a,,b", "entry 2 of the list: it is empty", "a comma too many");
     check("CHATBOT_REPLY_ALLOW", &"x".repeat(256), "longer than 255 bytes", "replies.*");
-    check("CHATBOT_HTTP_LISTEN", "8080", "\"8080\" isn't an IP address and a port", "127.0.0.1:8080");
+    check("CHATBOT_HTTP_LISTEN", "8080", "\"8080\" isn't an IP address with a port", "127.0.0.1:8080");
     check("CHATBOT_HTTP_LISTEN", "localhost:8080", "\"localhost:8080\" isn't", "or off");
     check("CHATBOT_HTTP_LISTEN", "http://u:s3cret@h", "the value isn't", "127.0.0.1:8080");
     check("CHATBOT_LOG_LEVEL", "inof", "\"inof\" isn't a level", "info,lapin=warn");
     check("CHATBOT_LOG_LEVEL", "info,lapin=loud", "\"lapin=loud\" isn't a log directive", "use error, warn, info");
     check("CHATBOT_LOG_FORMAT", "xml", "\"xml\" isn't one of", "text, json");
     check("CHATBOT_AMQP_URL_FILE", "/run/nothing", "/run/nothing can't be read", "not found");
+    check("CHATBOT_AMQP_URL_FILE", "amqp://u:s3cret@h", "it names can't be read", "that goes into CHATBOT_AMQP_URL)");
     check("CHATBOT_AMQP_URL_FILE", "/run/binary", "/run/binary", "isn't UTF-8 text");
     check("CHATBOT_CONFIG", "/etc/nothing.toml", "/etc/nothing.toml can't be read", "not found");
 }
@@ -203,11 +217,11 @@ fn an_unknown_variable_is_told_with_what_may_have_been_meant() {
     check("CHATBOT_WORKER_PREFETCH", "no such setting; did you mean CHATBOT_AMQP_PREFETCH?");
     check("CHATBOT_AMQP_TLS_CA_FILE", "no such setting; did you mean CHATBOT_AMQP_TLS_CA_PATH?");
     check("CHATBOT_RETRY_DELAY", "no such setting; did you mean CHATBOT_RETRY_DELAYS?");
-    check("CHATBOT_HTTP_PORT", "no such setting; the settings of http are listen");
-    check(
-        "CHATBOT_REDIS_HOST",
-        "no such setting; the sections are amqp, http, intents, log, model, reply, retry, worker",
-    );
+    check("CHATBOT_HTTP_PORT", "no such setting; did you mean CHATBOT_HTTP_LISTEN?");
+    check("CHATBOT_INTENTS_FILE", "no such setting; did you mean CHATBOT_INTENTS_PATH?");
+    check("CHATBOT_LOG_FILE", "no such setting; CHATBOT_LOG_ goes on with one of FORMAT, LEVEL");
+    let sections = "CHATBOT_ goes on with one of AMQP, HTTP, INTENTS, LOG, MODEL, REPLY, RETRY, WORKER";
+    check("CHATBOT_REDIS_HOST", &format!("no such setting; {sections}"));
     check("CHATBOT_CONFIG_FILE", "unknown: the path of the settings file goes into CHATBOT_CONFIG");
 }
 
@@ -276,9 +290,13 @@ fn all_problems_are_told_at_once_even_one_beneath_another() {
 
 #[test]
 fn values_that_stand_in_for_wrong_ones_contradict_nothing() {
-    let variables = [("CHATBOT_WORKER_MAX_BODY", "40MiB"), ("CHATBOT_WORKER_MEMORY_BUDGET", "1GB")];
-    let problems = load(&variables).map(|_| ()).unwrap_err();
-    assert_eq!(problems.iter().count(), 1, "{problems}");
+    fn check(variables: &[(&str, &str)]) {
+        let problems = load(variables).map(|_| ()).unwrap_err();
+        assert_eq!(problems.iter().count(), 1, "{problems}");
+    }
+    check(&[("CHATBOT_WORKER_MAX_BODY", "40MiB"), ("CHATBOT_WORKER_MEMORY_BUDGET", "1GB")]);
+    check(&[("CHATBOT_WORKER_MAX_BODY", "40MiB"), ("CHATBOT_WORKER_MEMORY_BUDGET_FILE", "/run/nothing")]);
+    check(&[("CHATBOT_WORKER_MAX_BODY", "40MiB"), ("CHATBOT_CONFIG", "/etc/broken.toml")]);
 }
 
 #[test]
@@ -338,6 +356,29 @@ fn the_password_is_kept_but_shown_nowhere() {
     let variables: Variables = variables.into_iter().collect();
     let shown = format!("{loaded:?} {variables:?} {}", serde_json::to_string(&loaded.effective).unwrap());
     assert!(!shown.contains("s3cret"), "{shown}");
+}
+
+proptest::proptest! {
+    #[test]
+    fn each_problem_is_one_line_whatever_the_environment_and_the_file_hold(
+        name in "[A-Z_]{0,12}|AMQP_URL|AMQP_URL_FILE|CONFIG|WORKER_QUEUES|RETRY_DELAYS|LOG_LEVEL|HTTP_LISTEN",
+        value: String,
+        file in "(\\[[a-z.]{1,6}\\]\n)?([a-z_.]{1,8} = (1|'[ -&(-~]{0,9}'|\\['a', 2\\]|\\{a = 1\\})\n){0,3}|.{0,40}",
+    ) {
+        let variables = [("CHATBOT_CONFIG".into(), "/f".into()), (format!("CHATBOT_{name}"), value)];
+        let read = |_: &Path| Ok(file.clone().into_bytes());
+        if let Err(problems) = Settings::load(&variables.into_iter().collect(), &read) {
+            proptest::prop_assert_eq!(problems.to_string().lines().count(), problems.iter().count());
+        }
+    }
+
+    #[test]
+    fn no_url_breaks_the_reader_and_what_is_shown_can_be_read(url in "amqps?://[ -~]{0,30}|.{0,30}") {
+        if let Ok(read) = url.parse::<AmqpUrl>() {
+            let again: AmqpUrl = read.to_string().parse().unwrap();
+            proptest::prop_assert_eq!(again.to_string(), read.to_string());
+        }
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     config::{
         Conflict,
-        types::{BoundedDuration, BoundedSize, Invalid, List, OrOff, quote, text::serde_as_text},
+        types::{BoundedDuration, BoundedSize, Invalid, List, OrOff, ShownSize, quote, text::serde_as_text},
     },
     domain::IntentName,
 };
@@ -48,15 +48,17 @@ pub enum Queues {
 
 impl Worker {
     pub(super) fn conflict(&self) -> Option<Conflict> {
-        let least = self.max_body.get().saturating_mul(2);
-        (self.memory_budget.get() < least).then(|| Conflict {
+        let (budget, body) = (self.memory_budget.get(), self.max_body.get());
+        let least = body.saturating_mul(2);
+        (budget < least).then(|| Conflict {
             keys: vec!["worker.memory_budget", "worker.max_body"],
             message: format!(
                 "worker.memory_budget ({}) has to be at least twice worker.max_body ({}): set \
-                 CHATBOT_WORKER_MEMORY_BUDGET={least} or more, or CHATBOT_WORKER_MAX_BODY={} or less",
+                 CHATBOT_WORKER_MEMORY_BUDGET to {} or more, or CHATBOT_WORKER_MAX_BODY to {} or less",
                 self.memory_budget,
                 self.max_body,
-                self.memory_budget.get() / 2,
+                ShownSize(least),
+                ShownSize(budget / 2),
             ),
         })
     }

@@ -29,11 +29,8 @@ impl<const MIN_MS: u64, const MAX_MS: u64, const STEP_MS: u64> FromStr for Bound
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let range = || format!("from {} to {}", shown(MIN_MS), shown(MAX_MS));
         let Some((number, unit)) = split(text) else {
-            return Err(Invalid(format!(
-                "{} isn't a duration: write a whole number and a unit (ms, s, m or h), {}, such as 30s",
-                quote(text),
-                range(),
-            )));
+            let remedy = format!("write one {}, with its unit, ms, s, m or h", range());
+            return Err(Invalid(format!("{} isn't a duration: {remedy}", quote(text))));
         };
         let ms = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
         match ms.filter(|ms| (MIN_MS..=MAX_MS).contains(ms)) {

@@ -19,5 +19,5 @@ pub use fraction::Fraction;
 pub use list::{List, entries};
 pub(crate) use or_off::OFF;
 pub use or_off::OrOff;
-pub use size::BoundedSize;
+pub use size::{BoundedSize, ShownSize};
 pub use text::{Invalid, choose, quote};

@@ -12,7 +12,8 @@ const UNITS: [(&str, usize); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1
 pub struct BoundedSize<const MIN: usize, const MAX: usize>(usize);
 
 /// A number of bytes shown as a setting is written, in the largest unit that divides it.
-struct Shown(usize);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShownSize(pub usize);
 
 impl<const MIN: usize, const MAX: usize> BoundedSize<MIN, MAX> {
     /// The number of bytes.
@@ -25,13 +26,10 @@ impl<const MIN: usize, const MAX: usize> FromStr for BoundedSize<MIN, MAX> {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let range = format!("from {} to {}", Shown(MIN), Shown(MAX));
+        let range = format!("from {} to {}", ShownSize(MIN), ShownSize(MAX));
         let Some((number, unit)) = split(text) else {
-            return Err(Invalid(format!(
-                "{} isn't a size: write a whole number and a unit (B, KiB, MiB or GiB), {range}, such as {}",
-                quote(text),
-                Shown(MAX),
-            )));
+            let remedy = format!("write one {range}, with its unit, B, KiB, MiB or GiB");
+            return Err(Invalid(format!("{} isn't a size: {remedy}", quote(text))));
         };
         let bytes = number.parse::<usize>().ok().and_then(|number| number.checked_mul(unit));
         match bytes.filter(|bytes| (MIN..=MAX).contains(bytes)) {
@@ -49,7 +47,7 @@ fn split(text: &str) -> Option<(&str, usize)> {
     (!number.is_empty()).then_some((number, bytes))
 }
 
-impl fmt::Display for Shown {
+impl fmt::Display for ShownSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unit = UNITS.iter().find(|&&(_, unit)| self.0 >= unit && self.0.is_multiple_of(unit));
         let &(name, unit) = unit.unwrap_or(&("B", 1));
@@ -59,7 +57,7 @@ impl fmt::Display for Shown {
 
 impl<const MIN: usize, const MAX: usize> fmt::Display for BoundedSize<MIN, MAX> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Shown(self.0).fmt(f)
+        ShownSize(self.0).fmt(f)
     }
 }
 
