@@ -48,19 +48,13 @@ amqp_read_byte() {
     code=$((code & 255))
 }
 
-# amqp_write_start_ok USER PASSWORD: no client properties, mechanism PLAIN, locale en_US. ASCII only.
+# amqp_write_start_ok USER PASSWORD: no client properties, mechanism PLAIN, locale en_US. Plain letters and digits only.
 amqp_write_start_ok() {
-    local response=$((${#1} + ${#2} + 2))
-    {
-        printf '\x01\x00\x00' && amqp_long $((24 + response))
-        printf '\x00\x0a\x00\x0b\x00\x00\x00\x00\x05PLAIN' && amqp_long "$response"
-        printf '\x00%s\x00%s\x05en_US\xce' "$1" "$2"
-    } >&3
+    local response=$((${#1} + ${#2} + 2)) frame
+    frame="\x01\x00\x00$(amqp_long $((24 + response)))\x00\x0a\x00\x0b\x00\x00\x00\x00\x05PLAIN"
+    frame+="$(amqp_long "$response")\x00$1\x00$2\x05en_US\xce"
+    printf %b "$frame" >&3
 }
 
-amqp_long() {
-    local octets
-    printf -v octets '\\x%02x\\x%02x\\x%02x\\x%02x' $(($1 >> 24 & 255)) $(($1 >> 16 & 255)) $(($1 >> 8 & 255)) $(($1 & 255))
-    # shellcheck disable=SC2059 # the format is the octets
-    printf "$octets"
-}
+# amqp_long NUMBER: its four octets, as escapes of printf's %b.
+amqp_long() { printf '\\x%02x' $(($1 >> 24 & 255)) $(($1 >> 16 & 255)) $(($1 >> 8 & 255)) $(($1 & 255)); }
