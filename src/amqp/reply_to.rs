@@ -31,6 +31,9 @@ pub enum ReplyAddressError {
     /// A broker's name that isn't made for replies.
     #[error("reply_to names an object of the broker's (amq.*) that isn't made for replies")]
     Reserved,
+    /// It begins as a direct reply-to address does, and doesn't go on as one.
+    #[error("reply_to isn't an address that RabbitMQ gives for direct reply-to")]
+    Malformed,
     /// Not among the patterns of `reply.allow`.
     #[error("reply_to isn't allowed by CHATBOT_REPLY_ALLOW")]
     NotAllowed,
@@ -50,7 +53,10 @@ pub fn check(
     if names.is_ours(name) {
         return Err(ReplyAddressError::Ours);
     }
-    let direct = name.starts_with(DIRECT) && name.len() > DIRECT.len();
+    let direct = name.starts_with(DIRECT);
+    if direct && !name.strip_prefix(DIRECT).is_some_and(is_direct_form) {
+        return Err(ReplyAddressError::Malformed);
+    }
     if name.starts_with("amq.") && !direct && !name.starts_with(SERVER_NAMED) {
         return Err(ReplyAddressError::Reserved);
     }
@@ -58,6 +64,19 @@ pub fn check(
         return Err(ReplyAddressError::NotAllowed);
     }
     Ok(Some(ReplyTo { address: address.clone(), direct }))
+}
+
+/// Whether this is `<process>.<key>`, each in base64. What RabbitMQ makes of a well-formed one nobody can tell before;
+/// but each that is refused here is a connection that isn't lost.
+fn is_direct_form(rest: &str) -> bool {
+    let base64 = |part: &str| {
+        let digits = part.trim_end_matches('=');
+        part.len().is_multiple_of(4)
+            && (1..=part.len()).contains(&digits.len())
+            && part.len() - digits.len() <= 2
+            && digits.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/')
+    };
+    rest.split_once('.').is_some_and(|(process, key)| base64(process) && base64(key))
 }
 
 /// Whether a name matches a pattern in which `*` stands for any characters, also none.
@@ -98,8 +117,12 @@ mod tests {
             ("shop", Ok(Some(false))),
             ("shop2.requests", Ok(Some(false))),
             ("amq.gen-JzTY20BRgKO", Ok(Some(false))),
-            ("amq.rabbitmq.reply-to.g1h2AA", Ok(Some(true))),
-            ("amq.rabbitmq.reply-to.", Err(ReplyAddressError::Reserved)),
+            ("amq.rabbitmq.reply-to.g1h2AA5yZXBseQ==.QUJD", Ok(Some(true))),
+            ("amq.rabbitmq.reply-to.", Err(ReplyAddressError::Malformed)),
+            ("amq.rabbitmq.reply-to.g1h2AA.xx", Err(ReplyAddressError::Malformed)),
+            ("amq.rabbitmq.reply-to.g1h2.", Err(ReplyAddressError::Malformed)),
+            ("amq.rabbitmq.reply-to.====.g1h2", Err(ReplyAddressError::Malformed)),
+            ("amq.rabbitmq.reply-to.g1h2.é123", Err(ReplyAddressError::Malformed)),
             ("amq.rabbitmq.reply-to", Err(ReplyAddressError::Reserved)),
             ("amq.rabbitmq.trace", Err(ReplyAddressError::Reserved)),
             ("shop.requests", Err(ReplyAddressError::Ours)),
@@ -123,8 +146,8 @@ mod tests {
             ("anything", &["*"], true),
             ("aXbXb", &["a*b*b"], true),
             ("ab", &["a*b*b"], false),
-            ("amq.rabbitmq.reply-to.g1h2AA", &["web.*"], false),
-            ("amq.rabbitmq.reply-to.g1h2AA", &["amq.rabbitmq.reply-to.*"], true),
+            ("amq.rabbitmq.reply-to.g1h2.QUJD", &["web.*"], false),
+            ("amq.rabbitmq.reply-to.g1h2.QUJD", &["amq.rabbitmq.reply-to.*"], true),
         ] {
             assert_eq!(address(name, allow).is_ok(), allowed, "{name} {allow:?}");
         }

@@ -32,8 +32,8 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The broker's URL.
 pub fn broker_url() -> String {
-    std::env::var("CHATBOT_TEST_AMQP_URL").expect(
-        "CHATBOT_TEST_AMQP_URL names no broker: run scripts/test, or `scripts/broker start` and set it to what \
+    std::env::var("TEST_AMQP_URL").expect(
+        "TEST_AMQP_URL names no broker: run scripts/test, or `scripts/broker start` and set it to what \
          `scripts/broker url` prints",
     )
 }

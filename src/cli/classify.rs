@@ -1,0 +1,12 @@
+//! `classify`: the ranking of a text, without a broker.
+
+use super::{Exit, Failure};
+
+/// The command's arguments.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {}
+
+/// Runs the command.
+pub(super) fn run(_arguments: &Arguments) -> Result<Exit, Failure> {
+    Ok(Exit::Ok)
+}
