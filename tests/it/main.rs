@@ -1,7 +1,10 @@
 //! Tests of the worker on a real broker. `scripts/test` starts one and runs them.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub, reason = "a test may")]
 
+mod faults;
 mod hostile;
 mod main_job;
+mod node;
+mod process;
 mod raw;
 mod support;

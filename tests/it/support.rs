@@ -1,17 +1,17 @@
 //! A worker under test on a real broker, in a namespace of its own, and a client that speaks plain AMQP to it.
 
-use std::{collections::HashMap, num::NonZeroU16, sync::Arc, time::Duration};
+use std::{num::NonZeroU16, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use chatbot_worker::{
     amqp::{
         Names, Settings, WorkQueue, Worker,
-        session::Shared,
+        session::{Ended, Shared},
         settings::{Broker, Consume, TopologyMode},
         topology::Topology,
         worker::Fatal,
     },
-    domain::{Classification, IntentName, Prediction, Scored},
+    domain::{IntentName, Prediction, Scored},
     handler::{Answer, Handler, HandlerError, Job},
     model::{ModelClient, ModelError},
     pipeline::{Dispatch, Parts, Pipeline, Route},
@@ -172,7 +172,7 @@ impl Bench {
     }
 }
 
-type WorkerTask = JoinHandle<Result<chatbot_worker::amqp::session::Ended, Fatal>>;
+type WorkerTask = JoinHandle<Result<Ended, Fatal>>;
 
 /// A worker that runs.
 pub struct Running {
@@ -185,11 +185,17 @@ pub struct Running {
 
 impl Running {
     /// Stops the worker and takes its objects from the broker.
-    pub async fn stop(mut self) {
+    pub async fn stop(self) {
+        let (url, names) = (self.url.clone(), self.names.clone());
+        self.stop_and_leave().await;
+        remove(&url, &names).await;
+    }
+
+    /// Stops the worker.
+    pub async fn stop_and_leave(mut self) {
         self.shutdown.cancel();
         let ended = tokio::time::timeout(PATIENCE, self.task.take().unwrap()).await.expect("the worker stops");
-        ended.unwrap().unwrap();
-        remove(&self.url, &self.names).await;
+        assert_eq!(ended.unwrap().unwrap(), Ended::Drained);
     }
 
     /// A client of its own.
@@ -338,18 +344,3 @@ pub fn headers(entries: &[(&str, AMQPValue)]) -> FieldTable {
     }
     table
 }
-
-/// A classification as a worker would write it.
-pub fn classification(name: &str) -> Classification {
-    let best = Scored { name: intent(name), confidence: 0.9 };
-    Classification {
-        confidence: Some(0.9),
-        fallback: false,
-        predicted: None,
-        ranking: vec![best],
-        model: Some("first-word".into()),
-    }
-}
-
-/// Routes by name, for tests that change them.
-pub type Routes = HashMap<IntentName, Route>;

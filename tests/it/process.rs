@@ -1,0 +1,76 @@
+//! A worker in a process of its own, to be killed: this test binary, started again.
+
+use std::{
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use chatbot_worker::{
+    amqp::Names,
+    handler::{Answer, Handler, HandlerError, Job},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{Bench, Echo};
+
+const EXCHANGE: &str = "TEST_WORKER_EXCHANGE";
+const URL: &str = "TEST_WORKER_URL";
+
+/// Takes its time, and ends the process where the text says so.
+struct Crashing;
+
+#[async_trait]
+impl Handler for Crashing {
+    async fn handle(&self, job: &Job<'_>) -> Result<Answer, HandlerError> {
+        if job.request.text.contains("crash") {
+            std::process::abort();
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        Echo.handle(job).await
+    }
+}
+
+/// Not a test: what [`WorkerProcess::start`] runs. Without its variables it does nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_when_told_so() {
+    let (Ok(exchange), Ok(url)) = (std::env::var(EXCHANGE), std::env::var(URL)) else { return };
+    let mut bench = Bench::at(&url).handler("refund", Crashing);
+    bench.names = Names::new(&exchange).unwrap();
+    bench.settings.names = bench.names.clone();
+    bench.worker().run(CancellationToken::new()).await.unwrap();
+}
+
+/// A worker process; killed when dropped.
+pub struct WorkerProcess(Child);
+
+impl WorkerProcess {
+    /// Starts one; it takes a moment until it consumes.
+    pub fn start(url: &str, names: &Names) -> Self {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["process::a_worker_when_told_so", "--exact"])
+            .envs([(EXCHANGE, names.exchange()), (URL, url)])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_some()
+    }
+}
+
+impl Drop for WorkerProcess {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
