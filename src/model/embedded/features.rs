@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 pub(super) const MAX_CHARS: usize = 4096;
 
 /// The lengths of the n-grams within a word that is padded with a space on either side. Up to 4 was as good as up to
-/// 5 on CLINC150, BANKING77 and their few-shot parts, with a third less to store.
+/// 5 on CLINC150, BANKING77 and their few-shot parts, with a quarter less to store.
 const LETTER_GRAMS: RangeInclusive<usize> = 2..=4;
 /// The same, in scripts that are written without spaces, where a character says about as much as a word.
 const IDEOGRAPH_GRAMS: RangeInclusive<usize> = 1..=2;

@@ -23,7 +23,7 @@ use super::{
 const FOLDS: usize = 5;
 
 /// An example of the intent weighs more than one of the many others: with ten examples an intent this is half a point
-/// of accuracy on CLINC150 and BANKING77, and a point of telling out-of-scope texts apart.
+/// of accuracy on CLINC150 and BANKING77.
 const INSIDE: Target = Target::inside(5.0);
 const OUTSIDE: Target = Target::outside(1.0);
 /// The text of which nothing is known belongs to no intent. Without it, a bot with two or three intents would hold

@@ -82,8 +82,8 @@ fn counted(block: &[u64]) -> impl Iterator<Item = (u64, usize)> {
     block.chunk_by(|a, b| a == b).map(|equal| (equal[0], equal.len()))
 }
 
-/// The square root of the smoothed inverse document frequency, `ln((1 + n) / (1 + df)) + 1`. The root did better than
-/// the plain value and than none on the validation data of CLINC150 and SMP2017, and on ten examples an intent.
+/// The square root of the smoothed inverse document frequency, `ln((1 + n) / (1 + df)) + 1`. With ten examples an intent
+/// of CLINC150 and BANKING77 the root did better than the plain value and than none, with all of them no worse.
 fn rarity(examples: usize, holding: usize) -> f32 {
     (((1 + examples) as f32 / (1 + holding) as f32).ln() + 1.0).sqrt()
 }
