@@ -137,9 +137,11 @@ async fn a_broker_that_restarts_is_killed_or_blocks_costs_no_answer() {
         }
     };
 
+    // Declared before the orderly restart: RabbitMQ 3.10 forgets what a quorum queue holds if the node is killed within
+    // seconds of the queue's declaration, because its table of names isn't yet on the disk.
+    let answers = Durable::declare(&worker.client().await).await;
     for fault in ["restart", "kill", "close"] {
         let client = worker.client().await;
-        let answers = Durable::declare(&client).await;
         let ids = publish(&client, &answers, 50).await;
         match fault {
             "restart" => node.restart(),
@@ -155,7 +157,6 @@ async fn a_broker_that_restarts_is_killed_or_blocks_costs_no_answer() {
         ready(true).await;
         let client = eventually("a client", || async { Some(worker.client().await) }).await;
         answers.all(&client, ids).await;
-        answers.delete(&client).await;
     }
 
     // An alarm that outlasts the confirm timeout: nothing is lost, and no connection either.
@@ -163,8 +164,6 @@ async fn a_broker_that_restarts_is_killed_or_blocks_costs_no_answer() {
     client.publish("request", client.properties("before"), b"refund").await;
     assert_eq!(client.next().await.correlation_id(), Some("before"));
     let clients = Client::new(&node.url, &worker.names).await;
-    let held = Bench::at(&node.url);
-    drop(held);
     node.ctl(&["set_vm_memory_high_watermark", "0.0000001"]);
     let blocked = tokio::spawn(async move {
         // The broker takes it only when the alarm is over.

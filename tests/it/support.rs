@@ -226,6 +226,7 @@ pub fn short(text: &str) -> ShortString {
 
 /// A client of the worker that knows only AMQP.
 pub struct Client {
+    url: String,
     pub connection: Connection,
     pub channel: Channel,
     pub names: Names,
@@ -251,7 +252,7 @@ impl Client {
         let options = BasicConsumeOptions { no_ack: true, ..Default::default() };
         let answers =
             channel.basic_consume(short(&reply_queue), short(""), options, FieldTable::default()).await.unwrap();
-        Self { connection, channel, names: names.clone(), reply_queue, answers }
+        Self { url: url.to_owned(), connection, channel, names: names.clone(), reply_queue, answers }
     }
 
     /// Properties that ask for an answer.
@@ -290,10 +291,13 @@ impl Client {
         arrived
     }
 
-    /// The next message in a queue, taken.
+    /// The next message in a queue, taken; also from a queue that is still to come, or whose node just came back.
     pub async fn take(&self, queue: &str) -> Delivery {
         eventually(&format!("a message in {queue}"), || async {
-            let got = self.channel.basic_get(short(queue), BasicGetOptions { no_ack: true }).await.unwrap();
+            let connection = Connection::connect(&self.url, ConnectionProperties::default()).await.ok()?;
+            let channel = connection.create_channel().await.ok()?;
+            let got = channel.basic_get(short(queue), BasicGetOptions { no_ack: true }).await.ok()?;
+            let _ = connection.close(200, short("done")).await;
             got.map(|message| message.delivery)
         })
         .await
