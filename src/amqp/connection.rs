@@ -68,6 +68,32 @@ struct State {
     hard_error: bool,
 }
 
+/// What a connection is for, which tells the largest frame that it has to carry. lapin keeps 64 frames' worth of memory
+/// for each connection, touched at once: at RabbitMQ's 128 KiB that would be 8 MiB each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// Deliveries come in, with a content header as large as the broker let a client send.
+    Consume,
+    /// Messages with a client's headers go out, and a content header has to fit into a frame.
+    Forward,
+    /// Replies go out: their headers are ours, and small.
+    Reply,
+    /// A command of the command line, in a process that doesn't stay.
+    Command,
+}
+
+impl Use {
+    fn frame_max(self) -> u32 {
+        match self {
+            // RabbitMQ's own, which is all that a client can have sent.
+            Self::Consume => 128 * 1024,
+            // The most that is passed on of a client's headers, twice.
+            Self::Forward => 64 * 1024,
+            Self::Reply | Self::Command => 16 * 1024,
+        }
+    }
+}
+
 /// A connection to the broker.
 pub struct Link {
     connection: Connection,
@@ -119,13 +145,13 @@ impl Link {
     ///
     /// # Errors
     /// The last node's [`ConnectError`], but a refusal wins over a node that is away.
-    pub async fn open(broker: &Broker, name: &str) -> Result<Self, ConnectError> {
+    pub async fn open(broker: &Broker, name: &str, purpose: Use) -> Result<Self, ConnectError> {
         let mut order: Vec<&AMQPUri> = broker.urls.iter().collect();
         shuffle(&mut order);
         let mut failed = None;
         for url in order {
             let limit = url.query.connection_timeout.map_or(broker.connect_timeout, Duration::from_millis);
-            let attempt = tokio::time::timeout(limit, connect(url, broker, name));
+            let attempt = tokio::time::timeout(limit, connect(url, broker, name, purpose));
             let error = match attempt.await {
                 Ok(Ok(link)) => return Ok(link),
                 Ok(Err(error)) => describe(url, &error),
@@ -195,14 +221,16 @@ impl Link {
     }
 }
 
-async fn connect(url: &AMQPUri, broker: &Broker, name: &str) -> Result<Link, lapin::Error> {
+async fn connect(url: &AMQPUri, broker: &Broker, name: &str, purpose: Use) -> Result<Link, lapin::Error> {
+    let mut url = url.clone();
+    url.query.frame_max.get_or_insert(purpose.frame_max());
     let mended = Arc::new(Mended::default());
     let tokio = Tokio::current();
     let reactor = GuardedTokio { tokio: tokio.clone(), mended: mended.clone() };
     let runtime = Runtime::new(RuntimeParts::new(tokio.clone(), reactor));
     let (tls, seen) = (broker.tls.clone(), mended.clone());
     let connection = Connection::connector(
-        url.clone(),
+        url,
         runtime,
         async move |url, _| {
             let stream =

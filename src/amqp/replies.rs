@@ -15,7 +15,7 @@ use std::{
 use tokio::{sync::Mutex, time::sleep};
 
 use super::{
-    connection::Link,
+    connection::{Link, Use},
     events,
     publisher::{Message, PublishError, Publisher},
     settings::Broker,
@@ -155,7 +155,7 @@ impl Replies {
 }
 
 async fn open(broker: &Broker, name: &str) -> Result<Publisher, String> {
-    let link = Link::open(broker, name).await.map_err(|error| error.to_string())?;
+    let link = Link::open(broker, name, Use::Reply).await.map_err(|error| error.to_string())?;
     tokio::time::timeout(broker.connect_timeout, Publisher::open(link, broker.confirm_timeout))
         .await
         .map_err(|_| format!("no channel within {:?}", broker.connect_timeout))?

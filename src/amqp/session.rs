@@ -24,7 +24,7 @@ use super::{
     WorkQueue,
     admit::{self, Admission},
     clock::now_ms,
-    connection::{ConnectError, Link},
+    connection::{ConnectError, Link, Use},
     events,
     properties::{Received, short},
     publisher::Publisher,
@@ -124,7 +124,7 @@ impl Session {
         let name = |what: &str| format!("chatbot-worker {} {what}", settings.worker);
         let (consume, forward, reply) = (name("consume"), name("forward"), name("reply"));
         let (consuming_link, forwarding_link) =
-            tokio::try_join!(Link::open(broker, &consume), Link::open(broker, &forward))?;
+            tokio::try_join!(Link::open(broker, &consume, Use::Consume), Link::open(broker, &forward, Use::Forward))?;
         shared.topology.apply(&forwarding_link, settings.topology).await?;
         let replies = Replies::open(broker, &reply).await.map_err(StartError::Lost)?;
         let forwards = Publisher::open(forwarding_link, broker.confirm_timeout)

@@ -149,6 +149,16 @@ fn kinds(to: &BasicProperties, names: &Names) -> Vec<Hostile> {
         ),
         hostile("a deadline that is no number", with(&[("chatbot-deadline", text("soon"))]), "refund", Answered),
         hostile("headers at the frame's limit", with(&[("big", big)]), "refund", invalid),
+        Hostile {
+            key: "request",
+            body: b"queued".to_vec(),
+            ..hostile(
+                "headers of 32 KB on a forward",
+                with(&[("big", AMQPValue::LongString("x".repeat(32_000).into()))]),
+                "",
+                Answered,
+            )
+        },
         hostile("accept-encoding of nonsense", with(&[("accept-encoding", text("q=;;,,*;q=x"))]), "refund", Answered),
         hostile(
             "correlation id of 255 bytes",
