@@ -92,8 +92,12 @@ pub fn died(received: &Received, address: &Address, names: &Names, retry: &Retry
     if let Err(refused) = address {
         return dead(DeadReason::ReplyAddress, &refused.to_string());
     }
+    let death = received.first_death("reason");
+    if death.is_none() && received.is_probe() {
+        return Outcome::Drop;
+    }
     let queue = received.first_death("queue").unwrap_or("a queue");
-    let error = match received.first_death("reason") {
+    let error = match death {
         Some("expired") => deadline_exceeded(),
         Some("rejected") => {
             MessageError::new(ErrorCode::HandlerFailed, format!("whoever consumes '{queue}' rejected the message"))

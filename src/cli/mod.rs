@@ -9,6 +9,7 @@ mod config;
 mod exit;
 mod health;
 mod intents;
+mod output;
 mod run;
 mod setup;
 mod topology;
