@@ -3,6 +3,7 @@
 //! **Invariant:** data flows one way: delivery → [`properties`] → [`admit`] → pipeline → outcome → [`settle`].
 
 pub mod admit;
+pub mod client;
 mod clock;
 pub mod connection;
 mod events;

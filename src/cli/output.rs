@@ -5,6 +5,8 @@
 
 use std::io::{self, ErrorKind, Write};
 
+use serde::Serialize;
+
 use super::{Exit, Failure};
 
 /// Writes to standard output as it is, at once.
@@ -23,6 +25,22 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
 pub(super) fn tell(text: &str) {
     let mut err = io::stderr().lock();
     let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+}
+
+/// A value as JSON for programs, laid out over lines.
+///
+/// # Errors
+/// A [`Failure`], where the value has no form in JSON.
+pub(super) fn json(value: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string_pretty(value).map(|json| json + "\n").map_err(|error| Failure::new(Exit::Os, error))
+}
+
+/// A value as JSON on one line.
+///
+/// # Errors
+/// As [`json`].
+pub(super) fn json_line(value: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string(value).map(|json| json + "\n").map_err(|error| Failure::new(Exit::Os, error))
 }
 
 /// A text from elsewhere, safe to show: control characters, which could play with a terminal, are escaped; line breaks
