@@ -54,8 +54,8 @@ pub(super) async fn check(report: &mut Report, amqp: &Amqp, checked: &Checked<'_
 
 async fn beyond(report: &mut Report, inspector: &Inspector, checked: &Checked<'_>) -> Result<(), InspectError> {
     let survey = inspector.survey(checked.topology).await?;
-    permissions::check(report, inspector, checked).await?;
-    objects::topology(report, inspector, checked, &survey).await?;
+    let refused = objects::topology(report, inspector, checked, &survey).await?;
+    permissions::check(report, inspector, checked, &survey, &refused).await?;
     objects::consumers(report, checked, &survey);
     objects::messages(report, checked, &survey);
     objects::unroutable(report, inspector, checked, &survey).await?;

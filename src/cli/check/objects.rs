@@ -6,17 +6,18 @@ use crate::{
         Names, WorkQueue,
         inspect::{InspectError, Inspector, Survey, Unroutable},
         settings::TopologyMode,
+        topology::Problem,
     },
     cli::topology::orphans as left_over,
 };
 
-/// What is missing, or other than the worker declares it.
+/// What is missing, or other than the worker declares it. Returns what the user may not declare again.
 pub(super) async fn topology(
     report: &mut Report,
     inspector: &Inspector,
     checked: &Checked<'_>,
     survey: &Survey,
-) -> Result<(), InspectError> {
+) -> Result<Vec<Problem>, InspectError> {
     const CHECK: &str = "topology";
     let declares = checked.settings.topology == TopologyMode::Declare;
     let exchanges = survey.exchanges.iter().map(|(exchange, exists)| ("exchange", &exchange.name, *exists));
@@ -24,30 +25,35 @@ pub(super) async fn topology(
     let objects: Vec<_> = exchanges.chain(queues).collect();
     let missing: Vec<String> =
         objects.iter().filter(|(_, _, exists)| !exists).map(|(kind, name, _)| format!("{kind} '{name}'")).collect();
-    match (missing.len(), declares) {
-        (0, _) => {}
-        (count, true) => report.warn(
-            CHECK,
-            format!("{count} of {} objects are missing: {}", objects.len(), missing.join(", ")),
-            "A worker makes them when it starts; `chatbot-worker topology declare` makes them now.",
-        ),
-        (count, false) => report.fail(
-            CHECK,
-            format!("{count} of {} objects are missing: {}", objects.len(), missing.join(", ")),
-            "`chatbot-worker topology declare` makes them, as a user who may configure; or set \
-             CHATBOT_AMQP_TOPOLOGY=declare.",
-        ),
+    if !missing.is_empty() {
+        let exchange = checked.settings.names.exchange();
+        let message = if missing.len() == objects.len() {
+            format!("none of the {} exchanges and queues of '{exchange}' is there", objects.len())
+        } else {
+            format!("{} of {} exchanges and queues are missing: {}", missing.len(), objects.len(), missing.join(", "))
+        };
+        if declares {
+            let mend = "A worker makes them when it starts; `chatbot-worker topology declare` makes them now.";
+            report.warn(CHECK, message, mend);
+        } else {
+            let mend = "`chatbot-worker topology declare` makes them, as a user who may configure; or set \
+                        CHATBOT_AMQP_TOPOLOGY=declare.";
+            report.fail(CHECK, message, mend);
+        }
     }
-    let mut differing = false;
+    let (mut differing, mut refused) = (false, Vec::new());
     let mut tell = |result: Result<(), InspectError>| match result {
-        // A right that is missing has been told.
-        Err(InspectError::Refused(problem)) if !problem.refused => {
+        Ok(()) => Ok(()),
+        Err(InspectError::Refused(problem)) if problem.refused => {
+            refused.push(problem);
+            Ok(())
+        }
+        Err(InspectError::Refused(problem)) => {
             differing = true;
             let message = format!("{}: the broker says: {}", problem.object, problem.broker);
             report.fail(CHECK, message, &problem.mend);
             Ok(())
         }
-        Err(InspectError::Refused(_)) | Ok(()) => Ok(()),
         Err(lost) => Err(lost),
     };
     if declares {
@@ -58,7 +64,7 @@ pub(super) async fn topology(
             tell(inspector.redeclare_queue(queue).await)?;
         }
     }
-    if missing.is_empty() && !differing {
+    if missing.is_empty() && !differing && refused.is_empty() {
         let (exchanges, queues) = (survey.exchanges.len(), survey.queues.len());
         let known = if declares {
             "are there, as they must be"
@@ -67,7 +73,7 @@ pub(super) async fn topology(
         };
         report.ok(CHECK, format!("{exchanges} exchanges and {queues} queues {known}"));
     }
-    Ok(())
+    Ok(refused)
 }
 
 /// Whether every work queue has somebody to work on it.
@@ -184,7 +190,7 @@ pub(super) async fn orphans(
     let orphans = left_over::candidates(&checked.settings.names, checked.topology, checked.listed);
     let survey = inspector.survey(&orphans).await?;
     let found = survey.queues.iter().filter_map(|(queue, depth)| Some((&queue.name, (*depth)?)));
-    let found: Vec<String> = found.map(|(name, depth)| format!("{name} ({} messages)", depth.messages)).collect();
+    let found: Vec<String> = found.map(|(name, depth)| format!("{name} (messages: {})", depth.messages)).collect();
     if !found.is_empty() {
         report.warn(
             CHECK,

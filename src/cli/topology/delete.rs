@@ -72,8 +72,8 @@ fn listing(survey: &Survey) -> String {
     let exchanges = exchanges.map(|(exchange, _)| format!("  exchange '{}'\n", exchange.name));
     let queues = survey.queues.iter().filter_map(|(queue, depth)| Some((queue, (*depth)?)));
     let queues = queues.map(|(queue, depth)| {
-        let consumed = if depth.consumers > 0 { format!(", {} consumers", depth.consumers) } else { String::new() };
-        format!("  queue '{}': {} messages{consumed}\n", queue.name, depth.messages)
+        let consumed = if depth.consumers > 0 { format!(", consumers: {}", depth.consumers) } else { String::new() };
+        format!("  queue '{}', messages: {}{consumed}\n", queue.name, depth.messages)
     });
     exchanges.chain(queues).collect()
 }

@@ -12,13 +12,14 @@ const DETAILS: &str = "\
 Print the commands that grant the permissions that are needed, and no more
 
 The worker's are those that its mode needs (CHATBOT_AMQP_TOPOLOGY): `declare` has to configure, `verify` has not, and \
-then `chatbot-worker topology declare` is run by an administrator. The users have to exist: `rabbitmqctl add_user NAME`.";
+then `chatbot-worker topology declare` is run by an administrator. The users have to exist: `rabbitmqctl add_user NAME`. \
+Each command replaces what the user may do in the virtual host.";
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
 #[command(long_about = DETAILS)]
 pub(super) struct Arguments {
-    /// The worker's user; that of CHATBOT_AMQP_URL where it is left out
+    /// The worker's user; that of CHATBOT_AMQP_URL where it is left out, unless that is guest
     #[arg(long, value_name = "USER")]
     worker: Option<String>,
     /// The user with which clients publish their requests
@@ -35,7 +36,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let intents = setup::intents(&settings)?.file;
     let amqp = app::amqp_settings(&settings).map_err(|error| Failure::new(Exit::Config, error))?;
     let url = settings.amqp.url.iter().next();
-    let worker = arguments.worker.as_deref().or(url.map(|url| url.user.as_str())).unwrap_or("WORKER");
+    // guest administers the broker: whoever pasted these into a shell would lock themselves out.
+    let configured = url.map(|url| url.user.as_str()).filter(|user| *user != "guest");
+    let worker = arguments.worker.as_deref().or(configured).unwrap_or("WORKER");
     let external: Vec<&IntentName> = app::external(&intents).collect();
     let users = Users {
         vhost: url.map_or("/", |url| url.vhost.as_str()),

@@ -99,8 +99,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 
 fn reason_to_keep(depth: Depth) -> Option<String> {
     match depth {
-        Depth { consumers: 1.., .. } => Some(format!("it has {} consumers", depth.consumers)),
-        Depth { messages: 1.., .. } => Some(format!("it holds {} messages", depth.messages)),
+        Depth { consumers: 1.., .. } => Some(format!("consumers: {}", depth.consumers)),
+        Depth { messages: 1.., .. } => Some(format!("messages: {}", depth.messages)),
         Depth { .. } => None,
     }
 }
