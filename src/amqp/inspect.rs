@@ -1,7 +1,7 @@
 //! Looking at a broker: what is there, and what the user may do.
 //!
-//! **Invariant:** looking changes nothing on the broker, whatever it finds. A right is tried with a request that the
-//! broker refuses in any case, but refuses for the right first; each on a channel of its own, since a refusal closes it.
+//! **Invariant:** looking changes nothing on the broker, whatever it finds. A right is tried by a request that is
+//! refused in any case, but for want of the right first; each on a channel of its own, since a refusal closes it.
 
 use std::time::Duration;
 
@@ -102,7 +102,7 @@ impl Inspector {
     /// # Errors
     /// [`ConnectError`].
     pub async fn open(broker: &Broker) -> Result<Self, ConnectError> {
-        let link = Link::open(broker, "chatbot-worker check").await?;
+        let link = Link::open(broker, "chatbot-worker command").await?;
         Ok(Self { link, limit: broker.connect_timeout })
     }
 

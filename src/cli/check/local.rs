@@ -32,11 +32,8 @@ fn wrong_settings(report: &mut Report, problems: &Problems) {
     for problem in problems.iter() {
         report.fail("settings", problem, "");
     }
-    report.warn(
-        "settings",
-        "nothing else was looked at",
-        "Correct the settings first; `chatbot-worker config` lists all.",
-    );
+    let mend = "Correct the settings first; `chatbot-worker config` lists all.";
+    report.warn("settings", "nothing else was looked at", mend);
 }
 
 /// A password that others can read, or know.
@@ -47,8 +44,8 @@ fn exposed_password(report: &mut Report, settings: &Settings) {
             report.warn(
                 "settings",
                 format!("CHATBOT_AMQP_URL logs in to {host} as guest with the password that everybody knows"),
-                "Make a user of the worker's own: `rabbitmqctl add_user NAME`, then `chatbot-worker topology permissions`. \
-                 (As it is installed, RabbitMQ lets guest in from its own machine only.)",
+                "Make a user of the worker's own: `rabbitmqctl add_user NAME`, then `chatbot-worker topology \
+                 permissions`. (As it is installed, RabbitMQ lets guest in from its own machine only.)",
             );
         }
         if !url.tls {

@@ -17,9 +17,9 @@ use crate::{app, domain::IntentName};
 const DETAILS: &str = "\
 Look for what is wrong, from the settings to the broker's objects, and say how to mend it
 
-What needs no broker is looked at without one. Nothing is changed on the broker: a right is tried by a request that the \
-broker refuses in any case, so its log gets a channel error for each. Where a worker runs, one message that means nothing \
-is published, to see whether unroutable messages reach it.";
+What needs no broker is looked at without one. Nothing is changed on the broker: a right is tried by a request that \
+the broker refuses in any case, so its log gets a channel error for each. Where a worker runs, one message that means \
+nothing is published, to see whether unroutable messages reach it.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -36,8 +36,8 @@ pub(super) struct Arguments {
     /// How to print
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-    /// A file with the names of the broker's queues, a line each, as `rabbitmqctl list_queues` prints them, to find those
-    /// that are left over; - for the standard input
+    /// A file with the names of the broker's queues, a line each, as `rabbitmqctl list_queues` prints them, to find
+    /// those that are left over; - for the standard input
     #[arg(long, value_name = "FILE")]
     queues: Option<PathBuf>,
 }

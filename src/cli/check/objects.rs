@@ -126,8 +126,8 @@ pub(super) fn messages(report: &mut Report, checked: &Checked<'_>, survey: &Surv
             report.warn(
                 CHECK,
                 format!("{messages} in {}: what couldn't be answered", queue.name),
-                "Each says why in its headers chatbot-dead-reason and chatbot-dead-error; take them out, or publish them \
-                 again with their chatbot-routing-key.",
+                "Each says why in its headers chatbot-dead-reason and chatbot-dead-error; take them out, or publish \
+                 them again with their chatbot-routing-key.",
             );
         } else if names.retry_delay(&queue.name).is_some() {
             retrying += u64::from(messages);
@@ -203,7 +203,8 @@ pub(super) async fn orphans(
         report.ok(
             CHECK,
             format!(
-                "no queue is left of the built-in bot's intents; to look for others: `{} | chatbot-worker check --queues -`",
+                "no queue is left of the built-in bot's intents; to look for others: `{} | chatbot-worker check \
+                 --queues -`",
                 left_over::LIST
             ),
         );

@@ -41,7 +41,7 @@ pub(super) async fn check(
     for (action, (objects, words)) in missing {
         report.fail(
             CHECK,
-            format!("the user may not {action}: {}; the broker says: {words}", objects.join(", ")),
+            format!("the user may not {action}: {}; the broker says: {words}", listed(&objects)),
             "`chatbot-worker topology permissions` prints the command that grants what is needed.",
         );
     }
@@ -75,6 +75,14 @@ fn needed(checked: &Checked<'_>, survey: &Survey) -> Vec<Right> {
     read.dedup();
     rights.extend(read.into_iter().map(Right::Consume));
     rights
+}
+
+/// Some of the objects: more would tell no more, since permissions are by pattern.
+fn listed(objects: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let more = objects.len().saturating_sub(SHOWN);
+    let shown = objects.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
 
 /// What the user may not do, and to what.

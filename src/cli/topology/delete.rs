@@ -6,8 +6,8 @@ use crate::{amqp::inspect::Survey, cli::setup};
 const DETAILS: &str = "\
 Delete all exchanges and queues of these settings
 
-Without --yes it only prints what it would delete. It never deletes a queue that is consumed: stop the workers, and the \
-programs that answer intents, first. Queues of intents and retry delays that are no longer configured stay: see \
+Without --yes it only prints what it would delete. It never deletes a queue that is consumed: stop the workers, and \
+the programs that answer intents, first. Queues of intents and retry delays that are no longer configured stay: see \
 `topology prune`.";
 
 /// The command's arguments.

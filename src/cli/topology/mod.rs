@@ -19,7 +19,7 @@ use crate::{
         inspect::{InspectError, Inspector},
         topology::{Topology, TopologyError},
     },
-    app,
+    app::{self, settings::Settings},
 };
 
 const EXAMPLES: &str = "\
@@ -92,6 +92,11 @@ impl Configured {
     async fn connect(&self) -> Result<Inspector, Failure> {
         Inspector::open(&self.amqp.broker).await.map_err(connect_failure)
     }
+}
+
+/// The names alone, for commands that need neither a broker nor what leads to it.
+fn names(settings: &Settings) -> Result<Names, Failure> {
+    Names::new(settings.amqp.exchange.as_str()).map_err(|error| Failure::new(Exit::Config, error))
 }
 
 /// Each exit code is the one with which a worker would end, or wait.

@@ -1,6 +1,6 @@
 //! Queues of intents and retry delays that are no longer configured.
 //!
-//! AMQP can't list queues. So the names come from whoever can, `rabbitmqctl list_queues`, or are guessed: the intents of
+//! AMQP can't list queues. So the names come from what can, `rabbitmqctl list_queues`, or are guessed: the intents of
 //! the built-in bot, with which most begin.
 
 use std::{collections::BTreeSet, time::Duration};
@@ -17,7 +17,7 @@ use crate::{
 /// The command that lists the queues of a namespace.
 pub(in crate::cli) const LIST: &str = "rabbitmqctl --quiet list_queues name";
 
-/// What may be left over, to be looked for on the broker: `listed` is the output of [`LIST`], and of the names in it only
+/// What may be left over, to be looked for on the broker: `listed` is the output of [`LIST`], and of its names only
 /// those count that a worker gives.
 pub(in crate::cli) fn candidates(names: &Names, configured: &Topology, listed: Option<&str>) -> Topology {
     let (intents, delays) = match listed {

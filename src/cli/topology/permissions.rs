@@ -1,9 +1,9 @@
 //! `topology permissions`: what to grant, and no more.
 
-use super::{Exit, Failure, output, rabbitmqctl::set_permissions};
+use super::{Exit, Failure, names, output, rabbitmqctl::set_permissions};
 use crate::{
     amqp::{Names, permissions::Permissions, settings::TopologyMode},
-    app,
+    app::{self, settings::Topology},
     cli::setup,
     domain::IntentName,
 };
@@ -12,8 +12,8 @@ const DETAILS: &str = "\
 Print the commands that grant the permissions that are needed, and no more
 
 The worker's are those that its mode needs (CHATBOT_AMQP_TOPOLOGY): `declare` has to configure, `verify` has not, and \
-then `chatbot-worker topology declare` is run by an administrator. The users have to exist: `rabbitmqctl add_user NAME`. \
-Each command replaces what the user may do in the virtual host.";
+then `chatbot-worker topology declare` is run by an administrator. The users have to exist: `rabbitmqctl add_user \
+NAME`. Each command replaces what the user may do in the virtual host.";
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
@@ -34,19 +34,22 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let settings = setup::settings()?.settings;
     let intents = setup::intents(&settings)?.file;
-    let amqp = app::amqp_settings(&settings).map_err(|error| Failure::new(Exit::Config, error))?;
     let url = settings.amqp.url.iter().next();
     // guest administers the broker: whoever pasted these into a shell would lock themselves out.
     let configured = url.map(|url| url.user.as_str()).filter(|user| *user != "guest");
     let worker = arguments.worker.as_deref().or(configured).unwrap_or("WORKER");
     let external: Vec<&IntentName> = app::external(&intents).collect();
+    let mode = match settings.amqp.topology {
+        Topology::Declare => TopologyMode::Declare,
+        Topology::Verify => TopologyMode::Verify,
+    };
     let users = Users {
         vhost: url.map_or("/", |url| url.vhost.as_str()),
         worker,
         client: &arguments.client,
         program: &arguments.external,
     };
-    output::print(&text(&amqp.names, amqp.topology, &external, &users))?;
+    output::print(&text(&names(&settings)?, mode, &external, &users))?;
     Ok(Exit::Ok)
 }
 
@@ -73,8 +76,8 @@ fn text(names: &Names, mode: TopologyMode, external: &[&IntentName], users: &Use
 # The same with CHATBOT_AMQP_TOPOLOGY={other_name}:
 # {}
 
-# A client: it publishes requests, and gets its answers in an exclusive queue that the broker names. (With direct reply-to
-# it needs to write only.)
+# A client: it publishes requests, and gets its answers in an exclusive queue that the broker names. With direct
+# reply-to it needs to write only.
 {}
 ",
         worker_in(mode),
@@ -83,7 +86,7 @@ fn text(names: &Names, mode: TopologyMode, external: &[&IntentName], users: &Use
     );
     for intent in external {
         text.push_str(&format!(
-            "\n# The program that answers the intent '{intent}' (one user for several: join the expressions by |).\n{}\n",
+            "\n# The program that answers '{intent}'. For one user with several, join the expressions by |.\n{}\n",
             set_permissions(vhost, program, &Permissions::external(names, intent))
         ));
     }

@@ -1,16 +1,15 @@
 //! `topology policy`: the policies that an administrator sets.
 
-use super::{Exit, Failure, output, rabbitmqctl::set_policy};
+use super::{Exit, Failure, names, output, rabbitmqctl::set_policy};
 use crate::{
     amqp::{Names, permissions::escape},
-    app,
     cli::setup,
 };
 
 /// Prints the commands. Lines that begin with `rabbitmqctl` are to be run as they are.
 pub(super) fn run() -> Result<Exit, Failure> {
     let settings = setup::settings()?.settings;
-    let names = app::amqp_settings(&settings).map_err(|error| Failure::new(Exit::Config, error))?.names;
+    let names = names(&settings)?;
     let vhost = settings.amqp.url.iter().next().map_or("/", |url| url.vhost.as_str());
     output::print(&text(&names, vhost))?;
     Ok(Exit::Ok)
@@ -58,7 +57,10 @@ mod tests {
     fn one_command_is_to_be_run_and_it_sets_the_alternate_exchange() {
         let text = text(&Names::new("chatbot").unwrap(), "it's");
         let commands: Vec<&str> = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
-        let expected = r#"rabbitmqctl set_policy --vhost 'it'\''s' --apply-to exchanges chatbot-unroutable '^chatbot$' '{"alternate-exchange":"chatbot.died"}'"#;
+        let expected = concat!(
+            r"rabbitmqctl set_policy --vhost 'it'\''s' --apply-to exchanges chatbot-unroutable ",
+            r#"'^chatbot$' '{"alternate-exchange":"chatbot.died"}'"#
+        );
         assert_eq!(commands, [expected]);
         let optional = text.lines().filter(|line| line.starts_with("# rabbitmqctl"));
         assert!(optional.clone().count() == 2 && optional.clone().all(|line| !line.contains("alternate-exchange")));

@@ -16,7 +16,7 @@ pub(super) fn set_policy(vhost: &str, apply_to: &str, name: &str, pattern: &str,
 /// `set_permissions`.
 pub(super) fn set_permissions(vhost: &str, user: &str, permissions: &Permissions) -> String {
     let Permissions { configure, write, read } = permissions;
-    let [vhost, user, configure, write, read] = [vhost, user, configure, write, read].map(|word| quote(word));
+    let [vhost, user, configure, write, read] = [vhost, user, configure, write, read].map(quote);
     format!("rabbitmqctl set_permissions --vhost {vhost} {user} {configure} {write} {read}")
 }
 
