@@ -52,7 +52,7 @@ enum Command {
     Delete(delete::Arguments),
     /// Delete the queues of intents and retry delays that are no longer configured
     Prune(prune::Arguments),
-    /// Print the commands that set the broker's policies
+    /// Print the commands that set the broker's policies: lines that begin with `rabbitmqctl` are to be run
     Policy,
     /// Print the commands that grant the permissions that are needed, and no more
     Permissions(permissions::Arguments),
