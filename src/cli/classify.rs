@@ -15,9 +15,9 @@ const EXAMPLES: &str = "\
 Examples:
   chatbot-worker classify 我想查询产品规格
   chatbot-worker classify I want to return this kettle
-  chatbot-worker classify --format json < texts.txt            a JSON object a line
+  chatbot-worker classify --format json < texts.txt               a JSON object a line
   CHATBOT_INTENTS_PATH=my-bot.toml chatbot-worker classify 你好   with a bot of your own
-  CHATBOT_MODEL_THRESHOLD=0.6 chatbot-worker classify hello    how sure the model has to be
+  CHATBOT_MODEL_THRESHOLD=0.6 chatbot-worker classify hello       how sure the model has to be
 
 Below the threshold, the intents file's fallback answers.
 

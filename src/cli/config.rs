@@ -7,9 +7,9 @@ use crate::{app::settings::DEFAULTS, config::Effective};
 
 const EXAMPLES: &str = "\
 Examples:
-  chatbot-worker config                                  every setting, and where its value came from
-  CHATBOT_CONFIG=my.toml chatbot-worker config           with a file of settings
-  chatbot-worker config --default > my.toml              the documented defaults, to start that file from
+  chatbot-worker config                          every setting, and where its value came from
+  CHATBOT_CONFIG=my.toml chatbot-worker config   with a file of settings
+  chatbot-worker config --default > my.toml      the documented defaults, to start that file from
   chatbot-worker config --format json | jq '.[] | select(.origin != \"default\")'
 
 Passwords are never shown. A setting amqp.url is the variable CHATBOT_AMQP_URL, or CHATBOT_AMQP_URL_FILE,

@@ -15,9 +15,9 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const EXAMPLES: &str = "\
 Examples:
   chatbot-worker health
-  CHATBOT_HTTP_LISTEN=0.0.0.0:9000 chatbot-worker health      a worker that listens elsewhere
-  chatbot-worker health --url http://10.0.0.7:8080/readyz     one on another machine
-  HEALTHCHECK CMD [\"chatbot-worker\", \"health\"]                in a Dockerfile
+  CHATBOT_HTTP_LISTEN=0.0.0.0:9000 chatbot-worker health    a worker that listens elsewhere
+  chatbot-worker health --url http://10.0.0.7:8080/readyz   one on another machine
+  HEALTHCHECK CMD [\"chatbot-worker\", \"health\"]              in a Dockerfile
 
 A worker is ready while it consumes from the broker.
 

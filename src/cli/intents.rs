@@ -5,9 +5,9 @@ use crate::app::intents::BUILT_IN;
 
 const EXAMPLES: &str = "\
 A bot of your own, from the one that is built in:
-  chatbot-worker intents print > my-bot.toml      change it: its head says how it is written
+  chatbot-worker intents print > my-bot.toml   change it: its head says how it is written
   export CHATBOT_INTENTS_PATH=my-bot.toml
-  chatbot-worker classify 我想退货                  what does it understand?
+  chatbot-worker classify 我想退货             what does it understand?
   chatbot-worker run";
 
 /// The command's arguments.

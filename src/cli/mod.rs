@@ -32,15 +32,15 @@ publishes the answer. What can't be answered now is tried again later; what can'
 kept in a dead-letter queue with the reason, and the client is told. Run more workers to go faster.
 
 First steps, with RabbitMQ on this machine (or CHATBOT_AMQP_URL set to where it is):
-  chatbot-worker check                   is there all that a worker needs?
-  chatbot-worker run                     answer, until Ctrl-C
-  chatbot-worker ask 我想查询产品规格    in another terminal: ask, as a client would";
+  chatbot-worker check                  is there all that a worker needs?
+  chatbot-worker run                    answer, until Ctrl-C
+  chatbot-worker ask 我想查询产品规格   in another terminal: ask, as a client would";
 
 const AFTER_HELP: &str = "\
 Settings are environment variables, CHATBOT_<SECTION>_<NAME>, or lines of a file that CHATBOT_CONFIG names:
-  CHATBOT_AMQP_URL=amqps://bot:secret@mq1,amqps://bot:secret@mq2    the broker's nodes
-  CHATBOT_AMQP_URL_FILE=/run/secrets/amqp_url                       the same, from a file: so for every variable
-  CHATBOT_INTENTS_PATH=my-bot.toml                                  your own bot; else the built-in sample
+  CHATBOT_AMQP_URL=amqps://bot:secret@mq1,amqps://bot:secret@mq2   the broker's nodes
+  CHATBOT_AMQP_URL_FILE=/run/secrets/amqp_url                      the same, from a file: so for every variable
+  CHATBOT_INTENTS_PATH=my-bot.toml                                 your own bot; else the built-in sample
 `chatbot-worker config` shows those in force, and where each came from; `chatbot-worker config --default`
 prints all there are, with their documentation.
 
@@ -54,9 +54,26 @@ Exit codes:
    75  no answer in time
    77  the broker refuses the user
    78  the settings, the intents file or the broker's objects aren't as they must be
-  130  ended by a second Ctrl-C, without finishing what was in work
+  130  ended by a second Ctrl-C or SIGTERM, without finishing what was in work
 
 `chatbot-worker COMMAND --help` tells more of a command, with examples.";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  chatbot-worker run
+  CHATBOT_AMQP_URL=amqp://bot:secret@mq1 chatbot-worker run
+  CHATBOT_HTTP_LISTEN=0.0.0.0:8080 CHATBOT_LOG_FORMAT=json chatbot-worker run   in a container
+  CHATBOT_WORKER_QUEUES=requests chatbot-worker run                             a part of the work
+
+The first Ctrl-C or SIGTERM lets what is in work finish, for CHATBOT_WORKER_SHUTDOWN_GRACE at most; the second
+ends at once. A broker that is away is waited for. The log says where /livez, /readyz and /metrics are served.
+
+Exit codes:
+    0  stopped, when told to
+   71  the operating system refuses something
+   77  the broker refuses the user
+   78  the settings, the intents file or the broker's objects aren't as they must be
+  130  ended by a second Ctrl-C or SIGTERM";
 
 #[derive(Debug, Parser)]
 #[command(name = "chatbot-worker", version = VERSION, about = ABOUT, long_about = LONG_ABOUT)]
@@ -69,6 +86,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Consume and answer until Ctrl-C or SIGTERM (the default)
+    #[command(after_help = RUN_EXAMPLES)]
     Run,
     /// Ask the bot over RabbitMQ, as a client would, and print the answer
     Ask(ask::Arguments),

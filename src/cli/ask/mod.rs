@@ -28,10 +28,10 @@ const EXAMPLES: &str = "\
 Examples:
   chatbot-worker ask 我想查询产品规格
   chatbot-worker ask I want to return this kettle
-  chatbot-worker ask --intent refund 'order 1234'       no classification: straight to an intent
+  chatbot-worker ask --intent refund 'order 1234'          no classification: straight to an intent
   chatbot-worker ask --format json 怎么退货 | jq .intent   the reply as it was received
-  chatbot-worker ask                                    a conversation; Ctrl-D or Ctrl-C ends it
-  chatbot-worker ask < questions.txt                    an answer a line
+  chatbot-worker ask                                       a conversation; Ctrl-D or Ctrl-C ends it
+  chatbot-worker ask < questions.txt                       an answer a line
 
 It is a client like any other: it knows the broker (CHATBOT_AMQP_URL) and the exchange
 (CHATBOT_AMQP_EXCHANGE), and needs the right to write to that exchange, and no other.
