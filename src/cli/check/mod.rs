@@ -65,7 +65,8 @@ fn check(report: &mut Report, listed: Option<&str>) -> Result<(), Failure> {
         }
     };
     // Where the file has faults, what doesn't hang on it is looked at.
-    let topology = app::topology(&settings, &amqp.names, intents.iter().flat_map(|file| &file.intents));
+    let known = intents.iter().flat_map(|file| &file.intents).map(|intent| &intent.name);
+    let topology = app::topology_of(&settings, &amqp.names, known);
     let served: Vec<&IntentName> = intents.iter().flat_map(app::served).collect();
     let external: Vec<&IntentName> = intents.iter().flat_map(app::external).collect();
     let checked = broker::Checked {

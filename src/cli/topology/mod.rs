@@ -81,7 +81,7 @@ impl Configured {
         let settings = setup::settings()?.settings;
         let intents = setup::intents(&settings)?.file;
         let amqp = app::amqp_settings(&settings).map_err(|error| Failure::new(Exit::Config, error))?;
-        let topology = app::topology(&settings, &amqp.names, &intents.intents);
+        let topology = app::topology(&settings, &amqp.names, &intents);
         Ok(Self { amqp, topology })
     }
 
