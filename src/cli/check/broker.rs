@@ -86,7 +86,11 @@ async fn nodes(report: &mut Report, amqp: &Amqp, broker: &Broker) -> Option<Insp
             Some(_) => {
                 report.warn(CHECK, error, "The other nodes serve meanwhile; start it, or take it out of the list.")
             }
-            None => report.away(CHECK, error, "Start it, or set CHATBOT_AMQP_URL to where it is (its port for AMQP, not that of the management page)."),
+            None => {
+                let mend =
+                    "Start it, or set CHATBOT_AMQP_URL to where it is (its port for AMQP, not its management page's).";
+                report.away(CHECK, error, mend);
+            }
         }
     }
     first
