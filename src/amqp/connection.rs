@@ -314,7 +314,24 @@ fn describe(url: &AMQPUri, error: &lapin::Error) -> ConnectError {
             _ => {}
         }
     }
-    ConnectError::Unreachable { node: node(url), reason: error.to_string() }
+    ConnectError::Unreachable { node: node(url), reason: format!("{error}{}", hint(error)) }
+}
+
+/// What to do about an error whose own words don't tell.
+fn hint(error: &lapin::Error) -> &'static str {
+    if matches!(error.kind(), ErrorKind::ParsingError(_)) {
+        return "; what answers there doesn't speak plain AMQP: a broker's TLS port takes amqps://";
+    }
+    let text = error.to_string();
+    if text.contains("UnknownIssuer") {
+        "; set CHATBOT_AMQP_TLS_CA_PATH to the certificate of the authority that signed the broker's"
+    } else if text.contains("received fatal alert") {
+        "; the broker refuses this client's certificate, or the lack of one: see CHATBOT_AMQP_TLS_CERT_PATH"
+    } else if text.contains("received corrupt message") {
+        "; what answers there doesn't speak TLS: a broker's plain port takes amqp://"
+    } else {
+        ""
+    }
 }
 
 /// A node as an operator knows it, without user and password.
