@@ -137,10 +137,107 @@ fn dead(reason: DeadReason, message: &str) -> Outcome {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may")]
 
-    use lapin::{BasicProperties, message::Delivery, types::FieldTable};
+    use lapin::{
+        BasicProperties,
+        message::Delivery,
+        types::{AMQPValue, FieldTable},
+    };
 
     use super::*;
-    use crate::amqp::{names::PROBE_TYPE, properties::short};
+    use crate::amqp::{
+        names::{self, PROBE_TYPE},
+        properties::short,
+    };
+
+    const NOW: u64 = 1_000_000;
+
+    /// A delivery of "refund" from `queue`, which the broker has counted so often.
+    fn received(queue: Option<WorkQueue>, headers: &[(&str, i64)], redelivered: bool) -> Received {
+        let mut table = FieldTable::default();
+        for (name, value) in headers {
+            table.insert(short(name), AMQPValue::LongLongInt(*value));
+        }
+        let mut delivery = Delivery::mock(1, short("shop"), short("request.x"), redelivered, b"refund".to_vec());
+        delivery.properties = BasicProperties::default().with_headers(table);
+        Received::read(delivery, queue, &[], &Names::new("shop").unwrap(), NOW, None)
+    }
+
+    /// What is decided, in a word.
+    fn decision(received: &Received, address: &Address) -> &'static str {
+        let queue = received.queue.clone().unwrap();
+        match admit(received, &queue, address, 1024, NOW) {
+            Admission::Work(_) => "work",
+            Admission::Decided(Outcome::Suspect) => "suspect",
+            Admission::Decided(Outcome::DeadLetter(letter)) => letter.reason.as_str(),
+            Admission::Decided(_) => "other",
+        }
+    }
+
+    #[test]
+    fn what_was_there_when_two_workers_were_lost_is_set_apart() {
+        let check = |count: i64, redelivered: bool, expected: &str| {
+            let received = received(Some(WorkQueue::Requests), &[("x-delivery-count", count)], redelivered);
+            assert_eq!(decision(&received, &Ok(None)), expected, "{count} {redelivered}");
+        };
+        check(0, false, "work");
+        check(1, true, "work");
+        check(2, true, "suspect");
+        check(20, true, "suspect");
+        // Nobody but the broker counts: a client that says so is read like any other.
+        check(20, false, "work");
+    }
+
+    #[test]
+    fn a_suspect_is_started_twice_at_most_and_each_start_is_counted_before_it_is_made() {
+        let check = |starts: i64, redelivered: bool, expected: &str| {
+            let received = received(Some(WorkQueue::Suspects), &[(names::STARTS, starts)], redelivered);
+            assert_eq!(decision(&received, &Ok(None)), expected, "{starts} {redelivered}");
+        };
+        check(0, false, "suspect");
+        check(0, true, "suspect");
+        check(1, false, "work");
+        check(1, true, "suspect");
+        check(2, false, "work");
+        check(2, true, "crashed");
+        check(3, false, "crashed");
+        check(i64::MAX, false, "crashed");
+        check(-1, false, "suspect");
+    }
+
+    #[test]
+    fn the_deadline_and_the_address_are_looked_at_before_anything_is_done() {
+        let requests = Some(WorkQueue::Requests);
+        let late = received(requests.clone(), &[(names::DEADLINE, 999_999)], true);
+        assert_eq!(decision(&late, &Ok(None)), "deadline_exceeded");
+        let now = received(requests.clone(), &[(names::DEADLINE, 1_000_000)], false);
+        assert_eq!(decision(&now, &Ok(None)), "deadline_exceeded");
+        let in_time = received(requests, &[(names::DEADLINE, 1_000_001)], false);
+        assert_eq!(decision(&in_time, &Ok(None)), "work");
+        assert_eq!(decision(&in_time, &Err(reply_to::ReplyAddressError::Ours)), "reply_address");
+    }
+
+    #[test]
+    fn the_brokers_reason_becomes_the_clients() {
+        let check = |reason: Option<&str>, expected: &str| {
+            let mut received = received(None, &[], false);
+            let mut headers = FieldTable::default();
+            if let Some(reason) = reason {
+                headers.insert(short("x-first-death-reason"), AMQPValue::LongString(reason.into()));
+            }
+            received.properties = received.properties.with_headers(headers);
+            let names = Names::new("shop").unwrap();
+            let Outcome::DeadLetter(letter) = died(&received, &Ok(None), &names, &RetryPolicy::default(), NOW) else {
+                unreachable!("it is always a dead letter")
+            };
+            assert_eq!(letter.reason.as_str(), expected);
+        };
+        check(Some("expired"), "deadline_exceeded");
+        check(Some("rejected"), "handler_failed");
+        check(Some("delivery_limit"), "crashed");
+        check(Some("maxlen"), "overloaded");
+        check(Some("of a later version"), "internal");
+        check(None, "unroutable");
+    }
 
     #[test]
     fn only_a_probe_that_came_unroutable_and_wants_no_answer_is_dropped() {
@@ -158,7 +255,7 @@ mod tests {
         check(BasicProperties::default().with_type(short("chat.request")), false);
         check(probe.clone().with_reply_to(short("answers")), false);
         let mut headers = FieldTable::default();
-        headers.insert(short("x-first-death-reason"), lapin::types::AMQPValue::LongString("expired".into()));
+        headers.insert(short("x-first-death-reason"), AMQPValue::LongString("expired".into()));
         check(probe.with_headers(headers), false);
     }
 }
