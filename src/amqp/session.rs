@@ -359,16 +359,20 @@ impl DeliveryWorker {
             events::unreadable(&received);
         }
         let address = reply_to::check(received.properties.reply_to().as_ref(), names, &settings.reply_allow);
+        let mut request_id = received.message_id().map(str::to_owned);
         let outcome = match &self.queue {
             None => admit::died(&received, &address, names, self.shared.pipeline.retry(), now),
             Some(queue) => match admit::admit(&received, queue, &address, settings.max_body, now) {
                 Admission::Decided(outcome) => outcome,
-                Admission::Work(job) => self.shared.pipeline.run(&job).await,
+                Admission::Work(job) => {
+                    request_id.clone_from(&job.request.id);
+                    self.shared.pipeline.run(&job).await
+                }
             },
         };
         // Nobody answers a reply, whatever address it carries.
         let reply_to = address.ok().flatten();
-        self.settler.settle(Delivery { received, reply_to, started, acker }, outcome).await
+        self.settler.settle(Delivery { received, reply_to, request_id, started, acker }, outcome).await
     }
 }
 

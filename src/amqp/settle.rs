@@ -61,10 +61,19 @@ pub struct Delivery {
     pub received: Received,
     /// Where its answer goes; none where there is no address, or one that is not allowed.
     pub reply_to: Option<ReplyTo>,
+    /// The client's name for it, as far as it could be read: the property's, else the body's.
+    pub request_id: Option<String>,
     /// When it came in.
     pub started: Instant,
     /// Acks it.
     pub acker: Acker,
+}
+
+/// Whoever waits for the answer.
+#[derive(Clone, Copy)]
+struct Client<'a> {
+    reply_to: Option<&'a ReplyTo>,
+    request_id: Option<&'a str>,
 }
 
 impl Delivery {
@@ -80,8 +89,9 @@ impl Settler {
     /// # Errors
     /// [`SessionLost`] where a confirm can't be had; then nothing is acked.
     pub async fn settle(&self, delivery: Delivery, outcome: Outcome) -> Result<(), SessionLost> {
-        let Delivery { received, reply_to, started, acker } = delivery;
-        let name = self.publish(&received, reply_to.as_ref(), outcome).await?;
+        let Delivery { received, reply_to, request_id, started, acker } = delivery;
+        let client = Client { reply_to: reply_to.as_ref(), request_id: request_id.as_deref() };
+        let name = self.publish(&received, client, outcome).await?;
         match acker.ack(BasicAckOptions::default()).await {
             Ok(true) => events::settled(name, started.elapsed()),
             Ok(false) | Err(_) => events::lost_ack(&received),
@@ -93,14 +103,14 @@ impl Settler {
     async fn publish(
         &self,
         received: &Received,
-        reply_to: Option<&ReplyTo>,
+        client: Client<'_>,
         outcome: Outcome,
     ) -> Result<&'static str, SessionLost> {
         let mut next = outcome;
         loop {
             let name = events::outcome_name(&next);
             let instead = match next {
-                Outcome::Reply(reply) => self.reply(received, reply_to, &reply).await?,
+                Outcome::Reply(reply) => self.reply(received, client.reply_to, &reply).await?,
                 Outcome::Forward { intent, classification } => {
                     self.forward(received, &intent, classification.as_deref()).await?
                 }
@@ -113,7 +123,7 @@ impl Settler {
                     None
                 }
                 Outcome::DeadLetter(letter) => {
-                    self.dead_letter(received, reply_to, &letter).await?;
+                    self.dead_letter(received, client, &letter).await?;
                     None
                 }
                 Outcome::Drop => None,
@@ -207,7 +217,7 @@ impl Settler {
     async fn dead_letter(
         &self,
         received: &Received,
-        reply_to: Option<&ReplyTo>,
+        client: Client<'_>,
         letter: &DeadLetter,
     ) -> Result<(), SessionLost> {
         let now = now_ms();
@@ -215,10 +225,10 @@ impl Settler {
         let purpose = Purpose::Dead { letter, worker: &self.worker, at: now };
         self.keep("", &queue, received, received.republished(&self.names, purpose, now)).await?;
         events::dead_lettered(received, letter, &queue);
-        if let (Some(to), Some(code)) = (reply_to, letter.reason.error_code()) {
+        if let (Some(to), Some(code)) = (client.reply_to, letter.reason.error_code()) {
             let error = ErrorReply {
                 id: Uuid::now_v7().to_string(),
-                in_reply_to: received.message_id().map(str::to_owned),
+                in_reply_to: client.request_id.map(str::to_owned),
                 error: MessageError::new(code, letter.message.clone()),
             };
             let (request_id, body) = (error.in_reply_to.as_deref(), codec::encode_error(&error));

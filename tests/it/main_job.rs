@@ -181,10 +181,11 @@ async fn what_may_pass_is_retried_until_it_is_answered() {
 async fn when_attempts_are_used_up_the_client_is_told_and_the_message_kept() {
     let worker = Bench::new().handler("refund", Flapping::new(99, unavailable)).start().await;
     let mut client = worker.client().await;
-    let answer = client.ask("request.a.b", "refund").await;
+    let answer = client.ask("request.a.b", r#"{"body":"refund","id":"q7"}"#).await;
+    assert_eq!(answer.json["in_reply_to"], "q7");
     assert_eq!((answer.code(), &answer.json["error"]["retryable"]), (Some("internal"), &true.into()));
     let letter = client.dead_letter(&WorkQueue::Requests).await;
-    assert_eq!(letter.data, b"refund");
+    assert_eq!(letter.data, br#"{"body":"refund","id":"q7"}"#);
     assert_eq!(header(&letter, "chatbot-attempt").as_deref(), Some("3"));
     assert_eq!(header(&letter, "chatbot-dead-reason").as_deref(), Some("internal"));
     assert_eq!(header(&letter, "chatbot-routing-key").as_deref(), Some("request.a.b"));

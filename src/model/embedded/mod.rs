@@ -116,7 +116,7 @@ impl EmbeddedModel {
         let confidences = self.calibration.confidences(&margins);
         highest(&margins)
             .into_iter()
-            .map(|intent| Scored { name: self.intents[intent].clone(), confidence: confidences[intent] })
+            .map(|intent| Scored::new(self.intents[intent].clone(), confidences[intent]))
             .collect()
     }
 
