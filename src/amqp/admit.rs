@@ -92,8 +92,12 @@ pub fn died(received: &Received, address: &Address, names: &Names, retry: &Retry
     if let Err(refused) = address {
         return dead(DeadReason::ReplyAddress, &refused.to_string());
     }
+    let death = received.first_death("reason");
+    if death.is_none() && received.is_probe() {
+        return Outcome::Drop;
+    }
     let queue = received.first_death("queue").unwrap_or("a queue");
-    let error = match received.first_death("reason") {
+    let error = match death {
         Some("expired") => deadline_exceeded(),
         Some("rejected") => {
             MessageError::new(ErrorCode::HandlerFailed, format!("whoever consumes '{queue}' rejected the message"))
@@ -127,4 +131,34 @@ fn is_own_forward(received: &Received, names: &Names) -> bool {
 
 fn dead(reason: DeadReason, message: &str) -> Outcome {
     Outcome::DeadLetter(DeadLetter { reason, message: message.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may")]
+
+    use lapin::{BasicProperties, message::Delivery, types::FieldTable};
+
+    use super::*;
+    use crate::amqp::{names::PROBE_TYPE, properties::short};
+
+    #[test]
+    fn only_a_probe_that_came_unroutable_and_wants_no_answer_is_dropped() {
+        let names = Names::new("shop").unwrap();
+        let check = |properties: BasicProperties, dropped: bool| {
+            let mut delivery = Delivery::mock(1, short("shop"), short("nobody"), false, Vec::new());
+            delivery.properties = properties.clone();
+            let received = Received::read(delivery, None, &[], &names, 0, None);
+            let outcome = died(&received, &Ok(None), &names, &RetryPolicy { delays: Vec::new() }, 0);
+            assert_eq!(outcome == Outcome::Drop, dropped, "{properties:?}: {outcome:?}");
+        };
+        let probe = BasicProperties::default().with_type(short(PROBE_TYPE));
+        check(probe.clone(), true);
+        check(BasicProperties::default(), false);
+        check(BasicProperties::default().with_type(short("chat.request")), false);
+        check(probe.clone().with_reply_to(short("answers")), false);
+        let mut headers = FieldTable::default();
+        headers.insert(short("x-first-death-reason"), lapin::types::AMQPValue::LongString("expired".into()));
+        check(probe.with_headers(headers), false);
+    }
 }

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
+    server::Server,
     settings::Broker,
     wire::{Guard, Mended},
 };
@@ -178,6 +179,11 @@ impl Link {
     /// What was mended of deliveries on this connection.
     pub(crate) fn mended(&self) -> &Arc<Mended> {
         &self.mended
+    }
+
+    /// How the broker introduced itself; none where it didn't in a form that can be read.
+    pub fn server(&self) -> Option<Server> {
+        Server::read(self.mended.start()?)
     }
 
     /// Whether the broker blocks this connection now.

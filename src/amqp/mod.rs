@@ -3,14 +3,18 @@
 //! **Invariant:** data flows one way: delivery → [`properties`] → [`admit`] → pipeline → outcome → [`settle`].
 
 pub mod admit;
+pub mod client;
 mod clock;
 pub mod connection;
 mod events;
+pub mod inspect;
 pub mod names;
+pub mod permissions;
 pub mod properties;
 pub mod publisher;
 pub mod replies;
 pub mod reply_to;
+pub mod server;
 pub mod session;
 pub mod settings;
 pub mod settle;

@@ -39,6 +39,10 @@ pub const OUR_HEADERS: &str = "chatbot-";
 /// The client asks for a compressed reply with this header.
 pub const ACCEPT_ENCODING: &str = "accept-encoding";
 
+/// The `type` of a message that `check` publishes where nobody binds its routing key, to see whether the policy for
+/// such messages is in force: a worker that finds it in [`Names::died`] drops it.
+pub const PROBE_TYPE: &str = "chat.probe";
+
 /// The routing keys that reach [`WorkQueue::Requests`].
 pub const REQUESTS_BINDING: &str = "request.#";
 
@@ -106,6 +110,13 @@ impl Names {
         }
     }
 
+    /// The delay of the retry queue of a name; none where no retry queue is named so.
+    pub fn retry_delay(&self, name: &str) -> Option<Duration> {
+        let millis = name.strip_prefix(&self.retry_exchange())?.strip_prefix('.')?;
+        let delay = Duration::from_millis(millis.parse().ok()?);
+        (self.retry_queue(delay) == name).then_some(delay)
+    }
+
     /// The dead-letter queue of the queue named so.
     pub fn dead(queue: &str) -> String {
         format!("{queue}.dead")
@@ -114,6 +125,11 @@ impl Names {
     /// The routing key of an intent.
     pub fn intent_key(intent: &IntentName) -> String {
         format!("intent.{intent}")
+    }
+
+    /// The name of the policy that makes [`Names::died`] the exchange's alternate exchange.
+    pub fn unroutable_policy(&self) -> String {
+        format!("{}-unroutable", self.exchange)
     }
 
     /// Whether a queue belongs to this worker's topology, by its name.
@@ -137,6 +153,18 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may")]
 
     use super::*;
+
+    #[test]
+    fn a_retry_queues_delay_is_found_again_by_its_name() {
+        let names = Names::new("shop").unwrap();
+        let check = |name: &str, millis: Option<u64>| {
+            assert_eq!(names.retry_delay(name), millis.map(Duration::from_millis), "{name}");
+        };
+        check("shop.retry.1000", Some(1000));
+        for other in ["shop.retry", "shop.retry.", "shop.retry.01", "shop.retry.+1", "shop.retry.1.dead", "x.retry.1"] {
+            check(other, None);
+        }
+    }
 
     #[test]
     fn a_work_queue_is_found_again_by_its_name() {

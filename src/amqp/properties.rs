@@ -130,6 +130,11 @@ impl Received {
         matches!(str_of(self.properties.kind()), Some(REPLY_TYPE | ERROR_TYPE))
     }
 
+    /// Whether it only asks whether unroutable messages reach a worker, and wants no answer.
+    pub fn is_probe(&self) -> bool {
+        str_of(self.properties.kind()) == Some(names::PROBE_TYPE) && self.properties.reply_to().is_none()
+    }
+
     /// The client's name for the message, where a property holds it.
     pub fn message_id(&self) -> Option<&str> {
         str_of(self.properties.message_id())

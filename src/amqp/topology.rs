@@ -3,7 +3,7 @@
 //! **Invariant:** arguments are constants of this file, so that no setting can make a redeclare fail. Names come from
 //! [`Names`] alone.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use lapin::{
     Channel, ErrorKind, ExchangeKind,
@@ -57,6 +57,31 @@ pub struct Binding {
     pub arguments: FieldTable,
 }
 
+impl Exchange {
+    /// Its type's name, such as `topic`.
+    pub fn kind_name(&self) -> &str {
+        match &self.kind {
+            ExchangeKind::Topic => "topic",
+            ExchangeKind::Fanout => "fanout",
+            ExchangeKind::Headers => "headers",
+            ExchangeKind::Direct => "direct",
+            ExchangeKind::Custom(name) => name,
+        }
+    }
+}
+
+/// Where from and by what, such as `chatbot: request.#`.
+impl fmt::Display for Binding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let delay = self.arguments.inner().get(names::RETRY_DELAY).and_then(AMQPValue::as_long_long_int);
+        match (self.routing_key.as_str(), delay) {
+            ("", Some(millis)) => write!(f, "{}: {}={millis}", self.exchange, names::RETRY_DELAY),
+            ("", None) => write!(f, "{}: everything", self.exchange),
+            (key, _) => write!(f, "{}: {key}", self.exchange),
+        }
+    }
+}
+
 /// Everything that a worker needs on the broker, in an order in which each thing finds what it refers to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Topology {
@@ -79,6 +104,8 @@ pub struct Problem {
     pub mend: String,
     /// Whether the user lacks a permission.
     pub refused: bool,
+    /// Whether the object isn't there.
+    pub missing: bool,
 }
 
 /// Why the topology isn't there.
@@ -130,6 +157,14 @@ impl Topology {
             this.bind(&retry, &name, "", retry_binding(millis));
         }
         this
+    }
+
+    /// What of this isn't also in another.
+    pub fn without(mut self, other: &Self) -> Self {
+        self.exchanges.retain(|exchange| !other.exchanges.iter().any(|kept| kept.name == exchange.name));
+        self.queues.retain(|queue| !other.queues.iter().any(|kept| kept.name == queue.name));
+        self.bindings.retain(|binding| !other.bindings.contains(binding));
+        self
     }
 
     fn exchange(&mut self, name: &str, kind: ExchangeKind, purpose: &'static str) {
@@ -198,40 +233,60 @@ pub(crate) fn problem(object: &str, error: &lapin::Error) -> Option<Problem> {
     let ErrorKind::ProtocolError(refused) = error.kind() else { return None };
     let AMQPErrorKind::Soft(soft) = refused.kind() else { return None };
     let mend = match soft {
-        AMQPSoftError::PRECONDITIONFAILED => {
-            "It exists with other properties. Delete it once it is empty (or use another CHATBOT_AMQP_EXCHANGE), and \
-             start again: the worker declares it anew."
-        }
+        AMQPSoftError::PRECONDITIONFAILED => differs(refused.get_message().as_str()),
         AMQPSoftError::ACCESSREFUSED => {
-            "The user lacks a permission. `chatbot-worker topology permissions` prints the command that grants what is \
-             needed."
+            "The user lacks a permission. `chatbot-worker topology permissions` prints the \
+                                         command that grants what is needed."
+                .to_owned()
         }
-        AMQPSoftError::NOTFOUND => {
-            "It is missing. `chatbot-worker topology declare` creates it, as a user who may configure; or set \
-             CHATBOT_AMQP_TOPOLOGY=declare."
-        }
-        AMQPSoftError::RESOURCELOCKED => "Another connection holds it exclusively; delete it there.",
-        _ => "Unexpected; the broker's log tells more.",
+        AMQPSoftError::NOTFOUND => "It is missing. `chatbot-worker topology declare` creates it, as a user who may \
+                                    configure; or set CHATBOT_AMQP_TOPOLOGY=declare."
+            .to_owned(),
+        AMQPSoftError::RESOURCELOCKED => "Another connection holds it exclusively; delete it there.".to_owned(),
+        _ => "Unexpected; the broker's log tells more.".to_owned(),
     };
     Some(Problem {
         object: object.to_owned(),
         broker: format!("{} {}", refused.get_id(), refused.get_message()),
-        mend: mend.to_owned(),
+        mend,
         refused: *soft == AMQPSoftError::ACCESSREFUSED,
+        missing: *soft == AMQPSoftError::NOTFOUND,
     })
 }
 
-async fn declare_exchange(channel: &Channel, exchange: &Exchange, passive: bool) -> Result<(), lapin::Error> {
+/// What to do about a declaration that the broker refuses since the object is another: `reason` is the broker's, such as
+/// `PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue 'q' in vhost '/': received 'quorum' but current is
+/// 'classic'`.
+fn differs(reason: &str) -> String {
+    let difference = reason.split_once("inequivalent arg '").and_then(|(_, rest)| rest.split_once('\''));
+    let Some((argument, rest)) = difference else {
+        return "The broker's log tells more.".to_owned();
+    };
+    let values = rest.split_once("': ").map(|(_, values)| values.replace("received", "the worker's is"));
+    let values = values.map(|values| format!(" ({})", values.replace(" but current is", ", the broker's is")));
+    format!(
+        "It exists, and its {argument} isn't what the worker declares{}. That can't be changed: take out what it holds, \
+         delete it (`rabbitmqctl delete_queue`, or the management page), and start again: the worker declares it anew. \
+         Or use another CHATBOT_AMQP_EXCHANGE.",
+        values.unwrap_or_default()
+    )
+}
+
+pub(super) async fn declare_exchange(
+    channel: &Channel,
+    exchange: &Exchange,
+    passive: bool,
+) -> Result<(), lapin::Error> {
     let options = ExchangeDeclareOptions { passive, durable: true, ..Default::default() };
     channel.exchange_declare(short(&exchange.name), exchange.kind.clone(), options, FieldTable::default()).await
 }
 
-async fn declare_queue(channel: &Channel, queue: &Queue, passive: bool) -> Result<(), lapin::Error> {
+pub(super) async fn declare_queue(channel: &Channel, queue: &Queue, passive: bool) -> Result<(), lapin::Error> {
     let options = QueueDeclareOptions { passive, durable: true, ..Default::default() };
     channel.queue_declare(short(&queue.name), options, queue.arguments.clone()).await.map(|_| ())
 }
 
-async fn bind(channel: &Channel, binding: &Binding) -> Result<(), lapin::Error> {
+pub(super) async fn bind(channel: &Channel, binding: &Binding) -> Result<(), lapin::Error> {
     let Binding { exchange, queue, routing_key, arguments } = binding;
     let options = QueueBindOptions::default();
     channel.queue_bind(short(queue), short(exchange), short(routing_key), options, arguments.clone()).await
@@ -302,6 +357,21 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may")]
 
     use super::*;
+
+    #[test]
+    fn a_difference_is_named_with_both_values() {
+        let check = |reason: &str, expected: &str| {
+            let mend = differs(reason);
+            assert!(mend.starts_with(expected), "{mend}");
+        };
+        let reason = "PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue 'a.b' in vhost '/': received the \
+                      value 'quorum' of type 'longstr' but current is none";
+        let said = "(the worker's is the value 'quorum' of type 'longstr', the broker's is none)";
+        check(reason, &format!("It exists, and its x-queue-type isn't what the worker declares {said}."));
+        check("inequivalent arg 'x", "The broker's log");
+        check("inequivalent arg 'durable'", "It exists, and its durable isn't what the worker declares. That");
+        check("PRECONDITION_FAILED - something else", "The broker's log");
+    }
 
     #[test]
     fn every_name_is_a_short_string_and_every_dead_letter_has_a_queue() {

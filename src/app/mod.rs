@@ -12,7 +12,7 @@ pub use self::amqp_settings::{TlsFileError, amqp_settings, broker};
 use crate::{
     amqp::{InvalidAmqpUrl, Names, Worker, session::Shared, topology::Topology},
     app::{
-        intents::{BUILT_IN, Checked, Faults, HandlerDefinition, IntentsFile},
+        intents::{BUILT_IN, Checked, Faults, HandlerDefinition, IntentDefinition, IntentsFile},
         settings::Settings,
     },
     domain::{IntentName, InvalidName},
@@ -76,10 +76,26 @@ pub fn train(intents: &IntentsFile) -> Result<EmbeddedModel, TrainError> {
 }
 
 /// What the broker must have for these settings and intents.
-pub fn topology(settings: &Settings, names: &Names, intents: &IntentsFile) -> Topology {
-    let intents: Vec<&IntentName> = intents.intents.iter().map(|intent| &intent.name).collect();
+pub fn topology<'a>(
+    settings: &Settings,
+    names: &Names,
+    intents: impl IntoIterator<Item = &'a IntentDefinition>,
+) -> Topology {
+    let intents: Vec<&IntentName> = intents.into_iter().map(|intent| &intent.name).collect();
     let delays: Vec<_> = settings.retry.delays.iter().collect();
     Topology::new(names, intents, &delays)
+}
+
+/// The intents that workers answer.
+pub fn served(intents: &IntentsFile) -> impl Iterator<Item = &IntentName> {
+    let served = intents.intents.iter().filter(|intent| intent.handler != HandlerDefinition::External);
+    served.map(|intent| &intent.name)
+}
+
+/// The intents that other programs answer.
+pub fn external(intents: &IntentsFile) -> impl Iterator<Item = &IntentName> {
+    let external = intents.intents.iter().filter(|intent| intent.handler == HandlerDefinition::External);
+    external.map(|intent| &intent.name)
 }
 
 /// A pipeline that answers these intents, classified by this model.
@@ -115,7 +131,7 @@ pub fn pipeline(
 /// [`BuildError`].
 pub fn worker(settings: &Settings, intents: &IntentsFile) -> Result<Worker, BuildError> {
     let amqp = amqp_settings(settings)?;
-    let topology = Arc::new(topology(settings, &amqp.names, intents));
+    let topology = Arc::new(topology(settings, &amqp.names, &intents.intents));
     let model = Arc::new(train(intents)?);
     let pipeline = Arc::new(pipeline(settings, intents, model)?);
     Ok(Worker::new(Shared { settings: amqp, pipeline, topology }))

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use super::output;
+
 /// How the program ends. The numbers are those of BSD's `sysexits.h`, where it has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -32,7 +34,7 @@ pub enum Exit {
 pub struct Failure {
     /// The exit code.
     pub exit: Exit,
-    /// What happened, to what, and what to do.
+    /// What happened, to what, and what to do; empty where nobody is there to be told.
     pub message: String,
 }
 
@@ -50,12 +52,13 @@ impl From<Exit> for ExitCode {
 }
 
 /// Tells a failure on standard error, and turns the result into the process's.
-#[expect(clippy::print_stderr, reason = "the one place where a failure is told")]
 pub(super) fn report(result: Result<Exit, Failure>) -> ExitCode {
     match result {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            eprintln!("chatbot-worker: {}", failure.message);
+            if !failure.message.is_empty() {
+                output::tell(&format!("chatbot-worker: {}\n", failure.message));
+            }
             failure.exit.into()
         }
     }

@@ -9,6 +9,7 @@ mod config;
 mod exit;
 mod health;
 mod intents;
+mod output;
 mod run;
 mod setup;
 mod topology;
@@ -20,9 +21,63 @@ pub use exit::{Exit, Failure};
 /// What `--version` tells: the version, and the commit that it was built from.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("CHATBOT_COMMIT"), ")");
 
-/// Answers chat messages over RabbitMQ: classifies their intent, replies, and loses nothing.
+const ABOUT: &str = "Answers chat messages over RabbitMQ: classifies their intent, replies, and loses nothing";
+
+const LONG_ABOUT: &str = "\
+Answers chat messages over RabbitMQ: classifies their intent, replies, and loses nothing.
+
+A client publishes a message to a topic exchange and names in reply_to where it waits for the answer. A
+worker consumes the message, classifies the intent of its text, has that intent's handler answer it, and
+publishes the answer. What can't be answered now is tried again later; what can't be answered at all is
+kept in a dead-letter queue with the reason, and the client is told. Run more workers to go faster.
+
+First steps, with RabbitMQ on this machine (or CHATBOT_AMQP_URL set to where it is):
+  chatbot-worker check                  is there all that a worker needs?
+  chatbot-worker run                    answer, until Ctrl-C
+  chatbot-worker ask 我想查询产品规格   in another terminal: ask, as a client would";
+
+const AFTER_HELP: &str = "\
+Settings are environment variables, CHATBOT_<SECTION>_<NAME>, or lines of a file that CHATBOT_CONFIG names:
+  CHATBOT_AMQP_URL=amqps://bot:secret@mq1,amqps://bot:secret@mq2   the broker's nodes
+  CHATBOT_AMQP_URL_FILE=/run/secrets/amqp_url                      the same, from a file: so for every variable
+  CHATBOT_INTENTS_PATH=my-bot.toml                                 your own bot; else the built-in sample
+`chatbot-worker config` shows those in force, and where each came from; `chatbot-worker config --default`
+prints all there are, with their documentation.
+
+Exit codes:
+    0  all is well
+    1  the answer is no: an error reply, a failed check, not ready
+   64  the command line is wrong
+   65  the input is wrong
+   69  there is no broker, or no worker
+   71  the operating system refuses something
+   75  no answer in time
+   77  the broker refuses the user
+   78  the settings, the intents file or the broker's objects aren't as they must be
+  130  ended by a second Ctrl-C or SIGTERM, without finishing what was in work
+
+`chatbot-worker COMMAND --help` tells more of a command, with examples.";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  chatbot-worker run
+  CHATBOT_AMQP_URL=amqp://bot:secret@mq1 chatbot-worker run
+  CHATBOT_HTTP_LISTEN=0.0.0.0:8080 CHATBOT_LOG_FORMAT=json chatbot-worker run   in a container
+  CHATBOT_WORKER_QUEUES=requests chatbot-worker run                             a part of the work
+
+The first Ctrl-C or SIGTERM lets what is in work finish, for CHATBOT_WORKER_SHUTDOWN_GRACE at most; the second
+ends at once. A broker that is away is waited for. The log says where /livez, /readyz and /metrics are served.
+
+Exit codes:
+    0  stopped, when told to
+   71  the operating system refuses something
+   77  the broker refuses the user
+   78  the settings, the intents file or the broker's objects aren't as they must be
+  130  ended by a second Ctrl-C or SIGTERM";
+
 #[derive(Debug, Parser)]
-#[command(name = "chatbot-worker", version = VERSION)]
+#[command(name = "chatbot-worker", version = VERSION, about = ABOUT, long_about = LONG_ABOUT)]
+#[command(after_long_help = AFTER_HELP, disable_help_subcommand = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -31,6 +86,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Consume and answer until Ctrl-C or SIGTERM (the default)
+    #[command(after_help = RUN_EXAMPLES)]
     Run,
     /// Ask the bot over RabbitMQ, as a client would, and print the answer
     Ask(ask::Arguments),
@@ -42,7 +98,7 @@ enum Command {
     Classify(classify::Arguments),
     /// Show the settings in force, and where each came from
     Config(config::Arguments),
-    /// The intents file
+    /// Print the built-in intents file, to make a bot of your own from
     Intents(intents::Arguments),
     /// Ask a running worker whether it is ready, for a container's health check
     Health(health::Arguments),
@@ -59,7 +115,10 @@ enum Format {
 
 /// Runs the command that the arguments name.
 pub fn main() -> std::process::ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return told(&error),
+    };
     let result = match arguments.command.unwrap_or(Command::Run) {
         Command::Run => run::run(),
         Command::Ask(arguments) => ask::run(&arguments),
@@ -71,4 +130,11 @@ pub fn main() -> std::process::ExitCode {
         Command::Health(arguments) => health::run(&arguments),
     };
     exit::report(result)
+}
+
+/// Prints what clap has to say: help or the version, or what is wrong with the command line.
+fn told(error: &clap::Error) -> std::process::ExitCode {
+    // Where it can't be printed, nobody is there to read it.
+    let _ = error.print();
+    if error.use_stderr() { Exit::Usage.into() } else { Exit::Ok.into() }
 }

@@ -1,11 +1,13 @@
 //! What most commands begin with: settings, intents, a runtime.
 
+use std::{io, path::Path};
+
 use tokio::runtime::{Builder, Runtime};
 
 use super::{Exit, Failure};
 use crate::{
     app::{self, intents::Checked, settings::Settings},
-    config::{Loaded, Variables},
+    config::{Loaded, Problems, Variables},
     telemetry,
 };
 
@@ -14,8 +16,26 @@ use crate::{
 /// # Errors
 /// All that is wrong with them.
 pub(super) fn settings() -> Result<Loaded<Settings>, Failure> {
+    load().map_err(|problems| Failure::new(Exit::Config, problems))
+}
+
+/// The same, with the problems one by one.
+///
+/// # Errors
+/// All that is wrong with them.
+pub(super) fn load() -> Result<Loaded<Settings>, Problems> {
     let variables = Variables::from_os(std::env::vars_os());
-    Settings::load(&variables, &|path| std::fs::read(path)).map_err(|problems| Failure::new(Exit::Config, problems))
+    Settings::load(&variables, &|path| std::fs::read(path))
+}
+
+/// A file's text; that of the standard input for `-`.
+///
+/// # Errors
+/// Where it can't be read.
+pub(super) fn read_text(path: &Path) -> Result<String, Failure> {
+    let stdin = path.as_os_str() == "-";
+    let read = if stdin { io::read_to_string(io::stdin()) } else { std::fs::read_to_string(path) };
+    read.map_err(|error| Failure::new(Exit::Data, format!("{}: can't be read: {error}", path.display())))
 }
 
 /// The intents file that the settings name.

@@ -43,14 +43,14 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
     chatbot_worker::domain::codec::ContentEncoding::Zstd.compress(bytes).unwrap()
 }
 
-/// A well-formed process of a node that doesn't exist, and a term that is no process: each closes the connection that
-/// publishes to it on RabbitMQ 3.10 and 4.0.
+/// A well-formed process of a node that doesn't exist, and a term that is no process.
 const NO_NODE: &str = "amq.rabbitmq.reply-to.g1h2AAxub3BlQG5vd2hlcmUAAAABAAAAAAAAAAE=.QUJD";
 const NO_PROCESS: &str = "amq.rabbitmq.reply-to.g2EB.QUJD";
 
 /// The kinds that any client library can send. Each asks for its answer as `to` does.
-fn kinds(to: &BasicProperties, names: &Names) -> Vec<Hostile> {
+async fn kinds(client: &Client) -> Vec<Hostile> {
     use End::{Answered, Dropped, Error, Silent};
+    let (to, names) = (&client.properties("hostile"), &client.names);
     let json = || to.clone().with_content_type(short("application/json"));
     let typed = |kind: &str| to.clone().with_content_type(short(kind));
     let encoded = |encoding: &str| to.clone().with_content_encoding(short(encoding));
@@ -59,7 +59,9 @@ fn kinds(to: &BasicProperties, names: &Names) -> Vec<Hostile> {
     let text = |value: &str| AMQPValue::LongString(value.into());
     let invalid = Error("invalid_message");
     let address = Silent("reply_address");
-    let unknown_process = address;
+    // RabbitMQ 4.0 and later drop what 3.10 closes the connection for.
+    let no_node = if closes_the_connection(client, NO_NODE).await { address } else { Dropped };
+    let no_process = if closes_the_connection(client, NO_PROCESS).await { address } else { Dropped };
     let requests = names.queue(&WorkQueue::Requests);
     let array = |value: &str| AMQPValue::FieldArray(vec![text(value)].into());
     let big = AMQPValue::LongString("x".repeat(100_000).into());
@@ -118,8 +120,8 @@ fn kinds(to: &BasicProperties, names: &Names) -> Vec<Hostile> {
         hostile("direct reply-to without an address", reply_to("amq.rabbitmq.reply-to."), "refund", address),
         hostile("direct reply-to of nonsense", reply_to("amq.rabbitmq.reply-to.xxxxx"), "refund", address),
         hostile("direct reply-to with half an address", reply_to("amq.rabbitmq.reply-to.g1h2AA.xx"), "refund", address),
-        hostile("direct reply-to of a node that isn't", reply_to(NO_NODE), "refund", unknown_process),
-        hostile("direct reply-to of what is no process", reply_to(NO_PROCESS), "refund", unknown_process),
+        hostile("direct reply-to of a node that isn't", reply_to(NO_NODE), "refund", no_node),
+        hostile("direct reply-to of what is no process", reply_to(NO_PROCESS), "refund", no_process),
         hostile("reply to nowhere", reply_to("no-such-queue"), "refund", Dropped),
         hostile("reply to the exchange's name", reply_to(names.exchange()), "refund", Dropped),
         hostile("reply to a name with NUL", reply_to("a\0b"), "refund", Dropped),
@@ -171,6 +173,14 @@ fn kinds(to: &BasicProperties, names: &Names) -> Vec<Hostile> {
     ]
 }
 
+/// Whether this broker closes the connection that publishes to a direct reply-to address.
+async fn closes_the_connection(client: &Client, address: &str) -> bool {
+    let other = Client::new(&client.url, &client.names).await;
+    let published =
+        other.channel.basic_publish(short(""), short(address), Default::default(), b"x", BasicProperties::default());
+    published.await.unwrap().await.is_err()
+}
+
 async fn send(client: &Client, kind: &Hostile) {
     client.publish(kind.key, kind.properties.clone(), &kind.body).await;
 }
@@ -200,8 +210,7 @@ async fn still_answers(worker: &Running, after: &str) {
 async fn each_hostile_message_ends_as_the_contract_says() {
     let worker = Bench::new().start().await;
     let mut client = worker.client().await;
-    let to = client.properties("hostile");
-    let kinds = kinds(&to, &worker.names);
+    let kinds = kinds(&client).await;
     assert!(kinds.len() >= 50);
     for kind in &kinds {
         send(&client, kind).await;
@@ -240,8 +249,7 @@ async fn all_hostile_messages_at_once_harm_nobody_else() {
     let worker = Bench::new().start().await;
     let mut hostile_client = worker.client().await;
     let mut good_client = worker.client().await;
-    let to = hostile_client.properties("hostile");
-    let kinds = kinds(&to, &worker.names);
+    let kinds = kinds(&hostile_client).await;
     for (number, kind) in kinds.iter().enumerate() {
         send(&hostile_client, kind).await;
         good_client.publish("request", good_client.properties(&number.to_string()), b"refund").await;

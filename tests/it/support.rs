@@ -226,7 +226,7 @@ pub fn short(text: &str) -> ShortString {
 
 /// A client of the worker that knows only AMQP.
 pub struct Client {
-    url: String,
+    pub url: String,
     pub connection: Connection,
     pub channel: Channel,
     pub names: Names,

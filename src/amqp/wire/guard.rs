@@ -8,7 +8,7 @@ use std::{
     io,
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll, ready},
@@ -24,12 +24,16 @@ const HEADER: u8 = 2;
 const PREFIX: usize = 7;
 /// Bytes asked of the socket at a time.
 const CHUNK: usize = 16 * 1024;
+/// The class and method of `connection.start`, with which the broker introduces itself.
+const START: [u8; 4] = [0, 10, 0, 10];
 /// The largest method or header frame looked at whole; larger than any `frame_max` in use.
 const MAX_FRAME: usize = 1024 * 1024;
 
-/// The deliveries of one connection that were mended, until they are asked for.
+/// What was seen on one connection: the deliveries that were mended, until they are asked for, and how the broker
+/// introduced itself, which lapin keeps to itself.
 #[derive(Debug, Default)]
 pub(crate) struct Mended {
+    start: OnceLock<Vec<u8>>,
     count: AtomicUsize,
     deliveries: Mutex<HashMap<(u16, u64), Vec<Blemish>>>,
 }
@@ -44,6 +48,11 @@ impl Mended {
         let found = deliveries.remove(&(channel, delivery_tag)).unwrap_or_default();
         self.count.store(deliveries.len(), Ordering::Release);
         found
+    }
+
+    /// The payload of the broker's `connection.start`; none before it came.
+    pub(crate) fn start(&self) -> Option<&[u8]> {
+        self.start.get().map(Vec::as_slice)
     }
 
     fn add(&self, channel: u16, delivery_tag: u64, found: Vec<Blemish>) {
@@ -91,6 +100,9 @@ impl<S> Guard<S> {
             let payload = &mut frame[PREFIX..PREFIX + size];
             let mut found = Vec::new();
             if frame_type == METHOD {
+                if channel == 0 && payload.starts_with(&START) {
+                    let _ = self.mended.start.set(payload.to_vec());
+                }
                 if let Some(tag) = mend_method(payload, &mut found) {
                     self.tags.insert(channel, tag);
                 }

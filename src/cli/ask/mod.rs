@@ -1,0 +1,141 @@
+//! `ask`: a client of the bot, on the command line.
+
+mod answer;
+mod conversation;
+mod lines;
+
+use std::{
+    io::{self, IsTerminal},
+    time::Duration,
+};
+
+use super::{Exit, Failure, Format, output, setup};
+use crate::{
+    amqp::{
+        Names,
+        client::{Answer, AskError, Client},
+        connection::ConnectError,
+    },
+    app,
+    config::types::BoundedDuration,
+    domain::{IntentName, Request, codec::Answered},
+};
+
+/// How long closing the connection in order may take.
+const CLOSE: Duration = Duration::from_secs(1);
+
+const EXAMPLES: &str = "\
+Examples:
+  chatbot-worker ask 我想查询产品规格
+  chatbot-worker ask I want to return this kettle
+  chatbot-worker ask --intent refund 'order 1234'          no classification: straight to an intent
+  chatbot-worker ask --format json 怎么退货 | jq .intent   the reply as it was received
+  chatbot-worker ask                                       a conversation; Ctrl-D or Ctrl-C ends it
+  chatbot-worker ask < questions.txt                       an answer a line
+
+It is a client like any other: it knows the broker (CHATBOT_AMQP_URL) and the exchange
+(CHATBOT_AMQP_EXCHANGE), and needs the right to write to that exchange, and no other.
+
+Exit codes:
+   0  a reply
+   1  an error reply: the bot can't answer this; of several questions, one of them at least
+  69  no broker, or no worker
+  75  no answer in time
+  77  the broker refuses the user";
+
+/// The command's arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// The question; words are joined by spaces. Without it, a conversation on a terminal, or a question a line of
+    /// standard input
+    text: Vec<String>,
+    /// Address this intent, rather than have the text classified
+    #[arg(long, value_name = "NAME", value_parser = IntentName::new)]
+    intent: Option<IntentName>,
+    /// The language of the answer, such as zh or en-GB; else that of the text
+    #[arg(long, value_name = "TAG")]
+    locale: Option<String>,
+    /// How long to wait for each answer: 500ms, 10s, 5m
+    #[arg(long, value_name = "DURATION", default_value = "10s")]
+    timeout: BoundedDuration<1, 3_600_000>,
+    /// How to print: text for people; json, each reply as it was received, on a line
+    #[arg(long, value_enum, default_value_t = Format::Text, hide_possible_values = true)]
+    format: Format,
+}
+
+/// Asks in the same way every time.
+struct Asker<'a> {
+    client: Client,
+    arguments: &'a Arguments,
+}
+
+impl Asker<'_> {
+    async fn ask(&mut self, text: &str) -> Result<Answer, AskError> {
+        let Arguments { intent, locale, timeout, .. } = self.arguments;
+        let request = Request { text: text.to_owned(), locale: locale.clone(), ..Request::default() };
+        self.client.ask(&request, intent.as_ref(), timeout.get()).await
+    }
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let settings = setup::settings()?.settings;
+    let broker = app::broker(&settings.amqp).map_err(|error| Failure::new(Exit::Config, error))?;
+    let names = Names::new(settings.amqp.exchange.as_str()).map_err(|error| Failure::new(Exit::Config, error))?;
+    let runtime = setup::runtime()?;
+    let result = runtime.block_on(async {
+        let client = Client::open(&broker, names).await.map_err(failure)?;
+        let mut asker = Asker { client, arguments };
+        let result = if !arguments.text.is_empty() {
+            once(&mut asker).await
+        } else if io::stdin().is_terminal() {
+            conversation::run(&mut asker).await
+        } else {
+            lines::run(&mut asker).await
+        };
+        asker.client.close(CLOSE).await;
+        result
+    });
+    // A read of standard input can't be taken back, and dropping the runtime would wait for it.
+    runtime.shutdown_background();
+    result
+}
+
+async fn once(asker: &mut Asker<'_>) -> Result<Exit, Failure> {
+    let text = asker.arguments.text.join(" ");
+    let answer = asker.ask(&text).await.map_err(failure)?;
+    match (asker.arguments.format, &answer.answered) {
+        (Format::Json, _) => output::print(&answer::json_line(&answer.body))?,
+        (Format::Text, Answered::Reply(reply)) => output::print(&answer::for_people(reply, answer.took))?,
+        (Format::Text, Answered::Error(error)) => output::tell(&answer::error_line(error)),
+    }
+    Ok(exit(&answer))
+}
+
+fn exit(answer: &Answer) -> Exit {
+    match &answer.answered {
+        Answered::Reply(_) => Exit::Ok,
+        Answered::Error(_) => Exit::No,
+    }
+}
+
+fn failure(error: AskError) -> Failure {
+    let exit = match &error {
+        AskError::Connect(ConnectError::Credentials { .. }) | AskError::Refused(_) => Exit::Refused,
+        AskError::Connect(ConnectError::VirtualHost { .. }) => Exit::Config,
+        AskError::Connect(ConnectError::Unreachable { .. }) => {
+            let hint = "is RabbitMQ running there? CHATBOT_AMQP_URL says where it is";
+            return Failure::new(Exit::Unavailable, format!("{error}; {hint}"));
+        }
+        AskError::Timeout(_) | AskError::Blocked(_) => Exit::Timeout,
+        AskError::Unreadable(_) => Exit::No,
+        AskError::NoExchange(_)
+        | AskError::NoQueue { .. }
+        | AskError::NoWorker(_)
+        | AskError::Returned { .. }
+        | AskError::Nacked
+        | AskError::Lost(_) => Exit::Unavailable,
+    };
+    Failure::new(exit, error)
+}

@@ -1,0 +1,114 @@
+//! What a broker's nodes are, and what one of them says of the rest.
+
+use super::{Report, objects, permissions};
+use crate::{
+    amqp::{
+        Settings,
+        connection::ConnectError,
+        inspect::{InspectError, Inspector},
+        server::{OLDEST, Server},
+        settings::Broker,
+        topology::Topology,
+    },
+    app::settings::Amqp,
+    domain::IntentName,
+};
+
+const CHECK: &str = "broker";
+
+/// What the broker is held against.
+pub(super) struct Checked<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) topology: &'a Topology,
+    /// The intents that workers answer.
+    pub(super) served: &'a [&'a IntentName],
+    /// The intents that other programs answer.
+    pub(super) external: &'a [&'a IntentName],
+    /// Whether the intents file could be read: else no queue can be said to be left over.
+    pub(super) intents_known: bool,
+    /// The broker's queues, as `rabbitmqctl list_queues` prints them.
+    pub(super) listed: Option<&'a str>,
+}
+
+/// Looks at each node, and by the first that answers at everything else.
+pub(super) async fn check(report: &mut Report, amqp: &Amqp, checked: &Checked<'_>) {
+    let Some(inspector) = nodes(report, amqp, &checked.settings.broker).await else {
+        report.warn(
+            CHECK,
+            "permissions, exchanges and queues couldn't be looked at",
+            "Run this again once it is there.",
+        );
+        return;
+    };
+    if let Err(error) = beyond(report, &inspector, checked).await {
+        match error {
+            InspectError::Lost(_) => report.away(CHECK, error, "Run this again; the broker's log tells why."),
+            InspectError::Refused(problem) => {
+                let message = format!("{}: the broker says: {}", problem.object, problem.broker);
+                report.fail(CHECK, message, &problem.mend);
+            }
+        }
+    }
+    inspector.close().await;
+}
+
+async fn beyond(report: &mut Report, inspector: &Inspector, checked: &Checked<'_>) -> Result<(), InspectError> {
+    let survey = inspector.survey(checked.topology).await?;
+    let refused = objects::topology(report, inspector, checked, &survey).await?;
+    permissions::check(report, inspector, checked, &survey, &refused).await?;
+    objects::consumers(report, checked, &survey);
+    objects::messages(report, checked, &survey);
+    objects::unroutable(report, inspector, checked, &survey).await?;
+    if checked.intents_known { objects::orphans(report, inspector, checked).await } else { Ok(()) }
+}
+
+/// A worker needs one node; the others are there for the day on which that one isn't.
+async fn nodes(report: &mut Report, amqp: &Amqp, broker: &Broker) -> Option<Inspector> {
+    let mut first = None;
+    let mut away = Vec::new();
+    for (url, node) in amqp.url.iter().zip(&broker.urls) {
+        let place = format!("{}:{} ({})", url.host, url.port, if url.tls { "TLS" } else { "no TLS" });
+        match Inspector::open(&Broker { urls: vec![node.clone()], ..broker.clone() }).await {
+            Ok(inspector) => {
+                let who = format!("user '{}' in virtual host '{}'", url.user, url.vhost);
+                server(report, &place, &who, inspector.server().as_ref());
+                match first {
+                    None => first = Some(inspector),
+                    Some(_) => inspector.close().await,
+                }
+            }
+            Err(error @ ConnectError::Unreachable { .. }) => away.push(error),
+            Err(error) => report.fail(CHECK, error, ""),
+        }
+    }
+    for error in away {
+        match &first {
+            Some(_) => {
+                report.warn(CHECK, error, "The other nodes serve meanwhile; start it, or take it out of the list.")
+            }
+            None => report.away(CHECK, error, "Start it, or set CHATBOT_AMQP_URL to where it is."),
+        }
+    }
+    first
+}
+
+fn server(report: &mut Report, place: &str, who: &str, server: Option<&Server>) {
+    let Some(server) = server else {
+        report.warn(CHECK, format!("{place}: {who}; it doesn't say what it is"), "The worker is made for RabbitMQ.");
+        return;
+    };
+    let Server { product, version, cluster } = server;
+    let message = format!("{place}: {product} {version}, cluster '{cluster}', {who}");
+    if server.is_too_old() {
+        let (major, minor) = OLDEST;
+        report.fail(
+            CHECK,
+            message,
+            &format!("Its quorum queues can't dead-letter at least once: update to {major}.{minor}."),
+        );
+    } else if product != "RabbitMQ" {
+        report.warn(CHECK, message, "The worker is made for RabbitMQ.");
+    } else {
+        report.ok(CHECK, message);
+    }
+}

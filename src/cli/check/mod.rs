@@ -1,0 +1,84 @@
+//! `check`: what is wrong, and how to mend it.
+//!
+//! **Invariant:** one fault hides no other: whatever can be looked at is looked at, without a broker too.
+
+mod broker;
+mod local;
+mod objects;
+mod permissions;
+mod report;
+
+use std::path::PathBuf;
+
+use self::report::Report;
+use super::{Exit, Failure, Format, output, setup};
+use crate::{app, domain::IntentName};
+
+const DETAILS: &str = "\
+Look for what is wrong, from the settings to the broker's objects, and say how to mend it
+
+What needs no broker is looked at without one. Nothing is changed on the broker: a right is tried by a request that \
+the broker refuses in any case, so its log gets a channel error for each. Where a worker runs, one message that means \
+nothing is published, to see whether unroutable messages reach it.";
+
+const EXAMPLES: &str = "\
+Examples:
+  chatbot-worker check
+  chatbot-worker check --format json | jq '.[] | select(.status == \"fail\")'
+  rabbitmqctl --quiet list_queues name | chatbot-worker check --queues -
+
+Exit codes: 0 nothing fails (warnings may be there), 69 only the broker is away, 78 something else fails.";
+
+/// The command's arguments.
+#[derive(Debug, clap::Args)]
+#[command(long_about = DETAILS, after_long_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// How to print
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+    /// A file with the names of the broker's queues, a line each, as `rabbitmqctl list_queues` prints them, to find
+    /// those that are left over; - for the standard input
+    #[arg(long, value_name = "FILE")]
+    queues: Option<PathBuf>,
+}
+
+/// Checks everything and prints it.
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let listed = arguments.queues.as_deref().map(setup::read_text).transpose()?;
+    let mut report = Report::default();
+    check(&mut report, listed.as_deref())?;
+    output::print(&match arguments.format {
+        Format::Text => report.text(),
+        Format::Json => report.json(),
+    })?;
+    Ok(report.exit())
+}
+
+fn check(report: &mut Report, listed: Option<&str>) -> Result<(), Failure> {
+    let Some(settings) = local::settings(report) else { return Ok(()) };
+    let intents = local::intents(report, &settings);
+    if let Some(intents) = &intents {
+        local::model(report, intents);
+    }
+    let amqp = match app::amqp_settings(&settings) {
+        Ok(amqp) => amqp,
+        Err(error) => {
+            report.fail("settings", error, "Correct it; nothing is known of the broker before.");
+            return Ok(());
+        }
+    };
+    // Where the file has faults, what doesn't hang on it is looked at.
+    let topology = app::topology(&settings, &amqp.names, intents.iter().flat_map(|file| &file.intents));
+    let served: Vec<&IntentName> = intents.iter().flat_map(app::served).collect();
+    let external: Vec<&IntentName> = intents.iter().flat_map(app::external).collect();
+    let checked = broker::Checked {
+        settings: &amqp,
+        topology: &topology,
+        served: &served,
+        external: &external,
+        intents_known: intents.is_some(),
+        listed,
+    };
+    setup::runtime()?.block_on(broker::check(report, &settings.amqp, &checked));
+    Ok(())
+}

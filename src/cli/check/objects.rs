@@ -1,0 +1,213 @@
+//! The exchanges and queues: whether they are there and as they must be, who consumes them, and what waits in them.
+
+use super::{Report, broker::Checked};
+use crate::{
+    amqp::{
+        Names, WorkQueue,
+        inspect::{InspectError, Inspector, Survey, Unroutable},
+        settings::TopologyMode,
+        topology::Problem,
+    },
+    cli::topology::orphans as left_over,
+};
+
+/// What is missing, or other than the worker declares it. Returns what the user may not declare again.
+pub(super) async fn topology(
+    report: &mut Report,
+    inspector: &Inspector,
+    checked: &Checked<'_>,
+    survey: &Survey,
+) -> Result<Vec<Problem>, InspectError> {
+    const CHECK: &str = "topology";
+    let declares = checked.settings.topology == TopologyMode::Declare;
+    let exchanges = survey.exchanges.iter().map(|(exchange, exists)| ("exchange", &exchange.name, *exists));
+    let queues = survey.queues.iter().map(|(queue, depth)| ("queue", &queue.name, depth.is_some()));
+    let objects: Vec<_> = exchanges.chain(queues).collect();
+    let missing: Vec<String> =
+        objects.iter().filter(|(_, _, exists)| !exists).map(|(kind, name, _)| format!("{kind} '{name}'")).collect();
+    if !missing.is_empty() {
+        let exchange = checked.settings.names.exchange();
+        let message = if missing.len() == objects.len() {
+            format!("none of the {} exchanges and queues of '{exchange}' is there", objects.len())
+        } else {
+            format!("{} of {} exchanges and queues are missing: {}", missing.len(), objects.len(), missing.join(", "))
+        };
+        if declares {
+            let mend = "A worker makes them when it starts; `chatbot-worker topology declare` makes them now.";
+            report.warn(CHECK, message, mend);
+        } else {
+            let mend = "`chatbot-worker topology declare` makes them, as a user who may configure; or set \
+                        CHATBOT_AMQP_TOPOLOGY=declare.";
+            report.fail(CHECK, message, mend);
+        }
+    }
+    let (mut differing, mut refused) = (false, Vec::new());
+    let mut tell = |result: Result<(), InspectError>| match result {
+        Ok(()) => Ok(()),
+        Err(InspectError::Refused(problem)) if problem.refused => {
+            refused.push(problem);
+            Ok(())
+        }
+        Err(InspectError::Refused(problem)) => {
+            differing = true;
+            let message = format!("{}: the broker says: {}", problem.object, problem.broker);
+            report.fail(CHECK, message, &problem.mend);
+            Ok(())
+        }
+        Err(lost) => Err(lost),
+    };
+    if declares {
+        for (exchange, _) in survey.exchanges.iter().filter(|(_, exists)| *exists) {
+            tell(inspector.redeclare_exchange(exchange).await)?;
+        }
+        for (queue, _) in survey.queues.iter().filter(|(_, depth)| depth.is_some()) {
+            tell(inspector.redeclare_queue(queue).await)?;
+        }
+    }
+    if missing.is_empty() && !differing && refused.is_empty() {
+        let (exchanges, queues) = (survey.exchanges.len(), survey.queues.len());
+        let known = if declares {
+            "are there, as they must be"
+        } else {
+            "are there; whether they are as they must be, and bound, can't be told without declaring them"
+        };
+        report.ok(CHECK, format!("{exchanges} exchanges and {queues} queues {known}"));
+    }
+    Ok(refused)
+}
+
+/// Whether every work queue has somebody to work on it.
+pub(super) fn consumers(report: &mut Report, checked: &Checked<'_>, survey: &Survey) {
+    const CHECK: &str = "consumers";
+    let names = &checked.settings.names;
+    let lacks = |name: &String| survey.depth(name).is_some_and(|depth| depth.consumers == 0);
+    let mut workers = vec![names.queue(&WorkQueue::Requests), names.queue(&WorkQueue::Suspects), names.died()];
+    workers.extend(checked.served.iter().map(|&intent| names.queue(&WorkQueue::Intent(intent.clone()))));
+    workers.retain(|name| survey.depth(name).is_some());
+    let idle: Vec<String> = workers.iter().filter(|name| lacks(name)).cloned().collect();
+    if !workers.is_empty() && idle.len() == workers.len() {
+        report.warn(CHECK, "no worker consumes any queue", "Start one: `chatbot-worker`.");
+    } else if !idle.is_empty() {
+        report.warn(
+            CHECK,
+            format!("no worker consumes {}", idle.join(", ")),
+            "Start a worker whose CHATBOT_WORKER_QUEUES and intents file take them in.",
+        );
+    } else if !workers.is_empty() {
+        report.ok(CHECK, format!("each of the {} queues of workers is consumed", workers.len()));
+    }
+    for intent in checked.external {
+        let queue = names.queue(&WorkQueue::Intent((*intent).clone()));
+        if lacks(&queue) {
+            report.warn(
+                CHECK,
+                format!("no program consumes {queue}, the queue of the external intent '{intent}'"),
+                "Start the program that answers it, or give the intent a reply of its own.",
+            );
+        }
+    }
+}
+
+/// What waits, and what couldn't be answered.
+pub(super) fn messages(report: &mut Report, checked: &Checked<'_>, survey: &Survey) {
+    const CHECK: &str = "messages";
+    let names = &checked.settings.names;
+    let dead_died = Names::dead(&names.died());
+    let (mut waiting, mut retrying) = (0_u64, 0_u64);
+    for (queue, depth) in &survey.queues {
+        let Some(messages) = depth.map(|depth| depth.messages).filter(|messages| *messages > 0) else { continue };
+        if queue.name == dead_died {
+            report.warn(
+                CHECK,
+                format!("{messages} in {dead_died}: messages that no worker could even dead-letter"),
+                "Look at them, and at the workers' logs; then take them out.",
+            );
+        } else if survey.queues.iter().any(|(work, _)| Names::dead(&work.name) == queue.name) {
+            report.warn(
+                CHECK,
+                format!("{messages} in {}: what couldn't be answered", queue.name),
+                "Each says why in its headers chatbot-dead-reason and chatbot-dead-error; take them out, or publish \
+                 them again with their chatbot-routing-key.",
+            );
+        } else if names.retry_delay(&queue.name).is_some() {
+            retrying += u64::from(messages);
+        } else {
+            waiting += u64::from(messages);
+        }
+    }
+    report.ok(CHECK, format!("{waiting} wait to be worked on, {retrying} to be tried again"));
+}
+
+/// Whether a message whose routing key nobody binds is answered.
+pub(super) async fn unroutable(
+    report: &mut Report,
+    inspector: &Inspector,
+    checked: &Checked<'_>,
+    survey: &Survey,
+) -> Result<(), InspectError> {
+    const CHECK: &str = "unroutable";
+    let names = &checked.settings.names;
+    let exchange_exists =
+        survey.exchanges.iter().any(|(exchange, exists)| exchange.name == names.exchange() && *exists);
+    if !exchange_exists {
+        return Ok(());
+    }
+    if survey.depth(&names.died()).is_none_or(|depth| depth.consumers == 0) {
+        let message = format!(
+            "whether messages with a routing key that nobody binds are answered isn't known: no worker consumes {}, so \
+             it wasn't tried",
+            names.died()
+        );
+        report.warn(CHECK, message, "Start a worker, and run this again.");
+        return Ok(());
+    }
+    match inspector.unroutable(names).await {
+        Ok(Unroutable::Taken) => {
+            report.ok(
+                CHECK,
+                "messages with a routing key that nobody binds reach a worker (or a queue bound to all keys)",
+            );
+        }
+        Ok(Unroutable::Dropped) => report.warn(
+            CHECK,
+            "messages with a routing key that nobody binds are dropped, or returned where a client asks for that",
+            "`chatbot-worker topology policy` prints the command that gets them answered.",
+        ),
+        // The missing right to publish has been told.
+        Err(InspectError::Refused(problem)) if problem.refused => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+/// Queues of what is no longer configured.
+pub(super) async fn orphans(
+    report: &mut Report,
+    inspector: &Inspector,
+    checked: &Checked<'_>,
+) -> Result<(), InspectError> {
+    const CHECK: &str = "left over";
+    let orphans = left_over::candidates(&checked.settings.names, checked.topology, checked.listed);
+    let survey = inspector.survey(&orphans).await?;
+    let found = survey.queues.iter().filter_map(|(queue, depth)| Some((&queue.name, (*depth)?)));
+    let found: Vec<String> = found.map(|(name, depth)| format!("{name} (messages: {})", depth.messages)).collect();
+    if !found.is_empty() {
+        report.warn(
+            CHECK,
+            format!("queues of intents or retry delays that are no longer configured: {}", found.join(", ")),
+            "`chatbot-worker topology prune` deletes those that are empty.",
+        );
+    } else if checked.listed.is_some() {
+        report.ok(CHECK, "no queue is left of what is no longer configured");
+    } else {
+        report.ok(
+            CHECK,
+            format!(
+                "no queue is left of the built-in bot's intents; to look for others: `{} | chatbot-worker check \
+                 --queues -`",
+                left_over::LIST
+            ),
+        );
+    }
+    Ok(())
+}

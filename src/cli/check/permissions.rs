@@ -1,0 +1,100 @@
+//! What the user may do on the broker.
+
+use std::collections::BTreeMap;
+
+use super::{Report, broker::Checked};
+use crate::amqp::{
+    Names, WorkQueue,
+    inspect::{InspectError, Inspector, Right, Survey},
+    settings::TopologyMode,
+    topology::Problem,
+};
+
+const CHECK: &str = "permissions";
+
+/// Tries each right that a worker needs in its mode, and tells what is missing, all of it. `refused` is what it may not
+/// declare again of the objects that exist.
+pub(super) async fn check(
+    report: &mut Report,
+    inspector: &Inspector,
+    checked: &Checked<'_>,
+    survey: &Survey,
+    refused: &[Problem],
+) -> Result<(), InspectError> {
+    // For each kind of right: the objects, and the broker's words about the first of them.
+    let mut missing: BTreeMap<&str, (Vec<String>, String)> = BTreeMap::new();
+    let mut lacks = |action, object: String, words: &str| {
+        missing.entry(action).or_insert_with(|| (Vec::new(), words.to_owned())).0.push(object);
+    };
+    for problem in refused {
+        lacks("declare", problem.object.clone(), &problem.broker);
+    }
+    for right in needed(checked, survey) {
+        if let Some(words) = inspector.refusal(&right).await? {
+            let (action, object) = describe(&right);
+            lacks(action, object, &words);
+        }
+    }
+    if missing.is_empty() {
+        report.ok(CHECK, "the user may do all that a worker has to");
+    }
+    for (action, (objects, words)) in missing {
+        report.fail(
+            CHECK,
+            format!("the user may not {action}: {}; the broker says: {words}", listed(&objects)),
+            "`chatbot-worker topology permissions` prints the command that grants what is needed.",
+        );
+    }
+    Ok(())
+}
+
+/// What a worker has to do, but for declaring what exists.
+fn needed(checked: &Checked<'_>, survey: &Survey) -> Vec<Right> {
+    let names = &checked.settings.names;
+    let (consumes, died) = (&checked.settings.consume, names.died());
+    let published = ["".to_owned(), names.exchange().to_owned(), names.retry_exchange()];
+    let mut rights: Vec<Right> = published.into_iter().map(Right::Publish).collect();
+    let work = [WorkQueue::Requests, WorkQueue::Suspects].into_iter();
+    let work = work.chain(checked.served.iter().map(|&intent| WorkQueue::Intent(intent.clone())));
+    let work = work.filter(|queue| consumes.work(queue)).map(|queue| names.queue(&queue));
+    let mut read: Vec<String> = work.chain(consumes.died().then(|| died.clone())).collect();
+    if checked.settings.topology == TopologyMode::Declare {
+        let exchanges = survey.exchanges.iter().filter(|(_, exists)| !exists);
+        rights.extend(exchanges.map(|(exchange, _)| Right::DeclareExchange(exchange.name.clone())));
+        let queues = survey.queues.iter().filter(|(_, depth)| depth.is_none());
+        rights.extend(queues.map(|(queue, _)| Right::DeclareQueue(queue.name.clone())));
+        let bindings = checked.topology.bindings.iter();
+        rights.extend(bindings.map(|of| Right::Bind { queue: of.queue.clone(), exchange: of.exchange.clone() }));
+        // To declare a queue that dead-letters takes the right to read it, and to publish to where its dead letters go.
+        rights.push(Right::Publish(died));
+        let queues = || checked.topology.queues.iter().map(|queue| &queue.name);
+        let is_dead = |name: &String| queues().any(|work| Names::dead(work) == *name);
+        read.extend(queues().filter(|name| !is_dead(name)).cloned());
+    }
+    read.sort();
+    read.dedup();
+    rights.extend(read.into_iter().map(Right::Consume));
+    rights
+}
+
+/// Some of the objects: more would tell no more, since permissions are by pattern.
+fn listed(objects: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let more = objects.len().saturating_sub(SHOWN);
+    let shown = objects.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
+}
+
+/// What the user may not do, and to what.
+fn describe(right: &Right) -> (&'static str, String) {
+    match right {
+        Right::Publish(exchange) if exchange.is_empty() => {
+            ("publish", "default exchange (amq.default), which replies and dead letters take".to_owned())
+        }
+        Right::Publish(exchange) => ("publish", format!("exchange '{exchange}'")),
+        Right::Consume(queue) => ("read", format!("queue '{queue}'")),
+        Right::DeclareQueue(queue) => ("declare", format!("queue '{queue}'")),
+        Right::DeclareExchange(exchange) => ("declare", format!("exchange '{exchange}'")),
+        Right::Bind { queue, exchange } => ("bind", format!("queue '{queue}' to exchange '{exchange}'")),
+    }
+}

@@ -1,0 +1,126 @@
+//! `topology`: the exchanges and queues, for whoever administers the broker.
+
+mod declare;
+mod delete;
+pub(super) mod orphans;
+mod permissions;
+mod policy;
+mod prune;
+mod rabbitmqctl;
+mod show;
+
+use clap::Subcommand;
+
+use super::{Exit, Failure, output, setup};
+use crate::{
+    amqp::{
+        Names, Settings as AmqpSettings,
+        connection::ConnectError,
+        inspect::{InspectError, Inspector},
+        topology::{Topology, TopologyError},
+    },
+    app::{self, settings::Settings},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  chatbot-worker topology                       what there is, and what it holds
+  chatbot-worker topology declare               make what is missing; as often as you like
+  chatbot-worker topology permissions           what to grant to the worker and to its clients
+  chatbot-worker topology policy                what to run so that no message is lost for its routing key
+  chatbot-worker topology delete                what `delete --yes` would delete
+
+The names begin with CHATBOT_AMQP_EXCHANGE; intents and retry delays are those of the settings and the intents file.
+Exit codes: 0 done, 1 refused (see the message), 64 nothing done for want of --yes, 69 the broker is away, 77 the broker
+refuses the user, 78 the settings, the intents or the broker's objects aren't as they must be.";
+
+/// The command's arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the exchanges and queues, whether they exist and what they hold (the default)
+    Show,
+    /// Make what is missing, and say what is other than it must be
+    Declare,
+    /// Delete all exchanges and queues of these settings
+    Delete(delete::Arguments),
+    /// Delete the queues of intents and retry delays that are no longer configured
+    Prune(prune::Arguments),
+    /// Print the commands that set the broker's policies
+    Policy,
+    /// Print the commands that grant the permissions that are needed, and no more
+    Permissions(permissions::Arguments),
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    match arguments.command.as_ref().unwrap_or(&Command::Show) {
+        Command::Show => show::run(),
+        Command::Declare => declare::run(),
+        Command::Delete(arguments) => delete::run(arguments),
+        Command::Prune(arguments) => prune::run(arguments),
+        Command::Policy => policy::run(),
+        Command::Permissions(arguments) => permissions::run(arguments),
+    }
+}
+
+/// What the settings and the intents file say of the broker.
+struct Configured {
+    amqp: AmqpSettings,
+    topology: Topology,
+}
+
+impl Configured {
+    fn load() -> Result<Self, Failure> {
+        let settings = setup::settings()?.settings;
+        let intents = setup::intents(&settings)?.file;
+        let amqp = app::amqp_settings(&settings).map_err(|error| Failure::new(Exit::Config, error))?;
+        let topology = app::topology(&settings, &amqp.names, &intents.intents);
+        Ok(Self { amqp, topology })
+    }
+
+    fn names(&self) -> &Names {
+        &self.amqp.names
+    }
+
+    async fn connect(&self) -> Result<Inspector, Failure> {
+        Inspector::open(&self.amqp.broker).await.map_err(connect_failure)
+    }
+}
+
+/// The names alone, for commands that need neither a broker nor what leads to it.
+fn names(settings: &Settings) -> Result<Names, Failure> {
+    Names::new(settings.amqp.exchange.as_str()).map_err(|error| Failure::new(Exit::Config, error))
+}
+
+/// Each exit code is the one with which a worker would end, or wait.
+fn connect_failure(error: ConnectError) -> Failure {
+    let exit = match error {
+        ConnectError::Credentials { .. } => Exit::Refused,
+        ConnectError::VirtualHost { .. } => Exit::Config,
+        ConnectError::Unreachable { .. } => Exit::Unavailable,
+    };
+    Failure::new(exit, error)
+}
+
+fn inspect_failure(error: InspectError) -> Failure {
+    match error {
+        InspectError::Refused(problem) => topology_failure(TopologyError::Problems(vec![problem])),
+        InspectError::Lost(_) => Failure::new(Exit::Unavailable, error),
+    }
+}
+
+fn topology_failure(error: TopologyError) -> Failure {
+    let exit = match &error {
+        TopologyError::Problems(problems) if problems.iter().any(|problem| problem.refused) => Exit::Refused,
+        TopologyError::Problems(_) => Exit::Config,
+        TopologyError::Lost(_) => Exit::Unavailable,
+    };
+    Failure::new(exit, output::printable(&error.to_string()))
+}

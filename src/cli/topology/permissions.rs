@@ -1,0 +1,116 @@
+//! `topology permissions`: what to grant, and no more.
+
+use super::{Exit, Failure, names, output, rabbitmqctl::set_permissions};
+use crate::{
+    amqp::{Names, permissions::Permissions, settings::TopologyMode},
+    app::{self, settings::Topology},
+    cli::setup,
+    domain::IntentName,
+};
+
+const DETAILS: &str = "\
+Print the commands that grant the permissions that are needed, and no more
+
+The worker's are those that its mode needs (CHATBOT_AMQP_TOPOLOGY): `declare` has to configure, `verify` has not, and \
+then `chatbot-worker topology declare` is run by an administrator. The users have to exist: `rabbitmqctl add_user \
+NAME`. Each command replaces what the user may do in the virtual host.";
+
+/// The command's arguments.
+#[derive(Debug, clap::Args)]
+#[command(long_about = DETAILS)]
+pub(super) struct Arguments {
+    /// The worker's user; that of CHATBOT_AMQP_URL where it is left out, unless that is guest
+    #[arg(long, value_name = "USER")]
+    worker: Option<String>,
+    /// The user with which clients publish their requests
+    #[arg(long, value_name = "USER", default_value = "CLIENT")]
+    client: String,
+    /// The user of the program that answers external intents
+    #[arg(long, value_name = "USER", default_value = "PROGRAM")]
+    external: String,
+}
+
+/// Prints the commands.
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let settings = setup::settings()?.settings;
+    let intents = setup::intents(&settings)?.file;
+    let url = settings.amqp.url.iter().next();
+    // guest administers the broker: whoever pasted these into a shell would lock themselves out.
+    let configured = url.map(|url| url.user.as_str()).filter(|user| *user != "guest");
+    let worker = arguments.worker.as_deref().or(configured).unwrap_or("WORKER");
+    let external: Vec<&IntentName> = app::external(&intents).collect();
+    let mode = match settings.amqp.topology {
+        Topology::Declare => TopologyMode::Declare,
+        Topology::Verify => TopologyMode::Verify,
+    };
+    let users = Users {
+        vhost: url.map_or("/", |url| url.vhost.as_str()),
+        worker,
+        client: &arguments.client,
+        program: &arguments.external,
+    };
+    output::print(&text(&names(&settings)?, mode, &external, &users))?;
+    Ok(Exit::Ok)
+}
+
+struct Users<'a> {
+    vhost: &'a str,
+    worker: &'a str,
+    client: &'a str,
+    program: &'a str,
+}
+
+fn text(names: &Names, mode: TopologyMode, external: &[&IntentName], users: &Users<'_>) -> String {
+    let Users { vhost, worker, client, program } = users;
+    let worker_in = |mode| set_permissions(vhost, worker, &Permissions::worker(names, mode));
+    let (name, other, other_name) = match mode {
+        TopologyMode::Declare => ("declare", TopologyMode::Verify, "verify"),
+        TopologyMode::Verify => ("verify", TopologyMode::Declare, "declare"),
+    };
+    let mut text = format!(
+        "\
+# A worker with CHATBOT_AMQP_TOPOLOGY={name}, as it is set. It publishes replies through the default exchange, which
+# RabbitMQ calls amq.default: with that it may publish into every queue of the virtual host, so give it one of its own.
+{}
+
+# The same with CHATBOT_AMQP_TOPOLOGY={other_name}:
+# {}
+
+# A client: it publishes requests, and gets its answers in an exclusive queue that the broker names. With direct
+# reply-to it needs to write only.
+{}
+",
+        worker_in(mode),
+        worker_in(other),
+        set_permissions(vhost, client, &Permissions::client(names)),
+    );
+    for intent in external {
+        text.push_str(&format!(
+            "\n# The program that answers '{intent}'. For one user with several, join the expressions by |.\n{}\n",
+            set_permissions(vhost, program, &Permissions::external(names, intent))
+        ));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may")]
+
+    use super::*;
+
+    #[test]
+    fn the_commands_to_run_are_for_the_mode_that_is_set() {
+        let (names, intent) = (Names::new("chatbot").unwrap(), IntentName::new("returns").unwrap());
+        let users = Users { vhost: "/", worker: "w", client: "c", program: "p" };
+        let text = text(&names, TopologyMode::Verify, &[&intent], &users);
+        let commands: Vec<&str> = text.lines().filter(|line| line.starts_with("rabbitmqctl")).collect();
+        let worker = concat!(
+            r"rabbitmqctl set_permissions --vhost '/' 'w' '' '^(amq\.default|chatbot(\.retry)?)$' ",
+            r"'^chatbot\.(died|requests|suspects|intent\.[A-Za-z0-9_-]+)$'"
+        );
+        let client = r"rabbitmqctl set_permissions --vhost '/' 'c' '^amq\.gen-.+$' '^chatbot$' '^amq\.gen-.+$'";
+        let program = r"rabbitmqctl set_permissions --vhost '/' 'p' '' '^amq\.default$' '^chatbot\.intent\.returns$'";
+        assert_eq!(commands, [worker, client, program]);
+    }
+}

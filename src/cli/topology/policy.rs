@@ -1,0 +1,68 @@
+//! `topology policy`: the policies that an administrator sets.
+
+use super::{Exit, Failure, names, output, rabbitmqctl::set_policy};
+use crate::{
+    amqp::{Names, permissions::escape},
+    cli::setup,
+};
+
+/// Prints the commands. Lines that begin with `rabbitmqctl` are to be run as they are.
+pub(super) fn run() -> Result<Exit, Failure> {
+    let settings = setup::settings()?.settings;
+    let names = names(&settings)?;
+    let vhost = settings.amqp.url.iter().next().map_or("/", |url| url.vhost.as_str());
+    output::print(&text(&names, vhost))?;
+    Ok(Exit::Ok)
+}
+
+fn text(names: &Names, vhost: &str) -> String {
+    let (exchange, died) = (escape(names.exchange()), names.died());
+    let alternate = format!(r#"{{"alternate-exchange":"{died}"}}"#);
+    let unroutable = set_policy(vhost, "exchanges", &names.unroutable_policy(), &format!("^{exchange}$"), &alternate);
+    let policy = |what: &str, pattern: &str, definition: &str| {
+        set_policy(vhost, "queues", &format!("{}-{what}", names.exchange()), pattern, definition)
+    };
+    let dead = policy("dead", &format!(r"^{exchange}\..+\.dead$"), r#"{"message-ttl":2592000000}"#);
+    let length = policy("length", &format!(r"^{exchange}\.requests$"), r#"{"max-length":100000}"#);
+    format!(
+        "\
+# A message whose routing key nobody binds is dropped by the broker, or returned to a client that asked for that by
+# `mandatory`. With this policy a worker gets it, and the client is answered `unroutable`.
+{unroutable}
+
+# What follows is optional; each command stands behind a `# `.
+
+# Dead letters are kept for ever. To drop them after 30 days (in milliseconds; RabbitMQ 3.10 or newer):
+# {dead}
+
+# A limit on how many requests may wait. Mind that
+# - the queues refuse what is too much (reject-publish): the broker nacks it, so a client that doesn't wait for
+#   publisher confirms loses it, and one that does has to try again;
+# - a retry that expires into a full queue waits until there is room, and then for minutes more;
+# - the queues dead-letter at least once: dead letters that can't be handed on stay in a queue and count.
+# Prefer an expiration on each request, or CHATBOT_WORKER_DEFAULT_TTL: what waited too long is answered
+# `deadline_exceeded`. And never set `overflow` or `dead-letter-*` by a policy: the queues' own arguments win.
+# {length}
+"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may")]
+
+    use super::*;
+
+    #[test]
+    fn one_command_is_to_be_run_and_it_sets_the_alternate_exchange() {
+        let text = text(&Names::new("chatbot").unwrap(), "it's");
+        let commands: Vec<&str> = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+        let expected = concat!(
+            r"rabbitmqctl set_policy --vhost 'it'\''s' --apply-to exchanges chatbot-unroutable ",
+            r#"'^chatbot$' '{"alternate-exchange":"chatbot.died"}'"#
+        );
+        assert_eq!(commands, [expected]);
+        let optional = text.lines().filter(|line| line.starts_with("# rabbitmqctl"));
+        assert!(optional.clone().count() == 2 && optional.clone().all(|line| !line.contains("alternate-exchange")));
+    }
+}

@@ -1,0 +1,73 @@
+//! `topology show`: a table of what there is.
+
+use super::{Configured, Exit, Failure, inspect_failure, output};
+use crate::{
+    amqp::{
+        inspect::{Inspector, Survey},
+        topology::{Exchange, Queue, Topology},
+    },
+    cli::setup,
+};
+
+/// Prints the table; without a broker it tells only what there should be.
+pub(super) fn run() -> Result<Exit, Failure> {
+    let configured = Configured::load()?;
+    let topology = &configured.topology;
+    setup::runtime()?.block_on(async {
+        let rows = match Inspector::open(&configured.amqp.broker).await {
+            Ok(inspector) => {
+                let survey = inspector.survey(topology).await.map_err(inspect_failure)?;
+                inspector.close().await;
+                output::table(&with_broker(topology, &survey))
+            }
+            Err(error) => {
+                output::tell(&format!("note: what exists isn't known: {error}\n"));
+                output::table(&without_broker(topology))
+            }
+        };
+        output::print(&rows)?;
+        Ok(Exit::Ok)
+    })
+}
+
+fn without_broker(topology: &Topology) -> Vec<[String; 4]> {
+    let mut rows = vec![["KIND", "NAME", "BINDING", "PURPOSE"].map(str::to_owned)];
+    rows.extend(
+        topology.exchanges.iter().map(|exchange| {
+            [exchange_kind(exchange), exchange.name.clone(), String::new(), exchange.purpose.to_owned()]
+        }),
+    );
+    rows.extend(
+        topology
+            .queues
+            .iter()
+            .map(|queue| ["queue".to_owned(), queue.name.clone(), bindings(topology, queue), queue.purpose.to_owned()]),
+    );
+    rows
+}
+
+fn with_broker(topology: &Topology, survey: &Survey) -> Vec<[String; 7]> {
+    let mut rows = vec![["KIND", "NAME", "STATE", "MESSAGES", "CONSUMERS", "BINDING", "PURPOSE"].map(str::to_owned)];
+    let state = |exists| if exists { "exists" } else { "MISSING" }.to_owned();
+    for (exchange, exists) in &survey.exchanges {
+        let (kind, name, purpose) = (exchange_kind(exchange), exchange.name.clone(), exchange.purpose.to_owned());
+        rows.push([kind, name, state(*exists), String::new(), String::new(), String::new(), purpose]);
+    }
+    for (queue, depth) in &survey.queues {
+        let (messages, consumers) =
+            depth.map(|depth| (depth.messages.to_string(), depth.consumers.to_string())).unwrap_or_default();
+        let (name, purpose) = (queue.name.clone(), queue.purpose.to_owned());
+        let kind = "queue".to_owned();
+        rows.push([kind, name, state(depth.is_some()), messages, consumers, bindings(topology, queue), purpose]);
+    }
+    rows
+}
+
+fn exchange_kind(exchange: &Exchange) -> String {
+    format!("{} exchange", exchange.kind_name())
+}
+
+fn bindings(topology: &Topology, queue: &Queue) -> String {
+    let bindings = topology.bindings.iter().filter(|binding| binding.queue == queue.name);
+    bindings.map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
