@@ -43,8 +43,8 @@ def on_request(channel, method, properties, body):
         request = read(properties, body)
         text, locale = answer(request["body"])
     except (ValueError, LookupError):
-        # Not a requeue, which would come back at once, for ever: the broker dead-letters it, a worker finds it there,
-        # tells the client `handler_failed`, and keeps the message in chatbot.intent.order_status.dead.
+        # Not a requeue, which would come back at once, for ever. The broker hands a rejected message to the workers:
+        # they tell the client `handler_failed` and keep the message in the dead-letter queue of its first queue.
         channel.basic_reject(method.delivery_tag, requeue=False)
         return
     classification = json.loads((properties.headers or {}).get("chatbot-classification", "{}"))
