@@ -98,6 +98,7 @@ impl Use {
 /// A connection to the broker.
 pub struct Link {
     connection: Connection,
+    step_limit: Duration,
     state: watch::Receiver<State>,
     mended: Arc<Mended>,
     _events: AbortOnDropHandle<()>,
@@ -176,6 +177,11 @@ impl Link {
         self.connection.create_channel().await
     }
 
+    /// How long one step, such as a declaration, may take: a node that is cut off from its cluster can leave one hanging.
+    pub fn step_limit(&self) -> Duration {
+        self.step_limit
+    }
+
     /// What was mended of deliveries on this connection.
     pub(crate) fn mended(&self) -> &Arc<Mended> {
         &self.mended
@@ -249,7 +255,13 @@ async fn connect(url: &AMQPUri, broker: &Broker, name: &str, purpose: Use) -> Re
     let (sender, state) = watch::channel(State { blocked: false, unblocked_at: None, ended: None, hard_error: false });
     let events = connection.events_listener();
     let listener = tokio::spawn(listen(events, sender));
-    Ok(Link { connection, state, mended, _events: AbortOnDropHandle::new(listener) })
+    Ok(Link {
+        connection,
+        step_limit: broker.connect_timeout,
+        state,
+        mended,
+        _events: AbortOnDropHandle::new(listener),
+    })
 }
 
 async fn listen(events: impl Stream<Item = Event>, state: watch::Sender<State>) {
@@ -302,7 +314,24 @@ fn describe(url: &AMQPUri, error: &lapin::Error) -> ConnectError {
             _ => {}
         }
     }
-    ConnectError::Unreachable { node: node(url), reason: error.to_string() }
+    ConnectError::Unreachable { node: node(url), reason: format!("{error}{}", hint(error)) }
+}
+
+/// What to do about an error whose own words don't tell.
+fn hint(error: &lapin::Error) -> &'static str {
+    if matches!(error.kind(), ErrorKind::ParsingError(_)) {
+        return "; what answers there doesn't speak plain AMQP: a broker's TLS port takes amqps://";
+    }
+    let text = error.to_string();
+    if text.contains("UnknownIssuer") {
+        "; set CHATBOT_AMQP_TLS_CA_PATH to the certificate of the authority that signed the broker's"
+    } else if text.contains("received fatal alert") {
+        "; the broker refuses this client's certificate, or the lack of one: see CHATBOT_AMQP_TLS_CERT_PATH"
+    } else if text.contains("received corrupt message") {
+        "; what answers there doesn't speak TLS: a broker's plain port takes amqp://"
+    } else {
+        ""
+    }
 }
 
 /// A node as an operator knows it, without user and password.

@@ -292,8 +292,12 @@ impl Received {
     }
 }
 
-/// Takes away what couldn't be read, and says what it was.
+/// Takes away what couldn't be read, and says what it was. Of most messages that is nothing, and nothing is copied.
 fn clean(properties: &mut BasicProperties, blemishes: &[Blemish]) -> Option<String> {
+    let headers_size = properties.headers().as_ref().map_or(0, table_size);
+    if blemishes.is_empty() && headers_size <= MAX_HEADERS {
+        return None;
+    }
     let mut complaints: Vec<Cow<'static, str>> = Vec::new();
     let mut without_headers = false;
     let kept = std::mem::take(properties);
@@ -331,15 +335,12 @@ fn clean(properties: &mut BasicProperties, blemishes: &[Blemish]) -> Option<Stri
         without_headers = true;
         complaints.push("the headers are nested too deep".into());
     }
-    if let Some(headers) = kept.headers() {
-        let size: usize = headers.inner().iter().map(|(name, value)| 2 + name.as_str().len() + size_of(value)).sum();
-        if size > MAX_HEADERS {
-            without_headers = true;
-            complaints.push(format!("the headers have {size} bytes, more than the {MAX_HEADERS} allowed").into());
-        }
-        if !without_headers {
-            to = to.with_headers(headers.clone());
-        }
+    if headers_size > MAX_HEADERS {
+        without_headers = true;
+        complaints.push(format!("the headers have {headers_size} bytes, more than the {MAX_HEADERS} allowed").into());
+    }
+    if let (false, Some(headers)) = (without_headers, kept.headers()) {
+        to = to.with_headers(headers.clone());
     }
     if let Some(mode) = kept.delivery_mode() {
         to = to.with_delivery_mode(*mode);
@@ -366,11 +367,14 @@ fn size_of(value: &AMQPValue) -> usize {
         AMQPValue::LongString(text) => 4 + text.len(),
         AMQPValue::ByteArray(bytes) => 4 + bytes.len(),
         AMQPValue::FieldArray(items) => 4 + items.as_slice().iter().map(|item| 1 + size_of(item)).sum::<usize>(),
-        AMQPValue::FieldTable(table) => {
-            4 + table.inner().iter().map(|(name, value)| 2 + name.as_str().len() + size_of(value)).sum::<usize>()
-        }
+        AMQPValue::FieldTable(table) => 4 + table_size(table),
         AMQPValue::Void => 0,
     }
+}
+
+/// A table's size on the wire, in bytes, without its length.
+fn table_size(table: &FieldTable) -> usize {
+    table.inner().iter().map(|(name, value)| 2 + name.as_str().len() + size_of(value)).sum()
 }
 
 /// Whether a client's header is handed on. `CC` and `BCC` deliver into further queues, also when a message comes back

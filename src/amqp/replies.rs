@@ -26,6 +26,9 @@ const REFUSED_DELAYS: [Duration; 2] = [Duration::from_millis(50), Duration::from
 /// How often a connection is opened again for one reply, where no address is known to be at fault.
 const REOPENS: usize = 3;
 
+/// How long to wait for a connection's error after that of a publish on it.
+const CAUSE_WAIT: Duration = Duration::from_secs(1);
+
 /// Why a reply didn't arrive.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReplyError {
@@ -134,7 +137,7 @@ impl Replies {
             match publisher.publish(message).await {
                 Err(PublishError::Lost(why)) => {
                     // The confirm's error can come before the connection's; the connection's tells whose fault it was.
-                    let _ = tokio::time::timeout(self.broker.connect_timeout, publisher.link().ended()).await;
+                    let _ = tokio::time::timeout(CAUSE_WAIT, publisher.link().ended()).await;
                     if publisher.link().was_at_fault() {
                         return Err(ReplyError::BadAddress(why));
                     }

@@ -127,12 +127,16 @@ impl Session {
             tokio::try_join!(Link::open(broker, &consume, Use::Consume), Link::open(broker, &forward, Use::Forward))?;
         shared.topology.apply(&forwarding_link, settings.topology).await?;
         let replies = Replies::open(broker, &reply).await.map_err(StartError::Lost)?;
-        let forwards = Publisher::open(forwarding_link, broker.confirm_timeout)
+        let forwards = timeout(broker.connect_timeout, Publisher::open(forwarding_link, broker.confirm_timeout))
             .await
+            .map_err(|_| too_slow("open a channel", broker.connect_timeout))?
             .map_err(|error| StartError::Lost(error.to_string()))?;
         let consuming = try_join_all(queues(&shared).into_iter().map(|(queue, name, prefetch)| {
             let consuming = consume_queue(&consuming_link, queue, name, prefetch);
-            async { timeout(broker.connect_timeout, consuming).await.map_err(|_| too_slow(broker.connect_timeout))? }
+            async {
+                let started = timeout(broker.connect_timeout, consuming).await;
+                started.map_err(|_| too_slow("start a consumer", broker.connect_timeout))?
+            }
         }))
         .await?;
         let settler = Settler {
@@ -200,12 +204,11 @@ impl Session {
         } else {
             draining.cancel();
             let grace = Instant::now() + shared.settings.shutdown_grace;
-            let step = shared.settings.broker.connect_timeout;
-            for (channel, tag) in cancels {
-                let _ = timeout(step, channel.basic_cancel(tag, Default::default())).await;
-            }
             tasks.close();
             let drained = async {
+                for (channel, tag) in cancels {
+                    let _ = channel.basic_cancel(tag, Default::default()).await;
+                }
                 loops.wait().await;
                 tasks.wait().await;
             };
@@ -267,8 +270,8 @@ async fn consume_queue(
     Ok(Consuming { queue, name, channel, consumer })
 }
 
-fn too_slow(limit: Duration) -> StartError {
-    StartError::Lost(format!("the broker didn't start a consumer within {limit:?}"))
+fn too_slow(what: &str, limit: Duration) -> StartError {
+    StartError::Lost(format!("the broker didn't {what} within {limit:?}"))
 }
 
 /// Starts a task for each delivery of one queue, until the consumer is cancelled. What came and isn't started when the

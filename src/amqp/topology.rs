@@ -11,6 +11,7 @@ use lapin::{
     protocol::{AMQPErrorKind, AMQPSoftError},
     types::{AMQPValue, FieldTable, ShortString},
 };
+use tokio::time::timeout;
 
 use super::{Names, WorkQueue, connection::Link, names, settings::TopologyMode};
 use crate::domain::IntentName;
@@ -185,47 +186,61 @@ impl Topology {
     /// # Errors
     /// All [`Problem`]s at once, or that the connection was lost.
     pub async fn apply(&self, link: &Link, mode: TopologyMode) -> Result<(), TopologyError> {
-        let mut found = Vec::new();
-        let mut channel = open(link).await?;
+        let mut declaring = Declaring { link, channel: open(link).await?, found: Vec::new() };
         let passive = mode == TopologyMode::Verify;
         for exchange in &self.exchanges {
-            let result = declare_exchange(&channel, exchange, passive).await;
-            note(link, &mut channel, &mut found, &format!("exchange '{}'", exchange.name), result).await?;
+            let channel = declaring.channel.clone();
+            let object = format!("exchange '{}'", exchange.name);
+            declaring.step(object, declare_exchange(&channel, exchange, passive)).await?;
         }
         for queue in &self.queues {
-            let result = declare_queue(&channel, queue, passive).await;
-            note(link, &mut channel, &mut found, &format!("queue '{}'", queue.name), result).await?;
+            let channel = declaring.channel.clone();
+            declaring.step(format!("queue '{}'", queue.name), declare_queue(&channel, queue, passive)).await?;
         }
         // Of bindings AMQP can prove nothing; and one to an object that isn't there would only repeat what is known.
-        if !passive && found.is_empty() {
+        if !passive && declaring.found.is_empty() {
             for binding in &self.bindings {
-                let result = bind(&channel, binding).await;
+                let channel = declaring.channel.clone();
                 let object = format!("binding of queue '{}' to exchange '{}'", binding.queue, binding.exchange);
-                note(link, &mut channel, &mut found, &object, result).await?;
+                declaring.step(object, bind(&channel, binding)).await?;
             }
         }
-        let _ = channel.close(200, short("")).await;
-        if found.is_empty() { Ok(()) } else { Err(TopologyError::Problems(found)) }
+        let _ = declaring.channel.close(200, short("")).await;
+        if declaring.found.is_empty() { Ok(()) } else { Err(TopologyError::Problems(declaring.found)) }
     }
 }
 
 async fn open(link: &Link) -> Result<Channel, TopologyError> {
-    link.channel().await.map_err(|error| TopologyError::Lost(error.to_string()))
+    timeout(link.step_limit(), link.channel())
+        .await
+        .map_err(|_| TopologyError::Lost(format!("no channel within {:?}", link.step_limit())))?
+        .map_err(|error| TopologyError::Lost(error.to_string()))
 }
 
-/// Turns a refusal into a problem and goes on with a new channel, because a refusal closes the old one.
-async fn note(
-    link: &Link,
-    channel: &mut Channel,
-    found: &mut Vec<Problem>,
-    object: &str,
-    result: Result<(), lapin::Error>,
-) -> Result<(), TopologyError> {
-    let Err(error) = result else { return Ok(()) };
-    let Some(problem) = problem(object, &error) else { return Err(TopologyError::Lost(error.to_string())) };
-    found.push(problem);
-    *channel = open(link).await?;
-    Ok(())
+/// A topology on its way to the broker.
+struct Declaring<'a> {
+    link: &'a Link,
+    channel: Channel,
+    found: Vec<Problem>,
+}
+
+impl Declaring<'_> {
+    /// Does one step. A refusal is noted, and the next step goes on with a new channel, because it closes the old one.
+    async fn step(
+        &mut self,
+        object: String,
+        work: impl Future<Output = Result<(), lapin::Error>>,
+    ) -> Result<(), TopologyError> {
+        let limit = self.link.step_limit();
+        let Ok(result) = timeout(limit, work).await else {
+            return Err(TopologyError::Lost(format!("{object}: no answer within {limit:?}")));
+        };
+        let Err(error) = result else { return Ok(()) };
+        let Some(problem) = problem(&object, &error) else { return Err(TopologyError::Lost(error.to_string())) };
+        self.found.push(problem);
+        self.channel = open(self.link).await?;
+        Ok(())
+    }
 }
 
 /// What a refusal means; none where it is no refusal.

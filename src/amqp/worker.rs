@@ -3,7 +3,7 @@
 //! **Invariant:** a broker that is away is waited for, for ever; what the broker refuses at the first start ends the
 //! worker with a reason. Told once a change, not once a try.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::{
@@ -23,6 +23,9 @@ use super::{
 const MAX_BACKOFF: Duration = Duration::from_millis(800);
 /// A session that lived so long was a good one: the next pause is short again.
 const GOOD_SESSION: Duration = Duration::from_secs(5);
+
+/// So many reasons are told between two sessions: each once, as two that take turns would else fill the log.
+const MAX_TOLD: usize = 16;
 
 /// Why a worker can't work at all.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -57,7 +60,7 @@ impl Worker {
     /// # Errors
     /// [`Fatal`], only before the first session.
     pub async fn run(self, shutdown: CancellationToken) -> Result<Ended, Fatal> {
-        let mut told = String::new();
+        let mut told: HashSet<String> = HashSet::new();
         let mut backoff = pauses();
         let mut sessions = 0_u64;
         loop {
@@ -105,9 +108,9 @@ impl Worker {
                     Err(error) => error.to_string(),
                 },
             };
-            if reason != told {
+            if !told.contains(&reason) && told.len() < MAX_TOLD {
                 tracing::warn!(reason, "no session with the broker; trying again until there is one");
-                told = reason;
+                told.insert(reason);
             }
             tokio::select! {
                 () = sleep(backoff.next().unwrap_or(MAX_BACKOFF)) => {}

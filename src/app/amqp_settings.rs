@@ -2,21 +2,45 @@
 
 use std::path::{Path, PathBuf};
 
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use secrecy::ExposeSecret;
 
 use super::{BuildError, settings};
-use crate::amqp::{
-    AmqpAddress, Names, Settings, WorkQueue,
-    settings::{Broker, Consume, Consumed, Tls, TopologyMode},
+use crate::{
+    amqp::{
+        AmqpAddress, Names, Settings, WorkQueue,
+        settings::{Broker, Consume, Consumed, Tls, TopologyMode},
+    },
+    config::types::FilePath,
 };
 
-/// A file for TLS that can't be read.
+/// A file for TLS that can't be used.
 #[derive(Debug, thiserror::Error)]
-#[error("{variable}: {} can't be read: {error}", path.display())]
-pub struct TlsFileError {
-    variable: &'static str,
-    path: PathBuf,
-    error: std::io::Error,
+pub enum TlsFileError {
+    /// It can't be read.
+    #[error("{variable}: {} can't be read: {error}", path.display())]
+    Unreadable {
+        /// The setting.
+        variable: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        error: std::io::Error,
+    },
+    /// It doesn't hold what it should.
+    #[error(
+        "{variable}: {} holds no {what} in PEM; it has to begin with -----BEGIN {}-----",
+        path.display(),
+        what.to_uppercase()
+    )]
+    Lacks {
+        /// The setting.
+        variable: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What it should hold.
+        what: &'static str,
+    },
 }
 
 /// The plain settings of the AMQP side.
@@ -69,13 +93,13 @@ pub fn broker(amqp: &settings::Amqp) -> Result<Broker, BuildError> {
         };
         address.into_uri()
     });
-    let file = |variable, path: &Option<crate::config::types::FilePath>| {
-        path.as_ref().map(|path| read(variable, path.as_path())).transpose()
+    let file = |variable, path: &Option<FilePath>, what, holds| {
+        path.as_ref().map(|path| read(variable, path.as_path(), what, holds)).transpose()
     };
     let tls = Tls {
-        ca: file("CHATBOT_AMQP_TLS_CA_PATH", &amqp.tls_ca_path)?,
-        certificate: file("CHATBOT_AMQP_TLS_CERT_PATH", &amqp.tls_cert_path)?,
-        key: file("CHATBOT_AMQP_TLS_KEY_PATH", &amqp.tls_key_path)?,
+        ca: file("CHATBOT_AMQP_TLS_CA_PATH", &amqp.tls_ca_path, "certificate", holds_certificate)?,
+        certificate: file("CHATBOT_AMQP_TLS_CERT_PATH", &amqp.tls_cert_path, "certificate", holds_certificate)?,
+        key: file("CHATBOT_AMQP_TLS_KEY_PATH", &amqp.tls_key_path, "private key", holds_key)?,
     };
     Ok(Broker {
         urls: urls.collect::<Result<_, _>>()?,
@@ -105,6 +129,24 @@ fn worker_name() -> String {
     format!("{}-{}", host.as_deref().map_or("worker", str::trim), std::process::id())
 }
 
-fn read(variable: &'static str, path: &Path) -> Result<String, TlsFileError> {
-    std::fs::read_to_string(path).map_err(|error| TlsFileError { variable, path: path.to_owned(), error })
+fn read(
+    variable: &'static str,
+    path: &Path,
+    what: &'static str,
+    holds: fn(&[u8]) -> bool,
+) -> Result<String, TlsFileError> {
+    let text = std::fs::read_to_string(path).map_err(|error| TlsFileError::Unreadable {
+        variable,
+        path: path.to_owned(),
+        error,
+    })?;
+    if holds(text.as_bytes()) { Ok(text) } else { Err(TlsFileError::Lacks { variable, path: path.to_owned(), what }) }
+}
+
+fn holds_certificate(pem: &[u8]) -> bool {
+    CertificateDer::from_pem_slice(pem).is_ok()
+}
+
+fn holds_key(pem: &[u8]) -> bool {
+    PrivateKeyDer::from_pem_slice(pem).is_ok()
 }

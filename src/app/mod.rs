@@ -12,7 +12,7 @@ pub use self::amqp_settings::{TlsFileError, amqp_settings, broker};
 use crate::{
     amqp::{InvalidAmqpUrl, Names, Worker, session::Shared, topology::Topology},
     app::{
-        intents::{BUILT_IN, Checked, Faults, HandlerDefinition, IntentDefinition, IntentsFile},
+        intents::{BUILT_IN, Checked, Faults, HandlerDefinition, IntentsFile},
         settings::Settings,
     },
     domain::{IntentName, InvalidName},
@@ -76,12 +76,16 @@ pub fn train(intents: &IntentsFile) -> Result<EmbeddedModel, TrainError> {
 }
 
 /// What the broker must have for these settings and intents.
-pub fn topology<'a>(
+pub fn topology(settings: &Settings, names: &Names, intents: &IntentsFile) -> Topology {
+    topology_of(settings, names, intents.intents.iter().map(|intent| &intent.name))
+}
+
+/// The same for some intents, or none.
+pub fn topology_of<'a>(
     settings: &Settings,
     names: &Names,
-    intents: impl IntoIterator<Item = &'a IntentDefinition>,
+    intents: impl IntoIterator<Item = &'a IntentName>,
 ) -> Topology {
-    let intents: Vec<&IntentName> = intents.into_iter().map(|intent| &intent.name).collect();
     let delays: Vec<_> = settings.retry.delays.iter().collect();
     Topology::new(names, intents, &delays)
 }
@@ -131,7 +135,7 @@ pub fn pipeline(
 /// [`BuildError`].
 pub fn worker(settings: &Settings, intents: &IntentsFile) -> Result<Worker, BuildError> {
     let amqp = amqp_settings(settings)?;
-    let topology = Arc::new(topology(settings, &amqp.names, &intents.intents));
+    let topology = Arc::new(topology(settings, &amqp.names, intents));
     let model = Arc::new(train(intents)?);
     let pipeline = Arc::new(pipeline(settings, intents, model)?);
     Ok(Worker::new(Shared { settings: amqp, pipeline, topology }))

@@ -213,15 +213,16 @@ async fn the_printed_policy_gets_unroutable_messages_answered_and_check_tells_it
     assert_eq!(answer.code(), Some("unroutable"));
     let (found, code) = admin.check();
     assert_eq!(code, Some(0));
+    let dead = Names::dead(&worker.names.queue(&WorkQueue::Requests));
+    assert_eq!(complaints(&found, "messages"), [format!("warn: 1 in {dead}: what couldn't be answered")]);
     let outside = worker.names.queue(&WorkQueue::Intent(intent("outside")));
     let expected = format!("warn: no program consumes {outside}, the queue of the external intent 'outside'");
     assert_eq!(complaints(&found, "consumers"), [expected]);
-    for check in ["settings", "model", "broker", "permissions", "topology", "unroutable", "left over"] {
+    for check in ["settings", "model", "broker", "permissions", "topology", "unroutable", "orphans"] {
         assert_eq!(complaints(&found, check), [""; 0], "{found:?}");
         assert!(statuses(&found).contains(&(check, "ok")), "{check}: {found:?}");
     }
     // The probe was taken by the worker, and left nothing behind.
-    let dead = Names::dead(&worker.names.queue(&WorkQueue::Requests));
     client.take(&dead).await;
     for queue in [dead, worker.names.died(), Names::dead(&worker.names.died())] {
         assert_eq!(client.depth(&queue).await, 0, "{queue}");

@@ -36,7 +36,7 @@ pub(super) async fn check(report: &mut Report, amqp: &Amqp, checked: &Checked<'_
         report.warn(
             CHECK,
             "permissions, exchanges and queues couldn't be looked at",
-            "Run this again once it is there.",
+            "Run this again once that is mended.",
         );
         return;
     };
@@ -86,7 +86,11 @@ async fn nodes(report: &mut Report, amqp: &Amqp, broker: &Broker) -> Option<Insp
             Some(_) => {
                 report.warn(CHECK, error, "The other nodes serve meanwhile; start it, or take it out of the list.")
             }
-            None => report.away(CHECK, error, "Start it, or set CHATBOT_AMQP_URL to where it is."),
+            None => {
+                let mend =
+                    "Start it, or set CHATBOT_AMQP_URL to where it is (its port for AMQP, not its management page's).";
+                report.away(CHECK, error, mend);
+            }
         }
     }
     first

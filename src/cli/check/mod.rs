@@ -14,14 +14,11 @@ use self::report::Report;
 use super::{Exit, Failure, Format, output, setup};
 use crate::{app, domain::IntentName};
 
-const DETAILS: &str = "\
-Look for what is wrong, from the settings to the broker's objects, and say how to mend it
+const HELP: &str = "\
+What needs no broker is looked at without one. Nothing is changed on the broker: a right is tried by a request that the
+broker refuses in any case, so its log gets a channel error for each. Where a worker runs, one message that means
+nothing is published, to see whether unroutable messages reach it.
 
-What needs no broker is looked at without one. Nothing is changed on the broker: a right is tried by a request that \
-the broker refuses in any case, so its log gets a channel error for each. Where a worker runs, one message that means \
-nothing is published, to see whether unroutable messages reach it.";
-
-const EXAMPLES: &str = "\
 Examples:
   chatbot-worker check
   chatbot-worker check --format json | jq '.[] | select(.status == \"fail\")'
@@ -31,7 +28,7 @@ Exit codes: 0 nothing fails (warnings may be there), 69 only the broker is away,
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
-#[command(long_about = DETAILS, after_long_help = EXAMPLES)]
+#[command(after_long_help = HELP)]
 pub(super) struct Arguments {
     /// How to print
     #[arg(long, value_enum, default_value = "text")]
@@ -68,7 +65,8 @@ fn check(report: &mut Report, listed: Option<&str>) -> Result<(), Failure> {
         }
     };
     // Where the file has faults, what doesn't hang on it is looked at.
-    let topology = app::topology(&settings, &amqp.names, intents.iter().flat_map(|file| &file.intents));
+    let known = intents.iter().flat_map(|file| &file.intents).map(|intent| &intent.name);
+    let topology = app::topology_of(&settings, &amqp.names, known);
     let served: Vec<&IntentName> = intents.iter().flat_map(app::served).collect();
     let external: Vec<&IntentName> = intents.iter().flat_map(app::external).collect();
     let checked = broker::Checked {

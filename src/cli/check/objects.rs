@@ -186,7 +186,7 @@ pub(super) async fn orphans(
     inspector: &Inspector,
     checked: &Checked<'_>,
 ) -> Result<(), InspectError> {
-    const CHECK: &str = "left over";
+    const CHECK: &str = "orphans";
     let orphans = left_over::candidates(&checked.settings.names, checked.topology, checked.listed);
     let survey = inspector.survey(&orphans).await?;
     let found = survey.queues.iter().filter_map(|(queue, depth)| Some((&queue.name, (*depth)?)));

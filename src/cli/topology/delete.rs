@@ -3,16 +3,17 @@
 use super::{Configured, Exit, Failure, inspect_failure, output};
 use crate::{amqp::inspect::Survey, cli::setup};
 
-const DETAILS: &str = "\
-Delete all exchanges and queues of these settings
+const HELP: &str = "\
+Without --yes it only prints what it would delete. It never deletes a queue that is consumed: stop the workers, and the
+programs that answer intents, first. Queues of intents and retry delays that are no longer configured stay: see
+`chatbot-worker topology prune`.
 
-Without --yes it only prints what it would delete. It never deletes a queue that is consumed: stop the workers, and \
-the programs that answer intents, first. Queues of intents and retry delays that are no longer configured stay: see \
-`topology prune`.";
+Example:
+  chatbot-worker topology delete --yes --with-messages";
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
-#[command(long_about = DETAILS)]
+#[command(after_long_help = HELP)]
 pub(super) struct Arguments {
     /// Delete, instead of printing what would be deleted
     #[arg(long)]

@@ -52,7 +52,7 @@ enum Command {
     Delete(delete::Arguments),
     /// Delete the queues of intents and retry delays that are no longer configured
     Prune(prune::Arguments),
-    /// Print the commands that set the broker's policies
+    /// Print the commands that set the broker's policies: lines that begin with `rabbitmqctl` are to be run
     Policy,
     /// Print the commands that grant the permissions that are needed, and no more
     Permissions(permissions::Arguments),
@@ -81,7 +81,7 @@ impl Configured {
         let settings = setup::settings()?.settings;
         let intents = setup::intents(&settings)?.file;
         let amqp = app::amqp_settings(&settings).map_err(|error| Failure::new(Exit::Config, error))?;
-        let topology = app::topology(&settings, &amqp.names, &intents.intents);
+        let topology = app::topology(&settings, &amqp.names, &intents);
         Ok(Self { amqp, topology })
     }
 

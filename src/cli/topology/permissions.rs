@@ -8,16 +8,17 @@ use crate::{
     domain::IntentName,
 };
 
-const DETAILS: &str = "\
-Print the commands that grant the permissions that are needed, and no more
+const HELP: &str = "\
+The worker's are those that its mode needs (CHATBOT_AMQP_TOPOLOGY): `declare` has to configure, `verify` has not, and
+then `chatbot-worker topology declare` is run by an administrator. The users have to exist: `rabbitmqctl add_user NAME`.
+Each command replaces what the user may do in the virtual host.
 
-The worker's are those that its mode needs (CHATBOT_AMQP_TOPOLOGY): `declare` has to configure, `verify` has not, and \
-then `chatbot-worker topology declare` is run by an administrator. The users have to exist: `rabbitmqctl add_user \
-NAME`. Each command replaces what the user may do in the virtual host.";
+Example:
+  chatbot-worker topology permissions --worker bot --client website";
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
-#[command(long_about = DETAILS)]
+#[command(after_long_help = HELP)]
 pub(super) struct Arguments {
     /// The worker's user; that of CHATBOT_AMQP_URL where it is left out, unless that is guest
     #[arg(long, value_name = "USER")]

@@ -18,21 +18,19 @@ use crate::{
     cli::setup,
 };
 
-const DETAILS: &str = "\
-Delete the queues of intents and retry delays that are no longer configured
-
-Queues that hold messages, or that somebody consumes, stay. AMQP can't list queues: give it the broker's list by \
+const HELP: &str = "\
+Queues that hold messages, or that somebody consumes, stay. AMQP can't list queues: give it the broker's list by
 --queues. Without it, only the built-in bot's intents are looked for.
 
-Run it with the settings and the intents file that all workers use: an intent that only another worker's file has is \
-no longer configured here.
+Run it with the settings and the intents file that all workers use: an intent that only another worker's file has is no
+longer configured here. Queues whose names no worker gives are never touched.
 
 Example:
   rabbitmqctl --quiet list_queues name | chatbot-worker topology prune --queues - --yes";
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
-#[command(long_about = DETAILS)]
+#[command(after_long_help = HELP)]
 pub(super) struct Arguments {
     /// Delete, instead of printing what would be deleted
     #[arg(long)]

@@ -105,7 +105,7 @@ impl Program {
     pub async fn remove(&self) {
         let settings = Settings::load(&Variables::default(), &|path| std::fs::read(path)).unwrap().settings;
         let bot = IntentsFile::parse("built in", BUILT_IN).unwrap().file;
-        let topology = app::topology(&settings, &self.names, &bot.intents);
+        let topology = app::topology(&settings, &self.names, &bot);
         let (connection, channel) = connect().await;
         for queue in topology.queues {
             channel.queue_delete(short(&queue.name), QueueDeleteOptions::default()).await.unwrap();

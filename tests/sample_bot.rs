@@ -1,0 +1,63 @@
+//! The sample bot understands what its customers say: measured on utterances whose author saw only the intents' names.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may")]
+
+use std::collections::BTreeMap;
+
+use chatbot_worker::app::{
+    self,
+    intents::{BUILT_IN, IntentsFile},
+};
+use serde::Deserialize;
+
+const HELD_OUT: &str = include_str!("fixtures/heldout.jsonl");
+/// The threshold of `config/default.toml`.
+const THRESHOLD: f32 = 0.5;
+
+#[derive(Deserialize)]
+struct Utterance {
+    text: String,
+    /// None where it is out of scope.
+    intent: Option<String>,
+}
+
+/// Shares are in percent. The limits lie a few points below what is measured, so that a change of the bot or the model
+/// that costs its customers something fails here, and noise doesn't.
+#[test]
+fn held_out_utterances_are_understood_in_both_languages() {
+    let bot = IntentsFile::parse("built in", BUILT_IN).unwrap().file;
+    let model = app::train(&bot).unwrap();
+    let utterances: Vec<Utterance> = HELD_OUT.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut counts: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
+    let mut count = |what, hit: bool| {
+        let (hits, all) = counts.entry(what).or_default();
+        *hits += f64::from(u8::from(hit));
+        *all += 1.0;
+    };
+    for utterance in &utterances {
+        let best = model.rank(&utterance.text).remove(0);
+        let sure = best.confidence >= THRESHOLD;
+        match &utterance.intent {
+            Some(intent) => {
+                let right = best.name.as_str() == intent;
+                let chinese = utterance.text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
+                count(if chinese { "Chinese right" } else { "English right" }, right);
+                count("wrongly answered", sure && !right);
+                if best.confidence >= 0.9 {
+                    count("sure and right", right);
+                }
+            }
+            None => count("out of scope refused", !sure),
+        }
+    }
+    let share = |what: &str| {
+        let (hits, all) = counts[what];
+        let share = 100.0 * hits / all;
+        println!("{what}: {share:.1} % of {all}");
+        share
+    };
+    assert!(share("Chinese right") >= 92.0);
+    assert!(share("English right") >= 88.0);
+    assert!(share("wrongly answered") <= 4.0);
+    assert!(share("sure and right") >= 97.0);
+    assert!(share("out of scope refused") >= 75.0);
+}
