@@ -41,12 +41,7 @@ impl Half {
             let at = (requests * hundredths / 100).min(requests - 1);
             load.latencies.get(at).map_or(f64::NAN, |latency| micros(*latency))
         };
-        Self {
-            rate: load.rate,
-            p50: percentile(50),
-            p99: percentile(99),
-            processor: micros(used) / requests as f64,
-        }
+        Self { rate: load.rate, p50: percentile(50), p99: percentile(99), processor: micros(used) / requests as f64 }
     }
 
     fn json(&self) -> Value {

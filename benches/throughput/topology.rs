@@ -8,7 +8,9 @@ use chatbot_worker::{
 };
 use lapin::{
     Channel, Connection, ConnectionProperties,
-    options::{ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions},
+    options::{
+        ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
+    },
     types::{FieldTable, ShortString},
 };
 
