@@ -106,7 +106,7 @@ impl Asking {
             .with_correlation_id(short(&slot.to_string()));
         let options = BasicPublishOptions::default();
         // The channel confirms nothing: a request that is lost is one that stays unanswered.
-        let _ = self.channel.basic_publish(exchange.clone(), short("request"), options, body, properties).await?;
+        drop(self.channel.basic_publish(exchange.clone(), short("request"), options, body, properties).await?);
         Ok(())
     }
 }
