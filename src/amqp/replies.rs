@@ -87,7 +87,8 @@ impl Replies {
                     Some(delay) => sleep(*delay).await,
                     None => return Err(ReplyError::Refused),
                 },
-                Err(PublishError::Lost(_)) if direct => return self.send_alone(message).await,
+                // Boxed, like all that is rare on a delivery's way: its task is as large as the largest branch.
+                Err(PublishError::Lost(_)) if direct => return Box::pin(self.send_alone(message)).await,
                 Err(PublishError::Lost(why)) => {
                     reopens += 1;
                     if reopens > REOPENS {

@@ -109,21 +109,22 @@ impl Settler {
         let mut next = outcome;
         loop {
             let name = events::outcome_name(&next);
+            // What is rare is boxed: a task is as large as its largest branch, and is moved and allocated whole.
             let instead = match next {
                 Outcome::Reply(reply) => self.reply(received, client.reply_to, &reply).await?,
                 Outcome::Forward { intent, classification } => {
                     self.forward(received, &intent, classification.as_deref()).await?
                 }
                 Outcome::Suspect => {
-                    self.suspect(received).await?;
+                    Box::pin(self.suspect(received)).await?;
                     None
                 }
                 Outcome::Retry { delay, error } => {
-                    self.retry(received, delay, &error).await?;
+                    Box::pin(self.retry(received, delay, &error)).await?;
                     None
                 }
                 Outcome::DeadLetter(letter) => {
-                    self.dead_letter(received, client, &letter).await?;
+                    Box::pin(self.dead_letter(received, client, &letter)).await?;
                     None
                 }
                 Outcome::Drop => None,
@@ -190,7 +191,7 @@ impl Settler {
             Err(PublishError::Lost(why)) => return Err(SessionLost(why)),
             Err(PublishError::Nacked) => format!("the queue of intent '{intent}' refuses messages; it may be full"),
             Err(PublishError::Returned(_)) => {
-                self.declare_again().await?;
+                Box::pin(self.declare_again()).await?;
                 format!("the queue of intent '{intent}' was missing")
             }
         };

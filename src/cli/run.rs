@@ -38,6 +38,7 @@ pub(super) fn run() -> Result<Exit, Failure> {
 
         let building = tokio::task::spawn_blocking(move || app::worker(&settings, &checked.file));
         let worker = building.await.map_err(|error| Failure::new(Exit::Os, error))?.map_err(build_failure)?;
+        let upkeep = tokio::spawn(telemetry::upkeep(metrics.clone()));
         let serving_stop = CancellationToken::new();
         let serving = served.map(|listener| {
             match listener.local_addr() {
@@ -48,6 +49,7 @@ pub(super) fn run() -> Result<Exit, Failure> {
             tokio::spawn(http::serve(listener, served, serving_stop.clone()))
         });
         let ended = worker.run(stop).await;
+        upkeep.abort();
         serving_stop.cancel();
         if let Some(serving) = serving {
             serving.abort();

@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** set up once, by the command that runs; everything else only emits, by `tracing` and `metrics`.
 
+use std::time::Duration;
+
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
@@ -45,6 +47,19 @@ pub fn start_metrics() -> Result<PrometheusHandle, BuildError> {
         .install_recorder()?;
     describe();
     Ok(handle)
+}
+
+/// How often [`upkeep`] tidies.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Keeps the metrics small, for as long as it is polled: histograms keep each value until somebody renders them, and
+/// where nobody does, that would be all the memory there is.
+pub async fn upkeep(metrics: PrometheusHandle) {
+    let mut ticks = tokio::time::interval(UPKEEP);
+    loop {
+        ticks.tick().await;
+        metrics.run_upkeep();
+    }
 }
 
 fn describe() {

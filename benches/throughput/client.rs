@@ -1,0 +1,112 @@
+//! The client: keeps a number of requests in flight and times each.
+//!
+//! It asks as a client would that wants its answer soon: persistent requests, and RabbitMQ's direct reply-to.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use futures_util::StreamExt;
+use lapin::{
+    BasicProperties, Channel, Connection, ConnectionProperties, Consumer,
+    options::{BasicConsumeOptions, BasicPublishOptions},
+    types::{FieldTable, ShortString},
+};
+
+use crate::topology::short;
+
+const REPLY_TO: &str = "amq.rabbitmq.reply-to";
+/// The type of a reply that is one.
+const REPLY: &str = "chat.reply";
+/// How long the last answers may take to come.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What one stretch of asking showed.
+pub(crate) struct Load {
+    /// How long it took to answer each request, ascending.
+    pub(crate) latencies: Vec<Duration>,
+    /// Answered within the stretch, a second.
+    pub(crate) rate: f64,
+}
+
+/// A client.
+pub(crate) struct Client {
+    _connection: Connection,
+    asking: Option<Asking>,
+}
+
+struct Asking {
+    channel: Channel,
+    replies: Consumer,
+    bodies: Vec<Vec<u8>>,
+    asked: usize,
+}
+
+impl Client {
+    /// A client that sends these bodies in turn.
+    pub(crate) async fn connect(url: &str, bodies: Vec<Vec<u8>>) -> anyhow::Result<Self> {
+        let connection = Connection::connect(url, ConnectionProperties::default()).await?;
+        let channel = connection.create_channel().await?;
+        let options = BasicConsumeOptions { no_ack: true, ..Default::default() };
+        let replies = channel.basic_consume(short(REPLY_TO), short(""), options, FieldTable::default()).await?;
+        Ok(Self { _connection: connection, asking: Some(Asking { channel, replies, bodies, asked: 0 }) })
+    }
+
+    /// Keeps `in_flight` requests unanswered for so long, then waits for the last answers.
+    pub(crate) async fn ask(&mut self, exchange: &str, in_flight: usize, duration: Duration) -> anyhow::Result<Load> {
+        let mut asking = self.asking.take().context("an earlier turn failed")?;
+        let exchange = short(exchange);
+        // In a task: on the thread of `block_on`, each answer would cost a hand-off.
+        let task = tokio::spawn(async move {
+            let load = tokio::time::timeout(duration + PATIENCE, asking.run(exchange, in_flight, duration)).await;
+            (asking, load)
+        });
+        let (asking, load) = task.await?;
+        self.asking = Some(asking);
+        load.with_context(|| format!("some requests are unanswered after {PATIENCE:?}"))?
+    }
+}
+
+impl Asking {
+    async fn run(&mut self, exchange: ShortString, in_flight: usize, duration: Duration) -> anyhow::Result<Load> {
+        let begin = Instant::now();
+        let mut asked_at = vec![begin; in_flight];
+        for (slot, at) in asked_at.iter_mut().enumerate() {
+            *at = Instant::now();
+            self.publish(&exchange, slot).await?;
+        }
+        let (mut latencies, mut unanswered, mut in_time) = (Vec::new(), in_flight, 0_u32);
+        while unanswered > 0 {
+            let reply = self.replies.next().await.context("the client's consumer has ended")??;
+            let now = Instant::now();
+            let kind = reply.properties.kind().as_ref().map(ShortString::as_str);
+            ensure!(kind == Some(REPLY), "an answer of type {kind:?}: {}", String::from_utf8_lossy(&reply.data));
+            let id = reply.properties.correlation_id().as_ref().context("an answer without a correlation id")?;
+            let slot: usize = id.as_str().parse().context("an answer to somebody else")?;
+            let at = asked_at.get_mut(slot).context("an answer to somebody else")?;
+            latencies.push(now - *at);
+            if now - begin < duration {
+                in_time += 1;
+                *at = now;
+                self.publish(&exchange, slot).await?;
+            } else {
+                unanswered -= 1;
+            }
+        }
+        latencies.sort_unstable();
+        Ok(Load { latencies, rate: f64::from(in_time) / duration.as_secs_f64() })
+    }
+
+    async fn publish(&mut self, exchange: &ShortString, slot: usize) -> anyhow::Result<()> {
+        let body = &self.bodies[self.asked % self.bodies.len()];
+        self.asked += 1;
+        let properties = BasicProperties::default()
+            .with_content_type(short("application/json"))
+            .with_delivery_mode(2)
+            .with_reply_to(short(REPLY_TO))
+            .with_correlation_id(short(&slot.to_string()));
+        let options = BasicPublishOptions::default();
+        // The channel confirms nothing: a request that is lost is one that stays unanswered.
+        drop(self.channel.basic_publish(exchange.clone(), short("request"), options, body, properties).await?);
+        Ok(())
+    }
+}

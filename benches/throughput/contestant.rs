@@ -1,0 +1,185 @@
+//! A contestant: a process that answers requests, and what the system knows of it.
+
+use std::{
+    collections::VecDeque,
+    fmt, fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, ensure};
+use chatbot_worker::{
+    amqp::Names,
+    app::intents::{BUILT_IN, Dispatch, IntentsFile},
+    domain::InvalidName,
+};
+use clap::ValueEnum;
+
+use crate::{echo, topology};
+
+/// The worker as it is shipped.
+pub(crate) const WORKER: &str = env!("CARGO_BIN_EXE_chatbot-worker");
+/// How long a contestant may take until it consumes.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Linux counts a process's time in hundredths of a second, on every architecture (proc_pid_stat(5), USER_HZ).
+const TICK: Duration = Duration::from_millis(10);
+
+/// What takes turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// The bare echo.
+    Echo,
+    /// The worker with the sample bot; handlers run where the intent was found.
+    Inline,
+    /// The same, but each message goes through its intent's queue.
+    Queued,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Echo => "echo",
+            Self::Inline => "inline",
+            Self::Queued => "queued",
+        }
+    }
+
+    /// Where it answers; of this run alone.
+    pub(crate) fn names(self) -> Result<Names, InvalidName> {
+        Names::new(&format!("bench-{}-{}", std::process::id(), self.name()))
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A process that answers requests; killed when dropped.
+pub(crate) struct Contestant {
+    pub(crate) kind: Kind,
+    pub(crate) names: Names,
+    /// The time from its start until it consumed.
+    pub(crate) ready_after: Duration,
+    child: Child,
+    log: Arc<Mutex<VecDeque<String>>>,
+}
+
+impl Contestant {
+    /// Starts it, and waits until it consumes.
+    pub(crate) fn start(kind: Kind, url: &str, scratch: &Path) -> anyhow::Result<Self> {
+        let names = kind.names()?;
+        let mut command = match kind {
+            Kind::Echo => {
+                let mut command = Command::new(std::env::current_exe()?);
+                command.envs([(echo::EXCHANGE, names.exchange()), (echo::URL, url)]);
+                command
+            }
+            Kind::Inline => worker(url, &names),
+            Kind::Queued => {
+                let mut command = worker(url, &names);
+                command.env("CHATBOT_INTENTS_PATH", queued_bot(scratch)?);
+                command
+            }
+        };
+        let begin = Instant::now();
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+        let log = Arc::new(Mutex::new(VecDeque::new()));
+        let lines = BufReader::new(child.stderr.take().context("no standard error")?).lines();
+        let (ready, when_ready) = mpsc::channel();
+        let kept = log.clone();
+        thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                if line.contains(r#""message":"ready""#) {
+                    // Nobody listens after the first time.
+                    let _ = ready.send(Instant::now());
+                }
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.truncate(20);
+                kept.push_front(line);
+            }
+        });
+        let found = when_ready.recv_timeout(PATIENCE);
+        let mut this = Self { kind, names, ready_after: Duration::ZERO, child, log };
+        let at = found.with_context(|| format!("{kind} isn't ready; it says:\n{}", this.last_words()))?;
+        this.ready_after = at - begin;
+        Ok(this)
+    }
+
+    /// The processor time that it has used.
+    pub(crate) fn processor_time(&self) -> anyhow::Result<Duration> {
+        let stat = self.proc("stat")?;
+        // The second field is the program's name, in brackets, which may hold anything.
+        let fields = stat.rsplit_once(')').map(|(_, fields)| fields).unwrap_or_default();
+        let field = |at| fields.split_whitespace().nth(at).and_then(|ticks| ticks.parse::<u32>().ok());
+        let (user, system) = field(11).zip(field(12)).context("proc_pid_stat(5) is something else here")?;
+        Ok(TICK * (user + system))
+    }
+
+    /// The memory that it holds, in bytes.
+    pub(crate) fn memory(&self) -> anyhow::Result<u64> {
+        let status = self.proc("status")?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kibibytes = line.and_then(|line| line.split_whitespace().next()).and_then(|kb| kb.parse::<u64>().ok());
+        Ok(kibibytes.context("proc_pid_status(5) is something else here")? * 1024)
+    }
+
+    /// The end of its log.
+    pub(crate) fn last_words(&self) -> String {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.iter().rev().fold(String::new(), |text, line| text + line + "\n")
+    }
+
+    fn proc(&self, file: &str) -> anyhow::Result<String> {
+        let path = format!("/proc/{}/{file}", self.child.id());
+        fs::read_to_string(&path).with_context(|| format!("{path}: {} has ended:\n{}", self.kind, self.last_words()))
+    }
+}
+
+impl Drop for Contestant {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The worker with its defaults; no setting of whoever runs the benchmark reaches it.
+fn worker(url: &str, names: &Names) -> Command {
+    let mut command = Command::new(WORKER);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CHATBOT_")) {
+        command.env_remove(name);
+    }
+    command.arg("run").envs([
+        ("CHATBOT_AMQP_URL", url),
+        ("CHATBOT_AMQP_EXCHANGE", names.exchange()),
+        ("CHATBOT_HTTP_LISTEN", "127.0.0.1:0"),
+        ("CHATBOT_LOG_FORMAT", "json"),
+    ]);
+    command.env("CHATBOT_RETRY_DELAYS", format!("{}ms", topology::RETRY_DELAY.as_millis()));
+    command
+}
+
+/// The sample bot with every intent dispatched by its queue.
+fn queued_bot(scratch: &Path) -> anyhow::Result<PathBuf> {
+    let mut text = String::new();
+    for line in BUILT_IN.lines() {
+        text.push_str(line);
+        text.push('\n');
+        if line.starts_with("[intents.") {
+            text.push_str("dispatch = \"queue\"\n");
+        }
+    }
+    let path = scratch.join("queued.toml");
+    let bot = IntentsFile::parse(&path.display().to_string(), &text)?.file;
+    ensure!(
+        bot.intents.iter().all(|intent| intent.dispatch == Dispatch::Queue),
+        "an intent of the sample bot is still dispatched inline"
+    );
+    fs::write(&path, text).with_context(|| format!("can't write {}", path.display()))?;
+    Ok(path)
+}
