@@ -85,7 +85,7 @@ fn stage(received: &Received) -> Stage {
 }
 
 /// What becomes of a message that the broker itself put into [`Names::died`]: told from headers alone.
-pub fn died(received: &Received, address: &Address, names: &Names, retry: &RetryPolicy, now: u64) -> Outcome {
+pub fn died(received: &Received, address: &Address, retry: &RetryPolicy, now: u64) -> Outcome {
     if received.is_reply() {
         return dead(DeadReason::NotARequest, "it is itself a reply, by its type");
     }
@@ -95,6 +95,9 @@ pub fn died(received: &Received, address: &Address, names: &Names, retry: &Retry
     let death = received.first_death("reason");
     if death.is_none() && received.is_probe() {
         return Outcome::Drop;
+    }
+    if let (None, Some(letter)) = (received.first_death("reason"), received.unreadable()) {
+        return Outcome::DeadLetter(letter);
     }
     let queue = received.first_death("queue").unwrap_or("a queue");
     let error = match death {
@@ -109,7 +112,7 @@ pub fn died(received: &Received, address: &Address, names: &Names, retry: &Retry
         Some("maxlen") => MessageError::new(ErrorCode::Overloaded, format!("'{queue}' is full")),
         Some(other) => MessageError::new(ErrorCode::Internal, format!("the broker took it out of '{queue}': {other}")),
         // A worker's own forward comes here where its intent's queue is missing: that may pass.
-        None if is_own_forward(received, names) => {
+        None if is_own_forward(received) => {
             let error = MessageError::new(ErrorCode::Internal, "the queue of its intent was missing");
             return retry.decide(error, received.trail.attempt, received.trail.time_left(now));
         }
@@ -122,11 +125,12 @@ pub fn died(received: &Received, address: &Address, names: &Names, retry: &Retry
     Outcome::DeadLetter(error.into())
 }
 
-fn is_own_forward(received: &Received, names: &Names) -> bool {
+/// Whether a worker of this bot forwarded it: it has a first queue and an intent, both known here, and comes with that
+/// intent's routing key. Whoever forges that gets a retry of what they could have sent themselves.
+fn is_own_forward(received: &Received) -> bool {
     let intent = received.trail.intent.as_ref();
     received.trail.first_queue.is_some()
         && intent.is_some_and(|intent| Names::intent_key(intent) == received.routing_key)
-        && names.work_queue(&names.queue(&received.first_queue())).is_some()
 }
 
 fn dead(reason: DeadReason, message: &str) -> Outcome {
@@ -225,8 +229,7 @@ mod tests {
                 headers.insert(short("x-first-death-reason"), AMQPValue::LongString(reason.into()));
             }
             received.properties = received.properties.with_headers(headers);
-            let names = Names::new("shop").unwrap();
-            let Outcome::DeadLetter(letter) = died(&received, &Ok(None), &names, &RetryPolicy::default(), NOW) else {
+            let Outcome::DeadLetter(letter) = died(&received, &Ok(None), &RetryPolicy::default(), NOW) else {
                 unreachable!("it is always a dead letter")
             };
             assert_eq!(letter.reason.as_str(), expected);
@@ -246,7 +249,7 @@ mod tests {
             let mut delivery = Delivery::mock(1, short("shop"), short("nobody"), false, Vec::new());
             delivery.properties = properties.clone();
             let received = Received::read(delivery, None, &[], &names, 0, None);
-            let outcome = died(&received, &Ok(None), &names, &RetryPolicy { delays: Vec::new() }, 0);
+            let outcome = died(&received, &Ok(None), &RetryPolicy { delays: Vec::new() }, 0);
             assert_eq!(outcome == Outcome::Drop, dropped, "{properties:?}: {outcome:?}");
         };
         let probe = BasicProperties::default().with_type(short(PROBE_TYPE));

@@ -192,6 +192,11 @@ impl Link {
         Server::read(self.mended.start()?)
     }
 
+    /// How many messages that were published on this connection came back so far, by exchange and routing key.
+    pub(crate) fn returns(&self, exchange: &str, routing_key: &str) -> usize {
+        self.mended.returns().count(exchange, routing_key)
+    }
+
     /// Whether the broker blocks this connection now.
     pub fn is_blocked(&self) -> bool {
         self.state.borrow().blocked
@@ -235,7 +240,10 @@ impl Link {
 
 async fn connect(url: &AMQPUri, broker: &Broker, name: &str, purpose: Use) -> Result<Link, lapin::Error> {
     let mut url = url.clone();
-    url.query.frame_max.get_or_insert(purpose.frame_max());
+    // A URL may ask for more, but not for less than what has to pass; 0 leaves it to the broker.
+    let least = purpose.frame_max();
+    url.query.frame_max =
+        Some(url.query.frame_max.map_or(least, |asked| if asked == 0 { 0 } else { asked.max(least) }));
     let mended = Arc::new(Mended::default());
     let tokio = Tokio::current();
     let reactor = GuardedTokio { tokio: tokio.clone(), mended: mended.clone() };

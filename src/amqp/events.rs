@@ -88,6 +88,7 @@ pub(crate) fn confirmed(result: &Result<(), PublishError>, after: Duration) {
         Ok(()) => "ack",
         Err(PublishError::Nacked) => "nack",
         Err(PublishError::Returned(_)) => "returned",
+        Err(PublishError::Unconfirmed(_)) => "unconfirmed",
         Err(PublishError::Lost(_)) => "lost",
     };
     counter!("chatbot_confirms_total", "result" => result).increment(1);

@@ -2,7 +2,11 @@
 //!
 //! **Invariant:** `Ok` means that the broker has confirmed the message and returned nothing.
 
-use std::time::Duration;
+use std::{
+    future::poll_fn,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use lapin::{BasicProperties, Channel, Confirmation, options::BasicPublishOptions, types::ShortString};
@@ -16,10 +20,13 @@ pub enum PublishError {
     /// The broker refused it: an answer, not a fault. A full queue does so.
     #[error("the broker refused the message (nack)")]
     Nacked,
-    /// No queue takes it.
-    #[error("no queue takes the message ({0})")]
+    /// No queue takes it; its routing key.
+    #[error("no queue takes the routing key '{0}'")]
     Returned(String),
-    /// The channel or connection is gone, or the confirm is: whether it was taken isn't known.
+    /// The broker didn't confirm in time: whether it was taken isn't known.
+    #[error("the broker didn't confirm the message within {0:?}")]
+    Unconfirmed(Duration),
+    /// The channel or connection is gone: whether it was taken isn't known.
     #[error("the connection that published was lost: {0}")]
     Lost(String),
 }
@@ -44,6 +51,9 @@ pub struct Publisher {
     link: Link,
     channel: Channel,
     confirm_timeout: Duration,
+    /// Held while a publish is handed to lapin, which takes a confirm's number and queues the frames under two locks of
+    /// its own: two threads in between would get each other's confirm.
+    order: Mutex<()>,
 }
 
 impl Publisher {
@@ -54,7 +64,7 @@ impl Publisher {
     pub async fn open(link: Link, confirm_timeout: Duration) -> Result<Self, PublishError> {
         let channel = link.channel().await.map_err(lost)?;
         channel.confirm_select(Default::default()).await.map_err(lost)?;
-        Ok(Self { link, channel, confirm_timeout })
+        Ok(Self { link, channel, confirm_timeout, order: Mutex::new(()) })
     }
 
     /// The connection.
@@ -70,8 +80,7 @@ impl Publisher {
     /// Publishes a message and waits for the broker's confirm.
     ///
     /// # Errors
-    /// [`PublishError`]; no confirm within the timeout, not counting time in which the broker blocks the connection, is
-    /// [`PublishError::Lost`].
+    /// [`PublishError`]. Time in which the broker blocks the connection doesn't count towards the confirm's.
     pub async fn publish(&self, message: &Message) -> Result<(), PublishError> {
         let started = Instant::now();
         let result = self.confirmed(message).await;
@@ -80,10 +89,17 @@ impl Publisher {
     }
 
     async fn confirmed(&self, message: &Message) -> Result<(), PublishError> {
+        let address = (message.exchange.as_str(), message.routing_key.as_str());
+        let returned_before = self.link.returns(address.0, address.1);
         let mut publish = std::pin::pin!(async {
             let options = BasicPublishOptions { mandatory: message.mandatory, immediate: false };
             let (exchange, key) = (message.exchange.clone(), message.routing_key.clone());
-            let confirm = self.channel.basic_publish(exchange, key, options, &message.body, message.properties.clone());
+            let publish = self.channel.basic_publish(exchange, key, options, &message.body, message.properties.clone());
+            let mut publish = std::pin::pin!(publish);
+            let confirm = poll_fn(|context| {
+                let _order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+                publish.as_mut().poll(context)
+            });
             confirm.await.map_err(lost)?.await.map_err(lost)
         });
         let confirmation = loop {
@@ -96,16 +112,15 @@ impl Publisher {
                         return Err(PublishError::Lost(self.link.ended().await.to_string()));
                     }
                 }
-                Err(_) => {
-                    return Err(PublishError::Lost(format!("no confirm within {:?}", self.confirm_timeout)));
-                }
+                Err(_) => return Err(PublishError::Unconfirmed(self.confirm_timeout)),
             }
         };
         match confirmation {
-            Confirmation::Ack(None) => Ok(()),
-            Confirmation::Ack(Some(returned)) => {
-                Err(PublishError::Returned(format!("{} {}", returned.reply_code, returned.reply_text)))
+            // Which message lapin says was returned is not to be relied on; see `Returns`.
+            Confirmation::Ack(_) if self.link.returns(address.0, address.1) > returned_before => {
+                Err(PublishError::Returned(message.routing_key.to_string()))
             }
+            Confirmation::Ack(_) => Ok(()),
             Confirmation::Nack(_) => Err(PublishError::Nacked),
             Confirmation::NotRequested => Err(PublishError::Lost("the channel confirms nothing".to_owned())),
         }

@@ -38,6 +38,9 @@ pub enum ReplyError {
     /// The queue refused it, three times.
     #[error("the reply queue refused the reply {} times; it may be full", REFUSED_DELAYS.len() + 1)]
     Refused,
+    /// The queue didn't confirm in time; whether it has the reply isn't known.
+    #[error("{0}")]
+    Unconfirmed(String),
     /// The address breaks the connection that publishes to it.
     #[error("the broker closes the connection that publishes to this reply_to: {0}")]
     BadAddress(String),
@@ -87,14 +90,17 @@ impl Replies {
                     Some(delay) => sleep(*delay).await,
                     None => return Err(ReplyError::Refused),
                 },
-                // Boxed, like all that is rare on a delivery's way: its task is as large as the largest branch.
-                Err(PublishError::Lost(_)) if direct => return Box::pin(self.send_alone(message)).await,
-                Err(PublishError::Lost(why)) => {
-                    reopens += 1;
-                    if reopens > REOPENS {
-                        return Err(ReplyError::Lost(why));
-                    }
+                // A queue of the client's own that doesn't confirm is the client's trouble, not the session's.
+                Err(error @ PublishError::Unconfirmed(_)) if !direct => {
+                    return Err(ReplyError::Unconfirmed(error.to_string()));
                 }
+                Err(error @ PublishError::Unconfirmed(_)) => return Err(ReplyError::Lost(error.to_string())),
+                // Sent again, alone where its address may be at fault, or where others' are again and again. Boxed, like
+                // all that is rare on a delivery's way: its task is as large as the largest branch.
+                Err(PublishError::Lost(_)) if direct || reopens == REOPENS => {
+                    return Box::pin(self.send_alone(message)).await;
+                }
+                Err(PublishError::Lost(_)) => reopens += 1,
             }
         }
     }
@@ -148,6 +154,7 @@ impl Replies {
                     *quarantine = Some(publisher);
                     return match result {
                         Err(PublishError::Nacked) => Err(ReplyError::Refused),
+                        Err(error @ PublishError::Unconfirmed(_)) => Err(ReplyError::Unconfirmed(error.to_string())),
                         Err(PublishError::Returned(why)) => Err(ReplyError::Gone(why)),
                         _ => Ok(()),
                     };

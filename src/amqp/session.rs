@@ -8,14 +8,17 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{StreamExt, future::try_join_all};
+use futures_util::{
+    StreamExt,
+    future::{join_all, try_join_all},
+};
 use lapin::{
     Channel, Consumer,
     options::{BasicConsumeOptions, BasicQosOptions},
-    types::FieldTable,
+    types::{FieldTable, ShortString},
 };
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{Mutex, OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -147,6 +150,7 @@ impl Session {
             mode: settings.topology,
             retry: shared.pipeline.retry().clone(),
             worker: settings.worker.clone(),
+            declared: Mutex::default(),
         };
         Ok(Self {
             budget: Arc::new(Semaphore::new((settings.memory_budget / BUDGET_UNIT).clamp(1, Semaphore::MAX_PERMITS))),
@@ -206,9 +210,9 @@ impl Session {
             let grace = Instant::now() + shared.settings.shutdown_grace;
             tasks.close();
             let drained = async {
-                for (channel, tag) in cancels {
-                    let _ = channel.basic_cancel(tag, Default::default()).await;
-                }
+                // All at once: a queue that still has a consumer goes on handing out what is handed back.
+                join_all(cancels.iter().map(|(channel, tag)| channel.basic_cancel(tag.clone(), Default::default())))
+                    .await;
                 loops.wait().await;
                 tasks.wait().await;
             };
@@ -285,22 +289,35 @@ async fn consume(
     tasks: &TaskTracker,
     draining: &CancellationToken,
 ) -> Result<(), String> {
-    while let Some(delivery) = consumer.next().await {
+    // Handed back only when the consumer is gone: the broker would hand them out to it again, and count.
+    let mut unstarted = Vec::new();
+    // A suspect is started even then: handed back, it would count as one that ended its worker.
+    let hands_back = worker.queue != Some(WorkQueue::Suspects);
+    loop {
+        let delivery = tokio::select! {
+            delivery = consumer.next() => delivery,
+            () = worker.ending.token.cancelled() => return Ok(()),
+        };
+        let Some(delivery) = delivery else { break };
         let delivery = delivery.map_err(|error| format!("consuming '{name}' failed: {error}"))?;
-        if draining.is_cancelled() {
-            Delivery::hand_back(delivery.acker).await;
+        if draining.is_cancelled() && hands_back {
+            unstarted.push(delivery.acker);
             continue;
         }
         let wanted = units(&delivery, max_body, worker.shared.settings.memory_budget);
         let room = tokio::select! {
             room = budget.clone().acquire_many_owned(wanted) => room.map_err(|_| "the memory budget is closed".to_owned())?,
-            () = draining.cancelled() => {
-                Delivery::hand_back(delivery.acker).await;
+            () = draining.cancelled(), if hands_back => {
+                unstarted.push(delivery.acker);
                 continue;
             }
+            () = worker.ending.token.cancelled() => return Ok(()),
         };
         let worker = worker.clone();
         tasks.spawn(async move { worker.work(delivery, room).await });
+    }
+    for acker in unstarted {
+        Delivery::hand_back(acker).await;
     }
     if draining.is_cancelled() {
         Ok(())
@@ -311,7 +328,8 @@ async fn consume(
 
 /// What a delivery may take of the memory budget: compressed, it may unfold to the largest body.
 fn units(delivery: &lapin::message::Delivery, max_body: usize, budget: usize) -> u32 {
-    let compressed = delivery.properties.content_encoding().is_some();
+    let encoding = delivery.properties.content_encoding().as_ref().map_or("", ShortString::as_str).to_ascii_lowercase();
+    let compressed = encoding.contains("gzip") || encoding.contains("zstd");
     let bytes = delivery.data.len() + if compressed { max_body } else { 0 };
     u32::try_from(bytes.min(budget) / BUDGET_UNIT).unwrap_or(u32::MAX).max(1)
 }
@@ -353,7 +371,9 @@ impl DeliveryWorker {
         let names = &settings.names;
         let acker = delivery.acker.clone();
         let blemishes = self.mended.take(self.channel, delivery.delivery_tag);
-        let received = Received::read(delivery, self.queue.clone(), &blemishes, names, now, settings.default_ttl);
+        let mut received = Received::read(delivery, self.queue.clone(), &blemishes, names, now, settings.default_ttl);
+        let routes = self.shared.pipeline.routes();
+        received.keep_known(names, |intent| routes.contains_key(intent));
         events::delivered(&self.queue.as_ref().map_or_else(|| "died".to_owned(), ToString::to_string));
         if received.unreadable.is_some() {
             events::unreadable(&received);
@@ -361,7 +381,7 @@ impl DeliveryWorker {
         let address = reply_to::check(received.properties.reply_to().as_ref(), names, &settings.reply_allow);
         let mut request_id = received.message_id().map(str::to_owned);
         let outcome = match &self.queue {
-            None => admit::died(&received, &address, names, self.shared.pipeline.retry(), now),
+            None => admit::died(&received, &address, self.shared.pipeline.retry(), now),
             Some(queue) => match admit::admit(&received, queue, &address, settings.max_body, now) {
                 Admission::Decided(outcome) => outcome,
                 Admission::Work(job) => {

@@ -10,7 +10,10 @@ use lapin::{
     Acker,
     options::{BasicAckOptions, BasicNackOptions},
 };
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep, timeout},
+};
 use uuid::Uuid;
 
 use super::{
@@ -31,6 +34,11 @@ use crate::{
     },
     retry::RetryPolicy,
 };
+
+/// How long an error reply may hold up the ack.
+const ERROR_REPLY_LIMIT: Duration = Duration::from_secs(5);
+/// Queues that are missing are declared again once in so long, however many messages find it.
+const DECLARE_PAUSE: Duration = Duration::from_secs(1);
 
 /// The session can't go on: what was published isn't known to have arrived.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +61,8 @@ pub struct Settler {
     pub retry: RetryPolicy,
     /// This worker's name, for dead letters.
     pub worker: String,
+    /// When the topology was last declared again.
+    pub declared: Mutex<Option<Instant>>,
 }
 
 /// A delivery, to be settled once.
@@ -159,7 +169,7 @@ impl Settler {
                 events::replied("gone");
                 Ok(Some(Outcome::Drop))
             }
-            Err(error @ ReplyError::Refused) => {
+            Err(error @ (ReplyError::Refused | ReplyError::Unconfirmed(_))) => {
                 events::replied("refused");
                 dead(DeadReason::ReplyRefused, error.to_string())
             }
@@ -188,7 +198,9 @@ impl Settler {
         };
         let error = match self.forwards.publish(&message).await {
             Ok(()) => return Ok(None),
-            Err(PublishError::Lost(why)) => return Err(SessionLost(why)),
+            Err(error @ (PublishError::Lost(_) | PublishError::Unconfirmed(_))) => {
+                return Err(SessionLost(error.to_string()));
+            }
             Err(PublishError::Nacked) => format!("the queue of intent '{intent}' refuses messages; it may be full"),
             Err(PublishError::Returned(_)) => {
                 Box::pin(self.declare_again()).await?;
@@ -234,8 +246,8 @@ impl Settler {
             };
             let (request_id, body) = (error.in_reply_to.as_deref(), codec::encode_error(&error));
             let message = answer(received, to, ERROR_TYPE, &error.id, request_id, body);
-            let sent = self.replies.send(&message, to.direct).await;
-            events::replied(if sent.is_ok() { "error" } else { "error_failed" });
+            let sent = timeout(ERROR_REPLY_LIMIT, self.replies.send(&message, to.direct)).await;
+            events::replied(if matches!(sent, Ok(Ok(()))) { "error" } else { "error_failed" });
         }
         Ok(())
     }
@@ -261,7 +273,9 @@ impl Settler {
             tries += 1;
             let error = match self.forwards.publish(&message).await {
                 Ok(()) => return Ok(()),
-                Err(PublishError::Lost(why)) => return Err(SessionLost(why)),
+                Err(error @ (PublishError::Lost(_) | PublishError::Unconfirmed(_))) => {
+                    return Err(SessionLost(error.to_string()));
+                }
                 Err(error) => error,
             };
             events::kept(&error, message.routing_key.as_str(), tries);
@@ -277,6 +291,11 @@ impl Settler {
         if self.mode == TopologyMode::Verify {
             return Ok(());
         }
+        let mut declared = self.declared.lock().await;
+        if declared.is_some_and(|at| at.elapsed() < DECLARE_PAUSE) {
+            return Ok(());
+        }
+        *declared = Some(Instant::now());
         match self.topology.apply(self.forwards.link(), self.mode).await {
             Ok(()) => tracing::warn!("a queue was missing; declared again"),
             Err(super::topology::TopologyError::Lost(why)) => return Err(SessionLost(why)),

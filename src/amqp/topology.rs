@@ -205,7 +205,7 @@ impl Topology {
                 declaring.step(object, bind(&channel, binding)).await?;
             }
         }
-        let _ = declaring.channel.close(200, short("")).await;
+        let _ = timeout(link.step_limit(), declaring.channel.close(200, short(""))).await;
         if declaring.found.is_empty() { Ok(()) } else { Err(TopologyError::Problems(declaring.found)) }
     }
 }

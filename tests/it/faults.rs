@@ -274,3 +274,64 @@ async fn stopping_finishes_what_is_in_flight_and_leaves_the_rest_in_its_queue() 
     worker.stop_and_leave().await;
     remove(&url, &names).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forged_first_queue_that_nobody_has_is_not_believed() {
+    let worker = Bench::new().start().await;
+    let mut client = worker.client().await;
+    for queue in ["intent.nosuch", "requests.dead", "retry.100"] {
+        let queue = format!("{}.{queue}", worker.names.exchange());
+        let forged = headers(&[("chatbot-queue", AMQPValue::LongString(queue.as_str().into()))]);
+        client.publish("request", client.properties("c").with_headers(forged), b"").await;
+        assert_eq!(client.next().await.code(), Some("invalid_message"), "{queue}");
+        let letter = client.dead_letter(&WorkQueue::Requests).await;
+        assert_eq!(header(&letter, "chatbot-queue"), Some(worker.names.queue(&WorkQueue::Requests)));
+    }
+    // As a worker's own forward would come back through the alternate exchange.
+    let forged = headers(&[
+        ("chatbot-queue", AMQPValue::LongString(format!("{}.intent.nosuch", worker.names.exchange()).into())),
+        ("chatbot-intent", AMQPValue::LongString("nosuch".into())),
+    ]);
+    let properties = client.properties("c").with_headers(forged);
+    client.publish_to(&worker.names.died(), "intent.nosuch", properties, b"x").await;
+    assert_eq!(client.next().await.code(), Some("unroutable"));
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopping_with_a_backlog_hands_each_message_back_once() {
+    let mut bench = Bench::new().handler("refund", Slow);
+    bench.settings.prefetch = std::num::NonZeroU16::new(20).unwrap();
+    // Room for two at a time, so that the rest of the prefetched isn't started.
+    bench.settings.memory_budget = 2 * 1024;
+    let worker = bench.start().await;
+    let client = worker.client().await;
+    let answers = Durable::declare(&client).await;
+    publish(&client, &answers, 100).await;
+    let (url, names) = (worker.url.clone(), worker.names.clone());
+    worker.stop_and_leave().await;
+    let requests = names.queue(&WorkQueue::Requests);
+    let mut counts = Vec::new();
+    while client.depth(&requests).await > 0 {
+        let message = client.take(&requests).await;
+        counts.push(header(&message, "x-delivery-count").map_or(0, |count| count.parse::<u32>().unwrap()));
+    }
+    assert!(counts.len() > 20, "{} are left", counts.len());
+    assert!(counts.iter().all(|count| *count <= 1), "{counts:?}");
+    answers.delete(&client).await;
+    remove(&url, &names).await;
+}
+
+/// Takes its time.
+struct Slow;
+
+#[async_trait::async_trait]
+impl chatbot_worker::handler::Handler for Slow {
+    async fn handle(
+        &self,
+        job: &chatbot_worker::handler::Job<'_>,
+    ) -> Result<chatbot_worker::handler::Answer, chatbot_worker::handler::HandlerError> {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        crate::support::Echo.handle(job).await
+    }
+}

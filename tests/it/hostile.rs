@@ -6,7 +6,7 @@ use chatbot_worker::amqp::{Names, WorkQueue};
 use lapin::{BasicProperties, types::AMQPValue};
 
 use crate::{
-    raw::{RawMessage, RawPublisher, nested, property},
+    raw::{RawMessage, RawPublisher, big_headers, nested, property},
     support::{Bench, Client, Running, header, headers, short},
 };
 
@@ -306,6 +306,7 @@ async fn what_cannot_be_read_is_dead_lettered_and_the_client_told_where_it_can_b
         ("content type", vec![property::content_type(bad)], true),
         ("content encoding", vec![property::content_encoding(bad)], true),
         ("header's name", vec![property::headers(&[&[4][..], bad, b"V"].concat())], true),
+        ("headers as large as the broker takes", vec![property::headers(&big_headers(130_700))], true),
         ("nested headers", vec![property::headers(&nested(18_000))], true),
         ("reply_to", vec![property::reply_to(bad)], false),
     ];

@@ -8,5 +8,6 @@ mod hostile;
 mod main_job;
 mod node;
 mod process;
+mod publisher;
 mod raw;
 mod support;

@@ -63,6 +63,11 @@ pub fn nested(depth: usize) -> Vec<u8> {
     bytes
 }
 
+/// A header table's content of one long string, so many bytes in all.
+pub fn big_headers(size: usize) -> Vec<u8> {
+    [&b"\x03bigS"[..], &long(&vec![b'x'; size - 9])].concat()
+}
+
 /// A message as it is to be written.
 pub struct RawMessage<'a> {
     pub exchange: &'a str,

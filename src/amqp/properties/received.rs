@@ -74,6 +74,20 @@ impl Received {
         }
     }
 
+    /// Forgets queues and intents that the worker doesn't have: a message that a client, or an older bot, said was one of
+    /// theirs would wait for a queue that nobody declares. What the broker took out of a queue counts as that queue's.
+    pub fn keep_known(&mut self, names: &Names, is_known: impl Fn(&IntentName) -> bool) {
+        let known = |queue: &WorkQueue| match queue {
+            WorkQueue::Intent(intent) => is_known(intent),
+            WorkQueue::Requests | WorkQueue::Suspects => true,
+        };
+        let died_of = if self.queue.is_none() { self.first_death("queue") } else { None };
+        let died_of = died_of.and_then(|name| names.work_queue(name));
+        let first = self.trail.first_queue.take().filter(known).or(died_of.filter(known));
+        self.trail.first_queue = first;
+        self.trail.intent = self.trail.intent.take().filter(|intent| is_known(intent));
+    }
+
     /// What the codec has to know.
     pub fn envelope(&self) -> Envelope<'_> {
         let properties = &self.properties;
@@ -174,6 +188,10 @@ pub(super) fn clean(properties: &mut BasicProperties, blemishes: &[Blemish]) -> 
     if blemishes.contains(&Blemish::HeaderName) {
         without_headers = true;
         complaints.push("the name of a header isn't UTF-8".into());
+    }
+    if blemishes.contains(&Blemish::TooLarge) {
+        without_headers = true;
+        complaints.push("the headers are too large".into());
     }
     if blemishes.contains(&Blemish::TooDeep) {
         without_headers = true;

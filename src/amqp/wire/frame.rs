@@ -18,8 +18,27 @@ pub(crate) enum Blemish {
     HeaderName,
     /// Headers are nested deeper than [`MAX_DEPTH`].
     TooDeep,
+    /// The content header is larger than [`MAX_HEADER`]; it lost its headers.
+    TooLarge,
 }
 
+/// What a method frame tells besides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// A delivery comes, with this tag.
+    Delivery(u64),
+    /// A message that was published to this exchange with this routing key comes back.
+    Returned {
+        /// The exchange.
+        exchange: String,
+        /// The routing key.
+        routing_key: String,
+    },
+}
+
+/// The largest content header, in bytes, that keeps its headers. The broker takes headers up to its own `frame_max` and
+/// then adds some, and lapin loses the connection over a frame larger than was agreed.
+pub(crate) const MAX_HEADER: usize = 96 * 1024;
 /// The deepest nesting of header tables and arrays that is let through.
 pub(crate) const MAX_DEPTH: usize = 16;
 
@@ -81,38 +100,71 @@ fn mend_utf8(mut bytes: &mut [u8]) -> bool {
     mended
 }
 
-/// Mends a method frame's payload. For `basic.deliver`, returns the delivery tag.
-pub(crate) fn mend_method(payload: &mut [u8], found: &mut Vec<Blemish>) -> Option<u64> {
+/// Mends a method frame's payload.
+pub(crate) fn mend_method(payload: &mut [u8], found: &mut Vec<Blemish>) -> Option<Told> {
     let mut cursor = Cursor { rest: payload };
     if cursor.u16()? != BASIC {
         return None;
     }
-    let (tag, skipped_string) = match cursor.u16()? {
+    let tag = match cursor.u16()? {
         DELIVER => {
             cursor.short()?;
             let tag = cursor.u64()?;
             cursor.u8()?;
-            (Some(tag), false)
+            Some(tag)
         }
         GET_OK => {
             let tag = cursor.u64()?;
             cursor.u8()?;
-            (Some(tag), false)
+            Some(tag)
         }
         RETURN => {
             cursor.u16()?;
-            (None, true)
+            mend_utf8(cursor.short()?);
+            None
         }
         _ => return None,
     };
-    if skipped_string {
-        mend_utf8(cursor.short()?);
-    }
-    mend_utf8(cursor.short()?);
-    if mend_utf8(cursor.short()?) {
+    let exchange = cursor.short()?;
+    mend_utf8(exchange);
+    let routing_key = cursor.short()?;
+    if mend_utf8(routing_key) {
         found.push(Blemish::NotUtf8("routing key"));
     }
-    tag
+    Some(match tag {
+        Some(tag) => Told::Delivery(tag),
+        None => Told::Returned {
+            exchange: String::from_utf8_lossy(exchange).into_owned(),
+            routing_key: String::from_utf8_lossy(routing_key).into_owned(),
+        },
+    })
+}
+
+/// A content header's payload without its headers, where it is larger than [`MAX_HEADER`].
+pub(crate) fn cut_header(payload: &[u8]) -> Option<Vec<u8>> {
+    const HEADERS: u16 = 0x2000;
+    if payload.len() <= MAX_HEADER {
+        return None;
+    }
+    let mut copy = payload.to_vec();
+    let mut cursor = Cursor { rest: &mut copy };
+    cursor.take(12)?;
+    let flags = cursor.u16()?;
+    if flags & HEADERS == 0 {
+        return None;
+    }
+    // Content type and content encoding stand before the headers.
+    for flag in [0x8000, 0x4000] {
+        if flags & flag != 0 {
+            cursor.short()?;
+        }
+    }
+    let before = payload.len() - cursor.rest.len();
+    cursor.long()?;
+    let after = payload.len() - cursor.rest.len();
+    let mut cut = [payload.get(..before)?, payload.get(after..)?].concat();
+    cut.get_mut(12..14)?.copy_from_slice(&(flags & !HEADERS).to_be_bytes());
+    Some(cut)
 }
 
 /// A property of the content header: its flag and what it holds.
@@ -303,9 +355,28 @@ mod tests {
             [&short(b"consumer")[..], &7_u64.to_be_bytes(), &[0], &short(b"chatbot"), &short(b"request.\xff")];
         let mut payload = [&[0, 60, 0, 60][..], &arguments.concat()].concat();
         let mut found = Vec::new();
-        assert_eq!(mend_method(&mut payload, &mut found), Some(7));
+        assert_eq!(mend_method(&mut payload, &mut found), Some(Told::Delivery(7)));
         assert_eq!(found, [Blemish::NotUtf8("routing key")]);
         assert!(payload.ends_with(b"request.?"));
+    }
+
+    #[test]
+    fn a_return_is_told_with_its_address() {
+        let arguments =
+            [&312_u16.to_be_bytes()[..], &short(b"NO_ROUTE"), &short(b"x"), &short("键".as_bytes())].concat();
+        let mut payload = [&[0, 60, 0, 50][..], &arguments].concat();
+        let told = Told::Returned { exchange: "x".to_owned(), routing_key: "键".to_owned() };
+        assert_eq!(mend_method(&mut payload, &mut Vec::new()), Some(told));
+    }
+
+    #[test]
+    fn a_content_header_that_is_too_large_loses_its_headers_and_nothing_else() {
+        let big = long(&[&b"\x01aS"[..], &long(&vec![b'x'; MAX_HEADER])].concat());
+        let with = header(0xe400, &[short(b"text/plain"), short(b"gzip"), big, short(b"id")].concat());
+        let without = header(0xc400, &[short(b"text/plain"), short(b"gzip"), short(b"id")].concat());
+        assert_eq!(cut_header(&with), Some(without.clone()));
+        assert_eq!(cut_header(&without), None);
+        assert_eq!(cut_header(&with[..MAX_HEADER + 20]), None);
     }
 
     #[test]

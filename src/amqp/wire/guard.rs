@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
     io,
     pin::Pin,
     sync::{
@@ -16,12 +17,14 @@ use std::{
 
 use futures_util::io::{AsyncRead, AsyncWrite};
 
-use super::frame::{Blemish, mend_header, mend_method};
+use super::frame::{Blemish, Told, cut_header, mend_header, mend_method};
 
 const METHOD: u8 = 1;
 const HEADER: u8 = 2;
 /// Type, channel and size, before the payload.
 const PREFIX: usize = 7;
+/// What ends every frame.
+const FRAME_END: u8 = 0xce;
 /// Bytes asked of the socket at a time.
 const CHUNK: usize = 16 * 1024;
 /// The class and method of `connection.start`, with which the broker introduces itself.
@@ -29,16 +32,57 @@ const START: [u8; 4] = [0, 10, 0, 10];
 /// The largest method or header frame looked at whole; larger than any `frame_max` in use.
 const MAX_FRAME: usize = 1024 * 1024;
 
-/// What was seen on one connection: the deliveries that were mended, until they are asked for, and how the broker
-/// introduced itself, which lapin keeps to itself.
+/// What was seen on one connection: the deliveries that were mended, until they are asked for; what came back; and how
+/// the broker introduced itself, which lapin keeps to itself.
 #[derive(Debug, Default)]
 pub(crate) struct Mended {
+    returns: Returns,
     start: OnceLock<Vec<u8>>,
     count: AtomicUsize,
     deliveries: Mutex<HashMap<(u16, u64), Vec<Blemish>>>,
 }
 
+/// How many messages came back, by exchange and routing key.
+///
+/// lapin gives a return to whichever publish on the channel is confirmed next, which with several in flight is often
+/// another. The broker sends a return before the confirm of its message, so whoever sees no more returns of its address
+/// after its confirm than before it published knows that its message wasn't returned. Addresses share counters by their
+/// hash; a return of another's is then taken for one's own, which at worst makes a duplicate.
+#[derive(Debug)]
+pub(crate) struct Returns(Box<[AtomicUsize]>);
+
+impl Default for Returns {
+    fn default() -> Self {
+        Self((0..1024).map(|_| AtomicUsize::new(0)).collect())
+    }
+}
+
+impl Returns {
+    /// How many came back so far.
+    pub(crate) fn count(&self, exchange: &str, routing_key: &str) -> usize {
+        self.counter(exchange, routing_key).map_or(0, |counter| counter.load(Ordering::Acquire))
+    }
+
+    fn add(&self, exchange: &str, routing_key: &str) {
+        if let Some(counter) = self.counter(exchange, routing_key) {
+            counter.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    fn counter(&self, exchange: &str, routing_key: &str) -> Option<&AtomicUsize> {
+        let mut hasher = DefaultHasher::new();
+        (exchange, routing_key).hash(&mut hasher);
+        let counters = u64::try_from(self.0.len()).unwrap_or(1);
+        self.0.get(usize::try_from(hasher.finish() % counters).unwrap_or(0))
+    }
+}
+
 impl Mended {
+    /// What came back.
+    pub(crate) fn returns(&self) -> &Returns {
+        &self.returns
+    }
+
     /// What was mended on a delivery; nothing on most.
     pub(crate) fn take(&self, channel: u16, delivery_tag: u64) -> Vec<Blemish> {
         if self.count.load(Ordering::Acquire) == 0 {
@@ -91,7 +135,7 @@ impl<S> Guard<S> {
             self.clean += passed;
             self.passing -= passed;
             let Some((frame_type, channel, size)) = self.buffer.get(self.clean..).and_then(prefix) else { return };
-            let whole = size.saturating_add(PREFIX + 1);
+            let mut whole = size.saturating_add(PREFIX + 1);
             if !matches!(frame_type, METHOD | HEADER) || whole > MAX_FRAME {
                 self.passing = whole;
                 continue;
@@ -103,17 +147,36 @@ impl<S> Guard<S> {
                 if channel == 0 && payload.starts_with(&START) {
                     let _ = self.mended.start.set(payload.to_vec());
                 }
-                if let Some(tag) = mend_method(payload, &mut found) {
-                    self.tags.insert(channel, tag);
+                match mend_method(payload, &mut found) {
+                    Some(Told::Delivery(tag)) => {
+                        self.tags.insert(channel, tag);
+                    }
+                    Some(Told::Returned { exchange, routing_key }) => self.mended.returns.add(&exchange, &routing_key),
+                    None => {}
                 }
             } else {
                 mend_header(payload, &mut found);
+                if let Some(cut) = cut_header(payload) {
+                    found.push(Blemish::TooLarge);
+                    whole = self.replace(whole, &cut);
+                }
             }
             if let (false, Some(tag)) = (found.is_empty(), self.tags.get(&channel)) {
                 self.mended.add(channel, *tag, found);
             }
             self.clean += whole;
         }
+    }
+
+    /// Puts a shorter payload in the place of the first frame that isn't clean, which has `whole` bytes; returns how many
+    /// it has then.
+    fn replace(&mut self, whole: usize, payload: &[u8]) -> usize {
+        let (start, end) = (self.clean, self.clean + whole);
+        let size = u32::try_from(payload.len()).unwrap_or(u32::MAX).to_be_bytes();
+        let channel: Vec<u8> = self.buffer[start..start + 3].to_vec();
+        let frame = channel.into_iter().chain(size).chain(payload.iter().copied()).chain([FRAME_END]);
+        self.buffer.splice(start..end, frame);
+        payload.len() + PREFIX + 1
     }
 
     fn hand_on(&mut self, buf: &mut [u8]) -> usize {
@@ -210,6 +273,25 @@ mod tests {
         let length = u8::try_from(correlation_id.len()).unwrap();
         let header = [&[0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 4, 0, length][..], correlation_id].concat();
         [frame(1, channel, &deliver), frame(2, channel, &header), frame(3, channel, body)].concat()
+    }
+
+    #[tokio::test]
+    async fn a_content_header_that_is_too_large_is_cut_and_the_frames_after_it_stay() {
+        let deliver = [&[0, 60, 0, 60, 1, b'c'][..], &7_u64.to_be_bytes(), &[0, 0, 1, b'k']].concat();
+        let table = [&b"\x01aS"[..], &200_000_u32.to_be_bytes(), &vec![b'x'; 200_000]].concat();
+        let size = u32::try_from(table.len()).unwrap().to_be_bytes();
+        let large = [&[0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0x20, 0][..], &size, &table].concat();
+        let small = [0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0];
+        let rest = [frame(3, 1, b"x"), delivery(1, 8, b"id", b"y")].concat();
+        let bytes = [frame(1, 1, &deliver), frame(2, 1, &large), rest.clone()].concat();
+        let expected = [frame(1, 1, &deliver), frame(2, 1, &small), rest].concat();
+        let mended = Arc::new(Mended::default());
+        let chunks = bytes.chunks(CHUNK).map(<[u8]>::to_vec).collect();
+        let mut seen = Vec::new();
+        Guard::new(Chunks(chunks), mended.clone()).read_to_end(&mut seen).await.unwrap();
+        assert_eq!(seen, expected);
+        assert_eq!(mended.take(1, 7), [Blemish::TooLarge]);
+        assert_eq!(mended.take(1, 8), []);
     }
 
     #[tokio::test]
