@@ -291,12 +291,14 @@ async fn consume(
 ) -> Result<(), String> {
     // Handed back only when the consumer is gone: the broker would hand them out to it again, and count.
     let mut unstarted = Vec::new();
+    let mut ended = std::pin::pin!(worker.ending.token.cancelled());
     // A suspect is started even then: handed back, it would count as one that ended its worker.
     let hands_back = worker.queue != Some(WorkQueue::Suspects);
     loop {
         let delivery = tokio::select! {
+            biased;
             delivery = consumer.next() => delivery,
-            () = worker.ending.token.cancelled() => return Ok(()),
+            () = &mut ended => return Ok(()),
         };
         let Some(delivery) = delivery else { break };
         let delivery = delivery.map_err(|error| format!("consuming '{name}' failed: {error}"))?;
@@ -311,7 +313,7 @@ async fn consume(
                 unstarted.push(delivery.acker);
                 continue;
             }
-            () = worker.ending.token.cancelled() => return Ok(()),
+            () = &mut ended => return Ok(()),
         };
         let worker = worker.clone();
         tasks.spawn(async move { worker.work(delivery, room).await });

@@ -27,6 +27,8 @@ const PREFIX: usize = 7;
 const FRAME_END: u8 = 0xce;
 /// Bytes asked of the socket at a time.
 const CHUNK: usize = 16 * 1024;
+/// A buffer larger than this is given back once it is empty.
+const LARGE: usize = 128 * 1024;
 /// The class and method of `connection.start`, with which the broker introduces itself.
 const START: [u8; 4] = [0, 10, 0, 10];
 /// The largest method or header frame looked at whole; larger than any `frame_max` in use.
@@ -110,11 +112,14 @@ impl Mended {
 #[derive(Debug)]
 pub(crate) struct Guard<S> {
     inner: S,
+    /// Room for what comes in; never cleared, as that would cost more than all the rest.
     buffer: Vec<u8>,
-    /// How much of the buffer was handed on.
+    /// How much of the buffer was handed on …
     handed: usize,
-    /// How much of the buffer may be handed on.
+    /// … may be handed on …
     clean: usize,
+    /// … and is filled.
+    filled: usize,
     /// Bytes still to come of a frame that passes as it comes.
     passing: usize,
     /// The latest delivery's tag on each channel, for the content header that follows it.
@@ -125,22 +130,25 @@ pub(crate) struct Guard<S> {
 impl<S> Guard<S> {
     /// Guards a stream that hasn't carried anything yet.
     pub(crate) fn new(inner: S, mended: Arc<Mended>) -> Self {
-        Self { inner, buffer: Vec::new(), handed: 0, clean: 0, passing: 0, tags: HashMap::new(), mended }
+        Self { inner, buffer: Vec::new(), handed: 0, clean: 0, filled: 0, passing: 0, tags: HashMap::new(), mended }
     }
 
     /// Looks at what came in, and marks what may be handed on.
     fn inspect(&mut self) {
         loop {
-            let passed = self.passing.min(self.buffer.len() - self.clean);
+            let passed = self.passing.min(self.filled - self.clean);
             self.clean += passed;
             self.passing -= passed;
-            let Some((frame_type, channel, size)) = self.buffer.get(self.clean..).and_then(prefix) else { return };
+            let Some((frame_type, channel, size)) = self.buffer.get(self.clean..self.filled).and_then(prefix) else {
+                return;
+            };
             let mut whole = size.saturating_add(PREFIX + 1);
             if !matches!(frame_type, METHOD | HEADER) || whole > MAX_FRAME {
                 self.passing = whole;
                 continue;
             }
-            let Some(frame) = self.buffer.get_mut(self.clean..self.clean + whole) else { return };
+            let frame = self.buffer.get_mut(self.clean..self.filled).and_then(|rest| rest.get_mut(..whole));
+            let Some(frame) = frame else { return };
             let payload = &mut frame[PREFIX..PREFIX + size];
             let mut found = Vec::new();
             if frame_type == METHOD {
@@ -176,17 +184,34 @@ impl<S> Guard<S> {
         let channel: Vec<u8> = self.buffer[start..start + 3].to_vec();
         let frame = channel.into_iter().chain(size).chain(payload.iter().copied()).chain([FRAME_END]);
         self.buffer.splice(start..end, frame);
+        self.filled -= whole - (payload.len() + PREFIX + 1);
         payload.len() + PREFIX + 1
+    }
+
+    /// What was handed on makes room for what comes.
+    fn make_room(&mut self) {
+        if self.buffer.len() - self.filled >= CHUNK {
+            return;
+        }
+        self.buffer.copy_within(self.handed..self.filled, 0);
+        self.clean -= self.handed;
+        self.filled -= self.handed;
+        self.handed = 0;
+        if self.buffer.len() - self.filled < CHUNK {
+            self.buffer.resize(self.filled + 2 * CHUNK, 0);
+        }
     }
 
     fn hand_on(&mut self, buf: &mut [u8]) -> usize {
         let length = buf.len().min(self.clean - self.handed);
         buf[..length].copy_from_slice(&self.buffer[self.handed..self.handed + length]);
         self.handed += length;
-        if self.handed == self.buffer.len() {
-            (self.handed, self.clean) = (0, 0);
-            self.buffer.clear();
-            self.buffer.shrink_to(CHUNK);
+        if self.handed == self.filled {
+            (self.handed, self.clean, self.filled) = (0, 0, 0);
+            if self.buffer.len() > LARGE {
+                self.buffer.truncate(CHUNK);
+                self.buffer.shrink_to_fit();
+            }
         }
         length
     }
@@ -202,17 +227,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         while this.handed == this.clean && !buf.is_empty() {
-            // What was handed on makes room for what comes.
-            this.buffer.drain(..this.handed);
-            (this.handed, this.clean) = (0, 0);
-            let filled = this.buffer.len();
-            this.buffer.resize(filled + CHUNK, 0);
-            let read = Pin::new(&mut this.inner).poll_read(cx, &mut this.buffer[filled..]);
-            let length = if let Poll::Ready(Ok(length)) = &read { *length } else { 0 };
-            this.buffer.truncate(filled + length);
-            if ready!(read)? == 0 {
+            this.make_room();
+            let length = ready!(Pin::new(&mut this.inner).poll_read(cx, &mut this.buffer[this.filled..]))?;
+            if length == 0 {
                 return Poll::Ready(Ok(0));
             }
+            this.filled += length;
             this.inspect();
         }
         Poll::Ready(Ok(this.hand_on(buf)))
