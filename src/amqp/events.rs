@@ -4,20 +4,41 @@
 
 use std::time::Duration;
 
-use metrics::{counter, gauge, histogram};
+use metrics::{Counter, Gauge, counter, gauge, histogram};
 
 use super::{properties::Received, publisher::PublishError};
 use crate::domain::{DeadLetter, Outcome};
 
-/// A delivery came in.
-pub(crate) fn delivered(queue: &str) {
-    counter!("chatbot_deliveries_total", "queue" => queue.to_owned()).increment(1);
-    gauge!("chatbot_in_flight").increment(1);
+/// Counts one queue's deliveries. Looked up once, not at each delivery.
+pub(crate) struct Deliveries {
+    total: Counter,
+    in_flight: Gauge,
 }
 
-/// A delivery is dealt with, or given up because its session is lost.
-pub(crate) fn finished() {
-    gauge!("chatbot_in_flight").decrement(1);
+impl Deliveries {
+    /// The counters of a queue.
+    pub(crate) fn of(queue: &str) -> Self {
+        Self {
+            total: counter!("chatbot_deliveries_total", "queue" => queue.to_owned()),
+            in_flight: gauge!("chatbot_in_flight"),
+        }
+    }
+
+    /// A delivery came in. It is in flight until what this returns is dropped, be it dealt with or given up.
+    pub(crate) fn delivered(&self) -> InFlight<'_> {
+        self.total.increment(1);
+        self.in_flight.increment(1);
+        InFlight(&self.in_flight)
+    }
+}
+
+/// A delivery in flight.
+pub(crate) struct InFlight<'a>(&'a Gauge);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.decrement(1);
+    }
 }
 
 /// A delivery ended as an outcome and was acked.

@@ -181,6 +181,9 @@ impl Session {
                 settler: settler.clone(),
                 mended: consuming_link.mended().clone(),
                 channel: channel.id(),
+                deliveries: events::Deliveries::of(
+                    &queue.as_ref().map_or_else(|| "died".to_owned(), ToString::to_string),
+                ),
                 queue,
                 ending: ending.clone(),
             };
@@ -343,21 +346,13 @@ struct DeliveryWorker {
     mended: Arc<super::wire::Mended>,
     channel: u16,
     queue: Option<WorkQueue>,
+    deliveries: events::Deliveries,
     ending: Arc<Ending>,
-}
-
-/// Counts a delivery as in flight until it is dropped.
-struct InFlight;
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        events::finished();
-    }
 }
 
 impl DeliveryWorker {
     async fn work(&self, delivery: lapin::message::Delivery, _room: OwnedSemaphorePermit) {
-        let _in_flight = InFlight;
+        let _in_flight = self.deliveries.delivered();
         tokio::select! {
             biased;
             result = self.outcome_and_settle(delivery) => if let Err(SessionLost(reason)) = result {
@@ -376,7 +371,6 @@ impl DeliveryWorker {
         let mut received = Received::read(delivery, self.queue.clone(), &blemishes, names, now, settings.default_ttl);
         let routes = self.shared.pipeline.routes();
         received.keep_known(names, |intent| routes.contains_key(intent));
-        events::delivered(&self.queue.as_ref().map_or_else(|| "died".to_owned(), ToString::to_string));
         if received.unreadable.is_some() {
             events::unreadable(&received);
         }
