@@ -89,8 +89,7 @@ impl Publisher {
     }
 
     async fn confirmed(&self, message: &Message) -> Result<(), PublishError> {
-        let address = (message.exchange.as_str(), message.routing_key.as_str());
-        let returned_before = self.link.returns(address.0, address.1);
+        let returned_before = self.returns(message);
         let mut publish = std::pin::pin!(async {
             let options = BasicPublishOptions { mandatory: message.mandatory, immediate: false };
             let (exchange, key) = (message.exchange.clone(), message.routing_key.clone());
@@ -109,7 +108,7 @@ impl Publisher {
                 Err(_) if self.link.is_blocked() || self.was_blocked_lately().await => {
                     self.link.unblocked().await;
                     if !self.is_open() {
-                        return Err(PublishError::Lost(self.link.ended().await.to_string()));
+                        return Err(PublishError::Lost("closed while the broker blocked it".to_owned()));
                     }
                 }
                 Err(_) => return Err(PublishError::Unconfirmed(self.confirm_timeout)),
@@ -117,13 +116,21 @@ impl Publisher {
         };
         match confirmation {
             // Which message lapin says was returned is not to be relied on; see `Returns`.
-            Confirmation::Ack(_) if self.link.returns(address.0, address.1) > returned_before => {
+            Confirmation::Ack(_) if self.returns(message) > returned_before => {
                 Err(PublishError::Returned(message.routing_key.to_string()))
             }
             Confirmation::Ack(_) => Ok(()),
             Confirmation::Nack(_) => Err(PublishError::Nacked),
             Confirmation::NotRequested => Err(PublishError::Lost("the channel confirms nothing".to_owned())),
         }
+    }
+
+    /// How many messages to this one's address came back so far. Only what is mandatory can come back.
+    fn returns(&self, message: &Message) -> usize {
+        if !message.mandatory {
+            return 0;
+        }
+        self.link.returns(message.exchange.as_str(), message.routing_key.as_str())
     }
 
     async fn was_blocked_lately(&self) -> bool {

@@ -35,7 +35,7 @@ use super::{
     reply_to,
     settings::Settings,
     settle::{Delivery, SessionLost, Settler},
-    topology::{Problem, Topology, TopologyError, problem},
+    topology::{Topology, TopologyError, problem},
 };
 use crate::pipeline::{Dispatch, Pipeline};
 
@@ -390,9 +390,4 @@ impl DeliveryWorker {
         let reply_to = address.ok().flatten();
         self.settler.settle(Delivery { received, reply_to, request_id, started, acker }, outcome).await
     }
-}
-
-/// Whether the broker's answer at start is one that waiting won't change.
-pub(crate) fn is_permission(problems: &[Problem]) -> bool {
-    problems.iter().any(|problem| problem.refused)
 }

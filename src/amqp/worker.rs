@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     connection::ConnectError,
     events,
-    session::{Ended, Session, Shared, StartError, is_permission},
+    session::{Ended, Session, Shared, StartError},
     topology::TopologyError,
 };
 
@@ -134,7 +134,9 @@ fn fatal(error: StartError) -> Result<Fatal, StartError> {
     match &error {
         StartError::Connect(ConnectError::Credentials { .. }) => Ok(Fatal::Refused(error)),
         StartError::Connect(ConnectError::VirtualHost { .. }) => Ok(Fatal::Misconfigured(error)),
-        StartError::Topology(TopologyError::Problems(problems)) if is_permission(problems) => Ok(Fatal::Refused(error)),
+        StartError::Topology(TopologyError::Problems(problems)) if problems.iter().any(|problem| problem.refused) => {
+            Ok(Fatal::Refused(error))
+        }
         StartError::Topology(TopologyError::Problems(_)) => Ok(Fatal::Misconfigured(error)),
         _ => Err(error),
     }
