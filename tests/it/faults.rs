@@ -300,21 +300,31 @@ async fn a_forged_first_queue_that_nobody_has_is_not_believed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stopping_with_a_backlog_hands_each_message_back_once() {
-    let mut bench = Bench::new().handler("refund", Slow);
+    let mut bench = Bench::new();
+    for name in ["refund", "queued", "help_info", "product_info"] {
+        bench = bench.handler(name, Slow);
+    }
     bench.settings.prefetch = std::num::NonZeroU16::new(20).unwrap();
     // Room for two at a time, so that the rest of the prefetched isn't started.
     bench.settings.memory_budget = 2 * 1024;
     let worker = bench.start().await;
     let client = worker.client().await;
     let answers = Durable::declare(&client).await;
-    publish(&client, &answers, 100).await;
+    // A backlog in each queue: the consumers of some are there yet while others are being cancelled.
+    for number in 0..100 {
+        for key in ["request", "intent.refund", "intent.queued", "intent.help_info", "intent.product_info"] {
+            client.publish(key, answers.properties(&number.to_string()), b"refund").await;
+        }
+    }
     let (url, names) = (worker.url.clone(), worker.names.clone());
     worker.stop_and_leave().await;
-    let requests = names.queue(&WorkQueue::Requests);
     let mut counts = Vec::new();
-    while client.depth(&requests).await > 0 {
-        let message = client.take(&requests).await;
-        counts.push(header(&message, "x-delivery-count").map_or(0, |count| count.parse::<u32>().unwrap()));
+    let intents = ["refund", "queued", "help_info", "product_info"].map(|name| WorkQueue::Intent(intent(name)));
+    for queue in intents.into_iter().chain([WorkQueue::Requests]).map(|queue| names.queue(&queue)) {
+        while client.depth(&queue).await > 0 {
+            let message = client.take(&queue).await;
+            counts.push(header(&message, "x-delivery-count").map_or(0, |count| count.parse::<u32>().unwrap()));
+        }
     }
     assert!(counts.len() > 20, "{} are left", counts.len());
     assert!(counts.iter().all(|count| *count <= 1), "{counts:?}");
