@@ -7,18 +7,36 @@ use std::{
 };
 
 /// What each module may import; the arrows of `docs/ARCHITECTURE.md`.
-const IMPORTS: [(&str, &[&str]); 11] = [
+const IMPORTS: [(&str, &[&str]); 13] = [
     ("domain", &[]),
     ("config", &[]),
     ("telemetry", &[]),
     ("http", &[]),
     ("retry", &["domain"]),
+    ("corpus", &["domain"]),
     ("model", &["domain"]),
+    ("eval", &["corpus", "domain", "model"]),
     ("handler", &["domain"]),
     ("pipeline", &["domain", "handler", "model", "retry"]),
     ("amqp", &["domain", "handler", "model", "pipeline", "retry"]),
-    ("app", &["amqp", "config", "domain", "handler", "http", "model", "pipeline", "retry", "telemetry"]),
-    ("cli", &["amqp", "app", "config", "domain", "handler", "http", "model", "pipeline", "retry", "telemetry"]),
+    ("app", &["amqp", "config", "corpus", "domain", "handler", "http", "model", "pipeline", "retry", "telemetry"]),
+    (
+        "cli",
+        &[
+            "amqp",
+            "app",
+            "config",
+            "corpus",
+            "domain",
+            "eval",
+            "handler",
+            "http",
+            "model",
+            "pipeline",
+            "retry",
+            "telemetry",
+        ],
+    ),
 ];
 
 fn root() -> PathBuf {

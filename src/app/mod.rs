@@ -3,6 +3,7 @@
 //! **Invariant:** every part takes plain values made here; only this module knows them all.
 
 mod amqp_settings;
+pub mod corpus;
 pub mod intents;
 pub mod settings;
 

@@ -6,6 +6,7 @@ mod ask;
 mod check;
 mod classify;
 mod config;
+mod eval;
 mod exit;
 mod health;
 mod intents;
@@ -96,6 +97,8 @@ enum Command {
     Topology(topology::Arguments),
     /// Classify a text with the bot's model, without a broker
     Classify(classify::Arguments),
+    /// Measure how good the bot is, or a model on any data, and say what to do about it
+    Eval(eval::Arguments),
     /// Show the settings in force, and where each came from
     Config(config::Arguments),
     /// Print the built-in intents file, to make a bot of your own from
@@ -125,6 +128,7 @@ pub fn main() -> std::process::ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Topology(arguments) => topology::run(&arguments),
         Command::Classify(arguments) => classify::run(&arguments),
+        Command::Eval(arguments) => eval::run(&arguments),
         Command::Config(arguments) => config::run(&arguments),
         Command::Intents(arguments) => intents::run(&arguments),
         Command::Health(arguments) => health::run(&arguments),
