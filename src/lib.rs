@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 pub mod corpus;
 pub mod domain;
+pub mod entity;
 pub mod eval;
 pub mod handler;
 pub mod http;

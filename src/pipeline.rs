@@ -15,7 +15,8 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::{
-    domain::{Classification, ErrorCode, IntentName, MessageError, Outcome, Prediction, Reply, Request},
+    domain::{Classification, Entity, ErrorCode, IntentName, MessageError, Outcome, Prediction, Reply, Request},
+    entity::Extractor,
     handler::{Answer, Handler, HandlerError, Job as HandlerJob},
     model::{ModelClient, ModelError},
     retry::RetryPolicy,
@@ -48,6 +49,8 @@ pub struct Parts {
     pub fallback: IntentName,
     /// The least confidence, in 0..=1, that isn't left to the fallback.
     pub threshold: f32,
+    /// Finds the entities of a text; none where the bot has no entities.
+    pub extractor: Option<Extractor>,
     /// How long the model may take.
     pub model_timeout: Duration,
     /// How long a handler may take.
@@ -113,7 +116,7 @@ impl Pipeline {
     }
 
     async fn outcome(&self, job: &Job, started: Instant) -> Result<Outcome, MessageError> {
-        let (intent, classification) = match &job.stage {
+        let (intent, mut classification) = match &job.stage {
             Stage::Handle { intent, classification } => (intent.clone(), classification.clone()),
             Stage::Classify => {
                 let (intent, classification) = self.classify(job, started).await?;
@@ -125,10 +128,29 @@ impl Pipeline {
         })?;
         let handler = match (&route.handler, route.dispatch, &job.stage) {
             (Some(handler), Dispatch::Inline, _) | (Some(handler), Dispatch::Queue, Stage::Handle { .. }) => handler,
-            _ => return Ok(Outcome::Forward { intent, classification }),
+            _ => {
+                if let Some(classification) = &mut classification {
+                    classification.entities = self.entities(&job.request.text);
+                }
+                return Ok(Outcome::Forward { intent, classification });
+            }
         };
-        let answer = self.handle(job, started, handler.as_ref(), &intent, classification.as_deref()).await?;
-        Ok(Outcome::Reply(Box::new(reply(&job.request, answer, intent, classification.map(|boxed| *boxed)))))
+        let entities = self.entities(&job.request.text);
+        let work = HandlerJob {
+            request: &job.request,
+            intent: &intent,
+            classification: classification.as_deref(),
+            entities: &entities,
+        };
+        let answer = self.handle(job, started, handler.as_ref(), &work).await?;
+        // They were for whoever handles a forwarded message; in a reply they have a place of their own.
+        let classification = classification.map(|boxed| Classification { entities: Vec::new(), ..*boxed });
+        Ok(Outcome::Reply(Box::new(reply(&job.request, answer, intent, classification, entities))))
+    }
+
+    /// The entities of a text. They aren't taken from a header, which anybody could write.
+    fn entities(&self, text: &str) -> Vec<Entity> {
+        self.parts.extractor.as_ref().map(|extractor| extractor.extract(text)).unwrap_or_default()
     }
 
     async fn classify(&self, job: &Job, started: Instant) -> Result<(IntentName, Classification), MessageError> {
@@ -155,10 +177,11 @@ impl Pipeline {
         match best {
             Some(best) if best.confidence >= self.parts.threshold => {
                 let confidence = Some(best.confidence);
-                (best.name, Classification { confidence, fallback: false, predicted: None, ranking, model })
+                (best.name, Classification { confidence, ranking, model, ..Classification::default() })
             }
             predicted => {
-                let classification = Classification { confidence: None, fallback: true, predicted, ranking, model };
+                let classification =
+                    Classification { fallback: true, predicted, ranking, model, ..Classification::default() };
                 (self.parts.fallback.clone(), classification)
             }
         }
@@ -169,13 +192,12 @@ impl Pipeline {
         job: &Job,
         started: Instant,
         handler: &dyn Handler,
-        intent: &IntentName,
-        classification: Option<&Classification>,
+        work: &HandlerJob<'_>,
     ) -> Result<Answer, MessageError> {
+        let intent = work.intent;
         let asked = Instant::now();
         let limit = self.limit(self.parts.handler_timeout, left(job, started))?;
-        let work = HandlerJob { request: &job.request, intent, classification };
-        let handled = timeout(limit, AssertUnwindSafe(handler.handle(&work)).catch_unwind()).await;
+        let handled = timeout(limit, AssertUnwindSafe(handler.handle(work)).catch_unwind()).await;
         metrics::histogram!("chatbot_handler_seconds").record(asked.elapsed());
         match handled {
             Ok(Ok(Ok(answer))) => Ok(answer),
@@ -223,7 +245,13 @@ fn handler_error(error: &HandlerError) -> MessageError {
     MessageError::new(error.code(), error.to_string())
 }
 
-fn reply(request: &Request, answer: Answer, intent: IntentName, classification: Option<Classification>) -> Reply {
+fn reply(
+    request: &Request,
+    answer: Answer,
+    intent: IntentName,
+    classification: Option<Classification>,
+    entities: Vec<Entity>,
+) -> Reply {
     Reply {
         id: Uuid::now_v7().to_string(),
         in_reply_to: request.id.clone(),
@@ -234,5 +262,6 @@ fn reply(request: &Request, answer: Answer, intent: IntentName, classification: 
         locale: answer.locale,
         intent,
         classification,
+        entities,
     }
 }

@@ -7,19 +7,23 @@ use std::{
 };
 
 /// What each module may import; the arrows of `docs/ARCHITECTURE.md`.
-const IMPORTS: [(&str, &[&str]); 13] = [
+const IMPORTS: [(&str, &[&str]); 14] = [
     ("domain", &[]),
     ("config", &[]),
     ("telemetry", &[]),
     ("http", &[]),
     ("retry", &["domain"]),
     ("corpus", &["domain"]),
+    ("entity", &["domain"]),
     ("model", &["domain"]),
     ("eval", &["corpus", "domain", "model"]),
     ("handler", &["domain"]),
-    ("pipeline", &["domain", "handler", "model", "retry"]),
-    ("amqp", &["domain", "handler", "model", "pipeline", "retry"]),
-    ("app", &["amqp", "config", "corpus", "domain", "handler", "http", "model", "pipeline", "retry", "telemetry"]),
+    ("pipeline", &["domain", "entity", "handler", "model", "retry"]),
+    ("amqp", &["domain", "entity", "handler", "model", "pipeline", "retry"]),
+    (
+        "app",
+        &["amqp", "config", "corpus", "domain", "entity", "handler", "http", "model", "pipeline", "retry", "telemetry"],
+    ),
     (
         "cli",
         &[
@@ -28,6 +32,7 @@ const IMPORTS: [(&str, &[&str]); 13] = [
             "config",
             "corpus",
             "domain",
+            "entity",
             "eval",
             "handler",
             "http",

@@ -2,7 +2,10 @@
 
 use std::{fs::File, io::Read, path::Path};
 
-use super::intents::{Faults, IntentsFile, MAX_SIZE};
+use super::{
+    import::to_intents_file,
+    intents::{Checked, Faults, Finding, IntentsFile, MAX_SIZE, Problem},
+};
 use crate::corpus::{Corpus, CorpusError, Format, Utterance};
 
 /// Why a file of utterances can't be used.
@@ -17,7 +20,9 @@ pub enum CorpusFileError {
         reason: String,
     },
     /// Its name doesn't tell what it is.
-    #[error("{0}: its name doesn't tell its format: it has to end in .jsonl, or .toml for an intents file")]
+    #[error(
+        "{0}: its name doesn't tell its format: it has to end in .jsonl, .csv, .tsv, .yml (Rasa's nlu.yml), or .toml (an intents file)"
+    )]
     UnknownFormat(String),
     /// It isn't as its format has it.
     #[error("{file}: {source}")]
@@ -46,13 +51,35 @@ pub fn load_corpus(path: &Path) -> Result<Corpus, CorpusFileError> {
     Corpus::parse(format, &text).map_err(|source| CorpusFileError::Invalid { file, source })
 }
 
+/// Whether a file isn't an intents file, but one of the other formats, by the end of its name.
+pub fn is_corpus(path: &Path) -> bool {
+    Format::of(path).is_some()
+}
+
+/// Loads the intents file that such a file makes: a bot of its examples, with placeholders for its replies.
+///
+/// # Errors
+/// [`Faults`], as of an intents file.
+pub fn load_as_intents(path: &Path) -> Result<Checked, Faults> {
+    let file = path.display().to_string();
+    let corpus = load_corpus(path).map_err(|error| match error {
+        CorpusFileError::Intents(faults) => faults,
+        other => Faults::one(&file, None, Problem::Corpus(other.to_string())),
+    })?;
+    let imported = to_intents_file(&corpus, &file);
+    let mut checked = IntentsFile::parse(&format!("the intents file that {file} makes"), &imported.text)?;
+    let note = |note| Finding { position: None, intent: None, problem: Problem::Imported(note) };
+    checked.warnings.splice(0..0, imported.notes.into_iter().map(note));
+    Ok(checked)
+}
+
 /// The examples of an intents file, as utterances.
 pub fn corpus_of(intents: &IntentsFile) -> Corpus {
     let utterances = intents.intents.iter().flat_map(|intent| {
         let label = Some(intent.name.to_string());
         intent.examples.iter().map(move |example| Utterance { text: example.text.clone(), label: label.clone() })
     });
-    Corpus { utterances: utterances.collect() }
+    Corpus { utterances: utterances.collect(), ..Corpus::default() }
 }
 
 fn read(path: &Path) -> Result<String, String> {

@@ -4,6 +4,7 @@
 
 mod amqp_settings;
 pub mod corpus;
+pub mod import;
 pub mod intents;
 pub mod settings;
 
@@ -17,6 +18,7 @@ use crate::{
         settings::Settings,
     },
     domain::{IntentName, InvalidName},
+    entity::{Extractor, InvalidPattern},
     handler::{
         Handler,
         template::{TemplateError, TemplateHandler},
@@ -41,6 +43,9 @@ pub enum BuildError {
     /// A reply doesn't compile.
     #[error(transparent)]
     Template(#[from] TemplateError),
+    /// An entity's pattern doesn't compile.
+    #[error(transparent)]
+    Pattern(#[from] InvalidPattern),
     /// A TLS file can't be used.
     #[error(transparent)]
     Tls(#[from] TlsFileError),
@@ -58,6 +63,7 @@ pub enum BuildError {
 /// All of its faults.
 pub fn load_intents(settings: &Settings) -> Result<Checked, Faults> {
     match &settings.intents.path {
+        Some(path) if corpus::is_corpus(path.as_path()) => corpus::load_as_intents(path.as_path()),
         Some(path) => IntentsFile::load(path.as_path()),
         None => IntentsFile::parse(BUILT_IN_NAME, BUILT_IN),
     }
@@ -106,12 +112,12 @@ pub fn external(intents: &IntentsFile) -> impl Iterator<Item = &IntentName> {
 /// A pipeline that answers these intents, classified by this model.
 ///
 /// # Errors
-/// [`TemplateError`] where a reply doesn't compile.
+/// [`BuildError`] where a reply or an entity's pattern doesn't compile.
 pub fn pipeline(
     settings: &Settings,
     intents: &IntentsFile,
     model: Arc<dyn ModelClient>,
-) -> Result<Pipeline, TemplateError> {
+) -> Result<Pipeline, BuildError> {
     let routes = intents.intents.iter().map(|intent| {
         let handler: Option<Arc<dyn Handler>> = match &intent.handler {
             HandlerDefinition::Template { replies } => Some(Arc::new(TemplateHandler::new(&intent.name, replies)?)),
@@ -121,6 +127,7 @@ pub fn pipeline(
     });
     Ok(Pipeline::new(Parts {
         model,
+        extractor: Extractor::new(&intents.entities)?,
         routes: routes.collect::<Result<_, TemplateError>>()?,
         fallback: intents.fallback.clone(),
         threshold: settings.model.threshold.get(),

@@ -9,6 +9,7 @@ mod config;
 mod eval;
 mod exit;
 mod health;
+mod import;
 mod intents;
 mod output;
 mod run;
@@ -103,6 +104,8 @@ enum Command {
     Config(config::Arguments),
     /// Print the built-in intents file, to make a bot of your own from
     Intents(intents::Arguments),
+    /// Make an intents file of Rasa's nlu.yml, CSV or JSON lines
+    Import(import::Arguments),
     /// Ask a running worker whether it is ready, for a container's health check
     Health(health::Arguments),
 }
@@ -131,6 +134,7 @@ pub fn main() -> std::process::ExitCode {
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Config(arguments) => config::run(&arguments),
         Command::Intents(arguments) => intents::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
         Command::Health(arguments) => health::run(&arguments),
     };
     exit::report(result)

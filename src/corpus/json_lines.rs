@@ -39,7 +39,7 @@ pub(super) fn parse(text: &str) -> Result<Corpus, CorpusError> {
         }
         utterances.push(Utterance { text, label: intent });
     }
-    Ok(Corpus { utterances })
+    Ok(Corpus { utterances, ..Corpus::default() })
 }
 
 #[cfg(test)]
@@ -54,7 +54,7 @@ mod tests {
         let text = "\u{feff}{\"text\": \"where is it\", \"intent\": \"order\"}\r\n\n{\"intent\":null,\"text\":\"几点了\",\"x\":1}\n";
         let utterance = |text: &str, label: Option<&str>| Utterance { text: text.into(), label: label.map(Into::into) };
         let expected = vec![utterance("where is it", Some("order")), utterance("几点了", None)];
-        assert_eq!(Corpus::parse(Format::JsonLines, text), Ok(Corpus { utterances: expected }));
+        assert_eq!(Corpus::parse(Format::JsonLines, text), Ok(Corpus { utterances: expected, ..Corpus::default() }));
     }
 
     #[test]

@@ -109,24 +109,33 @@ fn verdict(evidence: &Evidence<'_>) -> Advice {
     let in_scope = evidence.answers.iter().filter(|answer| answer.expected.is_some()).count();
     let right = evidence.answers.iter().filter(|answer| answer.is_right()).count();
     let (low, high) = metrics::wilson(right, in_scope);
-    let word = match accuracy {
-        0.95.. => "Very good",
-        0.9.. => "Good",
-        0.8.. => "Fair",
-        _ => "Not good yet",
-    };
-    let next = match accuracy {
-        0.95.. => "More examples of the same kind will hardly help; mend the mistakes below one by one.",
-        0.9.. => "The mistakes below show where an example or a clearer border between intents helps.",
-        0.8.. => "Begin with the first pieces of advice below: they cost the most.",
-        _ => {
+    // Examples are chosen to differ from each other, and each fold lacks a part of them: users repeat what is common.
+    // The sample bot gets 76 % of its own examples so, and 95 % of its held-out texts.
+    let lenience = if evidence.cross_validated { 0.15 } else { 0.0 };
+    let (word, next) = match accuracy + lenience {
+        0.95.. => ("Very good", "More examples of the same kind will hardly help; mend the mistakes below one by one."),
+        0.9.. => ("Good", "The mistakes below show where an example or a clearer border between intents helps."),
+        0.8.. => ("Fair", "Begin with the first pieces of advice below: they cost the most."),
+        _ => (
+            "Not good yet",
             "Either intents overlap, or their examples are too few or too alike: 20 varied ones an intent and language is \
-             a good beginning."
-        }
+             a good beginning.",
+        ),
     };
-    let like = if evidence.cross_validated { "texts like the examples" } else { "texts like the test's" };
+    let like = if evidence.cross_validated {
+        "texts as different from the examples as those are from each other"
+    } else {
+        "texts like the test's"
+    };
+    let caution = if evidence.cross_validated {
+        " Users say what is common more often, so the bot mostly does better than that; a test of real texts (--test) \
+         tells by how much."
+    } else {
+        ""
+    };
     advice(format!(
-        "{word}: of 100 {like}, about {:.0} get the right intent (between {:.0} and {:.0}, with 95 % confidence). {next}",
+        "{word}: of 100 {like}, about {:.0} get the right intent (between {:.0} and {:.0}, with 95 % \
+         confidence).{caution} {next}",
         accuracy * 100.0,
         (low * 100.0).floor(),
         (high * 100.0).ceil(),

@@ -22,6 +22,8 @@ const STEPS: usize = 100;
 const MATRIX: usize = 18;
 /// The confused pairs at most.
 const PAIRS: usize = 30;
+/// The confused pairs at most of which one text tells.
+const SINGLE_PAIRS: usize = 10;
 /// The mistakes at most.
 const MISTAKES: usize = 500;
 
@@ -226,7 +228,10 @@ impl Report<'_> {
 
     fn pairs(&self) -> Vec<Pair<'_>> {
         let counts = metrics::by_intent(self.answers);
-        let pairs = metrics::confusions(self.answers).into_iter().take(PAIRS).filter_map(|confusion| {
+        // Single texts are among the mistakes; here they tell something only where there is nothing worse.
+        let worth_it = |(place, confusion): &(usize, metrics::Confusion)| confusion.count > 1 || *place < SINGLE_PAIRS;
+        let confusions = metrics::confusions(self.answers).into_iter().take(PAIRS).enumerate().filter(worth_it);
+        let pairs = confusions.filter_map(|(_, confusion)| {
             let is_one = |answer: &&Answer| {
                 answer.expected.as_ref() == Some(&confusion.expected)
                     && answer.predicted.as_ref() == Some(&confusion.predicted)

@@ -132,6 +132,7 @@ impl Bench {
             routes: routes.collect(),
             fallback: intent("help_info"),
             threshold: 0.5,
+            extractor: None,
             model_timeout: Duration::from_secs(5),
             handler_timeout: Duration::from_secs(5),
             retry: RetryPolicy { delays: vec![Duration::from_millis(100), Duration::from_millis(200)] },
