@@ -21,6 +21,7 @@ pub mod settings;
 pub mod settle;
 pub mod topology;
 pub mod trail;
+mod unfinished;
 mod wire;
 pub mod worker;
 
