@@ -21,7 +21,7 @@ pub mod settings;
 pub mod settle;
 pub mod topology;
 pub mod trail;
-mod wire;
+pub mod wire;
 pub mod worker;
 
 pub use names::{Names, WorkQueue};

@@ -65,6 +65,10 @@ enum Choice {
     FailForGood,
 }
 
+impl Choice {
+    const ALL: [Self; 4] = [Self::Answer, Self::Forward, Self::FailForNow, Self::FailForGood];
+}
+
 /// What a delivery in work asks for next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Ask {
@@ -192,8 +196,7 @@ fn next(flight: &Flight, messages: &Arc<Mutex<Messages>>) -> Ask {
             }
         },
     };
-    let broker =
-        Scripted { script: script.collect(), asked: Mutex::default(), messages: messages.clone() };
+    let broker = Scripted { script: script.collect(), asked: Mutex::default(), messages: messages.clone() };
     let settler = Settler { broker, names, retry, worker: "model".to_owned() };
     let reply_to = address.ok().flatten();
     let delivery = Delivery { received, reply_to, request_id: None, started: Instant::now(), acker };
@@ -227,35 +230,42 @@ fn check(what: &str, rules: &Rules) -> Explored {
     explored
 }
 
-fn ended(explored: &Explored, place: Place) -> bool {
-    explored.ends.iter().any(|end| end.iter().any(|(at, ..)| *at == place))
-}
-
 #[test]
 fn one_message_with_every_fault_ends_in_an_allowed_state() {
-    for (what, place, deadline) in [
-        ("a text", Place::Requests, false),
-        ("a text with a deadline", Place::Requests, true),
-        ("a message to an intent", Place::Intent, false),
-        ("a message that nobody binds", Place::Died, false),
-    ] {
-        let explored = check(what, &Rules { requests: vec![place], deadline, faults: 3, ..Rules::default() });
+    use Choice::{Answer, FailForGood, FailForNow, Forward};
+    use Place::{Answers, Dead, Died, Dropped, Intent, Requests};
+    let cases: [(&str, Place, &[Choice], bool, u8); 8] = [
+        ("a text, answered", Requests, &[Answer], false, 3),
+        ("a text, forwarded or answered", Requests, &[Answer, Forward], false, 1),
+        ("a text with a deadline", Requests, &[Answer, Forward], true, 1),
+        ("a text, tried again", Requests, &[FailForNow], false, 1),
+        ("a text, given up", Requests, &[FailForGood], false, 2),
+        ("a message to an intent, whatever comes of it", Intent, &Choice::ALL, false, 1),
+        ("a message to an intent, given up", Intent, &[FailForGood], false, 2),
+        ("a message that nobody binds", Died, &Choice::ALL, false, 3),
+    ];
+    for (what, place, choices, deadline, faults) in cases {
+        let rules = Rules { requests: vec![place], choices, deadline, faults, ..Rules::default() };
+        let explored = check(what, &rules);
         assert_eq!(explored.violation, None, "{what}");
-        assert!(ended(&explored, Place::Dead), "{what}: {:?}", explored.ends);
-        for place in [Place::Answers, Place::Dropped].into_iter().filter(|_| place != Place::Died) {
-            assert!(ended(&explored, place), "{what}: {:?}", explored.ends);
-        }
+        let ended = |place| explored.ends.iter().any(|end| end.iter().any(|(at, ..)| *at == place));
+        assert!(ended(Dead), "{what}: {:?}", explored.ends);
+        let answered = place != Died && choices.contains(&Answer);
+        assert_eq!((ended(Answers), ended(Dropped)), (answered, answered), "{what}: {:?}", explored.ends);
     }
 }
 
 #[test]
 fn messages_side_by_side_end_in_an_allowed_state() {
+    use Choice::{Answer, Forward};
     use Place::{Intent, Requests};
-    for (what, requests, faults) in [
-        ("two messages", vec![Requests, Intent], 2),
-        ("three messages", vec![Requests, Requests, Requests], 1),
+    for (what, requests, choices, faults) in [
+        ("two messages, answered", vec![Requests; 2], &[Answer][..], 2),
+        ("two messages, forwarded or answered", vec![Requests, Intent], &[Answer, Forward], 0),
+        ("two messages to an intent, whatever comes of them", vec![Intent; 2], &Choice::ALL, 0),
+        ("three messages, answered", vec![Requests, Intent, Requests], &[Answer], 1),
     ] {
-        let explored = check(what, &Rules { requests, faults, ..Rules::default() });
+        let explored = check(what, &Rules { requests, choices, faults, ..Rules::default() });
         assert_eq!(explored.violation, None, "{what}");
     }
 }
@@ -264,7 +274,8 @@ fn messages_side_by_side_end_in_an_allowed_state() {
 fn a_message_that_always_ends_its_worker_is_given_up_and_those_beside_it_are_answered() {
     for requests in [vec![Place::Requests; 2], vec![Place::Intent, Place::Requests, Place::Intent]] {
         let others = requests.len() - 1;
-        let explored = check("a killer", &Rules { requests, killer: true, delivery_limit: 20, ..Rules::default() });
+        let rules = Rules { requests, killer: true, delivery_limit: 20, ..Rules::default() };
+        let explored = check("a killer", &rules);
         assert_eq!(explored.violation, None);
         for end in &explored.ends {
             let dead: Vec<_> = end.iter().filter(|(place, ..)| *place == Place::Dead).collect();
