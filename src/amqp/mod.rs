@@ -10,6 +10,7 @@ pub mod connections;
 mod events;
 pub mod inspect;
 pub mod names;
+mod overload;
 pub mod permissions;
 pub mod properties;
 pub mod publisher;
@@ -21,6 +22,7 @@ pub mod settings;
 pub mod settle;
 pub mod topology;
 pub mod trail;
+mod unfinished;
 pub mod wire;
 pub mod worker;
 

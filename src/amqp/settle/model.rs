@@ -31,7 +31,7 @@ use self::{
 use super::*;
 use crate::{
     amqp::{
-        admit::{self, Admission},
+        admit::{self, Admission, Limits},
         reply_to,
     },
     pipeline::Stage,
@@ -178,17 +178,18 @@ fn next(flight: &Flight, messages: &Arc<Mutex<Messages>>) -> Ask {
     let mut received = Received::read(delivered, queue.clone(), &[], &names, NOW, None);
     received.keep_known(&names, |intent| *intent == broker::intent());
     let address = reply_to::check(received.properties.reply_to().as_ref(), &names, &[]);
+    let limits = Limits { max_body: 1024, ..Limits::default() };
     let mut script = flight.told.iter().copied();
     let outcome = match &queue {
         None => admit::died(&received, &address, &retry, NOW),
-        Some(queue) => match admit::admit(&received, queue, &address, 1024, NOW) {
+        Some(queue) => match admit::admit(&received, queue, &address, &limits, NOW) {
             Admission::Decided(outcome) => outcome,
             Admission::Work(job) => {
                 let classified = job.stage == Stage::Classify;
                 let Some(Told::Chosen(choice)) = script.next() else { return Ask::Handle { classified } };
                 let failed = |code| retry.decide(MessageError::new(code, "why"), job.attempt, job.time_left);
                 match choice {
-                    Choice::Answer => Outcome::Reply(Box::new(answer())),
+                    Choice::Answer => Outcome::Reply(Arc::new(answer())),
                     Choice::Forward => Outcome::Forward { intent: broker::intent(), classification: None },
                     Choice::FailForNow => failed(ErrorCode::Timeout),
                     Choice::FailForGood => failed(ErrorCode::HandlerFailed),
