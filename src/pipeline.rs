@@ -11,6 +11,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
+use metrics::{Histogram, histogram};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -21,6 +22,7 @@ use crate::{
     handler::{Answer, Handler, HandlerError, Job as HandlerJob},
     model::{ModelClient, ModelError},
     retry::RetryPolicy,
+    sharing::{Pool, Room, Share},
 };
 
 /// Whether an intent's handler runs in the worker that classified, or by way of the intent's queue.
@@ -58,6 +60,17 @@ pub struct Parts {
     pub handler_timeout: Duration,
     /// When to try again.
     pub retry: RetryPolicy,
+    /// What inline handlers of requests may hold.
+    pub inline: InlineLimit,
+}
+
+/// What the inline handlers of all requests in work may hold together, so that one that hangs leaves the others some.
+#[derive(Debug, Clone, Copy)]
+pub struct InlineLimit {
+    /// The bytes of texts and metadata.
+    pub bytes: usize,
+    /// How many requests there are at most.
+    pub requests: usize,
 }
 
 /// One request on its way.
@@ -92,13 +105,26 @@ pub enum Stage {
 /// Takes requests to their outcomes.
 pub struct Pipeline {
     parts: Parts,
+    /// Each intent's share of [`Parts::inline`].
+    inline: HashMap<IntentName, Arc<Share>>,
     answers: Option<Arc<Answers>>,
+    /// Looked up once, not for each message.
+    model_seconds: Histogram,
+    handler_seconds: Histogram,
 }
 
 impl Pipeline {
     /// A pipeline of these parts.
     pub fn new(parts: Parts) -> Self {
-        Self { parts, answers: None }
+        let inline = Pool::new(parts.inline.bytes);
+        let inline = parts.routes.keys().map(|intent| (intent.clone(), inline.share())).collect();
+        Self {
+            parts,
+            inline,
+            answers: None,
+            model_seconds: histogram!("chatbot_model_seconds"),
+            handler_seconds: histogram!("chatbot_handler_seconds"),
+        }
     }
 
     /// The same, remembering its answers: a request that comes again isn't worked on again.
@@ -149,7 +175,7 @@ impl Pipeline {
     }
 
     async fn outcome(&self, job: &Job, started: Instant) -> Result<Outcome, MessageError> {
-        let (intent, mut classification) = match &job.stage {
+        let (intent, classification) = match &job.stage {
             Stage::Handle { intent, classification } => (intent.clone(), classification.clone()),
             Stage::Classify => {
                 let (intent, classification) = self.classify(job, started).await?;
@@ -161,12 +187,15 @@ impl Pipeline {
         })?;
         let handler = match (&route.handler, route.dispatch, &job.stage) {
             (Some(handler), Dispatch::Inline, _) | (Some(handler), Dispatch::Queue, Stage::Handle { .. }) => handler,
-            _ => {
-                if let Some(classification) = &mut classification {
-                    classification.entities = self.entities(&job.request.text);
-                }
-                return Ok(Outcome::Forward { intent, classification });
-            }
+            _ => return Ok(self.forward(&job.request, intent, classification)),
+        };
+        let _room = match job.stage {
+            Stage::Handle { .. } => None,
+            // Where its handler holds too much already, the message waits in the intent's queue, and not in the others' way.
+            Stage::Classify => match self.room(&job.request, &intent) {
+                None => return Ok(self.forward(&job.request, intent, classification)),
+                room => room,
+            },
         };
         let entities = self.entities(&job.request.text);
         let work = HandlerJob {
@@ -181,9 +210,29 @@ impl Pipeline {
         Ok(Outcome::Reply(Arc::new(reply(&job.request, answer, intent, classification, entities))))
     }
 
+    /// Hands a request to the queue of its intent, with what its text names where it was classified here.
+    fn forward(
+        &self,
+        request: &Request,
+        intent: IntentName,
+        mut classification: Option<Box<Classification>>,
+    ) -> Outcome {
+        if let Some(classification) = &mut classification {
+            classification.entities = self.entities(&request.text);
+        }
+        Outcome::Forward { intent, classification }
+    }
+
     /// The entities of a text. They aren't taken from a header, which anybody could write.
     fn entities(&self, text: &str) -> Vec<Entity> {
         self.parts.extractor.as_ref().map(|extractor| extractor.extract(text)).unwrap_or_default()
+    }
+
+    /// Room for one more request that an intent handles inline; none where it has taken its share.
+    fn room(&self, request: &Request, intent: &IntentName) -> Option<Room> {
+        let InlineLimit { bytes, requests } = self.parts.inline;
+        let held = request.text.len() + request.metadata.as_ref().map_or(0, |metadata| metadata.get().len());
+        self.inline.get(intent)?.try_take(held.max(bytes / requests.max(1)))
     }
 
     async fn classify(&self, job: &Job, started: Instant) -> Result<(IntentName, Classification), MessageError> {
@@ -191,7 +240,7 @@ impl Pipeline {
         let asked = Instant::now();
         let limit = self.limit(self.parts.model_timeout, left(job, started))?;
         let classified = timeout(limit, AssertUnwindSafe(model.classify(&job.request.text)).catch_unwind()).await;
-        metrics::histogram!("chatbot_model_seconds").record(asked.elapsed());
+        self.model_seconds.record(asked.elapsed());
         let prediction = match classified {
             Ok(Ok(Ok(prediction))) => prediction,
             Ok(Ok(Err(error))) => return Err(model_error(&error)),
@@ -231,7 +280,7 @@ impl Pipeline {
         let asked = Instant::now();
         let limit = self.limit(self.parts.handler_timeout, left(job, started))?;
         let handled = timeout(limit, AssertUnwindSafe(handler.handle(work)).catch_unwind()).await;
-        metrics::histogram!("chatbot_handler_seconds").record(asked.elapsed());
+        self.handler_seconds.record(asked.elapsed());
         match handled {
             Ok(Ok(Ok(answer))) => Ok(answer),
             Ok(Ok(Err(error))) => Err(handler_error(&error)),

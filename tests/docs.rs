@@ -167,4 +167,8 @@ fn the_bots_of_the_docs_have_no_fault() {
     let gift_wrap = intents.iter().find(|block| block.starts_with("[intents.gift_wrap]")).unwrap();
     let bot = IntentsFile::parse("my-bot.toml", &format!("{BUILT_IN}\n{gift_wrap}")).unwrap();
     assert_eq!(bot.warnings, []);
+    let entities = intents.iter().find(|block| block.starts_with("[entities.product]")).unwrap();
+    let shop = read("docs/clients/shop.toml");
+    let bot = IntentsFile::parse("my-bot.toml", &format!("{shop}\n{entities}")).unwrap();
+    assert_eq!((bot.file.entities.len(), bot.warnings), (4, vec![]));
 }

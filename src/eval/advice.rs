@@ -24,6 +24,8 @@ const SURE: f32 = 0.8;
 const OVERLAP: f64 = 0.05;
 /// … it was so many texts.
 const OVERLAP_TEXTS: usize = 3;
+/// So many overlapping pairs are told.
+const OVERLAPS_TOLD: usize = 10;
 /// So many things of a kind are told.
 const TOLD: usize = 20;
 
@@ -142,7 +144,7 @@ fn verdict(evidence: &Evidence<'_>) -> Advice {
     ))
 }
 
-fn overlaps(evidence: &Evidence<'_>) -> Vec<Advice> {
+fn overlaps(evidence: &Evidence<'_>) -> Option<Advice> {
     let counts = metrics::by_intent(evidence.answers);
     let confusions = metrics::confusions(evidence.answers);
     let mut pairs: BTreeMap<[&IntentName; 2], usize> = BTreeMap::new();
@@ -150,33 +152,30 @@ fn overlaps(evidence: &Evidence<'_>) -> Vec<Advice> {
         let pair = if expected < predicted { [expected, predicted] } else { [predicted, expected] };
         *pairs.entry(pair).or_default() += count;
     }
-    let expected = |name: &IntentName| counts.get(name).map_or(0, |count| count.expected);
+    let texts = |name: &IntentName| counts.get(name).map_or(0, |count| count.expected);
     let mut pairs: Vec<_> = pairs.into_iter().collect();
     pairs.retain(|&([a, b], count)| {
-        let fewer = expected(a).min(expected(b)).max(1);
+        let fewer = texts(a).min(texts(b)).max(1);
         count >= OVERLAP_TEXTS && count as f64 >= OVERLAP * fewer as f64
     });
     pairs.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
-    let told = pairs.into_iter().take(TOLD).map(|([a, b], count)| {
-        let [a_name, b_name] = [a, b].map(|name| evidence.label(name));
+    let details = pairs.iter().take(OVERLAPS_TOLD).map(|&([a, b], count)| {
         let wrong = evidence.answers.iter().filter(|answer| {
             let both = [answer.expected.as_ref(), answer.predicted.as_ref()];
             both == [Some(a), Some(b)] || both == [Some(b), Some(a)]
         });
-        let details = wrong.take(3).map(|answer| {
-            format!("“{}” is {}'s", answer.text, answer.expected.as_ref().map_or("", |name| evidence.label(name)))
-        });
-        Advice {
-            about: About::Overlap,
-            text: format!(
-                "“{a_name}” and “{b_name}” overlap: {count} of their {} texts went to the other. Give each examples with \
-                 the words that only it has, or make them one intent.",
-                expected(a) + expected(b),
-            ),
-            details: details.collect(),
-        }
+        let such_as: Vec<_> = wrong.take(3).map(|answer| format!("“{}”", answer.text)).collect();
+        let [a_name, b_name] = [a, b].map(|name| evidence.label(name));
+        format!("{a_name} and {b_name}: {count} of their {} texts, such as {}", texts(a) + texts(b), such_as.join(", "))
     });
-    told.collect()
+    (!pairs.is_empty()).then(|| Advice {
+        about: About::Overlap,
+        text: format!(
+            "Taken for each other: {}. Give each intent examples with the words that only it has, or make the two one.",
+            counted(pairs.len(), "pair of intents")
+        ),
+        details: details.collect(),
+    })
 }
 
 fn mislabelled(evidence: &Evidence<'_>) -> Option<Advice> {
@@ -315,5 +314,70 @@ fn counted(count: usize, what: &str) -> String {
         (1, _) => format!("1 {what}"),
         (_, Some((first, rest))) => format!("{count} {first}s {rest}"),
         (_, None) => format!("{count} {what}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may end at the first surprise")]
+
+    use super::{super::metrics::tests::answers, *};
+
+    fn case(text: &str, intent: &str) -> Case {
+        Case { text: text.to_owned(), intent: Some(IntentName::new(intent).unwrap()) }
+    }
+
+    /// The advice on these answers, as (about, text and details).
+    fn advice(train: &[Case], of: &[(&str, &str, f32)], cross_validated: bool) -> Vec<(About, String)> {
+        let names = LabelNames::of(["a", "b"]);
+        let answers = answers(of);
+        let evidence = Evidence { train, answers: &answers, cross_validated, threshold: 0.5, names: &names };
+        advise(&evidence).into_iter().map(|advice| (advice.about, advice.to_string())).collect()
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let train: Vec<Case> =
+            (0..9).map(|n| case(&format!("a{n}"), "a")).chain((0..10).map(|n| case(&format!("b{n}"), "b"))).collect();
+        let mut of = vec![("a", "a", 0.9); 6];
+        of.extend([("b", "b", 0.9); 6]);
+        let check = |more: &[(&str, &str, f32)], about: About, said: &str| {
+            let of = [of.as_slice(), more].concat();
+            let advice = advice(&train, &of, false);
+            assert!(advice.iter().any(|(at, text)| *at == about && text.contains(said)), "{said}: {advice:?}");
+        };
+        check(&[], About::Verdict, "Very good: of 100 texts like the test's, about 100");
+        check(
+            &[("a", "b", 0.1), ("b", "a", 0.1), ("a", "b", 0.1)],
+            About::Overlap,
+            "a and b: 3 of their 15 texts, such as “a as b”",
+        );
+        check(&[("a", "b", 0.8)], About::Mislabelled, "“a as b” is a's, and looks like b's (80 %)");
+        check(&[], About::TooFew, "a: 9 examples");
+        check(&[("", "b", 0.6)], About::OutOfScope, "1 of 1 texts out of scope got an answer");
+        check(&[("a", "b", 0.3); 12], About::Verdict, "Not good yet");
+
+        let about: Vec<_> = advice(&train, &of, false).into_iter().map(|(about, _)| about).collect();
+        assert_eq!(about, [About::Verdict, About::TooFew]);
+        let same = [case("where is my order now", "a"), case("Where is my order now?", "b")];
+        assert!(advice(&same, &of, false).iter().any(|(_, text)| text.contains("1 pair of examples")));
+    }
+
+    #[test]
+    fn cross_validation_is_judged_by_what_it_is() {
+        let mut of = vec![("a", "a", 0.9); 8];
+        of.extend([("b", "a", 0.2); 2]);
+        assert!(advice(&[], &of, true)[0].1.starts_with("Very good: of 100 texts as different from the examples"));
+        assert!(advice(&[], &of, false)[0].1.starts_with("Fair: "));
+        assert!(advice(&[], &[], true)[0].1.starts_with("No text of the test is in scope"));
+    }
+
+    #[test]
+    fn promises_that_arent_kept_are_told_where_the_texts_are_many() {
+        let sure = |count: usize| -> Vec<(&str, &str, f32)> {
+            (0..count).map(|n| ("a", if n % 2 == 0 { "a" } else { "b" }, 0.9)).collect()
+        };
+        let has = |count| advice(&[], &sure(count), false).iter().any(|(about, _)| *about == About::Calibration);
+        assert!(has(200) && !has(100));
     }
 }

@@ -344,3 +344,56 @@ fn x(share: f64) -> f64 {
 fn y(share: f64) -> f64 {
     10.0 + 220.0 * (1.0 - share)
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may end at the first surprise")]
+
+    use std::time::Duration;
+
+    use super::{
+        super::{Subject, ThresholdFrom, metrics::tests::answers},
+        *,
+    };
+
+    fn page(answers: &[Answer], names: &LabelNames, models: usize) -> String {
+        let subject = || Subject {
+            model: "embedded".into(),
+            folds: None,
+            threshold: 0.5,
+            threshold_from: ThresholdFrom::Setting,
+            training: Duration::from_secs(1),
+            times: vec![Duration::from_micros(7)],
+        };
+        let models: Vec<_> = (0..models).map(|_| Measured::new(subject(), &[], answers, Vec::new())).collect();
+        Report { title: "bot", data: "tried", models: &models, train: &[], answers, names }.html().unwrap()
+    }
+
+    #[test]
+    fn what_users_say_is_data() {
+        let mut names = LabelNames::default();
+        let (evil, other) = (names.name("<i>退货\""), names.name("b"));
+        let mut of = answers(&[("a", "b", 0.9), ("a", "a", 0.7)]);
+        of[0].text = "<script>alert('水壶')</script>".into();
+        (of[0].expected, of[0].predicted) = (Some(evil), Some(other));
+        let page = page(&of, &names, 1);
+        for there in ["&lt;script&gt;alert", "水壶", "&lt;i&gt;退货&quot;", "50.0 %", "1 of 1", "0.90"] {
+            assert!(page.contains(there), "{there} isn't in {page}");
+        }
+        for none in ["<script", "<i>退", "http://", "https://", "src=", "@import"] {
+            assert!(!page.contains(none), "{none} is in the page");
+        }
+    }
+
+    #[test]
+    fn every_kind_of_data_makes_a_page() {
+        let names = LabelNames::default();
+        for of in [&[][..], &[("", "a", 0.5)], &[("a", "", 0.0)], &[("a", "a", 1.0)], &[("a", "b", 0.5); 600]] {
+            for models in [1, 2] {
+                let page = page(&answers(of), &names, models);
+                assert!(page.ends_with("</html>") && !page.contains("NaN"), "{page}");
+                assert_eq!(page.contains("The models"), models == 2);
+            }
+        }
+    }
+}
