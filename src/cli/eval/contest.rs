@@ -39,28 +39,25 @@ impl<'a> Contest<'a> {
     /// The embedded model, trained on the data.
     pub(super) fn embedded(&mut self) -> Result<Measured, Failure> {
         let data = self.data;
-        let (tried, fitted) = match &data.test {
-            None => {
-                let tried = self.cross_validated(&data.train)?;
-                let fitted = threshold::fit(&tried.answers).map(|it| (it, ThresholdFrom::CrossValidation));
-                (tried, fitted)
+        let begin = Instant::now();
+        let whole = (data.test.is_some() || data.valid.is_some()).then(|| train(&data.train)).transpose()?;
+        let training = begin.elapsed();
+        let tried = match (&data.test, &whole) {
+            (Some(test), Some(model)) => {
+                let (answers, times) = answers(model, test)?;
+                Tried { answers, times, training }
             }
-            Some(test) => {
-                let begin = Instant::now();
-                let model = train(&data.train)?;
-                let training = begin.elapsed();
-                let fitted = match &data.valid {
-                    Some(valid) => {
-                        let (answers, _) = answers(&model, valid)?;
-                        threshold::fit(&answers).map(|it| (it, ThresholdFrom::Validation))
-                    }
-                    None => {
-                        let held_out = self.cross_validated(&data.examples())?.answers;
-                        threshold::fit(&held_out).map(|it| (it, ThresholdFrom::CrossValidation))
-                    }
-                };
-                let (answers, times) = answers(&model, test)?;
-                (Tried { answers, times, training }, fitted)
+            _ => self.cross_validated(&data.train)?,
+        };
+        let fitted = match (&data.valid, &whole, &data.test) {
+            (Some(valid), Some(model), _) => {
+                let (answers, _) = answers(model, valid)?;
+                threshold::fit(&answers).map(|it| (it, ThresholdFrom::Validation))
+            }
+            (.., None) => threshold::fit(&tried.answers).map(|it| (it, ThresholdFrom::CrossValidation)),
+            _ => {
+                let held_out = self.cross_validated(&data.train)?.answers;
+                threshold::fit(&held_out).map(|it| (it, ThresholdFrom::CrossValidation))
             }
         };
         let (threshold, threshold_from) =

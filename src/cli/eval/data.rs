@@ -62,11 +62,6 @@ impl Data {
         Ok(data)
     }
 
-    /// The in-scope examples.
-    pub(super) fn examples(&self) -> Vec<Case> {
-        self.train.iter().filter(|case| case.intent.is_some()).cloned().collect()
-    }
-
     /// Tells of intents that are tested and weren't learnt: they can only be wrong.
     fn tell_of_strangers(&self) {
         let learnt: HashSet<_> = self.train.iter().filter_map(|case| case.intent.as_ref()).collect();

@@ -48,7 +48,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     valid: Option<PathBuf>,
     /// Into how many parts examples are parted, each tried on a model that learnt from the others [default: 5]
-    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u8).range(2..=50), conflicts_with = "valid")]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u8).range(2..=50))]
     cross_validate: Option<u8>,
     /// Learn from so many examples of each intent only
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]

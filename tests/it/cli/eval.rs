@@ -104,7 +104,7 @@ fn a_file_that_cant_be_measured_with_is_told() {
     check("b.jsonl", "", 65, "there is no utterance in it");
     check("c.txt", "hi", 65, "doesn't tell its format");
     check("d.csv", "hi,there\n", 65, "line 1: the first row has to name the columns");
-    check("e.toml", "fallback = 1", 78, "has 2 faults");
+    check("e.toml", "fallback = 1", 78, "there are no intents");
     Program::new().run(&["eval", "--train", &folder.path("none.jsonl")]).failed(65, &["none.jsonl: can't be read"]);
     let one = folder.file("one.jsonl", "{\"text\":\"a\",\"intent\":\"b\"}\n");
     Program::new().run(&["eval", "--train", &one]).failed(65, &["a model tells at least 2 apart"]);
