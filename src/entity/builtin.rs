@@ -33,7 +33,8 @@ pub const BUILT_IN: [(&str, BuiltIn); 5] = [
 ];
 
 /// What a form of a kind looks like, and how its value is read; none where it isn't one after all.
-type Form = (Option<Regex>, fn(&Captures<'_>) -> Option<String>);
+type Form = (Option<Regex>, Read);
+type Read = fn(&Captures<'_>) -> Option<String>;
 
 const MONTHS: &str = "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|\
                       oct(?:ober)?|nov(?:ember)?|dec(?:ember)?";
@@ -47,11 +48,11 @@ static AMOUNTS: LazyLock<Vec<Form>> = LazyLock::new(|| {
         // 一块 also means 'together'.
         format!(r"(?<n>{ARABIC}|{CHINESE}{{2,}})块"),
     ];
-    forms.into_iter().map(|form| (Regex::new(&form).ok(), number as fn(&Captures<'_>) -> Option<String>)).collect()
+    forms.into_iter().map(|form| (Regex::new(&form).ok(), number as Read)).collect()
 });
 
 static DATES: LazyLock<Vec<Form>> = LazyLock::new(|| {
-    let forms: [(String, fn(&Captures<'_>) -> Option<String>); 5] = [
+    let forms: [(String, Read); 5] = [
         (r"(?<y>\d{4})[-/.](?<m>\d{1,2})[-/.](?<d>\d{1,2})".to_owned(), day),
         (
             format!(r"(?:(?<y>\d{{4}}|{CHINESE}{{4}})年)?(?<m>\d{{1,2}}|{CHINESE}{{1,3}})月(?<d>\d{{1,2}}|{CHINESE}{{1,3}})[日号]"),

@@ -182,12 +182,13 @@ impl Report<'_> {
 
     /// How confident the right answers were, the wrong ones, and those to texts out of scope; each to its own scale.
     fn histograms(&self) -> Vec<Histogram> {
-        let kinds: [(&str, &str, fn(&Answer) -> bool); 3] = [
+        type Kind = fn(&Answer) -> bool;
+        let kinds: [(&str, &str, Kind); 3] = [
             ("right", "right", Answer::is_right),
             ("wrong", "wrong", |answer| answer.expected.is_some() && !answer.is_right()),
             ("out of scope", "outside", |answer| answer.expected.is_none()),
         ];
-        let histogram = |(what, class, is_one): (&'static str, &'static str, fn(&Answer) -> bool)| {
+        let histogram = |(what, class, is_one): (&'static str, &'static str, Kind)| {
             let mut counts = [0_usize; BINS];
             for answer in self.answers.iter().filter(|answer| is_one(answer)) {
                 counts[((answer.confidence * BINS as f32) as usize).min(BINS - 1)] += 1;
