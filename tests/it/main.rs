@@ -2,10 +2,12 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub, reason = "a test may")]
 
 mod admin;
+mod answered;
 mod cli;
 mod faults;
 mod hostile;
 mod main_job;
+mod mute;
 mod node;
 mod process;
 mod publisher;
