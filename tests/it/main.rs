@@ -12,4 +12,6 @@ mod node;
 mod process;
 mod publisher;
 mod raw;
+mod redis;
+mod redis_server;
 mod support;
