@@ -6,6 +6,7 @@ pub mod admit;
 pub mod client;
 mod clock;
 pub mod connection;
+pub mod connections;
 mod events;
 pub mod inspect;
 pub mod names;

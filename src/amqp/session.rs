@@ -35,6 +35,7 @@ use super::{
     admit::{self, Admission},
     clock::now_ms,
     connection::{ConnectError, Link, Use},
+    connections::Connections,
     events,
     properties::{Received, short},
     publisher::Publisher,
@@ -102,7 +103,7 @@ struct Consuming {
 pub struct Session {
     shared: Arc<Shared>,
     consuming_link: Link,
-    settler: Arc<Settler>,
+    settler: Arc<Settler<Connections>>,
     consuming: Vec<Consuming>,
     unfinished: Arc<Unfinished>,
     /// Its deliveries that are still its own: tokens, as [`Unfinished`] owns their tasks.
@@ -155,14 +156,16 @@ impl Session {
         }))
         .await?;
         let settler = Settler {
-            forwards,
-            replies,
+            broker: Connections {
+                forwards,
+                replies,
+                topology: shared.topology.clone(),
+                mode: settings.topology,
+                declared: Mutex::default(),
+            },
             names: settings.names.clone(),
-            topology: shared.topology.clone(),
-            mode: settings.topology,
             retry: shared.pipeline.retry().clone(),
             worker: settings.worker.clone(),
-            declared: Mutex::default(),
         };
         Ok(Self {
             unfinished,
@@ -215,7 +218,7 @@ impl Session {
             () = shutdown.cancelled() => {}
             () = ending.token.cancelled() => {}
             why = consuming_link.ended() => ending.tell(format!("the consuming connection was lost: {why}")),
-            why = settler.forwards.link().ended() => ending.tell(format!("the forwarding connection was lost: {why}")),
+            why = settler.broker.forwards.link().ended() => ending.tell(format!("the forwarding connection was lost: {why}")),
         }
         on_end();
 
@@ -243,7 +246,8 @@ impl Session {
         draining.cancel();
         tasks.close();
         let close = Duration::from_secs(2);
-        tokio::join!(consuming_link.close(close), settler.replies.close(close), settler.forwards.link().close(close),);
+        let Connections { forwards, replies, .. } = &settler.broker;
+        tokio::join!(consuming_link.close(close), replies.close(close), forwards.link().close(close));
         loops.wait().await;
         tasks.wait().await;
         ended
@@ -355,7 +359,7 @@ fn units(delivery: &lapin::message::Delivery, max_body: usize, budget: usize) ->
 /// Does the work of one queue's deliveries.
 struct DeliveryWorker {
     shared: Arc<Shared>,
-    settler: Arc<Settler>,
+    settler: Arc<Settler<Connections>>,
     mended: Arc<super::wire::Mended>,
     channel: u16,
     queue: Option<WorkQueue>,
