@@ -23,7 +23,7 @@ use lapin::{
     types::{FieldTable, ShortString},
 };
 use tokio::{
-    sync::{Mutex, OwnedSemaphorePermit},
+    sync::Mutex,
     time::{Instant, timeout},
 };
 use tokio_util::{
@@ -33,11 +33,13 @@ use tokio_util::{
 
 use super::{
     WorkQueue,
-    admit::{self, Admission},
+    acks::Acks,
+    admit::{self, Admission, Limits},
     clock::now_ms,
     connection::{ConnectError, Link, Use},
     connections::Connections,
     events,
+    overload::{self, Excess},
     properties::{Received, short},
     publisher::Publisher,
     replies::Replies,
@@ -50,12 +52,13 @@ use super::{
 use crate::{
     domain::Outcome,
     pipeline::{Dispatch, Pipeline},
+    sharing::{Room, Share},
 };
 
 /// Deliveries of [`super::Names::died`] held at a time.
 const DIED_PREFETCH: u16 = 32;
-/// The memory budget is counted in units of so many bytes.
-pub(super) const BUDGET_UNIT: usize = 1024;
+/// The least that a delivery counts for in the memory budget, in bytes: its properties and its task take some, too.
+const LEAST_ROOM: usize = 1024;
 
 /// What all deliveries of a worker share, from session to session.
 pub struct Shared {
@@ -189,9 +192,16 @@ impl Session {
         let Self { shared, consuming_link, settler, consuming, unfinished, tasks, ending } = self;
         let draining = CancellationToken::new();
         let mut cancels = Vec::new();
-        let loops = TaskTracker::new();
+        let (loops, acking, mut watched) = (TaskTracker::new(), TaskTracker::new(), Vec::new());
         for Consuming { queue, name, channel, consumer } in consuming {
             cancels.push((channel.clone(), consumer.tag()));
+            let (acks, writer) = Acks::new();
+            acking.spawn(writer.run(channel.clone(), ending.token.clone()));
+            let excess = Arc::<Excess>::default();
+            // A suspect isn't started twice by chance, and what died is only told of.
+            if matches!(queue, Some(WorkQueue::Requests | WorkQueue::Intent(_))) {
+                watched.push((name.clone(), excess.clone()));
+            }
             let worker = DeliveryWorker {
                 shared: shared.clone(),
                 settler: settler.clone(),
@@ -200,7 +210,15 @@ impl Session {
                 deliveries: events::Deliveries::of(
                     &queue.as_ref().map_or_else(|| "died".to_owned(), ToString::to_string),
                 ),
+                // What requests hold is bounded by the pipeline, intent by intent.
+                share: if queue == Some(WorkQueue::Requests) {
+                    unfinished.budget.unbounded_share()
+                } else {
+                    unfinished.budget.share()
+                },
+                excess: excess.clone(),
                 queue,
+                acks,
                 ending: ending.clone(),
                 unfinished: unfinished.clone(),
             };
@@ -214,9 +232,12 @@ impl Session {
             });
         }
         loops.close();
+        acking.close();
+        let max_depth = shared.settings.overload.max_depth;
 
         tokio::select! {
             () = shutdown.cancelled() => {}
+            () = overload::watch(&consuming_link, &watched, max_depth) => {}
             () = ending.token.cancelled() => {}
             why = consuming_link.ended() => ending.tell(format!("the consuming connection was lost: {why}")),
             why = settler.broker.forwards.link().ended() => ending.tell(format!("the forwarding connection was lost: {why}")),
@@ -235,6 +256,7 @@ impl Session {
                     .await;
                 loops.wait().await;
                 tasks.wait().await;
+                acking.wait().await;
             };
             tokio::select! {
                 () = drained => Ended::Drained,
@@ -251,6 +273,7 @@ impl Session {
         tokio::join!(consuming_link.close(close), replies.close(close), forwards.link().close(close));
         loops.wait().await;
         tasks.wait().await;
+        acking.wait().await;
         ended
     }
 }
@@ -333,12 +356,11 @@ async fn consume(
             unstarted.push(delivery.acker);
             continue;
         }
-        let wanted = units(&delivery, max_body, worker.shared.settings.memory_budget);
-        let mut room = pin!(worker.unfinished.budget.clone().acquire_many_owned(wanted));
+        let mut room = pin!(worker.share.take(room_for(&delivery, max_body)));
         let room = loop {
             tokio::select! {
                 biased;
-                room = &mut room => break Some(room.map_err(|_| "the memory budget is closed".to_owned())?),
+                room = &mut room => break Some(room),
                 () = draining.cancelled(), if hands_back => break None,
                 () = &mut ended => return Ok(()),
                 next = consumer.next(), if !is_over => match next {
@@ -365,12 +387,11 @@ async fn consume(
     }
 }
 
-/// What a delivery may take of the memory budget: compressed, it may unfold to the largest body.
-fn units(delivery: &lapin::message::Delivery, max_body: usize, budget: usize) -> u32 {
+/// What a delivery takes of the memory budget, in bytes: compressed, it may unfold to the largest body.
+fn room_for(delivery: &lapin::message::Delivery, max_body: usize) -> usize {
     let encoding = delivery.properties.content_encoding().as_ref().map_or("", ShortString::as_str).to_ascii_lowercase();
     let compressed = encoding.contains("gzip") || encoding.contains("zstd");
-    let bytes = delivery.data.len() + if compressed { max_body } else { 0 };
-    u32::try_from(bytes.min(budget) / BUDGET_UNIT).unwrap_or(u32::MAX).max(1)
+    (delivery.data.len() + if compressed { max_body } else { 0 }).max(LEAST_ROOM)
 }
 
 /// Does the work of one queue's deliveries.
@@ -381,18 +402,17 @@ struct DeliveryWorker {
     channel: u16,
     queue: Option<WorkQueue>,
     deliveries: events::Deliveries,
+    acks: Acks,
     ending: Arc<Ending>,
     unfinished: Arc<Unfinished>,
+    /// Of the memory budget.
+    share: Arc<Share>,
+    /// How many are too many in the queue.
+    excess: Arc<Excess>,
 }
 
 impl DeliveryWorker {
-    async fn work(
-        &self,
-        delivery: lapin::message::Delivery,
-        arrived: u64,
-        _room: OwnedSemaphorePermit,
-        token: TaskTrackerToken,
-    ) {
+    async fn work(&self, delivery: lapin::message::Delivery, arrived: u64, _room: Room, token: TaskTrackerToken) {
         let _in_flight = self.deliveries.delivered();
         let Some((delivery, outcome, _token)) = self.decide(delivery, arrived, token).await else { return };
         tokio::select! {
@@ -436,7 +456,7 @@ impl DeliveryWorker {
         let (started, now) = (Instant::now(), now_ms());
         let settings = &self.shared.settings;
         let names = &settings.names;
-        let acker = delivery.acker.clone();
+        let ack = self.acks.of(delivery.delivery_tag);
         let blemishes = self.mended.take(self.channel, delivery.delivery_tag);
         let mut received =
             Received::read(delivery, self.queue.clone(), &blemishes, names, arrived, settings.default_ttl);
@@ -449,7 +469,7 @@ impl DeliveryWorker {
         let mut request_id = received.message_id().map(str::to_owned);
         let outcome = match &self.queue {
             None => admit::died(&received, &address, pipeline.retry(), now),
-            Some(queue) => match admit::admit(&received, queue, &address, settings.max_body, now) {
+            Some(queue) => match admit::admit(&received, queue, &address, &self.limits(), now) {
                 Admission::Decided(outcome) => outcome,
                 Admission::Work(mut job) => {
                     request_id.clone_from(&job.request.id);
@@ -461,6 +481,11 @@ impl DeliveryWorker {
         };
         // Nobody answers a reply, whatever address it carries.
         let reply_to = address.ok().flatten();
-        (Delivery { received, reply_to, request_id, started, acker }, outcome)
+        (Delivery { received, reply_to, request_id, started, ack }, outcome)
+    }
+
+    fn limits(&self) -> Limits {
+        let settings = &self.shared.settings;
+        Limits { max_body: settings.max_body, max_age: settings.overload.max_age, too_many: self.excess.take_one() }
     }
 }

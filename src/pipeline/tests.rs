@@ -97,6 +97,7 @@ fn pipeline(model: Does, handler: Does) -> (Pipeline, [Arc<AtomicU32>; 2]) {
         routes: [(intent(), Route { handler: Some(handler), dispatch: Dispatch::Inline })].into(),
         fallback: intent(),
         threshold: 0.5,
+        inline: InlineLimit { bytes: 1 << 20, requests: 10 },
         model_timeout: 3 * MOMENT,
         handler_timeout: 3 * MOMENT,
         retry: RetryPolicy { delays: vec![10 * MOMENT, AGES] },

@@ -7,7 +7,7 @@ use chatbot_worker::{
     amqp::{
         Names, Settings, WorkQueue, Worker,
         session::{Ended, Shared},
-        settings::{Broker, Consume, TopologyMode},
+        settings::{Broker, Consume, Overload, TopologyMode},
         topology::Topology,
         worker::Fatal,
     },
@@ -15,7 +15,7 @@ use chatbot_worker::{
     domain::{IntentName, Prediction, Scored},
     handler::{Answer, Handler, HandlerError, Job},
     model::{ModelClient, ModelError},
-    pipeline::{Dispatch, Parts, Pipeline, Route},
+    pipeline::{Dispatch, InlineLimit, Parts, Pipeline, Route},
     retry::RetryPolicy,
 };
 use futures_util::StreamExt;
@@ -119,6 +119,7 @@ impl Bench {
             consume: Consume::All,
             max_body: 64 * 1024,
             memory_budget: 4 * 1024 * 1024,
+            overload: Overload::default(),
             default_ttl: None,
             shutdown_grace: Duration::from_secs(10),
             reply_allow: Vec::new(),
@@ -137,6 +138,7 @@ impl Bench {
             model_timeout: Duration::from_secs(5),
             handler_timeout: Duration::from_secs(5),
             retry: RetryPolicy { delays: vec![Duration::from_millis(100), Duration::from_millis(200)] },
+            inline: InlineLimit { bytes: 2 * 1024 * 1024, requests: 128 },
         };
         let bounds = Bounds { entries: 1000, bytes: 1 << 20, age: Duration::from_secs(600) };
         Self { names, settings, parts, answers: Some(Arc::new(Answers::new(bounds, None))) }
