@@ -36,7 +36,7 @@ impl Counting {
     }
 
     /// One of which so many runs may end.
-    fn waiting(runs: usize) -> Self {
+    pub fn waiting(runs: usize) -> Self {
         Self { runs: Arc::default(), may_end: Arc::new(Semaphore::new(runs)), given_up: Arc::default() }
     }
 

@@ -4,6 +4,7 @@
 mod admin;
 mod answered;
 mod cli;
+mod deadlines;
 mod faults;
 mod hostile;
 mod main_job;
