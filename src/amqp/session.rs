@@ -373,7 +373,8 @@ async fn consume(
             unstarted.push(delivery.acker);
             continue;
         };
-        let (worker, token) = (worker.clone(), tasks.token());
+        // Boxed, here and where it was read: what a task holds is moved about with it, and allocated as one piece.
+        let (worker, delivery, token) = (worker.clone(), Box::new(delivery), tasks.token());
         let unfinished = worker.unfinished.clone();
         unfinished.tasks.spawn(async move { worker.work(delivery, arrived, room, token).await });
     }
@@ -412,7 +413,7 @@ struct DeliveryWorker {
 }
 
 impl DeliveryWorker {
-    async fn work(&self, delivery: lapin::message::Delivery, arrived: u64, _room: Room, token: TaskTrackerToken) {
+    async fn work(&self, delivery: Box<lapin::message::Delivery>, arrived: u64, _room: Room, token: TaskTrackerToken) {
         let _in_flight = self.deliveries.delivered();
         let Some((delivery, outcome, _token)) = self.decide(delivery, arrived, token).await else { return };
         tokio::select! {
@@ -428,7 +429,7 @@ impl DeliveryWorker {
     /// finish even then, and is no longer the session's.
     async fn decide<T>(
         &self,
-        delivery: lapin::message::Delivery,
+        delivery: Box<lapin::message::Delivery>,
         arrived: u64,
         token: T,
     ) -> Option<(Delivery, Outcome, T)> {
@@ -449,7 +450,7 @@ impl DeliveryWorker {
 
     async fn outcome(
         &self,
-        delivery: lapin::message::Delivery,
+        delivery: Box<lapin::message::Delivery>,
         arrived: u64,
         reusable: &AtomicBool,
     ) -> (Delivery, Outcome) {
@@ -458,8 +459,8 @@ impl DeliveryWorker {
         let names = &settings.names;
         let ack = self.acks.of(delivery.delivery_tag);
         let blemishes = self.mended.take(self.channel, delivery.delivery_tag);
-        let mut received =
-            Received::read(delivery, self.queue.clone(), &blemishes, names, arrived, settings.default_ttl);
+        let received = Received::read(*delivery, self.queue.clone(), &blemishes, names, arrived, settings.default_ttl);
+        let mut received = Box::new(received);
         let pipeline = &self.shared.pipeline;
         received.keep_known(names, |intent| pipeline.routes().contains_key(intent));
         if received.unreadable.is_some() {
