@@ -16,7 +16,7 @@ use crate::{
     mute::Mute,
     process::WorkerProcess,
     redis_server::RedisServer,
-    support::{Bench, Client, Running, broker_url, eventually, intent, remove, short},
+    support::{Bench, Client, INTENTS, Running, broker_url, eventually, intent, remove, short},
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -156,13 +156,18 @@ async fn what_a_killed_worker_answered_is_answered_by_another_without_a_second_r
     bench.start().await.stop_and_leave().await;
     let mut first = WorkerProcess::start_sharing(&mute.url, &names, &server.url());
     let mut client = Client::new(&broker_url(), &names).await;
-    let requests = names.queue(&WorkQueue::Requests);
-    eventually("a consumer", || async {
-        let passive = lapin::options::QueueDeclareOptions { passive: true, ..Default::default() };
-        let queue = client.channel.queue_declare(short(&requests), passive, Default::default()).await.unwrap();
-        (queue.consumer_count() == 1).then_some(())
-    })
-    .await;
+    // All of them: a worker that is still starting would be kept from that.
+    let mut queues = vec![names.queue(&WorkQueue::Requests), names.queue(&WorkQueue::Suspects), names.died()];
+    let served = INTENTS.iter().filter(|&&name| name != "outside");
+    queues.extend(served.map(|name| names.queue(&WorkQueue::Intent(intent(name)))));
+    for queue in &queues {
+        eventually("a consumer", || async {
+            let passive = lapin::options::QueueDeclareOptions { passive: true, ..Default::default() };
+            let queue = client.channel.queue_declare(short(queue), passive, Default::default()).await.unwrap();
+            (queue.consumer_count() == 1).then_some(())
+        })
+        .await;
+    }
     mute.swallow_acks();
     client.publish("request", client.properties("c").with_message_id(short("m")), "refund 退货".as_bytes()).await;
     let answer = client.next().await;
