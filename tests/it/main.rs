@@ -7,6 +7,7 @@ mod faults;
 mod hostile;
 mod main_job;
 mod node;
+mod overload;
 mod process;
 mod publisher;
 mod raw;
