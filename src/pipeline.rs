@@ -11,6 +11,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
+use metrics::{Histogram, histogram};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -104,6 +105,9 @@ pub struct Pipeline {
     /// Each intent's share of [`Parts::inline`].
     inline: HashMap<IntentName, Arc<Share>>,
     answers: Option<Arc<Answers>>,
+    /// Looked up once, not for each message.
+    model_seconds: Histogram,
+    handler_seconds: Histogram,
 }
 
 impl Pipeline {
@@ -111,7 +115,13 @@ impl Pipeline {
     pub fn new(parts: Parts) -> Self {
         let inline = Pool::new(parts.inline.bytes);
         let inline = parts.routes.keys().map(|intent| (intent.clone(), inline.share())).collect();
-        Self { parts, inline, answers: None }
+        Self {
+            parts,
+            inline,
+            answers: None,
+            model_seconds: histogram!("chatbot_model_seconds"),
+            handler_seconds: histogram!("chatbot_handler_seconds"),
+        }
     }
 
     /// The same, remembering its answers: a request that comes again isn't worked on again.
@@ -200,7 +210,7 @@ impl Pipeline {
         let asked = Instant::now();
         let limit = self.limit(self.parts.model_timeout, left(job, started))?;
         let classified = timeout(limit, AssertUnwindSafe(model.classify(&job.request.text)).catch_unwind()).await;
-        metrics::histogram!("chatbot_model_seconds").record(asked.elapsed());
+        self.model_seconds.record(asked.elapsed());
         let prediction = match classified {
             Ok(Ok(Ok(prediction))) => prediction,
             Ok(Ok(Err(error))) => return Err(model_error(&error)),
@@ -240,7 +250,7 @@ impl Pipeline {
         let limit = self.limit(self.parts.handler_timeout, left(job, started))?;
         let work = HandlerJob { request: &job.request, intent, classification };
         let handled = timeout(limit, AssertUnwindSafe(handler.handle(&work)).catch_unwind()).await;
-        metrics::histogram!("chatbot_handler_seconds").record(asked.elapsed());
+        self.handler_seconds.record(asked.elapsed());
         match handled {
             Ok(Ok(Ok(answer))) => Ok(answer),
             Ok(Ok(Err(error))) => Err(handler_error(&error)),

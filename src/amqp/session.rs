@@ -32,6 +32,7 @@ use tokio_util::{
 
 use super::{
     WorkQueue,
+    acks::Acks,
     admit::{self, Admission, Limits},
     clock::now_ms,
     connection::{ConnectError, Link, Use},
@@ -190,9 +191,11 @@ impl Session {
         let Self { shared, consuming_link, settler, consuming, unfinished, tasks, ending } = self;
         let draining = CancellationToken::new();
         let mut cancels = Vec::new();
-        let (loops, mut watched) = (TaskTracker::new(), Vec::new());
+        let (loops, acking, mut watched) = (TaskTracker::new(), TaskTracker::new(), Vec::new());
         for Consuming { queue, name, channel, consumer } in consuming {
             cancels.push((channel.clone(), consumer.tag()));
+            let (acks, writer) = Acks::new();
+            acking.spawn(writer.run(channel.clone(), ending.token.clone()));
             let excess = Arc::<Excess>::default();
             // A suspect isn't started twice by chance, and what died is only told of.
             if matches!(queue, Some(WorkQueue::Requests | WorkQueue::Intent(_))) {
@@ -214,6 +217,7 @@ impl Session {
                 },
                 excess: excess.clone(),
                 queue,
+                acks,
                 ending: ending.clone(),
                 unfinished: unfinished.clone(),
             };
@@ -227,6 +231,7 @@ impl Session {
             });
         }
         loops.close();
+        acking.close();
         let max_depth = shared.settings.overload.max_depth;
 
         tokio::select! {
@@ -250,6 +255,7 @@ impl Session {
                     .await;
                 loops.wait().await;
                 tasks.wait().await;
+                acking.wait().await;
             };
             tokio::select! {
                 () = drained => Ended::Drained,
@@ -266,6 +272,7 @@ impl Session {
         tokio::join!(consuming_link.close(close), replies.close(close), forwards.link().close(close));
         loops.wait().await;
         tasks.wait().await;
+        acking.wait().await;
         ended
     }
 }
@@ -379,6 +386,7 @@ struct DeliveryWorker {
     channel: u16,
     queue: Option<WorkQueue>,
     deliveries: events::Deliveries,
+    acks: Acks,
     ending: Arc<Ending>,
     unfinished: Arc<Unfinished>,
     /// Of the memory budget.
@@ -422,7 +430,7 @@ impl DeliveryWorker {
         let (started, now) = (Instant::now(), now_ms());
         let settings = &self.shared.settings;
         let names = &settings.names;
-        let acker = delivery.acker.clone();
+        let ack = self.acks.of(delivery.delivery_tag);
         let blemishes = self.mended.take(self.channel, delivery.delivery_tag);
         let mut received = Received::read(delivery, self.queue.clone(), &blemishes, names, now, settings.default_ttl);
         let pipeline = &self.shared.pipeline;
@@ -446,7 +454,7 @@ impl DeliveryWorker {
         };
         // Nobody answers a reply, whatever address it carries.
         let reply_to = address.ok().flatten();
-        (Delivery { received, reply_to, request_id, started, acker }, outcome)
+        (Delivery { received, reply_to, request_id, started, ack }, outcome)
     }
 
     fn limits(&self) -> Limits {
