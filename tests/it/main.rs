@@ -10,6 +10,7 @@ mod hostile;
 mod main_job;
 mod mute;
 mod node;
+mod overload;
 mod process;
 mod publisher;
 mod raw;
