@@ -12,6 +12,7 @@ pub mod names;
 pub mod permissions;
 pub mod properties;
 pub mod publisher;
+pub mod replace;
 pub mod replies;
 pub mod reply_to;
 pub mod server;
@@ -24,5 +25,6 @@ mod wire;
 pub mod worker;
 
 pub use names::{Names, WorkQueue};
+pub use replace::{Bot, ReplaceError, Replacer};
 pub use settings::{AmqpAddress, InvalidAmqpUrl, Settings};
 pub use worker::{Fatal, Worker};

@@ -45,6 +45,7 @@ const DIED_PREFETCH: u16 = 32;
 const BUDGET_UNIT: usize = 1024;
 
 /// What all deliveries of a worker share, from session to session.
+#[derive(Clone)]
 pub struct Shared {
     /// The settings.
     pub settings: Settings,
@@ -117,11 +118,17 @@ impl Ending {
 }
 
 impl Session {
-    /// Connects, declares or verifies the topology, and starts the consumers.
+    /// Room for the bodies that the settings let be worked on at a time.
+    pub(super) fn budget(settings: &Settings) -> Arc<Semaphore> {
+        Arc::new(Semaphore::new((settings.memory_budget / BUDGET_UNIT).clamp(1, Semaphore::MAX_PERMITS)))
+    }
+
+    /// Connects, declares or verifies the topology, and starts the consumers. What is worked on takes its room from
+    /// `budget`.
     ///
     /// # Errors
     /// [`StartError`].
-    pub async fn start(shared: Arc<Shared>) -> Result<Self, StartError> {
+    pub async fn start(shared: Arc<Shared>, budget: Arc<Semaphore>) -> Result<Self, StartError> {
         let settings = &shared.settings;
         let broker = &settings.broker;
         let name = |what: &str| format!("chatbot-worker {} {what}", settings.worker);
@@ -153,7 +160,7 @@ impl Session {
             declared: Mutex::default(),
         };
         Ok(Self {
-            budget: Arc::new(Semaphore::new((settings.memory_budget / BUDGET_UNIT).clamp(1, Semaphore::MAX_PERMITS))),
+            budget,
             shared,
             consuming_link,
             settler: Arc::new(settler),
@@ -168,8 +175,15 @@ impl Session {
         self.consuming.len()
     }
 
-    /// Works until something is lost or `shutdown` is told; then finishes what is in flight.
-    pub async fn run(self, shutdown: &CancellationToken, on_end: impl FnOnce()) -> Ended {
+    /// Works until something is lost, or `shutdown` or `retired` is told; then finishes what is in flight. At `shutdown`
+    /// it hands back what hasn't started. A session that is `retired`, as another works in its place, works it off
+    /// instead: RabbitMQ before 4.3 counts what is handed back like what ended a worker.
+    pub async fn run(
+        self,
+        shutdown: &CancellationToken,
+        retired: &CancellationToken,
+        on_end: impl FnOnce(),
+    ) -> Ended {
         let Self { shared, consuming_link, settler, consuming, budget, tasks, ending } = self;
         let draining = CancellationToken::new();
         let mut cancels = Vec::new();
@@ -188,11 +202,16 @@ impl Session {
                 ending: ending.clone(),
             };
             let (draining, budget, tasks, ending) = (draining.clone(), budget.clone(), tasks.clone(), ending.clone());
+            let shutdown = shutdown.clone();
             loops.spawn(async move {
                 let max_body = worker.shared.settings.max_body;
-                let end = consume(consumer, Arc::new(worker), &name, max_body, budget, &tasks, &draining).await;
-                if let Err(reason) = end {
-                    ending.tell(reason);
+                let worker = Arc::new(worker);
+                match consume(consumer, worker, &name, max_body, budget, &tasks, &shutdown).await {
+                    Ok(()) if draining.is_cancelled() || ending.token.is_cancelled() => {}
+                    Ok(()) => {
+                        ending.tell(format!("the broker cancelled the consumer of '{name}'; was the queue deleted?"));
+                    }
+                    Err(reason) => ending.tell(reason),
                 }
             });
         }
@@ -200,6 +219,7 @@ impl Session {
 
         tokio::select! {
             () = shutdown.cancelled() => {}
+            () = retired.cancelled() => {}
             () = ending.token.cancelled() => {}
             why = consuming_link.ended() => ending.tell(format!("the consuming connection was lost: {why}")),
             why = settler.forwards.link().ended() => ending.tell(format!("the forwarding connection was lost: {why}")),
@@ -281,8 +301,8 @@ fn too_slow(what: &str, limit: Duration) -> StartError {
     StartError::Lost(format!("the broker didn't {what} within {limit:?}"))
 }
 
-/// Starts a task for each delivery of one queue, until the consumer is cancelled. What came and isn't started when the
-/// session drains is handed back.
+/// Starts a task for each delivery of one queue, until the consumer is cancelled. What came and isn't started at
+/// `shutdown` is handed back.
 async fn consume(
     mut consumer: Consumer,
     worker: Arc<DeliveryWorker>,
@@ -290,7 +310,7 @@ async fn consume(
     max_body: usize,
     budget: Arc<Semaphore>,
     tasks: &TaskTracker,
-    draining: &CancellationToken,
+    shutdown: &CancellationToken,
 ) -> Result<(), String> {
     // Handed back only when the consumer is gone: the broker would hand them out to it again, and count.
     let mut unstarted = Vec::new();
@@ -305,14 +325,14 @@ async fn consume(
         };
         let Some(delivery) = delivery else { break };
         let delivery = delivery.map_err(|error| format!("consuming '{name}' failed: {error}"))?;
-        if draining.is_cancelled() && hands_back {
+        if shutdown.is_cancelled() && hands_back {
             unstarted.push(delivery.acker);
             continue;
         }
         let wanted = units(&delivery, max_body, worker.shared.settings.memory_budget);
         let room = tokio::select! {
             room = budget.clone().acquire_many_owned(wanted) => room.map_err(|_| "the memory budget is closed".to_owned())?,
-            () = draining.cancelled(), if hands_back => {
+            () = shutdown.cancelled(), if hands_back => {
                 unstarted.push(delivery.acker);
                 continue;
             }
@@ -324,11 +344,7 @@ async fn consume(
     for acker in unstarted {
         Delivery::hand_back(acker).await;
     }
-    if draining.is_cancelled() {
-        Ok(())
-    } else {
-        Err(format!("the broker cancelled the consumer of '{name}'; was the queue deleted?"))
-    }
+    Ok(())
 }
 
 /// What a delivery may take of the memory budget: compressed, it may unfold to the largest body.

@@ -4,13 +4,18 @@
 
 mod amqp_settings;
 pub mod intents;
+mod reload;
 pub mod settings;
+mod watch;
 
 use std::sync::Arc;
 
-pub use self::amqp_settings::{TlsFileError, amqp_settings, broker};
+pub use self::{
+    amqp_settings::{TlsFileError, amqp_settings, broker},
+    reload::Reloader,
+};
 use crate::{
-    amqp::{InvalidAmqpUrl, Names, Worker, session::Shared, topology::Topology},
+    amqp::{Bot, InvalidAmqpUrl, Names, Worker, session::Shared, topology::Topology},
     app::{
         intents::{BUILT_IN, Checked, Faults, HandlerDefinition, IntentsFile},
         settings::Settings,
@@ -129,14 +134,24 @@ pub fn pipeline(
     }))
 }
 
+/// The bot of an intents file, with the model trained: what a worker begins with, and what a reload puts in its place.
+///
+/// # Errors
+/// [`BuildError`].
+pub fn bot(settings: &Settings, names: &Names, intents: &IntentsFile) -> Result<Bot, BuildError> {
+    let model = Arc::new(train(intents)?);
+    Ok(Bot {
+        pipeline: Arc::new(pipeline(settings, intents, model)?),
+        topology: Arc::new(topology(settings, names, intents)),
+    })
+}
+
 /// The worker of these settings and intents, with the model trained.
 ///
 /// # Errors
 /// [`BuildError`].
 pub fn worker(settings: &Settings, intents: &IntentsFile) -> Result<Worker, BuildError> {
     let amqp = amqp_settings(settings)?;
-    let topology = Arc::new(topology(settings, &amqp.names, intents));
-    let model = Arc::new(train(intents)?);
-    let pipeline = Arc::new(pipeline(settings, intents, model)?);
+    let Bot { pipeline, topology } = bot(settings, &amqp.names, intents)?;
     Ok(Worker::new(Shared { settings: amqp, pipeline, topology }))
 }

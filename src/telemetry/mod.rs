@@ -75,7 +75,13 @@ fn describe() {
     ] {
         describe_counter!(name, help);
     }
-    describe_gauge!("chatbot_in_flight", "Messages being worked on now.");
+    for (name, help) in [
+        ("chatbot_in_flight", "Messages being worked on now."),
+        ("chatbot_last_reload_successful", "Whether the intents file was last read, and its bot served, without fault."),
+        ("chatbot_last_reload_timestamp_seconds", "When that was, in Unix seconds."),
+    ] {
+        describe_gauge!(name, help);
+    }
     for (name, help) in [
         ("chatbot_model_seconds", "Time that the model took to classify."),
         ("chatbot_handler_seconds", "Time that a handler took to answer."),
