@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, oneshot};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{session::StartError, topology::Topology};
 use crate::pipeline::Pipeline;
@@ -37,6 +38,7 @@ pub struct Replacer(Arc<Slot>);
 struct Slot {
     waiting: Mutex<Option<Replacement>>,
     filled: Notify,
+    worker_ended: CancellationToken,
 }
 
 /// A bot that waits to be taken.
@@ -54,7 +56,16 @@ impl Replacer {
     pub async fn replace(&self, bot: Bot) -> Result<(), ReplaceError> {
         let (told, outcome) = oneshot::channel();
         self.put(Replacement { bot, told });
-        outcome.await.unwrap_or(Err(ReplaceError::Dropped))
+        tokio::select! {
+            biased;
+            outcome = outcome => outcome.unwrap_or(Err(ReplaceError::Dropped)),
+            () = self.0.worker_ended.cancelled() => Err(ReplaceError::Dropped),
+        }
+    }
+
+    /// Once this is dropped, nobody takes a bot any more.
+    pub(super) fn until_dropped(&self) -> DropGuard {
+        self.0.worker_ended.clone().drop_guard()
     }
 
     /// Waits for a bot.

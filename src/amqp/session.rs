@@ -178,12 +178,7 @@ impl Session {
     /// Works until something is lost, or `shutdown` or `retired` is told; then finishes what is in flight. At `shutdown`
     /// it hands back what hasn't started. A session that is `retired`, as another works in its place, works it off
     /// instead: RabbitMQ before 4.3 counts what is handed back like what ended a worker.
-    pub async fn run(
-        self,
-        shutdown: &CancellationToken,
-        retired: &CancellationToken,
-        on_end: impl FnOnce(),
-    ) -> Ended {
+    pub async fn run(self, shutdown: &CancellationToken, retired: &CancellationToken, on_end: impl FnOnce()) -> Ended {
         let Self { shared, consuming_link, settler, consuming, budget, tasks, ending } = self;
         let draining = CancellationToken::new();
         let mut cancels = Vec::new();

@@ -84,6 +84,7 @@ impl Worker {
     /// # Errors
     /// [`Fatal`], only before the first session.
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<Ended, Fatal> {
+        let _takes_bots = self.replacer.until_dropped();
         let mut told: HashSet<String> = HashSet::new();
         let mut backoff = pauses();
         let mut sessions = 0_u64;

@@ -102,9 +102,8 @@ fn intents_of(file: &IntentsFile) -> BTreeSet<IntentName> {
 /// Tells what is new and what is gone. Returns the intents that serve now.
 fn tell_changes(names: &Names, before: &BTreeSet<IntentName>, file: &IntentsFile) -> BTreeSet<IntentName> {
     let now = intents_of(file);
-    let joined = |names: &mut dyn Iterator<Item = &IntentName>| {
-        names.map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    };
+    let joined =
+        |names: &mut dyn Iterator<Item = &IntentName>| names.map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let (added, removed) = (joined(&mut now.difference(before)), joined(&mut before.difference(&now)));
     tracing::info!(intents = now.len(), added, removed, "reloaded: the new bot serves");
     for gone in before.difference(&now) {

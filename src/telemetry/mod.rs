@@ -77,7 +77,10 @@ fn describe() {
     }
     for (name, help) in [
         ("chatbot_in_flight", "Messages being worked on now."),
-        ("chatbot_last_reload_successful", "Whether the intents file was last read, and its bot served, without fault."),
+        (
+            "chatbot_last_reload_successful",
+            "Whether the intents file was last read, and its bot served, without fault.",
+        ),
         ("chatbot_last_reload_timestamp_seconds", "When that was, in Unix seconds."),
     ] {
         describe_gauge!(name, help);

@@ -5,6 +5,8 @@ mod admin;
 mod cli;
 mod faults;
 mod hostile;
+mod live;
+mod load;
 mod main_job;
 mod node;
 mod process;

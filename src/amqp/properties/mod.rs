@@ -3,6 +3,7 @@
 //! **Invariant:** a republished message is built from a list of what may pass, never copied; short strings are made
 //! here, so that none is longer than AMQP allows.
 
+mod moved;
 mod received;
 mod reply;
 mod republish;
@@ -10,6 +11,7 @@ mod republish;
 mod tests;
 mod values;
 
+pub(crate) use moved::moved;
 pub use received::Received;
 pub use republish::Purpose;
 pub(crate) use values::short;
