@@ -8,6 +8,7 @@ mod clock;
 pub mod connection;
 mod events;
 pub mod inspect;
+pub mod migrate;
 pub mod names;
 pub mod permissions;
 pub mod properties;

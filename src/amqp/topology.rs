@@ -306,10 +306,7 @@ fn differs(reason: &str) -> String {
         "That can't be changed: delete it (`rabbitmqctl`, or the management page), and start again: the worker declares \
          it anew. Or use another CHATBOT_AMQP_EXCHANGE."
     };
-    format!(
-        "It exists, and its {argument} isn't what the worker declares{}. {mend}",
-        values.unwrap_or_default()
-    )
+    format!("It exists, and its {argument} isn't what the worker declares{}. {mend}", values.unwrap_or_default())
 }
 
 pub(super) async fn declare_exchange(

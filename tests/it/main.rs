@@ -8,6 +8,7 @@ mod hostile;
 mod live;
 mod load;
 mod main_job;
+mod migrate;
 mod node;
 mod process;
 mod publisher;

@@ -11,7 +11,7 @@ use crate::amqp::{names, wire::Blemish};
 /// - how often the old queue delivered it, which the broker writes anew;
 /// - what couldn't be read.
 pub(crate) fn moved(properties: &BasicProperties, blemishes: &[Blemish]) -> BasicProperties {
-    let unreadable = |name: &str| blemishes.iter().any(|blemish| matches!(blemish, Blemish::NotUtf8(bad) if *bad == name));
+    let unreadable = |name| blemishes.contains(&Blemish::NotUtf8(name));
     let to = copied(properties, |name| name != "user id" && !unreadable(name));
     let mut headers = FieldTable::default();
     for (name, value) in properties.headers().iter().flat_map(|table| table.inner()) {

@@ -22,7 +22,7 @@ pub(super) const STRINGS: [&str; 10] = [
 ];
 
 /// Properties as they are, but for headers, and for those of [`STRINGS`] that aren't to be kept.
-pub(super) fn copied(from: &BasicProperties, keeps: impl Fn(&str) -> bool) -> BasicProperties {
+pub(super) fn copied(from: &BasicProperties, keeps: impl Fn(&'static str) -> bool) -> BasicProperties {
     let mut to = BasicProperties::default();
     let strings = [
         (from.content_type(), BasicProperties::with_content_type as fn(BasicProperties, ShortString) -> _),
