@@ -160,7 +160,7 @@ impl Migrator {
     /// [`MigrateError`].
     pub async fn survey(&self, topology: &Topology) -> Result<Vec<Task>, MigrateError> {
         let mut tasks = Vec::new();
-        let begun = self.inspector.has_exchange(&exchange(self.names.holding())).await?;
+        let begun = begun(&self.inspector, &self.names).await?;
         for queue in &topology.queues {
             let depth = self.inspector.depth(&queue.name).await?;
             let difference = match depth {
@@ -333,6 +333,14 @@ impl Migrator {
         let _ = delivery.acker.ack(Default::default()).await;
         Ok(!blemishes.is_empty())
     }
+}
+
+/// Whether a migration was begun, and isn't done.
+///
+/// # Errors
+/// [`InspectError`].
+pub async fn begun(inspector: &Inspector, names: &Names) -> Result<bool, InspectError> {
+    inspector.has_exchange(&exchange(names.holding())).await
 }
 
 fn exchange(name: String) -> Exchange {

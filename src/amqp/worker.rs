@@ -7,7 +7,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::{
-    sync::{Semaphore, watch},
+    sync::watch,
     task::{JoinError, JoinSet},
     time::{Instant, sleep},
 };
@@ -17,8 +17,9 @@ use super::{
     connection::ConnectError,
     events,
     replace::{ReplaceError, Replacer},
-    session::{Ended, Session, Shared, StartError},
+    session::{BUDGET_UNIT, Ended, Session, Shared, StartError},
     topology::TopologyError,
+    unfinished::Unfinished,
 };
 
 /// The longest pause between two tries. Twice this, the jitter's most, is still under two seconds.
@@ -43,7 +44,7 @@ pub enum Fatal {
 /// A worker: consumes, answers, and comes back after every loss.
 pub struct Worker {
     shared: Arc<Shared>,
-    budget: Arc<Semaphore>,
+    unfinished: Arc<Unfinished>,
     ready: watch::Sender<bool>,
     replacer: Replacer,
     /// Sessions whose bot was replaced, and which finish what they have in work.
@@ -61,7 +62,7 @@ impl Worker {
     /// A worker that hasn't connected yet.
     pub fn new(shared: Shared) -> Self {
         Self {
-            budget: Session::budget(&shared.settings),
+            unfinished: Arc::new(Unfinished::new(shared.settings.memory_budget / BUDGET_UNIT)),
             shared: Arc::new(shared),
             ready: watch::Sender::new(false),
             replacer: Replacer::default(),
@@ -85,13 +86,21 @@ impl Worker {
     /// [`Fatal`], only before the first session.
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<Ended, Fatal> {
         let _takes_bots = self.replacer.until_dropped();
+        let ended = self.sessions(&shutdown).await;
+        // They were told to stop as well, and began to before.
+        while self.retired.join_next().await.is_some() {}
+        self.unfinished.close().await;
+        ended
+    }
+
+    async fn sessions(&mut self, shutdown: &CancellationToken) -> Result<Ended, Fatal> {
         let mut told: HashSet<String> = HashSet::new();
         let mut backoff = pauses();
         let mut sessions = 0_u64;
-        let ended = loop {
+        loop {
             let started = tokio::select! {
-                started = Session::start(self.shared.clone(), self.budget.clone()) => started,
-                () = shutdown.cancelled() => break Ended::Drained,
+                started = Session::start(self.shared.clone(), self.unfinished.clone()) => started,
+                () = shutdown.cancelled() => return Ok(Ended::Drained),
             };
             let reason = match started {
                 Ok(session) => {
@@ -100,14 +109,14 @@ impl Worker {
                         events::reconnected("consuming");
                     }
                     told.clear();
-                    let mut serving = self.serve(session, &shutdown);
-                    match self.until_ended(&mut serving, &shutdown).await {
+                    let mut serving = self.serve(session, shutdown);
+                    match self.until_ended(&mut serving, shutdown).await {
                         Ended::Lost(reason) if shutdown.is_cancelled() => {
                             tracing::warn!(
                                 reason,
                                 "the broker was lost while stopping; what was in flight comes again"
                             );
-                            break Ended::Lost(reason);
+                            return Ok(Ended::Lost(reason));
                         }
                         Ended::Lost(reason) => {
                             if serving.since.elapsed() > GOOD_SESSION {
@@ -115,7 +124,7 @@ impl Worker {
                             }
                             reason
                         }
-                        ended => break ended,
+                        ended => return Ok(ended),
                     }
                 }
                 Err(error) => match fatal(error) {
@@ -130,12 +139,9 @@ impl Worker {
             }
             tokio::select! {
                 () = sleep(backoff.next().unwrap_or(MAX_BACKOFF)) => {}
-                () = shutdown.cancelled() => break Ended::Drained,
+                () = shutdown.cancelled() => return Ok(Ended::Drained),
             }
-        };
-        // They were told to stop as well, and began to before.
-        while self.retired.join_next().await.is_some() {}
-        Ok(ended)
+        }
     }
 
     /// Has a session that started do its work.
@@ -164,7 +170,7 @@ impl Worker {
             let (pipeline, topology) = (bot.pipeline.clone(), bot.topology.clone());
             let shared = Arc::new(Shared { pipeline, topology, ..Shared::clone(&self.shared) });
             tokio::select! {
-                started = start_beside(shared.clone(), self.budget.clone()) => match started {
+                started = start_beside(shared.clone(), self.unfinished.clone()) => match started {
                     Ok(session) => {
                         self.shared = shared;
                         serving.retired.cancel();
@@ -207,11 +213,11 @@ fn joined(ended: Result<Ended, JoinError>) -> Ended {
 }
 
 /// Starts a session beside the one that serves. What may pass is waited for.
-async fn start_beside(shared: Arc<Shared>, budget: Arc<Semaphore>) -> Result<Session, StartError> {
+async fn start_beside(shared: Arc<Shared>, unfinished: Arc<Unfinished>) -> Result<Session, StartError> {
     let mut backoff = pauses();
     let mut told = false;
     loop {
-        let error = match Session::start(shared.clone(), budget.clone()).await {
+        let error = match Session::start(shared.clone(), unfinished.clone()).await {
             Ok(session) => return Ok(session),
             Err(error) => match fatal(error) {
                 Ok(Fatal::Refused(error) | Fatal::Misconfigured(error)) => return Err(error),

@@ -10,12 +10,15 @@ mod watch;
 
 use std::sync::Arc;
 
+use secrecy::ExposeSecret;
+
 pub use self::{
     amqp_settings::{TlsFileError, amqp_settings, broker},
     reload::Reloader,
 };
 use crate::{
     amqp::{Bot, InvalidAmqpUrl, Names, Worker, session::Shared, topology::Topology},
+    answered::{Answers, Bounds, InvalidRedisUrl, RedisAnswers, SharedAnswers},
     app::{
         intents::{BUILT_IN, Checked, Faults, HandlerDefinition, IntentsFile},
         settings::Settings,
@@ -51,6 +54,9 @@ pub enum BuildError {
     /// A URL can't be used.
     #[error(transparent)]
     Url(#[from] InvalidAmqpUrl),
+    /// The URL of the Redis can't be used.
+    #[error(transparent)]
+    Redis(#[from] InvalidRedisUrl),
     /// The exchange's name can't be used.
     #[error(transparent)]
     Exchange(#[from] InvalidName),
@@ -134,24 +140,47 @@ pub fn pipeline(
     }))
 }
 
+/// What is remembered of answers; none where that is off. To be called in a tokio runtime, where a Redis is named.
+///
+/// # Errors
+/// [`BuildError`] where the Redis's URL can't be used.
+pub fn answers(settings: &Settings) -> Result<Option<Arc<Answers>>, BuildError> {
+    let answered = &settings.answered;
+    let Some(entries) = answered.max_entries.get() else { return Ok(None) };
+    let bounds =
+        Bounds { entries: entries.get().get().into(), bytes: answered.max_bytes.get(), age: answered.ttl.get() };
+    let shared = answered.redis_url.as_ref().map(|url| {
+        let started = RedisAnswers::start(url.secret().expose_secret(), settings.amqp.exchange.as_str(), bounds.age);
+        started.map(|redis| Arc::new(redis) as Arc<dyn SharedAnswers>)
+    });
+    Ok(Some(Arc::new(Answers::new(bounds, shared.transpose()?))))
+}
+
 /// The bot of an intents file, with the model trained: what a worker begins with, and what a reload puts in its place.
+/// One goes on with the answers that the one before remembers.
 ///
 /// # Errors
 /// [`BuildError`].
-pub fn bot(settings: &Settings, names: &Names, intents: &IntentsFile) -> Result<Bot, BuildError> {
+pub fn bot(
+    settings: &Settings,
+    names: &Names,
+    intents: &IntentsFile,
+    answers: Option<Arc<Answers>>,
+) -> Result<Bot, BuildError> {
     let model = Arc::new(train(intents)?);
-    Ok(Bot {
-        pipeline: Arc::new(pipeline(settings, intents, model)?),
-        topology: Arc::new(topology(settings, names, intents)),
-    })
+    let mut pipeline = pipeline(settings, intents, model)?;
+    if let Some(answers) = answers {
+        pipeline = pipeline.remembering(answers);
+    }
+    Ok(Bot { pipeline: Arc::new(pipeline), topology: Arc::new(topology(settings, names, intents)) })
 }
 
 /// The worker of these settings and intents, with the model trained.
 ///
 /// # Errors
 /// [`BuildError`].
-pub fn worker(settings: &Settings, intents: &IntentsFile) -> Result<Worker, BuildError> {
+pub fn worker(settings: &Settings, intents: &IntentsFile, answers: Option<Arc<Answers>>) -> Result<Worker, BuildError> {
     let amqp = amqp_settings(settings)?;
-    let Bot { pipeline, topology } = bot(settings, &amqp.names, intents)?;
+    let Bot { pipeline, topology } = bot(settings, &amqp.names, intents, answers)?;
     Ok(Worker::new(Shared { settings: amqp, pipeline, topology }))
 }

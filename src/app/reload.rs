@@ -15,6 +15,7 @@ use tokio::{sync::Notify, task::spawn_blocking};
 use super::{bot, intents::IntentsFile, load_intents, settings::Settings, watch::Watched};
 use crate::{
     amqp::{Bot, Names, Replacer, WorkQueue},
+    answered::Answers,
     domain::IntentName,
 };
 
@@ -33,14 +34,14 @@ impl Reloader {
         Some(Self { watched: Watched::new(path.as_path()), settings, told })
     }
 
-    /// Reloads, for as long as it is polled. `serving` is what the worker began with.
-    pub async fn run(mut self, names: Names, serving: &IntentsFile, replacer: Replacer) {
+    /// Reloads, for as long as it is polled. `serving` is what the worker began with, and `answers` what it remembers.
+    pub async fn run(mut self, names: Names, serving: &IntentsFile, replacer: Replacer, answers: Option<Arc<Answers>>) {
         let mut serving = intents_of(serving);
         ended(true);
         self.wanted().await;
         loop {
             tracing::info!("reading the intents file again");
-            let Some((file, bot)) = self.built(&names).await else {
+            let Some((file, bot)) = self.built(&names, answers.clone()).await else {
                 ended(false);
                 self.wanted().await;
                 continue;
@@ -73,11 +74,11 @@ impl Reloader {
     }
 
     /// The bot of the file as it is now, trained beside the one that serves; none where it can't be used.
-    async fn built(&self, names: &Names) -> Option<(IntentsFile, Bot)> {
+    async fn built(&self, names: &Names, answers: Option<Arc<Answers>>) -> Option<(IntentsFile, Bot)> {
         let (settings, names) = (self.settings.clone(), names.clone());
         let building = spawn_blocking(move || {
             let checked = load_intents(&settings).map_err(|faults| faults.to_string())?;
-            let bot = bot(&settings, &names, &checked.file).map_err(|error| error.to_string())?;
+            let bot = bot(&settings, &names, &checked.file, answers).map_err(|error| error.to_string())?;
             Ok::<_, String>((checked, bot))
         });
         match building.await.unwrap_or_else(|error| Err(format!("the model can't be trained: {error}"))) {

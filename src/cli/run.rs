@@ -47,10 +47,10 @@ pub(super) fn run() -> Result<Exit, Failure> {
         let hangups = watch_hangups(reloader.is_some().then(|| reload.clone()))?;
 
         let names = Names::new(settings.amqp.exchange.as_str()).map_err(|error| Failure::new(Exit::Config, error))?;
-        let intents = Arc::new(checked.file);
+        let (intents, answers) = (Arc::new(checked.file), app::answers(&settings).map_err(build_failure)?);
         let building = tokio::task::spawn_blocking({
-            let intents = intents.clone();
-            move || app::worker(&settings, &intents)
+            let (intents, answers) = (intents.clone(), answers.clone());
+            move || app::worker(&settings, &intents, answers)
         });
         let built = tokio::select! {
             built = building => built.map_err(|error| Failure::new(Exit::Os, error))?,
@@ -60,7 +60,8 @@ pub(super) fn run() -> Result<Exit, Failure> {
         let upkeep = tokio::spawn(telemetry::upkeep(metrics.clone()));
         let replacer = worker.replacer();
         let reloading = reloader.map(|reloader| {
-            AbortOnDropHandle::new(tokio::spawn(async move { reloader.run(names, &intents, replacer).await }))
+            let reloading = async move { reloader.run(names, &intents, replacer, answers).await };
+            AbortOnDropHandle::new(tokio::spawn(reloading))
         });
         let serving_stop = CancellationToken::new();
         let serving = served.map(|listener| {

@@ -71,20 +71,20 @@ fn describe() {
         ("chatbot_reconnects_total", "Connections opened again after a loss, by connection."),
         ("chatbot_confirms_total", "Publishes, by the broker's confirm."),
         ("chatbot_lost_acks_total", "Acks that couldn't be written; the message is delivered again."),
+        ("chatbot_answered_total", "Messages that came again, by where their answer was found; miss: nowhere."),
+        ("chatbot_redis_total", "What Redis was asked, by operation and result; away: not asked, as it is away."),
         ("chatbot_unreadable_total", "Messages of which something couldn't be read."),
     ] {
         describe_counter!(name, help);
     }
-    for (name, help) in [
-        ("chatbot_in_flight", "Messages being worked on now."),
-        (
-            "chatbot_last_reload_successful",
-            "Whether the intents file was last read, and its bot served, without fault.",
-        ),
-        ("chatbot_last_reload_timestamp_seconds", "When that was, in Unix seconds."),
-    ] {
-        describe_gauge!(name, help);
-    }
+    describe_gauge!("chatbot_in_flight", "Messages being worked on now.");
+    describe_gauge!(
+        "chatbot_last_reload_successful",
+        "Whether the intents file was last read, and its bot served, without fault."
+    );
+    describe_gauge!("chatbot_last_reload_timestamp_seconds", Unit::Seconds, "When that was, in Unix seconds.");
+    describe_gauge!("chatbot_answered_entries", "Answers remembered in memory.");
+    describe_gauge!("chatbot_answered_bytes", Unit::Bytes, "Memory that they take, about.");
     for (name, help) in [
         ("chatbot_model_seconds", "Time that the model took to classify."),
         ("chatbot_handler_seconds", "Time that a handler took to answer."),
