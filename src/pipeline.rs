@@ -11,6 +11,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
+use metrics::{Histogram, histogram};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -90,12 +91,20 @@ pub enum Stage {
 pub struct Pipeline {
     parts: Parts,
     answers: Option<Arc<Answers>>,
+    /// Looked up once, not for each message.
+    model_seconds: Histogram,
+    handler_seconds: Histogram,
 }
 
 impl Pipeline {
     /// A pipeline of these parts.
     pub fn new(parts: Parts) -> Self {
-        Self { parts, answers: None }
+        Self {
+            parts,
+            answers: None,
+            model_seconds: histogram!("chatbot_model_seconds"),
+            handler_seconds: histogram!("chatbot_handler_seconds"),
+        }
     }
 
     /// The same, remembering its answers: a request that comes again isn't worked on again.
@@ -169,7 +178,7 @@ impl Pipeline {
         let asked = Instant::now();
         let limit = self.limit(self.parts.model_timeout, left(job, started))?;
         let classified = timeout(limit, AssertUnwindSafe(model.classify(&job.request.text)).catch_unwind()).await;
-        metrics::histogram!("chatbot_model_seconds").record(asked.elapsed());
+        self.model_seconds.record(asked.elapsed());
         let prediction = match classified {
             Ok(Ok(Ok(prediction))) => prediction,
             Ok(Ok(Err(error))) => return Err(model_error(&error)),
@@ -209,7 +218,7 @@ impl Pipeline {
         let limit = self.limit(self.parts.handler_timeout, left(job, started))?;
         let work = HandlerJob { request: &job.request, intent, classification };
         let handled = timeout(limit, AssertUnwindSafe(handler.handle(&work)).catch_unwind()).await;
-        metrics::histogram!("chatbot_handler_seconds").record(asked.elapsed());
+        self.handler_seconds.record(asked.elapsed());
         match handled {
             Ok(Ok(Ok(answer))) => Ok(answer),
             Ok(Ok(Err(error))) => Err(handler_error(&error)),

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** data flows one way: delivery → [`properties`] → [`admit`] → pipeline → outcome → [`settle`].
 
+pub mod acks;
 pub mod admit;
 pub mod client;
 mod clock;

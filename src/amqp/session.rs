@@ -32,6 +32,7 @@ use tokio_util::{
 
 use super::{
     WorkQueue,
+    acks::Acks,
     admit::{self, Admission},
     clock::now_ms,
     connection::{ConnectError, Link, Use},
@@ -192,8 +193,11 @@ impl Session {
         let draining = CancellationToken::new();
         let mut cancels = Vec::new();
         let loops = TaskTracker::new();
+        let acking = TaskTracker::new();
         for Consuming { queue, name, channel, consumer } in consuming {
             cancels.push((channel.clone(), consumer.tag()));
+            let (acks, writer) = Acks::new();
+            acking.spawn(writer.run(channel.clone(), ending.token.clone()));
             let worker = DeliveryWorker {
                 shared: shared.clone(),
                 settler: settler.clone(),
@@ -203,6 +207,7 @@ impl Session {
                     &queue.as_ref().map_or_else(|| "died".to_owned(), ToString::to_string),
                 ),
                 queue,
+                acks,
                 ending: ending.clone(),
                 unfinished: unfinished.clone(),
             };
@@ -220,6 +225,7 @@ impl Session {
             });
         }
         loops.close();
+        acking.close();
 
         tokio::select! {
             () = shutdown.cancelled() => {}
@@ -242,6 +248,7 @@ impl Session {
                     .await;
                 loops.wait().await;
                 tasks.wait().await;
+                acking.wait().await;
             };
             tokio::select! {
                 () = drained => Ended::Drained,
@@ -258,6 +265,7 @@ impl Session {
         tokio::join!(consuming_link.close(close), replies.close(close), forwards.link().close(close));
         loops.wait().await;
         tasks.wait().await;
+        acking.wait().await;
         ended
     }
 }
@@ -368,6 +376,7 @@ struct DeliveryWorker {
     channel: u16,
     queue: Option<WorkQueue>,
     deliveries: events::Deliveries,
+    acks: Acks,
     ending: Arc<Ending>,
     unfinished: Arc<Unfinished>,
 }
@@ -407,7 +416,7 @@ impl DeliveryWorker {
         let (started, now) = (Instant::now(), now_ms());
         let settings = &self.shared.settings;
         let names = &settings.names;
-        let acker = delivery.acker.clone();
+        let ack = self.acks.of(delivery.delivery_tag);
         let blemishes = self.mended.take(self.channel, delivery.delivery_tag);
         let mut received = Received::read(delivery, self.queue.clone(), &blemishes, names, now, settings.default_ttl);
         let pipeline = &self.shared.pipeline;
@@ -431,6 +440,6 @@ impl DeliveryWorker {
         };
         // Nobody answers a reply, whatever address it carries.
         let reply_to = address.ok().flatten();
-        (Delivery { received, reply_to, request_id, started, acker }, outcome)
+        (Delivery { received, reply_to, request_id, started, ack }, outcome)
     }
 }

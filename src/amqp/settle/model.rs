@@ -31,6 +31,7 @@ use self::{
 use super::*;
 use crate::{
     amqp::{
+        acks::Acks,
         admit::{self, Admission},
         reply_to,
     },
@@ -158,10 +159,9 @@ impl Broker for Scripted {
         self.ask(Ask::Pass).await;
     }
 
-    async fn ack(&self, _: Acker) -> bool {
+    async fn ack(&self, _: Ack, _: &'static str, _: Instant) {
         let kept = self.asked.lock().unwrap().kept;
         self.ask(Ask::Ack { kept }).await;
-        true
     }
 }
 
@@ -170,7 +170,7 @@ fn next(flight: &Flight, messages: &Arc<Mutex<Messages>>) -> Ask {
     let names = broker::names();
     let retry = RetryPolicy { delays: vec![Duration::from_secs(1)] };
     let (delivered, queue): (Delivered, Option<WorkQueue>) = messages.lock().unwrap().delivered(flight.ready);
-    let acker = delivered.acker.clone();
+    let ack = Acks::new().0.of(delivered.delivery_tag);
     let mut received = Received::read(delivered, queue.clone(), &[], &names, NOW, None);
     received.keep_known(&names, |intent| *intent == broker::intent());
     let address = reply_to::check(received.properties.reply_to().as_ref(), &names, &[]);
@@ -184,7 +184,7 @@ fn next(flight: &Flight, messages: &Arc<Mutex<Messages>>) -> Ask {
                 let Some(Told::Chosen(choice)) = script.next() else { return Ask::Handle { classified } };
                 let failed = |code| retry.decide(MessageError::new(code, "why"), job.attempt, job.time_left);
                 match choice {
-                    Choice::Answer => Outcome::Reply(Box::new(answer())),
+                    Choice::Answer => Outcome::Reply(Arc::new(answer())),
                     Choice::Forward => Outcome::Forward { intent: broker::intent(), classification: None },
                     Choice::FailForNow => failed(ErrorCode::Timeout),
                     Choice::FailForGood => failed(ErrorCode::HandlerFailed),
@@ -195,7 +195,7 @@ fn next(flight: &Flight, messages: &Arc<Mutex<Messages>>) -> Ask {
     let broker = Scripted { script: script.collect(), asked: Mutex::default(), messages: messages.clone() };
     let settler = Settler { broker, names, retry, worker: "model".to_owned() };
     let reply_to = address.ok().flatten();
-    let delivery = Delivery { received, reply_to, request_id: None, started: Instant::now(), acker };
+    let delivery = Delivery { received, reply_to, request_id: None, started: Instant::now(), ack };
     let settled = std::pin::pin!(settler.settle(delivery, outcome)).poll(&mut Context::from_waker(Waker::noop()));
     let asked = settler.broker.asked.lock().unwrap();
     assert_eq!(asked.answered, settler.broker.script.len(), "it asks what it asked before");
