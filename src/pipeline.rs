@@ -21,6 +21,7 @@ use crate::{
     handler::{Answer, Handler, HandlerError, Job as HandlerJob},
     model::{ModelClient, ModelError},
     retry::RetryPolicy,
+    sharing::{Pool, Room, Share},
 };
 
 /// Whether an intent's handler runs in the worker that classified, or by way of the intent's queue.
@@ -56,6 +57,17 @@ pub struct Parts {
     pub handler_timeout: Duration,
     /// When to try again.
     pub retry: RetryPolicy,
+    /// What inline handlers of requests may hold.
+    pub inline: InlineLimit,
+}
+
+/// What the inline handlers of all requests in work may hold together, so that one that hangs leaves the others some.
+#[derive(Debug, Clone, Copy)]
+pub struct InlineLimit {
+    /// The bytes of texts and metadata.
+    pub bytes: usize,
+    /// How many requests there are at most.
+    pub requests: usize,
 }
 
 /// One request on its way.
@@ -90,6 +102,8 @@ pub enum Stage {
 /// Takes requests to their outcomes.
 pub struct Pipeline {
     parts: Parts,
+    /// Each intent's share of [`Parts::inline`].
+    inline: HashMap<IntentName, Arc<Share>>,
     answers: Option<Arc<Answers>>,
     /// Looked up once, not for each message.
     model_seconds: Histogram,
@@ -99,8 +113,11 @@ pub struct Pipeline {
 impl Pipeline {
     /// A pipeline of these parts.
     pub fn new(parts: Parts) -> Self {
+        let inline = Pool::new(parts.inline.bytes);
+        let inline = parts.routes.keys().map(|intent| (intent.clone(), inline.share())).collect();
         Self {
             parts,
+            inline,
             answers: None,
             model_seconds: histogram!("chatbot_model_seconds"),
             handler_seconds: histogram!("chatbot_handler_seconds"),
@@ -169,8 +186,23 @@ impl Pipeline {
             (Some(handler), Dispatch::Inline, _) | (Some(handler), Dispatch::Queue, Stage::Handle { .. }) => handler,
             _ => return Ok(Outcome::Forward { intent, classification }),
         };
+        let _room = match job.stage {
+            Stage::Handle { .. } => None,
+            // Where its handler holds too much already, the message waits in the intent's queue, and not in the others' way.
+            Stage::Classify => match self.room(&job.request, &intent) {
+                None => return Ok(Outcome::Forward { intent, classification }),
+                room => room,
+            },
+        };
         let answer = self.handle(job, started, handler.as_ref(), &intent, classification.as_deref()).await?;
         Ok(Outcome::Reply(Arc::new(reply(&job.request, answer, intent, classification.map(|boxed| *boxed)))))
+    }
+
+    /// Room for one more request that an intent handles inline; none where it has taken its share.
+    fn room(&self, request: &Request, intent: &IntentName) -> Option<Room> {
+        let InlineLimit { bytes, requests } = self.parts.inline;
+        let held = request.text.len() + request.metadata.as_ref().map_or(0, |metadata| metadata.get().len());
+        self.inline.get(intent)?.try_take(held.max(bytes / requests.max(1)))
     }
 
     async fn classify(&self, job: &Job, started: Instant) -> Result<(IntentName, Classification), MessageError> {

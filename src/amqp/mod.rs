@@ -12,6 +12,7 @@ mod events;
 pub mod inspect;
 pub mod migrate;
 pub mod names;
+mod overload;
 pub mod permissions;
 pub mod properties;
 pub mod publisher;
@@ -25,7 +26,7 @@ pub mod settle;
 pub mod topology;
 pub mod trail;
 mod unfinished;
-mod wire;
+pub mod wire;
 pub mod worker;
 
 pub use names::{Names, WorkQueue};

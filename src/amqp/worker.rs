@@ -17,7 +17,7 @@ use super::{
     connection::ConnectError,
     events,
     replace::{ReplaceError, Replacer},
-    session::{BUDGET_UNIT, Ended, Session, Shared, StartError},
+    session::{Ended, Session, Shared, StartError},
     topology::TopologyError,
     unfinished::Unfinished,
 };
@@ -62,7 +62,7 @@ impl Worker {
     /// A worker that hasn't connected yet.
     pub fn new(shared: Shared) -> Self {
         Self {
-            unfinished: Arc::new(Unfinished::new(shared.settings.memory_budget / BUDGET_UNIT)),
+            unfinished: Arc::new(Unfinished::new(shared.settings.memory_budget)),
             shared: Arc::new(shared),
             ready: watch::Sender::new(false),
             replacer: Replacer::default(),

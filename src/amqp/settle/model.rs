@@ -32,7 +32,7 @@ use super::*;
 use crate::{
     amqp::{
         acks::Acks,
-        admit::{self, Admission},
+        admit::{self, Admission, Limits},
         reply_to,
     },
     pipeline::Stage,
@@ -64,6 +64,10 @@ enum Choice {
     Forward,
     FailForNow,
     FailForGood,
+}
+
+impl Choice {
+    const ALL: [Self; 4] = [Self::Answer, Self::Forward, Self::FailForNow, Self::FailForGood];
 }
 
 /// What a delivery in work asks for next.
@@ -174,10 +178,11 @@ fn next(flight: &Flight, messages: &Arc<Mutex<Messages>>) -> Ask {
     let mut received = Received::read(delivered, queue.clone(), &[], &names, NOW, None);
     received.keep_known(&names, |intent| *intent == broker::intent());
     let address = reply_to::check(received.properties.reply_to().as_ref(), &names, &[]);
+    let limits = Limits { max_body: 1024, ..Limits::default() };
     let mut script = flight.told.iter().copied();
     let outcome = match &queue {
         None => admit::died(&received, &address, &retry, NOW),
-        Some(queue) => match admit::admit(&received, queue, &address, 1024, NOW) {
+        Some(queue) => match admit::admit(&received, queue, &address, &limits, NOW) {
             Admission::Decided(outcome) => outcome,
             Admission::Work(job) => {
                 let classified = job.stage == Stage::Classify;
@@ -226,34 +231,42 @@ fn check(what: &str, rules: &Rules) -> Explored {
     explored
 }
 
-fn ended(explored: &Explored, place: Place) -> bool {
-    explored.ends.iter().any(|end| end.iter().any(|(at, ..)| *at == place))
-}
-
 #[test]
 fn one_message_with_every_fault_ends_in_an_allowed_state() {
-    for (what, place, deadline) in [
-        ("a text", Place::Requests, false),
-        ("a text with a deadline", Place::Requests, true),
-        ("a message to an intent", Place::Intent, false),
-        ("a message that nobody binds", Place::Died, false),
-    ] {
-        let explored = check(what, &Rules { requests: vec![place], deadline, faults: 3, ..Rules::default() });
+    use Choice::{Answer, FailForGood, FailForNow, Forward};
+    use Place::{Answers, Dead, Died, Dropped, Intent, Requests};
+    let cases: [(&str, Place, &[Choice], bool, u8); 8] = [
+        ("a text, answered", Requests, &[Answer], false, 3),
+        ("a text, forwarded or answered", Requests, &[Answer, Forward], false, 1),
+        ("a text with a deadline", Requests, &[Answer, Forward], true, 1),
+        ("a text, tried again", Requests, &[FailForNow], false, 1),
+        ("a text, given up", Requests, &[FailForGood], false, 2),
+        ("a message to an intent, whatever comes of it", Intent, &Choice::ALL, false, 1),
+        ("a message to an intent, given up", Intent, &[FailForGood], false, 2),
+        ("a message that nobody binds", Died, &Choice::ALL, false, 3),
+    ];
+    for (what, place, choices, deadline, faults) in cases {
+        let rules = Rules { requests: vec![place], choices, deadline, faults, ..Rules::default() };
+        let explored = check(what, &rules);
         assert_eq!(explored.violation, None, "{what}");
-        assert!(ended(&explored, Place::Dead), "{what}: {:?}", explored.ends);
-        for place in [Place::Answers, Place::Dropped].into_iter().filter(|_| place != Place::Died) {
-            assert!(ended(&explored, place), "{what}: {:?}", explored.ends);
-        }
+        let ended = |place| explored.ends.iter().any(|end| end.iter().any(|(at, ..)| *at == place));
+        assert!(ended(Dead), "{what}: {:?}", explored.ends);
+        let answered = place != Died && choices.contains(&Answer);
+        assert_eq!((ended(Answers), ended(Dropped)), (answered, answered), "{what}: {:?}", explored.ends);
     }
 }
 
 #[test]
 fn messages_side_by_side_end_in_an_allowed_state() {
+    use Choice::{Answer, Forward};
     use Place::{Intent, Requests};
-    for (what, requests, faults) in
-        [("two messages", vec![Requests, Intent], 2), ("three messages", vec![Requests, Requests, Requests], 1)]
-    {
-        let explored = check(what, &Rules { requests, faults, ..Rules::default() });
+    for (what, requests, choices, faults) in [
+        ("two messages, answered", vec![Requests; 2], &[Answer][..], 2),
+        ("two messages, forwarded or answered", vec![Requests, Intent], &[Answer, Forward], 0),
+        ("two messages to an intent, whatever comes of them", vec![Intent; 2], &Choice::ALL, 0),
+        ("three messages, answered", vec![Requests, Intent, Requests], &[Answer], 1),
+    ] {
+        let explored = check(what, &Rules { requests, choices, faults, ..Rules::default() });
         assert_eq!(explored.violation, None, "{what}");
     }
 }
@@ -262,7 +275,8 @@ fn messages_side_by_side_end_in_an_allowed_state() {
 fn a_message_that_always_ends_its_worker_is_given_up_and_those_beside_it_are_answered() {
     for requests in [vec![Place::Requests; 2], vec![Place::Intent, Place::Requests, Place::Intent]] {
         let others = requests.len() - 1;
-        let explored = check("a killer", &Rules { requests, killer: true, delivery_limit: 20, ..Rules::default() });
+        let rules = Rules { requests, killer: true, delivery_limit: 20, ..Rules::default() };
+        let explored = check("a killer", &rules);
         assert_eq!(explored.violation, None);
         for end in &explored.ends {
             let dead: Vec<_> = end.iter().filter(|(place, ..)| *place == Place::Dead).collect();
