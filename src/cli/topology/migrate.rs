@@ -69,7 +69,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         migrator.close().await;
         let summary = match tasks.len() {
             0 => "Every queue that is there is as it must be.\n".to_owned(),
-            count => format!("{count} queues are as they must be now.\n"),
+            count => format!("Done. Queues that are as they must be now: {count}.\n"),
         };
         output::print(&summary)?;
         Ok(Exit::Ok)
