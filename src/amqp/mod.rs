@@ -4,8 +4,9 @@
 
 pub mod admit;
 pub mod client;
-mod clock;
+pub(crate) mod clock;
 pub mod connection;
+pub mod dead;
 mod events;
 pub mod inspect;
 pub mod names;

@@ -57,6 +57,17 @@ pub enum WorkQueue {
     Suspects,
 }
 
+impl WorkQueue {
+    /// The work queue that is shown so, as its name is without the exchange's: `requests`, `suspects`, `intent.<name>`.
+    pub fn parse(shown: &str) -> Option<Self> {
+        match shown {
+            "requests" => Some(Self::Requests),
+            "suspects" => Some(Self::Suspects),
+            other => Some(Self::Intent(IntentName::new(other.strip_prefix("intent.")?).ok()?)),
+        }
+    }
+}
+
 /// Names derived from the exchange's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
@@ -103,11 +114,7 @@ impl Names {
 
     /// The work queue of a name; none where no work queue is named so.
     pub fn work_queue(&self, name: &str) -> Option<WorkQueue> {
-        match name.strip_prefix(&*self.exchange)?.strip_prefix('.')? {
-            "requests" => Some(WorkQueue::Requests),
-            "suspects" => Some(WorkQueue::Suspects),
-            other => Some(WorkQueue::Intent(IntentName::new(other.strip_prefix("intent.")?).ok()?)),
-        }
+        WorkQueue::parse(name.strip_prefix(&*self.exchange)?.strip_prefix('.')?)
     }
 
     /// The delay of the retry queue of a name; none where no retry queue is named so.

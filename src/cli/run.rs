@@ -1,9 +1,8 @@
 //! `run`: consume and answer, until told to stop.
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{Exit, Failure, setup};
+use super::{Exit, Failure, setup, signals};
 use crate::{
     amqp::{Fatal, session::Ended},
     app::{self, BuildError},
@@ -34,7 +33,9 @@ pub(super) fn run() -> Result<Exit, Failure> {
             })?),
             None => None,
         };
-        watch_signals(stop.clone())?;
+        signals::watch(stop.clone(), || {
+            tracing::info!("stopping: what is in flight is finished first; once more ends at once");
+        })?;
 
         let building = tokio::task::spawn_blocking(move || app::worker(&settings, &checked.file));
         let worker = building.await.map_err(|error| Failure::new(Exit::Os, error))?.map_err(build_failure)?;
@@ -69,26 +70,4 @@ pub(super) fn run() -> Result<Exit, Failure> {
 
 fn build_failure(error: BuildError) -> Failure {
     Failure::new(Exit::Config, error)
-}
-
-/// The first Ctrl-C or SIGTERM drains; the second ends the process at once.
-fn watch_signals(stop: CancellationToken) -> Result<(), Failure> {
-    let failed = |error| Failure::new(Exit::Os, format!("can't watch for signals: {error}"));
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    tokio::spawn(async move {
-        for first in [true, false] {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            if first {
-                tracing::info!("stopping: what is in flight is finished first; once more ends at once");
-                stop.cancel();
-            } else {
-                std::process::exit(Exit::Interrupted as i32);
-            }
-        }
-    });
-    Ok(())
 }

@@ -3,6 +3,7 @@
 //! **Invariant:** one fault hides no other: whatever can be looked at is looked at, without a broker too.
 
 mod broker;
+mod dead;
 mod local;
 mod objects;
 mod permissions;
