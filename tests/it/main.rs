@@ -3,6 +3,7 @@
 
 mod admin;
 mod cli;
+mod dead;
 mod faults;
 mod hostile;
 mod main_job;
