@@ -305,8 +305,9 @@ async fn killed_or_stopped_in_the_middle_a_replay_loses_nothing() {
     // What it held comes back: nothing is lost, and what was in flight may be there twice.
     let total = async || office.depth(&requests).await + office.depth(&dead).await;
     eventually("all are there again", || async { (total().await >= LETTERS).then_some(()) }).await;
+    // In flight are 64; the acks of as many more may be lost with the socket.
     let doubles = total().await - LETTERS;
-    assert!(doubles <= 64, "{doubles}");
+    assert!(doubles <= 128, "{doubles}");
     let left = office.depth(&dead).await;
     assert!(left > 0, "it was killed too late");
 

@@ -80,12 +80,12 @@ struct Place {
     consumer: u32,
     tag: u64,
     removed: bool,
-    kept: Arc<Mutex<Kept>>,
+    kept: Arc<Mutex<HandBack>>,
 }
 
 /// What is to be handed back.
 #[derive(Debug, Default)]
-struct Kept {
+struct HandBack {
     letters: u32,
     /// The last of each consumer's, by delivery tag.
     ends: BTreeMap<u32, u64>,
@@ -120,7 +120,7 @@ pub struct Reader<'a> {
     left: u32,
     /// How many letters others hold.
     elsewhere: u32,
-    kept: Arc<Mutex<Kept>>,
+    kept: Arc<Mutex<HandBack>>,
 }
 
 impl<'a> Reader<'a> {
@@ -235,7 +235,8 @@ impl<'a> Reader<'a> {
             // All at once would do, but then the broker hands back consumer by consumer in an order of its own; so only
             // neighbours change places. The tag that ends a range has to be held still. 0 stands for all that is left:
             // what came and wasn't looked at.
-            let Kept { letters, ends } = std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner));
+            let HandBack { letters, ends } =
+                std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner));
             for end in ends.into_values().chain([0]) {
                 self.channel.basic_nack(end, BasicNackOptions { multiple: true, requeue: true }).await?;
             }
