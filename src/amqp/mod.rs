@@ -2,14 +2,17 @@
 //!
 //! **Invariant:** data flows one way: delivery → [`properties`] → [`admit`] → pipeline → outcome → [`settle`].
 
+pub mod acks;
 pub mod admit;
 pub mod client;
 pub(crate) mod clock;
 pub mod connection;
+pub mod connections;
 pub mod dead;
 mod events;
 pub mod inspect;
 pub mod names;
+mod overload;
 pub mod permissions;
 pub mod properties;
 pub mod publisher;
@@ -21,7 +24,8 @@ pub mod settings;
 pub mod settle;
 pub mod topology;
 pub mod trail;
-mod wire;
+mod unfinished;
+pub mod wire;
 pub mod worker;
 
 pub use names::{Names, WorkQueue};

@@ -104,6 +104,8 @@ impl Received {
             set(names::USER_ID, text(user));
         }
         if let Purpose::Replay { deadline } = purpose {
+            // A replay that is killed comes twice; and what was answered needn't be worked on again.
+            set(names::REDELIVERED, number(1));
             if let Some(deadline) = deadline {
                 set(names::DEADLINE, number(deadline));
             }
@@ -131,6 +133,7 @@ impl Received {
             set(names::CLASSIFICATION, text(&json));
         }
         match purpose {
+            Purpose::Forward { .. } if self.is_repeated() => set(names::REDELIVERED, number(1)),
             Purpose::Forward { .. } | Purpose::Replay { .. } => {}
             Purpose::Suspect { starts } => set(names::STARTS, number(starts.into())),
             Purpose::Retry { delay } => {
