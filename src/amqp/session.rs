@@ -357,7 +357,8 @@ async fn consume(
             }
             () = &mut ended => return Ok(()),
         };
-        let (worker, token) = (worker.clone(), tasks.token());
+        // Boxed, here and where it was read: what a task holds is moved about with it, and allocated as one piece.
+        let (worker, delivery, token) = (worker.clone(), Box::new(delivery), tasks.token());
         let unfinished = worker.unfinished.clone();
         unfinished.tasks.spawn(async move { worker.work(delivery, room, token).await });
     }
@@ -396,7 +397,7 @@ struct DeliveryWorker {
 }
 
 impl DeliveryWorker {
-    async fn work(&self, delivery: lapin::message::Delivery, _room: Room, token: TaskTrackerToken) {
+    async fn work(&self, delivery: Box<lapin::message::Delivery>, _room: Room, token: TaskTrackerToken) {
         let _in_flight = self.deliveries.delivered();
         let Some((delivery, outcome, _token)) = self.decide(delivery, token).await else { return };
         tokio::select! {
@@ -410,7 +411,7 @@ impl DeliveryWorker {
 
     /// What becomes of a delivery; none where its session ends first. Work whose outcome its redelivery can use is let
     /// finish even then, and is no longer the session's.
-    async fn decide<T>(&self, delivery: lapin::message::Delivery, token: T) -> Option<(Delivery, Outcome, T)> {
+    async fn decide<T>(&self, delivery: Box<lapin::message::Delivery>, token: T) -> Option<(Delivery, Outcome, T)> {
         let reusable = AtomicBool::new(false);
         let mut outcome = pin!(self.outcome(delivery, &reusable));
         tokio::select! {
@@ -426,13 +427,14 @@ impl DeliveryWorker {
         None
     }
 
-    async fn outcome(&self, delivery: lapin::message::Delivery, reusable: &AtomicBool) -> (Delivery, Outcome) {
+    async fn outcome(&self, delivery: Box<lapin::message::Delivery>, reusable: &AtomicBool) -> (Delivery, Outcome) {
         let (started, now) = (Instant::now(), now_ms());
         let settings = &self.shared.settings;
         let names = &settings.names;
         let ack = self.acks.of(delivery.delivery_tag);
         let blemishes = self.mended.take(self.channel, delivery.delivery_tag);
-        let mut received = Received::read(delivery, self.queue.clone(), &blemishes, names, now, settings.default_ttl);
+        let received = Received::read(*delivery, self.queue.clone(), &blemishes, names, now, settings.default_ttl);
+        let mut received = Box::new(received);
         let pipeline = &self.shared.pipeline;
         received.keep_known(names, |intent| pipeline.routes().contains_key(intent));
         if received.unreadable.is_some() {

@@ -69,7 +69,7 @@ pub struct Settler<B> {
 /// A delivery, to be settled once.
 pub struct Delivery {
     /// What was read of it.
-    pub received: Received,
+    pub received: Box<Received>,
     /// Where its answer goes; none where there is no address, or one that is not allowed.
     pub reply_to: Option<ReplyTo>,
     /// The client's name for it, as far as it could be read: the property's, else the body's.

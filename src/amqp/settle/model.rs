@@ -175,7 +175,7 @@ fn next(flight: &Flight, messages: &Arc<Mutex<Messages>>) -> Ask {
     let retry = RetryPolicy { delays: vec![Duration::from_secs(1)] };
     let (delivered, queue): (Delivered, Option<WorkQueue>) = messages.lock().unwrap().delivered(flight.ready);
     let ack = Acks::new().0.of(delivered.delivery_tag);
-    let mut received = Received::read(delivered, queue.clone(), &[], &names, NOW, None);
+    let mut received = Box::new(Received::read(delivered, queue.clone(), &[], &names, NOW, None));
     received.keep_known(&names, |intent| *intent == broker::intent());
     let address = reply_to::check(received.properties.reply_to().as_ref(), &names, &[]);
     let limits = Limits { max_body: 1024, ..Limits::default() };
