@@ -4,6 +4,7 @@
 mod admin;
 mod answered;
 mod cli;
+mod dead;
 mod deadlines;
 mod faults;
 mod hostile;
