@@ -6,6 +6,7 @@ mod ask;
 mod check;
 mod classify;
 mod config;
+mod dead;
 mod eval;
 mod exit;
 mod health;
@@ -14,6 +15,7 @@ mod intents;
 mod output;
 mod run;
 mod setup;
+mod signals;
 mod topology;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -56,7 +58,7 @@ Exit codes:
    75  no answer in time
    77  the broker refuses the user
    78  the settings, the intents file or the broker's objects aren't as they must be
-  130  ended by a second Ctrl-C or SIGTERM, without finishing what was in work
+  130  ended by a second Ctrl-C or SIGTERM, without finishing what was in work; `dead`: by the first, in order
 
 `chatbot-worker COMMAND --help` tells more of a command, with examples.";
 
@@ -69,6 +71,7 @@ Examples:
 
 The first Ctrl-C or SIGTERM lets what is in work finish, for CHATBOT_WORKER_SHUTDOWN_GRACE at most; the second
 ends at once. A broker that is away is waited for. The log says where /livez, /readyz and /metrics are served.
+A changed intents file is read again and served within seconds (CHATBOT_INTENTS_WATCH), or at once on SIGHUP.
 
 Exit codes:
     0  stopped, when told to
@@ -96,6 +99,8 @@ enum Command {
     Check(check::Arguments),
     /// Show, declare or delete the exchanges and queues, and print what an administrator has to run
     Topology(topology::Arguments),
+    /// List, show, replay, purge, export and import the messages that couldn't be answered
+    Dead(dead::Arguments),
     /// Classify a text with the bot's model, without a broker
     Classify(classify::Arguments),
     /// Measure how good the bot is, or a model on any data, and say what to do about it
@@ -130,6 +135,7 @@ pub fn main() -> std::process::ExitCode {
         Command::Ask(arguments) => ask::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Topology(arguments) => topology::run(&arguments),
+        Command::Dead(arguments) => dead::run(&arguments),
         Command::Classify(arguments) => classify::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Config(arguments) => config::run(&arguments),

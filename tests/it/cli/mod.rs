@@ -2,7 +2,7 @@
 
 mod eval;
 mod other;
-mod program;
+pub mod program;
 
 use std::{net::TcpListener, time::Duration};
 
