@@ -11,6 +11,7 @@ use chatbot_worker::{
         topology::Topology,
         worker::Fatal,
     },
+    answered::{Answers, Bounds},
     domain::{IntentName, Prediction, Scored},
     handler::{Answer, Handler, HandlerError, Job},
     model::{ModelClient, ModelError},
@@ -91,6 +92,7 @@ pub struct Bench {
     pub names: Names,
     pub settings: Settings,
     pub parts: Parts,
+    pub answers: Option<Arc<Answers>>,
 }
 
 impl Bench {
@@ -138,7 +140,8 @@ impl Bench {
             retry: RetryPolicy { delays: vec![Duration::from_millis(100), Duration::from_millis(200)] },
             inline: InlineLimit { bytes: 2 * 1024 * 1024, requests: 128 },
         };
-        Self { names, settings, parts }
+        let bounds = Bounds { entries: 1000, bytes: 1 << 20, age: Duration::from_secs(600) };
+        Self { names, settings, parts, answers: Some(Arc::new(Answers::new(bounds, None))) }
     }
 
     /// Answers an intent by this handler.
@@ -157,7 +160,11 @@ impl Bench {
     pub fn worker(self) -> Worker {
         let intents: Vec<IntentName> = self.parts.routes.keys().cloned().collect();
         let topology = Topology::new(&self.names, &intents, &self.parts.retry.delays);
-        let (settings, pipeline) = (self.settings, Arc::new(Pipeline::new(self.parts)));
+        let mut pipeline = Pipeline::new(self.parts);
+        if let Some(answers) = self.answers {
+            pipeline = pipeline.remembering(answers);
+        }
+        let (settings, pipeline) = (self.settings, Arc::new(pipeline));
         Worker::new(Shared { settings, pipeline, topology: Arc::new(topology) })
     }
 
