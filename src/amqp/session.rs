@@ -61,6 +61,7 @@ const DIED_PREFETCH: u16 = 32;
 const LEAST_ROOM: usize = 1024;
 
 /// What all deliveries of a worker share, from session to session.
+#[derive(Clone)]
 pub struct Shared {
     /// The settings.
     pub settings: Settings,
@@ -187,8 +188,10 @@ impl Session {
         self.consuming.len()
     }
 
-    /// Works until something is lost or `shutdown` is told; then finishes what is in flight.
-    pub async fn run(self, shutdown: &CancellationToken, on_end: impl FnOnce()) -> Ended {
+    /// Works until something is lost, or `shutdown` or `retired` is told; then finishes what is in flight. At `shutdown`
+    /// it hands back what hasn't started. A session that is `retired`, as another works in its place, works it off
+    /// instead: RabbitMQ before 4.3 counts what is handed back like what ended a worker.
+    pub async fn run(self, shutdown: &CancellationToken, retired: &CancellationToken, on_end: impl FnOnce()) -> Ended {
         let Self { shared, consuming_link, settler, consuming, unfinished, tasks, ending } = self;
         let draining = CancellationToken::new();
         let mut cancels = Vec::new();
@@ -223,11 +226,15 @@ impl Session {
                 unfinished: unfinished.clone(),
             };
             let (draining, tasks, ending) = (draining.clone(), tasks.clone(), ending.clone());
+            let shutdown = shutdown.clone();
             loops.spawn(async move {
                 let max_body = worker.shared.settings.max_body;
-                let end = consume(consumer, Arc::new(worker), &name, max_body, &tasks, &draining).await;
-                if let Err(reason) = end {
-                    ending.tell(reason);
+                match consume(consumer, Arc::new(worker), &name, max_body, &tasks, &shutdown).await {
+                    Ok(()) if draining.is_cancelled() || ending.token.is_cancelled() => {}
+                    Ok(()) => {
+                        ending.tell(format!("the broker cancelled the consumer of '{name}'; was the queue deleted?"));
+                    }
+                    Err(reason) => ending.tell(reason),
                 }
             });
         }
@@ -237,6 +244,7 @@ impl Session {
 
         tokio::select! {
             () = shutdown.cancelled() => {}
+            () = retired.cancelled() => {}
             () = overload::watch(&consuming_link, &watched, max_depth) => {}
             () = ending.token.cancelled() => {}
             why = consuming_link.ended() => ending.tell(format!("the consuming connection was lost: {why}")),
@@ -322,15 +330,15 @@ fn too_slow(what: &str, limit: Duration) -> StartError {
     StartError::Lost(format!("the broker didn't {what} within {limit:?}"))
 }
 
-/// Starts a task for each delivery of one queue, until the consumer is cancelled. What came and isn't started when the
-/// session drains is handed back.
+/// Starts a task for each delivery of one queue, until the consumer is cancelled. What came and isn't started at
+/// `shutdown` is handed back.
 async fn consume(
     mut consumer: Consumer,
     worker: Arc<DeliveryWorker>,
     name: &str,
     max_body: usize,
     tasks: &TaskTracker,
-    draining: &CancellationToken,
+    shutdown: &CancellationToken,
 ) -> Result<(), String> {
     // Handed back only when the consumer is gone: the broker would hand them out to it again, and count.
     let mut unstarted = Vec::new();
@@ -352,7 +360,7 @@ async fn consume(
         };
         let Some((arrived, delivery)) = next else { break };
         let delivery = delivery.map_err(|error| format!("consuming '{name}' failed: {error}"))?;
-        if draining.is_cancelled() && hands_back {
+        if shutdown.is_cancelled() && hands_back {
             unstarted.push(delivery.acker);
             continue;
         }
@@ -361,7 +369,7 @@ async fn consume(
             tokio::select! {
                 biased;
                 room = &mut room => break Some(room),
-                () = draining.cancelled(), if hands_back => break None,
+                () = shutdown.cancelled(), if hands_back => break None,
                 () = &mut ended => return Ok(()),
                 next = consumer.next(), if !is_over => match next {
                     Some(delivery) => backlog.push_back((now_ms(), delivery)),
@@ -381,11 +389,7 @@ async fn consume(
     for acker in unstarted {
         Delivery::hand_back(acker).await;
     }
-    if draining.is_cancelled() {
-        Ok(())
-    } else {
-        Err(format!("the broker cancelled the consumer of '{name}'; was the queue deleted?"))
-    }
+    Ok(())
 }
 
 /// What a delivery takes of the memory budget, in bytes: compressed, it may unfold to the largest body.
