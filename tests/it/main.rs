@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub, reason = "a test may")]
 
 mod admin;
+mod chaos;
 mod cli;
 mod faults;
 mod hostile;
