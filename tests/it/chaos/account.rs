@@ -14,8 +14,10 @@ struct Fate {
     returned: bool,
     /// It was dropped for a reason that the scenario states.
     dropped: bool,
-    /// The ids of the replies to it; a second delivery of the same reply is none of its own.
+    /// The ids of the replies to it.
     replies: HashSet<String>,
+    /// How many replies came; what the broker only delivered again to this client isn't one.
+    copies: usize,
     answered: Option<Instant>,
     /// The codes of error replies.
     errors: Vec<String>,
@@ -81,9 +83,9 @@ impl Ledger {
         self.fate(id).returned = true;
     }
 
-    pub fn replied(&mut self, id: &str, reply: String) {
+    pub fn replied(&mut self, id: &str, reply: String, redelivered: bool) {
         let fate = self.fate(id);
-        fate.replies.insert(reply);
+        fate.copies += usize::from(fate.replies.insert(reply) || !redelivered);
         fate.answered.get_or_insert_with(Instant::now);
     }
 
@@ -128,7 +130,7 @@ impl Ledger {
         let mut account = Account::default();
         for (id, fate) in self.sent() {
             account.sent += 1;
-            account.duplicates += (fate.replies.len() + fate.dead.len()).saturating_sub(1);
+            account.duplicates += (fate.copies + fate.dead.len()).saturating_sub(1);
             for reason in &fate.dead {
                 *account.reasons.entry(reason.clone()).or_default() += 1;
             }
@@ -159,21 +161,23 @@ impl Ledger {
 #[test]
 fn each_request_is_counted_where_it_belongs() {
     let mut ledger = Ledger::default();
-    for id in ["answered", "twice", "dead", "both", "returned", "lost"] {
+    for id in ["answered", "twice", "from memory", "dead", "both", "returned", "lost"] {
         ledger.confirmed(id, Instant::now());
     }
     ledger.returned("returned");
-    ledger.replied("answered", "1".to_owned());
-    ledger.replied("answered", "1".to_owned());
-    ledger.replied("twice", "2".to_owned());
-    ledger.replied("twice", "3".to_owned());
-    ledger.replied("unconfirmed", "4".to_owned());
+    ledger.replied("answered", "1".to_owned(), false);
+    ledger.replied("answered", "1".to_owned(), true);
+    ledger.replied("twice", "2".to_owned(), false);
+    ledger.replied("twice", "3".to_owned(), true);
+    ledger.replied("from memory", "6".to_owned(), false);
+    ledger.replied("from memory", "6".to_owned(), false);
+    ledger.replied("unconfirmed", "4".to_owned(), false);
     ledger.dead_lettered("dead", "timeout".to_owned());
-    ledger.replied("both", "5".to_owned());
+    ledger.replied("both", "5".to_owned(), false);
     ledger.dead_lettered("both", "crashed".to_owned());
-    assert_eq!(ledger.progress(), (4, 1));
+    assert_eq!(ledger.progress(), (5, 1));
     let account = ledger.account();
-    assert_eq!((account.sent, account.answered, account.duplicates, account.dead), (5, 3, 2, 1));
+    assert_eq!((account.sent, account.answered, account.duplicates, account.dead), (6, 4, 3, 1));
     assert_eq!((account.dropped, account.untold), (0, 1));
     assert_eq!(account.lost, BTreeSet::from(["lost".to_owned()]));
     ledger.drop_unanswered_before(Instant::now());

@@ -285,7 +285,7 @@ fn take(answer: &Delivery, ledger: &Mutex<Ledger>) {
     let id = text(answer.properties.correlation_id());
     let mut ledger = ledger.lock().unwrap();
     if text(answer.properties.kind()) == "chat.reply" {
-        ledger.replied(&id, text(answer.properties.message_id()));
+        ledger.replied(&id, text(answer.properties.message_id()), answer.redelivered);
     } else {
         let json: serde_json::Value = serde_json::from_slice(&answer.data).unwrap();
         ledger.failed(&id, json["error"]["code"].as_str().unwrap().to_owned());
