@@ -5,6 +5,7 @@
 
 mod amqp;
 mod amqp_url;
+mod answered;
 mod http;
 mod intents;
 mod log;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     amqp::{Amqp, ExchangeName, Topology},
     amqp_url::{AmqpUrl, AmqpUrlOptions},
+    answered::{Answered, RedisUrl},
     http::{Http, ListenAddress},
     intents::Intents,
     log::{Log, LogFilter, LogFormat},
@@ -46,6 +48,8 @@ pub struct Settings {
     pub worker: Worker,
     /// Trying again.
     pub retry: Retry,
+    /// What is remembered of answers.
+    pub answered: Answered,
     /// Classification.
     pub model: Model,
     /// Where replies may go.
@@ -69,6 +73,6 @@ impl Settings {
     }
 
     fn conflicts(&self) -> Vec<Conflict> {
-        [self.amqp.conflict(), self.worker.conflict()].into_iter().flatten().collect()
+        [self.amqp.conflict(), self.worker.conflict(), self.answered.conflict()].into_iter().flatten().collect()
     }
 }
