@@ -109,6 +109,7 @@ async fn account(scenario: &str, bench: Bench) -> Account {
     let load = Load::start(&[&broker_url()], &worker.names).await.asking(&QUESTIONS);
     load.send(requests()).await;
     let account = load.settled().await;
+    assert!(!worker.ready.has_changed().unwrap(), "a model or handler that fails costs no session");
     report(scenario, &account, None);
     load.delete_reply_queue().await;
     worker.stop().await;

@@ -118,10 +118,10 @@ impl Load {
         let pace = time / u32::try_from(count.max(1)).unwrap();
         let (mut confirmed, mut tries) = (0, self.number.load(Ordering::Relaxed));
         while confirmed < count {
-            if let Some((connection, channel)) = connect(&self.urls, tries).await {
-                if self.publish(&channel, count, &mut confirmed, pace).await.is_some() {
-                    let _ = connection.close(200, short("done")).await;
-                }
+            if let Some((connection, channel)) = connect(&self.urls, tries).await
+                && self.publish(&channel, count, &mut confirmed, pace).await.is_some()
+            {
+                let _ = connection.close(200, short("done")).await;
             }
             tries += 1;
             sleep(Duration::from_millis(50)).await;
@@ -156,18 +156,15 @@ impl Load {
                     let publish = self.publish_one(channel, &id).await.ok()?;
                     waiting.push(async move { (id, published, publish.await) });
                 }
-                Some((id, published, confirmation)) = waiting.next() => match confirmation.ok()? {
-                    Confirmation::Ack(returned) => {
-                        self.ledger().confirmed(&id, published);
-                        *confirmed += 1;
-                        if let Some(returned) = returned {
-                            // lapin may tell this of another message than the one that came back; that knows its id.
-                            let id = returned.properties.message_id().clone().unwrap();
-                            self.ledger().returned(id.as_str());
-                            *confirmed -= 1;
-                        }
+                Some((id, published, confirmation)) = waiting.next() => if let Confirmation::Ack(returned) = confirmation.ok()? {
+                    self.ledger().confirmed(&id, published);
+                    *confirmed += 1;
+                    if let Some(returned) = returned {
+                        // lapin may tell this of another message than the one that came back; that knows its id.
+                        let id = returned.properties.message_id().clone().unwrap();
+                        self.ledger().returned(id.as_str());
+                        *confirmed -= 1;
                     }
-                    _ => {}
                 },
                 () = sleep(CONFIRM_PATIENCE), if !waiting.is_empty() => return None,
             }
@@ -220,18 +217,19 @@ impl Load {
 
     /// Takes what is in the dead-letter queues.
     async fn read_dead_letters(&self) -> Option<()> {
-        let (connection, channel) = connect(&self.urls, 0).await?;
+        let (connection, _) = connect(&self.urls, self.number.load(Ordering::Relaxed)).await?;
         let intents: Vec<_> = INTENTS.iter().map(|&name| intent(name)).collect();
         for queue in Topology::new(&self.names, &intents, &[]).queues {
-            while queue.name.ends_with(".dead") {
-                let Some(got) = channel.basic_get(short(&queue.name), BasicGetOptions::default()).await.ok()? else {
-                    break;
-                };
-                let reason = header(&got.delivery, "chatbot-dead-reason").unwrap_or_default();
-                if let Some(id) = got.delivery.properties.message_id() {
-                    self.ledger().dead_lettered(id.as_str(), reason);
+            if queue.name.ends_with(".dead") {
+                // A queue that isn't there closes the channel; that of an intent which this bot doesn't have.
+                let channel = connection.create_channel().await.ok()?;
+                while let Ok(Some(got)) = channel.basic_get(short(&queue.name), BasicGetOptions::default()).await {
+                    let reason = header(&got.delivery, "chatbot-dead-reason").unwrap_or_default();
+                    if let Some(id) = got.delivery.properties.message_id() {
+                        self.ledger().dead_lettered(id.as_str(), reason);
+                    }
+                    got.delivery.acker.ack(BasicAckOptions::default()).await.ok()?;
                 }
-                got.delivery.acker.ack(BasicAckOptions::default()).await.ok()?;
             }
         }
         connection.close(200, short("done")).await.ok()
