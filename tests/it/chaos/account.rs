@@ -120,6 +120,11 @@ impl Ledger {
         sent.fold((0, 0), |(told, open), (_, fate)| if fate.is_told() { (told + 1, open) } else { (told, open + 1) })
     }
 
+    /// The requests with a dead letter.
+    pub fn dead(&self) -> BTreeSet<&str> {
+        self.sent().filter(|(_, fate)| !fate.dead.is_empty()).map(|(id, _)| id).collect()
+    }
+
     /// How long after `moment` a request that was published after it was answered.
     pub fn recovery(&self, moment: Instant) -> Option<Duration> {
         let after = self.sent().filter(|(_, fate)| fate.published.is_some_and(|at| at > moment));

@@ -27,7 +27,7 @@ use tokio::{
 
 use super::{
     account::{Account, Ledger},
-    requests,
+    requests, until,
 };
 use crate::support::{INTENTS, eventually, header, headers, intent, short};
 
@@ -128,13 +128,20 @@ impl Load {
         }
     }
 
-    /// Sends all of a scenario's requests, with a fault in their middle.
+    /// Sends all of a scenario's requests, with a fault in their middle: it begins while many are in work.
     pub async fn around<T>(&self, fault: impl Future<Output = T>) -> T {
         let (count, quarter) = (requests(), requests() / 4);
         self.send(quarter).await;
-        let middle = self.send_within(count - 2 * quarter, Duration::from_secs(2));
+        let middle = async {
+            self.send(quarter).await;
+            self.send_within(count - 3 * quarter, Duration::from_secs(2)).await;
+        };
         let ((), result) = tokio::join!(middle, async {
-            sleep(Duration::from_millis(200)).await;
+            let confirmed = || {
+                let (told, open) = self.ledger().progress();
+                told + open
+            };
+            until("some more are confirmed", || async { confirmed() > quarter }).await;
             fault.await
         });
         self.send(quarter).await;
