@@ -70,24 +70,22 @@ async fn reply_queue_deleted() {
     let worker = subject.start().await;
     let load = Load::start(&[&url], &subject.names).await;
     let leaving = Load::unheard(&[&url], &subject.names, &[]).await;
-    let gone = "chatbot_replies_total{result=\"gone\"}";
     let fault = async {
-        let (left, ()) = tokio::join!(
-            async {
-                sleep(Duration::from_millis(500)).await;
-                leaving.delete_reply_queue().await
-            },
-            leaving.send_within(requests() / 2, Duration::from_secs(1)),
-        );
-        (Instant::now(), left)
+        let leaves = async {
+            sleep(Duration::from_millis(500)).await;
+            leaving.delete_reply_queue().await;
+            Instant::now()
+        };
+        tokio::join!(leaves, leaving.send_within(requests() / 2, Duration::from_secs(1))).0
     };
-    let (deleted, left) = load.around(fault).await;
+    let deleted = load.around(fault).await;
     let account = load.settled().await;
-    // Those that have left: each answer was in their queue when they deleted it, or found nobody.
-    let sent = leaving.ledger().progress().1;
+    // Of those that have left, each answer was confirmed, and deleted with their queue, or found nobody.
+    let sent = account.sent + leaving.ledger().progress().1;
     until("every answer that nobody waits for is accounted for", || async {
-        let dropped = worker.metric(gone).await;
-        dropped > 0.0 && dropped + left as f64 >= sent as f64
+        let confirmed = worker.metric("chatbot_replies_total{result=\"sent\"}").await;
+        let gone = worker.metric("chatbot_replies_total{result=\"gone\"}").await;
+        gone > 0.0 && confirmed + gone >= sent as f64
     })
     .await;
     leaving.ledger().drop_unanswered_before(Instant::now());
