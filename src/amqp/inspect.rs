@@ -154,8 +154,8 @@ impl Inspector {
         Ok(survey)
     }
 
-    /// Declares a queue that exists, which changes nothing but proves that its arguments are the worker's and that the
-    /// user may configure it.
+    /// Declares a queue. Where it exists that changes nothing, but proves that its arguments are the worker's and that
+    /// the user may configure it.
     ///
     /// # Errors
     /// [`InspectError`].

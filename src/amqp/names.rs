@@ -119,6 +119,17 @@ impl Names {
         (self.retry_queue(delay) == name).then_some(delay)
     }
 
+    /// The exchange that is there while any queue is being migrated, and marks that.
+    pub fn holding(&self) -> String {
+        format!("{}.holding", self.exchange)
+    }
+
+    /// The queue, and the exchange before it, that hold what is moved out of a queue of ours while that is replaced.
+    pub fn holding_of(&self, queue: &str) -> String {
+        let rest = queue.strip_prefix(&*self.exchange).and_then(|rest| rest.strip_prefix('.'));
+        format!("{}.{}", self.holding(), rest.unwrap_or(queue))
+    }
+
     /// The dead-letter queue of the queue named so.
     pub fn dead(queue: &str) -> String {
         format!("{queue}.dead")

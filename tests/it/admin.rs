@@ -39,7 +39,7 @@ reply.en = "queued"
 const NOBODY: &str = "amqp://127.0.0.1:1";
 
 /// The program, under a namespace and an intents file of its own.
-struct Admin {
+pub struct Admin {
     names: Names,
     url: String,
     intents: PathBuf,
@@ -48,14 +48,14 @@ struct Admin {
 
 /// How a program ended.
 #[derive(Debug)]
-struct Ended {
-    code: Option<i32>,
-    out: String,
-    err: String,
+pub struct Ended {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
 }
 
 impl Admin {
-    fn new(names: &Names, url: &str) -> Self {
+    pub fn new(names: &Names, url: &str) -> Self {
         let this = Self {
             names: names.clone(),
             url: url.to_owned(),
@@ -70,22 +70,26 @@ impl Admin {
         std::fs::write(&self.intents, text).unwrap();
     }
 
-    fn run(&self, arguments: &[&str]) -> Ended {
+    pub fn run(&self, arguments: &[&str]) -> Ended {
         self.run_with(arguments, "")
     }
 
     fn run_with(&self, arguments: &[&str], input: &str) -> Ended {
+        finish(self.command(arguments), input)
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mode = if self.mode == TopologyMode::Declare { "declare" } else { "verify" };
         let mut command = Command::new(env!("CARGO_BIN_EXE_chatbot-worker"));
         command.args(arguments).env_clear();
         command.env("CHATBOT_AMQP_URL", &self.url).env("CHATBOT_AMQP_EXCHANGE", self.names.exchange());
         command.env("CHATBOT_AMQP_TOPOLOGY", mode).env("CHATBOT_INTENTS_PATH", &self.intents);
         command.env("CHATBOT_RETRY_DELAYS", "100ms,200ms");
-        finish(command, input)
+        command
     }
 
     /// What `check --format json` finds, and its exit code.
-    fn check(&self) -> (Vec<Value>, Option<i32>) {
+    pub fn check(&self) -> (Vec<Value>, Option<i32>) {
         let ended = self.run(&["check", "--format", "json"]);
         (serde_json::from_str(&ended.out).unwrap(), ended.code)
     }
@@ -98,7 +102,7 @@ impl Admin {
         shell(chosen[0]);
     }
 
-    async fn remove(self) {
+    pub async fn remove(self) {
         remove(&broker_url(), &self.names).await;
         std::fs::remove_file(&self.intents).unwrap();
     }
@@ -131,7 +135,7 @@ fn add_user(names: &Names, role: &str) -> (String, String) {
 }
 
 /// The findings of one check that aren't `ok`, each as `status: message`.
-fn complaints(found: &[Value], check: &str) -> Vec<String> {
+pub fn complaints(found: &[Value], check: &str) -> Vec<String> {
     let found = found.iter().filter(|line| line["check"] == check && line["status"] != "ok");
     found.map(|line| format!("{}: {}", line["status"].as_str().unwrap(), line["message"].as_str().unwrap())).collect()
 }

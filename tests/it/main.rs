@@ -9,13 +9,22 @@
 )]
 
 mod admin;
+mod answered;
 mod chaos;
 mod cli;
+mod deadlines;
 mod faults;
 mod hostile;
+mod live;
+mod load;
 mod main_job;
+mod migrate;
+mod mute;
 mod node;
+mod overload;
 mod process;
 mod publisher;
 mod raw;
+mod redis;
+mod redis_server;
 mod support;

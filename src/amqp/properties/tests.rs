@@ -11,7 +11,7 @@ use lapin::{
 use proptest::prelude::*;
 
 use super::{
-    PERSISTENT, Purpose, Received,
+    PERSISTENT, Purpose, Received, moved,
     received::{MAX_HEADERS, clean},
     republish::MAX_DEAD_ERROR,
     values::{number, short, table_size, text},
@@ -201,4 +201,33 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_moved_message_carries_all_but_what_the_broker_would_not_take_or_writes_itself() {
+    let ours = [("mine", text("kept")), ("CC", text("x")), ("x-death", text("x")), ("chatbot-starts", number(1))];
+    let counts = [("x-delivery-count", number(3)), ("x-acquired-count", number(3))];
+    let all = |headers: FieldTable| {
+        BasicProperties::default()
+            .with_content_type(short("text/plain"))
+            .with_content_encoding(short("utf-8"))
+            .with_headers(headers)
+            .with_delivery_mode(1)
+            .with_priority(7)
+            .with_correlation_id(short("c"))
+            .with_reply_to(short("r"))
+            .with_expiration(short("5"))
+            .with_message_id(short("m"))
+            .with_timestamp(1)
+            .with_type(short("t"))
+            .with_app_id(short("a"))
+            .with_cluster_id(short("k"))
+    };
+    let from = all(table(&[&ours[..], &counts].concat())).with_user_id(short("u"));
+    let user = [(names::USER_ID, text("u"))];
+    assert_eq!(moved(&from, &[]), all(table(&[&ours[..], &user].concat())));
+    assert_eq!(moved(&BasicProperties::default(), &[]), BasicProperties::default());
+    let broken = BasicProperties::default().with_correlation_id(short("?")).with_message_id(short("m"));
+    let readable = BasicProperties::default().with_message_id(short("m"));
+    assert_eq!(moved(&broken, &[Blemish::NotUtf8("correlation id")]), readable);
 }

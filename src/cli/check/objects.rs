@@ -5,6 +5,7 @@ use crate::{
     amqp::{
         Names, WorkQueue,
         inspect::{InspectError, Inspector, Survey, Unroutable},
+        migrate,
         settings::TopologyMode,
         topology::Problem,
     },
@@ -40,6 +41,13 @@ pub(super) async fn topology(
                         CHATBOT_AMQP_TOPOLOGY=declare.";
             report.fail(CHECK, message, mend);
         }
+    }
+    if migrate::begun(inspector, &checked.settings.names).await? {
+        let message = format!(
+            "a queue is being migrated, or that was begun and isn't done: messages may be held in {}.…",
+            checked.settings.names.holding()
+        );
+        report.warn(CHECK, message, "Unless it still runs, `chatbot-worker topology migrate --yes` goes on with it.");
     }
     let (mut differing, mut refused) = (false, Vec::new());
     let mut tell = |result: Result<(), InspectError>| match result {

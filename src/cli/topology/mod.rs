@@ -2,6 +2,7 @@
 
 mod declare;
 mod delete;
+mod migrate;
 pub(super) mod orphans;
 mod permissions;
 mod policy;
@@ -26,6 +27,7 @@ const EXAMPLES: &str = "\
 Examples:
   chatbot-worker topology                       what there is, and what it holds
   chatbot-worker topology declare               make what is missing; as often as you like
+  chatbot-worker topology migrate --dry-run     what `migrate --yes` would replace
   chatbot-worker topology permissions           what to grant to the worker and to its clients
   chatbot-worker topology policy                what to run so that no message is lost for its routing key
   chatbot-worker topology delete                what `delete --yes` would delete
@@ -48,6 +50,8 @@ enum Command {
     Show,
     /// Make what is missing, and say what is other than it must be
     Declare,
+    /// Replace queues that are other than they must be, with nothing lost
+    Migrate(migrate::Arguments),
     /// Delete all exchanges and queues of these settings
     Delete(delete::Arguments),
     /// Delete the queues of intents and retry delays that are no longer configured
@@ -63,6 +67,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     match arguments.command.as_ref().unwrap_or(&Command::Show) {
         Command::Show => show::run(),
         Command::Declare => declare::run(),
+        Command::Migrate(arguments) => migrate::run(arguments),
         Command::Delete(arguments) => delete::run(arguments),
         Command::Prune(arguments) => prune::run(arguments),
         Command::Policy => policy::run(),
