@@ -9,7 +9,7 @@ use lapin::{
     BasicProperties, Channel, Confirmation,
     options::{
         BasicConsumeOptions, BasicPublishOptions, ExchangeDeclareOptions, ExchangeDeleteOptions, QueueDeclareOptions,
-        QueueDeleteOptions,
+        QueueDeleteOptions, QueuePurgeOptions,
     },
     types::{AMQPValue, FieldTable},
 };
@@ -215,6 +215,17 @@ impl Inspector {
     pub async fn delete_queue(&self, queue: &str) -> Result<(), InspectError> {
         self.attempt(&object("queue", queue), async |channel| {
             channel.queue_delete(short(queue), QueueDeleteOptions::default()).await.map(|_| ())
+        })
+        .await
+    }
+
+    /// Takes everything out of a queue, and tells how much that was.
+    ///
+    /// # Errors
+    /// [`InspectError`].
+    pub async fn purge_queue(&self, queue: &str) -> Result<u32, InspectError> {
+        self.attempt(&object("queue", queue), async |channel| {
+            channel.queue_purge(short(queue), QueuePurgeOptions::default()).await
         })
         .await
     }

@@ -5,9 +5,10 @@
 pub mod acks;
 pub mod admit;
 pub mod client;
-mod clock;
+pub(crate) mod clock;
 pub mod connection;
 pub mod connections;
+pub mod dead;
 mod events;
 pub mod inspect;
 pub mod migrate;

@@ -8,7 +8,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::{Exit, Failure, setup};
+use super::{Exit, Failure, setup, signals};
 use crate::{
     amqp::{Fatal, Names, session::Ended},
     app::{self, BuildError, Reloader},
@@ -43,7 +43,9 @@ pub(super) fn run() -> Result<Exit, Failure> {
             })?),
             None => None,
         };
-        watch_signals(stop.clone())?;
+        signals::watch(stop.clone(), || {
+            tracing::info!("stopping: what is in flight is finished first; once more ends at once");
+        })?;
         let hangups = watch_hangups(reloader.is_some().then(|| reload.clone()))?;
 
         let names = Names::new(settings.amqp.exchange.as_str()).map_err(|error| Failure::new(Exit::Config, error))?;
@@ -97,28 +99,6 @@ pub(super) fn run() -> Result<Exit, Failure> {
 
 fn build_failure(error: BuildError) -> Failure {
     Failure::new(Exit::Config, error)
-}
-
-/// The first Ctrl-C or SIGTERM drains; the second ends the process at once.
-fn watch_signals(stop: CancellationToken) -> Result<(), Failure> {
-    let failed = |error| Failure::new(Exit::Os, format!("can't watch for signals: {error}"));
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    tokio::spawn(async move {
-        for first in [true, false] {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            if first {
-                tracing::info!("stopping: what is in flight is finished first; once more ends at once");
-                stop.cancel();
-            } else {
-                std::process::exit(Exit::Interrupted as i32);
-            }
-        }
-    });
-    Ok(())
 }
 
 /// SIGHUP has the intents file read again. With the built-in bot (none to tell) there is none to read.

@@ -218,7 +218,7 @@ async fn the_printed_policy_gets_unroutable_messages_answered_and_check_tells_it
     let (found, code) = admin.check();
     assert_eq!(code, Some(0));
     let dead = Names::dead(&worker.names.queue(&WorkQueue::Requests));
-    assert_eq!(complaints(&found, "messages"), [format!("warn: 1 in {dead}: what couldn't be answered")]);
+    assert_eq!(complaints(&found, "dead"), [format!("warn: 1 in {dead}: what couldn't be answered (unroutable 1)")]);
     let outside = worker.names.queue(&WorkQueue::Intent(intent("outside")));
     let expected = format!("warn: no program consumes {outside}, the queue of the external intent 'outside'");
     assert_eq!(complaints(&found, "consumers"), [expected]);
@@ -226,6 +226,9 @@ async fn the_printed_policy_gets_unroutable_messages_answered_and_check_tells_it
         assert_eq!(complaints(&found, check), [""; 0], "{found:?}");
         assert!(statuses(&found).contains(&(check, "ok")), "{check}: {found:?}");
     }
+    // The broker doesn't say that it was unroutable again: the client is told anew, and there is a new letter.
+    assert_eq!(admin.run(&["dead", "replay", "--all"]).code, Some(0));
+    assert_eq!(client.next().await.code(), Some("unroutable"));
     // The probe was taken by the worker, and left nothing behind.
     client.take(&dead).await;
     for queue in [dead, worker.names.died(), Names::dead(&worker.names.died())] {
@@ -315,8 +318,10 @@ async fn a_worker_and_a_client_with_the_printed_permissions_and_no_others_can_wo
             assert_eq!(admin.run(&["topology", "declare"]).code, Some(0));
         }
         admin.mode = mode;
-        let printed = ["topology", "permissions", "--worker", &worker_user, "--client", &client_user];
-        for user in [&worker_user, &client_user] {
+        let (operator_user, operator_url) = add_user(&names, "operator");
+        let users = ["--worker", &worker_user, "--client", &client_user, "--operator", &operator_user];
+        let printed = [&["topology", "permissions"], &users[..]].concat();
+        for user in [&worker_user, &client_user, &operator_user] {
             admin.run_printed(&printed, &format!("'{user}'"));
         }
 
@@ -329,16 +334,33 @@ async fn a_worker_and_a_client_with_the_printed_permissions_and_no_others_can_wo
         assert_eq!(client.ask("request", "queued please").await.text(), Some("queued: queued please"));
         // Retries and dead letters take rights of their own.
         assert_eq!(client.ask("request", "").await.code(), Some("invalid_message"));
-        Client::new(&broker_url(), &names).await.dead_letter(&WorkQueue::Requests).await;
 
         admin.url = worker_url;
         let (found, code) = admin.check();
         assert_eq!(code, Some(0), "{found:?}");
         assert_eq!(complaints(&found, "permissions"), [""; 0]);
+        // A worker may not read dead letters: it only learns how many there are.
+        let dead = format!("warn: 1 in {}.requests.dead: what couldn't be answered", names.exchange());
+        assert_eq!(complaints(&found, "dead"), [dead]);
+        assert_eq!(admin.run(&["dead", "list"]).code, Some(77));
+
+        // What an operator does.
+        admin.url = operator_url;
+        let file = admin.intents.with_extension("jsonl");
+        let export = ["dead", "export", "--all", "--remove", "--output", file.to_str().unwrap()];
+        for arguments in [&["dead", "list"], &export[..], &["dead", "import", file.to_str().unwrap()]] {
+            assert_eq!(admin.run(arguments).code, Some(0), "{arguments:?}");
+        }
+        assert_eq!(admin.run(&["dead", "replay", "--all"]).code, Some(0));
+        assert_eq!(client.next().await.code(), Some("invalid_message"));
+        Client::new(&broker_url(), &names).await.dead_letter(&WorkQueue::Requests).await;
+        assert_eq!(admin.run(&["dead", "purge", "--queue", "died", "--yes"]).code, Some(0));
+        std::fs::remove_file(file).unwrap();
 
         worker.shutdown.cancel();
         worker.task.unwrap().await.unwrap().unwrap();
         shell(&format!("rabbitmqctl delete_user '{worker_user}'; rabbitmqctl delete_user '{client_user}'"));
+        shell(&format!("rabbitmqctl delete_user '{operator_user}'"));
         admin.remove().await;
     }
 }

@@ -12,6 +12,7 @@ mod admin;
 mod answered;
 mod chaos;
 mod cli;
+mod dead;
 mod deadlines;
 mod faults;
 mod hostile;

@@ -46,7 +46,9 @@ async fn intents_that_hang_with_large_bodies_leave_the_others_their_answers() {
     // own queue, and queued.
     let filler = "x".repeat(60 * 1024);
     for _ in 0..150 {
-        for (key, text) in [("request", "refund "), ("intent.refund", ""), ("request", "queued "), ("intent.queued", "")] {
+        for (key, text) in
+            [("request", "refund "), ("intent.refund", ""), ("request", "queued "), ("intent.queued", "")]
+        {
             client.publish(key, BasicProperties::default(), format!("{text}{filler}").as_bytes()).await;
         }
     }
@@ -63,7 +65,8 @@ async fn intents_that_hang_with_large_bodies_leave_the_others_their_answers() {
     let_go.cancel();
     for name in ["refund", "queued"] {
         let queue = worker.names.queue(&WorkQueue::Intent(crate::support::intent(name)));
-        crate::support::eventually("an empty queue", || async { (client.depth(&queue).await == 0).then_some(()) }).await;
+        crate::support::eventually("an empty queue", || async { (client.depth(&queue).await == 0).then_some(()) })
+            .await;
     }
     worker.stop().await;
 }

@@ -136,6 +136,31 @@ fn the_first_queue_key_and_time_stay_on_every_further_way() {
 }
 
 #[test]
+fn a_replayed_letter_is_as_its_client_published_it_and_as_if_never_tried() {
+    let client = BasicProperties::default()
+        .with_headers(table(&[("mine", text("kept")), (names::DEADLINE, number(NOW - 1))]))
+        .with_user_id(short("guest"))
+        .with_reply_to(short("answers"));
+    let intent = Some(WorkQueue::Intent(IntentName::new("refund").unwrap()));
+    let dead = read(client, intent.clone());
+    let dead = dead.republished(&names(), Purpose::Suspect { starts: 2 }, NOW);
+    let mut letter = read(dead, Some(WorkQueue::Suspects));
+    letter.trail.attempt = 4;
+    let dead = letter.republished(&names(), Purpose::Dead { letter: &self::letter(), worker: "w", at: NOW }, NOW);
+    let letter = read(dead, intent);
+    assert_eq!(letter.trail.attempt, 4);
+    let headers = |deadline| {
+        let sent = letter.republished(&names(), Purpose::Replay { deadline }, NOW + 5_000);
+        assert_eq!((sent.expiration(), sent.reply_to()), (&None, &Some(short("answers"))));
+        sent.headers().clone().unwrap()
+    };
+    let mut kept = table(&[("mine", text("kept")), (names::FIRST_SEEN, number(NOW)), (names::USER_ID, text("guest"))]);
+    assert_eq!(headers(None), kept);
+    kept.insert(short(names::DEADLINE), number(NOW + 9_000));
+    assert_eq!(headers(Some(NOW + 9_000)), kept);
+}
+
+#[test]
 fn a_message_of_an_intents_queue_stays_one_as_a_suspect() {
     let intent = IntentName::new("refund").unwrap();
     let received = read(BasicProperties::default(), Some(WorkQueue::Intent(intent)));
@@ -189,7 +214,8 @@ proptest! {
         let properties = BasicProperties::default().with_headers(headers).with_expiration(short(&expiration));
         let received = read(properties, Some(WorkQueue::Requests));
         let (intent, letter) = (IntentName::new("refund").unwrap(), letter());
-        for purpose in purposes(&intent, &letter) {
+        let replay = Purpose::Replay { deadline: Some(NOW) };
+        for purpose in purposes(&intent, &letter).into_iter().chain([replay]) {
             let sent = received.republished(&names(), purpose, NOW);
             let headers = sent.headers().clone().unwrap();
             for name in ["CC", "BCC", "x-death", "x-delivery-count", "x-first-death-queue"] {

@@ -128,15 +128,10 @@ pub(super) fn messages(report: &mut Report, checked: &Checked<'_>, survey: &Surv
             report.warn(
                 CHECK,
                 format!("{messages} in {dead_died}: messages that no worker could even dead-letter"),
-                "Look at them, and at the workers' logs; then take them out.",
+                "Look at the workers' logs, then drop them: `chatbot-worker dead purge --queue died --yes`.",
             );
         } else if survey.queues.iter().any(|(work, _)| Names::dead(&work.name) == queue.name) {
-            report.warn(
-                CHECK,
-                format!("{messages} in {}: what couldn't be answered", queue.name),
-                "Each says why in its headers chatbot-dead-reason and chatbot-dead-error; take them out, or publish \
-                 them again with their chatbot-routing-key.",
-            );
+            // Told by `dead_letters`.
         } else if names.retry_delay(&queue.name).is_some() {
             retrying += u64::from(messages);
         } else {

@@ -76,13 +76,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 /// What the settings and the intents file say of the broker.
-struct Configured {
-    amqp: AmqpSettings,
-    topology: Topology,
+pub(in crate::cli) struct Configured {
+    pub(in crate::cli) amqp: AmqpSettings,
+    pub(in crate::cli) topology: Topology,
 }
 
 impl Configured {
-    fn load() -> Result<Self, Failure> {
+    pub(in crate::cli) fn load() -> Result<Self, Failure> {
         let settings = setup::settings()?.settings;
         let intents = setup::intents(&settings)?.file;
         let amqp = app::amqp_settings(&settings).map_err(|error| Failure::new(Exit::Config, error))?;
@@ -90,11 +90,11 @@ impl Configured {
         Ok(Self { amqp, topology })
     }
 
-    fn names(&self) -> &Names {
+    pub(in crate::cli) fn names(&self) -> &Names {
         &self.amqp.names
     }
 
-    async fn connect(&self) -> Result<Inspector, Failure> {
+    pub(in crate::cli) async fn connect(&self) -> Result<Inspector, Failure> {
         Inspector::open(&self.amqp.broker).await.map_err(connect_failure)
     }
 }
@@ -105,7 +105,7 @@ fn names(settings: &Settings) -> Result<Names, Failure> {
 }
 
 /// Each exit code is the one with which a worker would end, or wait.
-fn connect_failure(error: ConnectError) -> Failure {
+pub(in crate::cli) fn connect_failure(error: ConnectError) -> Failure {
     let exit = match error {
         ConnectError::Credentials { .. } => Exit::Refused,
         ConnectError::VirtualHost { .. } => Exit::Config,
@@ -114,7 +114,7 @@ fn connect_failure(error: ConnectError) -> Failure {
     Failure::new(exit, error)
 }
 
-fn inspect_failure(error: InspectError) -> Failure {
+pub(in crate::cli) fn inspect_failure(error: InspectError) -> Failure {
     match error {
         InspectError::Refused(problem) => topology_failure(TopologyError::Problems(vec![problem])),
         InspectError::Lost(_) => Failure::new(Exit::Unavailable, error),
