@@ -105,7 +105,9 @@ mod tests {
 
     fn vector(table: &Table, token: &str) -> [f32; DIMENSIONS] {
         let mut vector = [0.0; DIMENSIONS];
-        table.token(spelled(token)).map(|token| token.add_to(&mut vector, 1.0 / token.weight));
+        if let Some(token) = table.token(spelled(token)) {
+            token.add_to(&mut vector, 1.0 / token.weight);
+        }
         vector
     }
 
