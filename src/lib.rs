@@ -4,6 +4,7 @@
 //! delivery → [`domain::codec`] → `pipeline` → [`domain::Outcome`] → `amqp::settle`.
 
 pub mod amqp;
+pub mod answered;
 pub mod app;
 pub mod cli;
 pub mod config;
@@ -13,4 +14,5 @@ pub mod http;
 pub mod model;
 pub mod pipeline;
 pub mod retry;
+pub mod sharing;
 pub mod telemetry;

@@ -1,4 +1,4 @@
-//! Request → outcome: classify, route, handle.
+//! Request → outcome: seen before?, classify, route, handle.
 //!
 //! **Invariant:** no channel, no queue, no settings source; it returns data. A panic in a model or a handler is an error
 //! like any other.
@@ -11,14 +11,17 @@ use std::{
 };
 
 use futures_util::FutureExt;
+use metrics::{Histogram, histogram};
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::{
+    answered::{Answers, Found, Identity},
     domain::{Classification, ErrorCode, IntentName, MessageError, Outcome, Prediction, Reply, Request},
     handler::{Answer, Handler, HandlerError, Job as HandlerJob},
     model::{ModelClient, ModelError},
     retry::RetryPolicy,
+    sharing::{Pool, Room, Share},
 };
 
 /// Whether an intent's handler runs in the worker that classified, or by way of the intent's queue.
@@ -54,6 +57,17 @@ pub struct Parts {
     pub handler_timeout: Duration,
     /// When to try again.
     pub retry: RetryPolicy,
+    /// What inline handlers of requests may hold.
+    pub inline: InlineLimit,
+}
+
+/// What the inline handlers of all requests in work may hold together, so that one that hangs leaves the others some.
+#[derive(Debug, Clone, Copy)]
+pub struct InlineLimit {
+    /// The bytes of texts and metadata.
+    pub bytes: usize,
+    /// How many requests there are at most.
+    pub requests: usize,
 }
 
 /// One request on its way.
@@ -67,6 +81,8 @@ pub struct Job {
     pub attempt: u32,
     /// How long the answer is still of use.
     pub time_left: Option<Duration>,
+    /// By what it is known again if it comes again; none where the client gave it no id, or nothing is remembered.
+    pub identity: Option<Identity>,
 }
 
 /// How far a request has come.
@@ -86,12 +102,36 @@ pub enum Stage {
 /// Takes requests to their outcomes.
 pub struct Pipeline {
     parts: Parts,
+    /// Each intent's share of [`Parts::inline`].
+    inline: HashMap<IntentName, Arc<Share>>,
+    answers: Option<Arc<Answers>>,
+    /// Looked up once, not for each message.
+    model_seconds: Histogram,
+    handler_seconds: Histogram,
 }
 
 impl Pipeline {
     /// A pipeline of these parts.
     pub fn new(parts: Parts) -> Self {
-        Self { parts }
+        let inline = Pool::new(parts.inline.bytes);
+        let inline = parts.routes.keys().map(|intent| (intent.clone(), inline.share())).collect();
+        Self {
+            parts,
+            inline,
+            answers: None,
+            model_seconds: histogram!("chatbot_model_seconds"),
+            handler_seconds: histogram!("chatbot_handler_seconds"),
+        }
+    }
+
+    /// The same, remembering its answers: a request that comes again isn't worked on again.
+    pub fn remembering(self, answers: Arc<Answers>) -> Self {
+        Self { answers: Some(answers), ..self }
+    }
+
+    /// Whether answers are remembered.
+    pub fn is_remembering(&self) -> bool {
+        self.answers.is_some()
     }
 
     /// The delays after which a retry may come.
@@ -104,12 +144,31 @@ impl Pipeline {
         &self.parts.routes
     }
 
-    /// What becomes of a request.
+    /// What becomes of a request. One that comes again gets the outcome of the first time, where that is known.
     pub async fn run(&self, job: &Job) -> Outcome {
         let started = Instant::now();
-        self.outcome(job, started)
-            .await
-            .unwrap_or_else(|error| self.parts.retry.decide(error, job.attempt, left(job, started)))
+        let claim = match (&self.answers, &job.identity) {
+            (Some(answers), Some(identity)) if identity.repeated => {
+                // Boxed, as it is rare: a delivery's task is as large as its largest branch.
+                let look_up = Box::pin(answers.look_up(identity.key));
+                match within(job.time_left, look_up).await {
+                    Some(Found::Outcome(outcome)) => return outcome,
+                    Some(Found::Nothing(claim)) => Some(claim),
+                    None => return self.failed(deadline_exceeded(), job, started),
+                }
+            }
+            (Some(answers), Some(identity)) => answers.claim(identity.key),
+            _ => None,
+        };
+        let outcome = self.outcome(job, started).await.unwrap_or_else(|error| self.failed(error, job, started));
+        if let Some(claim) = claim {
+            claim.finish(&outcome).await;
+        }
+        outcome
+    }
+
+    fn failed(&self, error: MessageError, job: &Job, started: Instant) -> Outcome {
+        self.parts.retry.decide(error, job.attempt, left(job, started))
     }
 
     async fn outcome(&self, job: &Job, started: Instant) -> Result<Outcome, MessageError> {
@@ -127,8 +186,23 @@ impl Pipeline {
             (Some(handler), Dispatch::Inline, _) | (Some(handler), Dispatch::Queue, Stage::Handle { .. }) => handler,
             _ => return Ok(Outcome::Forward { intent, classification }),
         };
+        let _room = match job.stage {
+            Stage::Handle { .. } => None,
+            // Where its handler holds too much already, the message waits in the intent's queue, and not in the others' way.
+            Stage::Classify => match self.room(&job.request, &intent) {
+                None => return Ok(Outcome::Forward { intent, classification }),
+                room => room,
+            },
+        };
         let answer = self.handle(job, started, handler.as_ref(), &intent, classification.as_deref()).await?;
-        Ok(Outcome::Reply(Box::new(reply(&job.request, answer, intent, classification.map(|boxed| *boxed)))))
+        Ok(Outcome::Reply(Arc::new(reply(&job.request, answer, intent, classification.map(|boxed| *boxed)))))
+    }
+
+    /// Room for one more request that an intent handles inline; none where it has taken its share.
+    fn room(&self, request: &Request, intent: &IntentName) -> Option<Room> {
+        let InlineLimit { bytes, requests } = self.parts.inline;
+        let held = request.text.len() + request.metadata.as_ref().map_or(0, |metadata| metadata.get().len());
+        self.inline.get(intent)?.try_take(held.max(bytes / requests.max(1)))
     }
 
     async fn classify(&self, job: &Job, started: Instant) -> Result<(IntentName, Classification), MessageError> {
@@ -136,7 +210,7 @@ impl Pipeline {
         let asked = Instant::now();
         let limit = self.limit(self.parts.model_timeout, left(job, started))?;
         let classified = timeout(limit, AssertUnwindSafe(model.classify(&job.request.text)).catch_unwind()).await;
-        metrics::histogram!("chatbot_model_seconds").record(asked.elapsed());
+        self.model_seconds.record(asked.elapsed());
         let prediction = match classified {
             Ok(Ok(Ok(prediction))) => prediction,
             Ok(Ok(Err(error))) => return Err(model_error(&error)),
@@ -176,7 +250,7 @@ impl Pipeline {
         let limit = self.limit(self.parts.handler_timeout, left(job, started))?;
         let work = HandlerJob { request: &job.request, intent, classification };
         let handled = timeout(limit, AssertUnwindSafe(handler.handle(&work)).catch_unwind()).await;
-        metrics::histogram!("chatbot_handler_seconds").record(asked.elapsed());
+        self.handler_seconds.record(asked.elapsed());
         match handled {
             Ok(Ok(Ok(answer))) => Ok(answer),
             Ok(Ok(Err(error))) => Err(handler_error(&error)),
@@ -191,6 +265,14 @@ impl Pipeline {
             Some(left) => Ok(configured.min(left)),
             None => Ok(configured),
         }
+    }
+}
+
+/// What `work` yields within the time that is left, if it does.
+async fn within<T>(left: Option<Duration>, work: impl Future<Output = T>) -> Option<T> {
+    match left {
+        Some(left) => timeout(left, work).await.ok(),
+        None => Some(work.await),
     }
 }
 

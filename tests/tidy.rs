@@ -7,18 +7,23 @@ use std::{
 };
 
 /// What each module may import; the arrows of `docs/ARCHITECTURE.md`.
-const IMPORTS: [(&str, &[&str]); 11] = [
+const IMPORTS: [(&str, &[&str]); 13] = [
     ("domain", &[]),
     ("config", &[]),
     ("telemetry", &[]),
     ("http", &[]),
+    ("sharing", &[]),
     ("retry", &["domain"]),
     ("model", &["domain"]),
     ("handler", &["domain"]),
-    ("pipeline", &["domain", "handler", "model", "retry"]),
-    ("amqp", &["domain", "handler", "model", "pipeline", "retry"]),
-    ("app", &["amqp", "config", "domain", "handler", "http", "model", "pipeline", "retry", "telemetry"]),
-    ("cli", &["amqp", "app", "config", "domain", "handler", "http", "model", "pipeline", "retry", "telemetry"]),
+    ("answered", &["domain"]),
+    ("pipeline", &["answered", "domain", "handler", "model", "retry", "sharing"]),
+    ("amqp", &["answered", "domain", "handler", "model", "pipeline", "retry", "sharing"]),
+    ("app", &["amqp", "answered", "config", "domain", "handler", "http", "model", "pipeline", "retry", "telemetry"]),
+    (
+        "cli",
+        &["amqp", "answered", "app", "config", "domain", "handler", "http", "model", "pipeline", "retry", "telemetry"],
+    ),
 ];
 
 fn root() -> PathBuf {

@@ -2,13 +2,16 @@
 //!
 //! **Invariant:** data flows one way: delivery → [`properties`] → [`admit`] → pipeline → outcome → [`settle`].
 
+pub mod acks;
 pub mod admit;
 pub mod client;
 mod clock;
 pub mod connection;
+pub mod connections;
 mod events;
 pub mod inspect;
 pub mod names;
+mod overload;
 pub mod permissions;
 pub mod properties;
 pub mod publisher;
@@ -20,7 +23,8 @@ pub mod settings;
 pub mod settle;
 pub mod topology;
 pub mod trail;
-mod wire;
+mod unfinished;
+pub mod wire;
 pub mod worker;
 
 pub use names::{Names, WorkQueue};

@@ -17,6 +17,7 @@ use super::{
     events,
     session::{Ended, Session, Shared, StartError},
     topology::TopologyError,
+    unfinished::Unfinished,
 };
 
 /// The longest pause between two tries. Twice this, the jitter's most, is still under two seconds.
@@ -60,12 +61,19 @@ impl Worker {
     /// # Errors
     /// [`Fatal`], only before the first session.
     pub async fn run(self, shutdown: CancellationToken) -> Result<Ended, Fatal> {
+        let unfinished = Arc::new(Unfinished::new(self.shared.settings.memory_budget));
+        let ended = self.sessions(&shutdown, &unfinished).await;
+        unfinished.close().await;
+        ended
+    }
+
+    async fn sessions(&self, shutdown: &CancellationToken, unfinished: &Arc<Unfinished>) -> Result<Ended, Fatal> {
         let mut told: HashSet<String> = HashSet::new();
         let mut backoff = pauses();
         let mut sessions = 0_u64;
         loop {
             let started = tokio::select! {
-                started = Session::start(self.shared.clone()) => started,
+                started = Session::start(self.shared.clone(), unfinished.clone()) => started,
                 () = shutdown.cancelled() => return Ok(Ended::Drained),
             };
             let reason = match started {
@@ -82,7 +90,7 @@ impl Worker {
                     told.clear();
                     self.ready.send_replace(true);
                     let since = Instant::now();
-                    let ended = session.run(&shutdown, || {
+                    let ended = session.run(shutdown, || {
                         self.ready.send_replace(false);
                     });
                     match ended.await {

@@ -8,9 +8,12 @@ pub mod settings;
 
 use std::sync::Arc;
 
+use secrecy::ExposeSecret;
+
 pub use self::amqp_settings::{TlsFileError, amqp_settings, broker};
 use crate::{
     amqp::{InvalidAmqpUrl, Names, Worker, session::Shared, topology::Topology},
+    answered::{Answers, Bounds, InvalidRedisUrl, RedisAnswers, SharedAnswers},
     app::{
         intents::{BUILT_IN, Checked, Faults, HandlerDefinition, IntentsFile},
         settings::Settings,
@@ -24,7 +27,7 @@ use crate::{
         ModelClient,
         embedded::{EmbeddedModel, Example, TrainError},
     },
-    pipeline::{Parts, Pipeline, Route},
+    pipeline::{InlineLimit, Parts, Pipeline, Route},
     retry::RetryPolicy,
 };
 
@@ -46,6 +49,9 @@ pub enum BuildError {
     /// A URL can't be used.
     #[error(transparent)]
     Url(#[from] InvalidAmqpUrl),
+    /// The URL of the Redis can't be used.
+    #[error(transparent)]
+    Redis(#[from] InvalidRedisUrl),
     /// The exchange's name can't be used.
     #[error(transparent)]
     Exchange(#[from] InvalidName),
@@ -126,10 +132,31 @@ pub fn pipeline(
         model_timeout: settings.model.timeout.get(),
         handler_timeout: settings.worker.handler_timeout.get(),
         retry: RetryPolicy { delays: settings.retry.delays.iter().collect() },
+        // Half of the memory: the queues of intents have the other.
+        inline: InlineLimit {
+            bytes: settings.worker.memory_budget.get() / 2,
+            requests: settings.amqp.prefetch.get().get().into(),
+        },
     }))
 }
 
-/// The worker of these settings and intents, with the model trained.
+/// What is remembered of answers; none where that is off. To be called in a tokio runtime, where a Redis is named.
+///
+/// # Errors
+/// [`BuildError`] where the Redis's URL can't be used.
+pub fn answers(settings: &Settings) -> Result<Option<Arc<Answers>>, BuildError> {
+    let answered = &settings.answered;
+    let Some(entries) = answered.max_entries.get() else { return Ok(None) };
+    let bounds =
+        Bounds { entries: entries.get().get().into(), bytes: answered.max_bytes.get(), age: answered.ttl.get() };
+    let shared = answered.redis_url.as_ref().map(|url| {
+        let started = RedisAnswers::start(url.secret().expose_secret(), settings.amqp.exchange.as_str(), bounds.age);
+        started.map(|redis| Arc::new(redis) as Arc<dyn SharedAnswers>)
+    });
+    Ok(Some(Arc::new(Answers::new(bounds, shared.transpose()?))))
+}
+
+/// The worker of these settings and intents, with the model trained. To be called in a tokio runtime.
 ///
 /// # Errors
 /// [`BuildError`].
@@ -137,6 +164,10 @@ pub fn worker(settings: &Settings, intents: &IntentsFile) -> Result<Worker, Buil
     let amqp = amqp_settings(settings)?;
     let topology = Arc::new(topology(settings, &amqp.names, intents));
     let model = Arc::new(train(intents)?);
-    let pipeline = Arc::new(pipeline(settings, intents, model)?);
+    let mut pipeline = pipeline(settings, intents, model)?;
+    if let Some(answers) = answers(settings)? {
+        pipeline = pipeline.remembering(answers);
+    }
+    let pipeline = Arc::new(pipeline);
     Ok(Worker::new(Shared { settings: amqp, pipeline, topology }))
 }

@@ -5,10 +5,12 @@
 
 mod amqp;
 mod amqp_url;
+mod answered;
 mod http;
 mod intents;
 mod log;
 mod model;
+mod overload;
 mod reply;
 mod retry;
 mod worker;
@@ -21,10 +23,12 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     amqp::{Amqp, ExchangeName, Topology},
     amqp_url::{AmqpUrl, AmqpUrlOptions},
+    answered::{Answered, RedisUrl},
     http::{Http, ListenAddress},
     intents::Intents,
     log::{Log, LogFilter, LogFormat},
     model::{Model, ModelName},
+    overload::{Depth, Overload},
     reply::{AddressPattern, Reply},
     retry::{Delay, Delays, Retry},
     worker::{Queues, Worker},
@@ -44,8 +48,12 @@ pub struct Settings {
     pub amqp: Amqp,
     /// What a worker takes on, and within which bounds.
     pub worker: Worker,
+    /// From when on requests are turned away.
+    pub overload: Overload,
     /// Trying again.
     pub retry: Retry,
+    /// What is remembered of answers.
+    pub answered: Answered,
     /// Classification.
     pub model: Model,
     /// Where replies may go.
@@ -69,6 +77,6 @@ impl Settings {
     }
 
     fn conflicts(&self) -> Vec<Conflict> {
-        [self.amqp.conflict(), self.worker.conflict()].into_iter().flatten().collect()
+        [self.amqp.conflict(), self.worker.conflict(), self.answered.conflict()].into_iter().flatten().collect()
     }
 }
