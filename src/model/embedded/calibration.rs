@@ -36,6 +36,14 @@ const MINIMUM: Numbers = [0.1, 0.0, f64::NEG_INFINITY];
 
 const MAX_STEPS: usize = 50;
 
+/// Thresholds are multiples of 1 / STEPS, between these two.
+const STEPS: usize = 100;
+const LOWEST: usize = 25;
+const MIDDLE: usize = 50;
+const HIGHEST: usize = 75;
+/// What an answer to a text of no intent costs, where a wrong answer to one of an intent costs 1.
+const STRANGER: f64 = 0.3;
+
 /// The scales, and the score of none.
 type Numbers = [f64; CLASSIFIERS + 1];
 const NONE: usize = CLASSIFIERS;
@@ -81,10 +89,57 @@ impl Calibration {
         self.numbers[NONE] as f32
     }
 
+    /// The threshold with which the held-out examples would have been served best: a right answer counts 1, a wrong one
+    /// −1, an answer to a stranger −[`STRANGER`], the fallback's 0. Strangers are the examples with their own intent left
+    /// out. Other than ½ only where it is better by more than a standard error, and then the one that is surest to be.
+    pub(super) fn threshold(&self, examples: &[HeldOut]) -> f32 {
+        // What is lost by leaving answers of one confidence to the fallback, and the squares, by the confidence.
+        let mut losses = [(0.0_f64, 0.0_f64); STEPS];
+        let mut answered = |confidence: f32, worth: f64| {
+            let loss = &mut losses[((confidence * STEPS as f32) as usize).min(STEPS - 1)];
+            *loss = (loss.0 + worth, loss.1 + worth * worth);
+        };
+        for HeldOut { scores, intent, .. } in examples {
+            let mut scores: Vec<f32> = scores.iter().map(|scores| self.logit(scores) as f32).collect();
+            let mut with = scores.clone();
+            confidences(&mut with, self.none());
+            let (best, confidence) = highest(&with);
+            answered(confidence, if best == *intent { 1.0 } else { -1.0 });
+            scores[*intent] = f32::NEG_INFINITY;
+            confidences(&mut scores, self.none());
+            answered(highest(&scores).1, -STRANGER);
+        }
+        let mut best = (0.0, MIDDLE);
+        let mut look = |won: f64, squares: f64, step: usize| {
+            let surely = won - squares.sqrt();
+            best = if surely > best.0 { (surely, step) } else { best };
+        };
+        let (mut won, mut squares) = (0.0, 0.0);
+        for step in MIDDLE..HIGHEST {
+            (won, squares) = (won - losses[step].0, squares + losses[step].1);
+            look(won, squares, step + 1);
+        }
+        (won, squares) = (0.0, 0.0);
+        for step in (LOWEST..MIDDLE).rev() {
+            (won, squares) = (won + losses[step].0, squares + losses[step].1);
+            look(won, squares, step);
+        }
+        best.1 as f32 / STEPS as f32
+    }
+
     /// What an intent's scores add up to.
     fn logit(&self, scores: &[f32; CLASSIFIERS]) -> f64 {
         self.numbers[0] * f64::from(scores[0]) + self.numbers[1] * f64::from(scores[1])
     }
+}
+
+/// The highest of some numbers, and its place.
+fn highest(numbers: &[f32]) -> (usize, f32) {
+    numbers
+        .iter()
+        .copied()
+        .enumerate()
+        .fold((0, f32::NEG_INFINITY), |best, new| if new.1 > best.1 { new } else { best })
 }
 
 /// Turns scores into the confidences in them, where no intent has the score `none`.
@@ -250,6 +305,27 @@ mod tests {
         let examples: Vec<HeldOut> = (0..1000).map(|i| example(&margins, usize::from(i % 10 >= 7))).collect();
         let confidence = confident(Calibration::fit(&examples, 2), &margins)[0];
         assert!((confidence - 0.7).abs() < 0.07, "{confidence}");
+    }
+
+    #[test]
+    fn the_threshold_is_where_answers_begin_to_be_worth_it() {
+        let calibration = Calibration { numbers: [1.0, 0.0, 0.2], prior: PRIORS[0] };
+        let with = |confidence: f32, right: bool, count: usize| {
+            let score = ((1.0 + calibration.none().exp()) * confidence / (1.0 - confidence)).ln();
+            let one =
+                move || HeldOut { example: 0, scores: vec![[score, 0.0], [0.0, 0.0]], intent: usize::from(!right) };
+            (0..count).map(move |_| one())
+        };
+        let threshold = |examples: Vec<HeldOut>| calibration.threshold(&examples);
+        assert_eq!(threshold(Vec::new()), 0.5);
+        assert_eq!(threshold(with(0.6, true, 100).chain(with(0.6, false, 40)).collect()), 0.5);
+        let above =
+            threshold(with(0.605, true, 10).chain(with(0.605, false, 100)).chain(with(0.9, true, 100)).collect());
+        assert!((0.61..0.9).contains(&above), "{above}");
+        let below = threshold(with(0.405, true, 100).chain(with(0.405, false, 10)).collect());
+        assert!((0.39..0.405).contains(&below), "{below}");
+        // As if by chance.
+        assert_eq!(threshold(with(0.6, true, 3).chain(with(0.6, false, 4)).collect()), 0.5);
     }
 
     #[test]

@@ -79,6 +79,7 @@ pub struct EmbeddedModel {
     biases: Vec<f32>,
     /// The score of none of the intents.
     none: f32,
+    threshold: f32,
 }
 
 impl EmbeddedModel {
@@ -118,6 +119,7 @@ impl EmbeddedModel {
     /// Adds up the classifiers, each by its scale.
     fn of(trained: Trained, intents: Vec<IntentName>, vocabulary: Vocabulary) -> Self {
         let calibration = Calibration::fit(&trained.held_out, 1 + usize::from(trained.softmax.is_some()));
+        let threshold = calibration.threshold(&trained.held_out);
         let [of_machines, of_softmax] = calibration.scales();
         let mut weights = trained.weights.transposed(vocabulary.len());
         weights.scale(of_machines);
@@ -128,7 +130,7 @@ impl EmbeddedModel {
             let more = softmax.planes.iter().flatten();
             dense.iter_mut().zip(more).for_each(|(weight, more)| *weight += of_softmax * more);
         }
-        Self { name: NAME.into(), intents, vocabulary, weights, dense, biases, none: calibration.none() }
+        Self { name: NAME.into(), intents, vocabulary, weights, dense, biases, none: calibration.none(), threshold }
     }
 
     /// The five likeliest intents of a text (all, where there are fewer), most confident first; equals in the order in
@@ -142,6 +144,11 @@ impl EmbeddedModel {
         let likeliest = highest(&scores);
         confidences(&mut scores, self.none);
         likeliest.into_iter().map(|intent| Scored::new(self.intents[intent].clone(), scores[intent])).collect()
+    }
+
+    /// The same, as an answer of this model's.
+    pub fn predict(&self, text: &str) -> Prediction {
+        Prediction { ranking: self.rank(text), model: Arc::clone(&self.name) }
     }
 
     fn scores(&self, text: &str) -> Vec<f32> {
@@ -176,8 +183,12 @@ impl ModelClient for EmbeddedModel {
         &self.name
     }
 
+    fn threshold(&self) -> Option<f32> {
+        Some(self.threshold)
+    }
+
     async fn classify(&self, text: &str) -> Result<Prediction, ModelError> {
-        Ok(Prediction { ranking: self.rank(text), model: Arc::clone(&self.name) })
+        Ok(self.predict(text))
     }
 }
 
