@@ -115,13 +115,13 @@ impl Calibration {
             best = if surely > best.0 { (surely, step) } else { best };
         };
         let (mut won, mut squares) = (0.0, 0.0);
-        for step in MIDDLE..HIGHEST {
-            (won, squares) = (won - losses[step].0, squares + losses[step].1);
+        for (step, loss) in losses.iter().enumerate().take(HIGHEST).skip(MIDDLE) {
+            (won, squares) = (won - loss.0, squares + loss.1);
             look(won, squares, step + 1);
         }
         (won, squares) = (0.0, 0.0);
-        for step in (LOWEST..MIDDLE).rev() {
-            (won, squares) = (won + losses[step].0, squares + losses[step].1);
+        for (step, loss) in losses.iter().enumerate().take(MIDDLE).skip(LOWEST).rev() {
+            (won, squares) = (won + loss.0, squares + loss.1);
             look(won, squares, step);
         }
         best.1 as f32 / STEPS as f32
