@@ -20,7 +20,9 @@ use uuid::Uuid;
 
 use crate::{
     answered::{Answers, Found, Identity},
-    domain::{Classification, Entity, ErrorCode, IntentName, MessageError, Outcome, Prediction, Reply, Request},
+    domain::{
+        ChoiceRule, Classification, Entity, ErrorCode, IntentName, MessageError, Outcome, Prediction, Reply, Request,
+    },
     entity::Extractor,
     handler::{Answer, Handler, HandlerError, Job as HandlerJob},
     model::{ModelClient, ModelError},
@@ -51,10 +53,8 @@ pub struct Parts {
     pub model: Arc<dyn ModelClient>,
     /// Every intent's route.
     pub routes: HashMap<IntentName, Route>,
-    /// The intent that answers where the model isn't sure; one of the routes.
-    pub fallback: IntentName,
-    /// The least confidence, in 0..=1, that isn't left to the fallback.
-    pub threshold: f32,
+    /// Which intent answers; its fallback is one of the routes.
+    pub choice: ChoiceRule,
     /// Finds the entities of a text; none where the bot has no entities.
     pub extractor: Option<Extractor>,
     /// How long the model may take.
@@ -253,23 +253,10 @@ impl Pipeline {
         Ok(self.choose(prediction))
     }
 
-    /// Applies the threshold. An intent that isn't routed here can't be chosen, whatever the model says.
-    fn choose(&self, prediction: Prediction) -> (IntentName, Classification) {
-        let Prediction { mut ranking, model } = prediction;
-        ranking.retain(|scored| self.parts.routes.contains_key(&scored.name));
-        let best = ranking.first().cloned();
-        let model = Some(model);
-        match best {
-            Some(best) if best.confidence >= self.parts.threshold => {
-                let confidence = Some(best.confidence);
-                (best.name, Classification { confidence, ranking, model, ..Classification::default() })
-            }
-            predicted => {
-                let classification =
-                    Classification { fallback: true, predicted, ranking, model, ..Classification::default() };
-                (self.parts.fallback.clone(), classification)
-            }
-        }
+    /// Applies the rule. An intent that isn't routed here can't be chosen, whatever the model says.
+    fn choose(&self, mut prediction: Prediction) -> (IntentName, Classification) {
+        prediction.ranking.retain(|scored| self.parts.routes.contains_key(&scored.name));
+        self.parts.choice.choose(prediction)
     }
 
     async fn handle(

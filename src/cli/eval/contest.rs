@@ -7,7 +7,7 @@ use std::{
 
 use super::{Exit, Failure, data::Data, output, setup};
 use crate::{
-    app::settings::Settings,
+    app::{self, settings::Settings},
     eval::{Answer, Case, Measured, Subject, ThresholdFrom, advice, ask, folds, threshold},
     model::{
         ModelClient,
@@ -55,13 +55,12 @@ impl<'a> Contest<'a> {
                 threshold::fit(&answers).map(|it| (it, ThresholdFrom::Validation))
             }
             (.., None) => threshold::fit(&tried.answers).map(|it| (it, ThresholdFrom::CrossValidation)),
-            _ => {
-                let held_out = self.cross_validated(&data.train)?.answers;
-                threshold::fit(&held_out).map(|it| (it, ThresholdFrom::CrossValidation))
-            }
+            // Training has cross-validated already.
+            (_, Some(model), _) => model.threshold().map(|it| (it, ThresholdFrom::CrossValidation)),
+            _ => None,
         };
         let (threshold, threshold_from) =
-            fitted.unwrap_or((self.settings.model.threshold.get(), ThresholdFrom::Setting));
+            fitted.unwrap_or((app::threshold(self.settings, None), ThresholdFrom::Setting));
         self.answers = tried.answers;
         let subject = Subject {
             model: embedded::NAME.to_owned(),
