@@ -154,8 +154,10 @@ async fn alarm(scenario: &str, raise: [&str; 2], lift: [&str; 2]) {
     let scene = Scene::new(&scenario.replace('_', "-"), &[("CHATBOT_AMQP_CONFIRM_TIMEOUT", "1s")]).await;
     let (load, quarter, began) = (&scene.load, requests() / 4, Instant::now());
     load.send(quarter).await;
+    until("these are answered", || async { load.ledger().progress().1 == 0 }).await;
     // Held, so that the worker has something to publish when the alarm is in force.
     scene.worker.signal("STOP");
+    until("the worker is stopped", || async { scene.worker.is_stopped() }).await;
     load.send(quarter).await;
     scene.ctl(&raise);
     let raised = || async { scene.ctl(&["--quiet", "eval", "rabbit_alarm:get_alarms()."]).trim() != "[]" };
