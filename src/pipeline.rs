@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::{
     answered::{Answers, Found, Identity},
-    domain::{Classification, ErrorCode, IntentName, MessageError, Outcome, Prediction, Reply, Request},
+    domain::{ChoiceRule, Classification, ErrorCode, IntentName, MessageError, Outcome, Prediction, Reply, Request},
     handler::{Answer, Handler, HandlerError, Job as HandlerJob},
     model::{ModelClient, ModelError},
     retry::RetryPolicy,
@@ -50,10 +50,8 @@ pub struct Parts {
     pub model: Arc<dyn ModelClient>,
     /// Every intent's route.
     pub routes: HashMap<IntentName, Route>,
-    /// The intent that answers where the model isn't sure; one of the routes.
-    pub fallback: IntentName,
-    /// The least confidence, in 0..=1, that isn't left to the fallback.
-    pub threshold: f32,
+    /// Which intent answers; its fallback is one of the routes.
+    pub choice: ChoiceRule,
     /// How long the model may take.
     pub model_timeout: Duration,
     /// How long a handler may take.
@@ -223,22 +221,10 @@ impl Pipeline {
         Ok(self.choose(prediction))
     }
 
-    /// Applies the threshold. An intent that isn't routed here can't be chosen, whatever the model says.
-    fn choose(&self, prediction: Prediction) -> (IntentName, Classification) {
-        let Prediction { mut ranking, model } = prediction;
-        ranking.retain(|scored| self.parts.routes.contains_key(&scored.name));
-        let best = ranking.first().cloned();
-        let model = Some(model);
-        match best {
-            Some(best) if best.confidence >= self.parts.threshold => {
-                let confidence = Some(best.confidence);
-                (best.name, Classification { confidence, fallback: false, predicted: None, ranking, model })
-            }
-            predicted => {
-                let classification = Classification { confidence: None, fallback: true, predicted, ranking, model };
-                (self.parts.fallback.clone(), classification)
-            }
-        }
+    /// Applies the rule. An intent that isn't routed here can't be chosen, whatever the model says.
+    fn choose(&self, mut prediction: Prediction) -> (IntentName, Classification) {
+        prediction.ranking.retain(|scored| self.parts.routes.contains_key(&scored.name));
+        self.parts.choice.choose(prediction)
     }
 
     async fn handle(

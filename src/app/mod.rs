@@ -8,7 +8,7 @@ mod reload;
 pub mod settings;
 mod watch;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use secrecy::ExposeSecret;
 
@@ -21,9 +21,9 @@ use crate::{
     answered::{Answers, Bounds, InvalidRedisUrl, RedisAnswers, SharedAnswers},
     app::{
         intents::{BUILT_IN, Checked, Faults, HandlerDefinition, IntentsFile},
-        settings::Settings,
+        settings::{Settings, Threshold},
     },
-    domain::{IntentName, InvalidName},
+    domain::{ChoiceRule, IntentName, InvalidName},
     handler::{
         Handler,
         template::{TemplateError, TemplateHandler},
@@ -38,6 +38,9 @@ use crate::{
 
 /// What faults call the intents file that is built in.
 pub const BUILT_IN_NAME: &str = "the built-in intents file";
+
+/// Where an answer becomes likelier right than wrong: the threshold of models that advise none.
+const DEFAULT_THRESHOLD: f32 = 0.5;
 
 /// Why a worker can't be put together.
 #[derive(Debug, thiserror::Error)]
@@ -113,6 +116,21 @@ pub fn external(intents: &IntentsFile) -> impl Iterator<Item = &IntentName> {
     external.map(|intent| &intent.name)
 }
 
+/// Which intent answers, by the settings and the intents file, where the model advises this threshold.
+pub fn choice(settings: &Settings, intents: &IntentsFile, advised: Option<f32>) -> ChoiceRule {
+    let threshold = match settings.model.threshold {
+        Threshold::Fixed(threshold) => threshold.get(),
+        Threshold::Auto => advised.unwrap_or(DEFAULT_THRESHOLD),
+    };
+    let own = intents.intents.iter().filter_map(|intent| Some((intent.name.clone(), intent.threshold?.get())));
+    ChoiceRule {
+        fallback: intents.fallback.clone(),
+        threshold,
+        thresholds: own.collect(),
+        margin: settings.model.margin.get(),
+    }
+}
+
 /// A pipeline that answers these intents, classified by this model.
 ///
 /// # Errors
@@ -129,11 +147,11 @@ pub fn pipeline(
         };
         Ok((intent.name.clone(), Route { handler, dispatch: intent.dispatch }))
     });
+    let threshold = model.threshold();
     Ok(Pipeline::new(Parts {
         model,
         routes: routes.collect::<Result<_, TemplateError>>()?,
-        fallback: intents.fallback.clone(),
-        threshold: settings.model.threshold.get(),
+        choice: choice(settings, intents, threshold),
         model_timeout: settings.model.timeout.get(),
         handler_timeout: settings.worker.handler_timeout.get(),
         retry: RetryPolicy { delays: settings.retry.delays.iter().collect() },
@@ -172,7 +190,10 @@ pub fn bot(
     intents: &IntentsFile,
     answers: Option<Arc<Answers>>,
 ) -> Result<Bot, BuildError> {
+    let started = Instant::now();
     let model = Arc::new(train(intents)?);
+    let threshold = choice(settings, intents, model.threshold()).threshold;
+    tracing::info!(took = ?started.elapsed(), threshold, "the intent model is trained");
     let mut pipeline = pipeline(settings, intents, model)?;
     if let Some(answers) = answers {
         pipeline = pipeline.remembering(answers);

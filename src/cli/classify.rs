@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::{Exit, Failure, Format, output, setup};
 use crate::{
     app,
-    domain::{IntentName, Scored},
-    model::embedded::EmbeddedModel,
+    domain::{ChoiceRule, Classification, Doubt, IntentName, Scored},
+    model::{ModelClient, embedded::EmbeddedModel},
 };
 
 const EXAMPLES: &str = "\
@@ -40,26 +40,28 @@ pub(super) struct Arguments {
 /// What decides which intent answers.
 struct Bot {
     model: EmbeddedModel,
-    threshold: f32,
-    fallback: IntentName,
+    choice: ChoiceRule,
 }
 
 /// What a text is taken to mean; as a reply tells it.
 #[derive(Serialize)]
 struct Classified<'a> {
     text: &'a str,
-    intent: Chosen<'a>,
+    intent: Chosen,
+    /// Of the likeliest intent.
     threshold: f32,
-    ranking: &'a [Scored],
+    #[serde(skip)]
+    doubt: Option<Doubt>,
+    ranking: Vec<Scored>,
 }
 
 #[derive(Serialize)]
-struct Chosen<'a> {
-    name: &'a IntentName,
+struct Chosen {
+    name: IntentName,
     confidence: Option<f32>,
     fallback: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    predicted: Option<&'a Scored>,
+    predicted: Option<Scored>,
 }
 
 /// Runs the command.
@@ -71,7 +73,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     }
     let model = app::train(&checked.file)
         .map_err(|error| Failure::new(Exit::Config, format!("the intent model can't be trained: {error}")))?;
-    let bot = Bot { model, threshold: settings.model.threshold.get(), fallback: checked.file.fallback };
+    let choice = app::choice(&settings, &checked.file, model.threshold());
+    let bot = Bot { model, choice };
 
     if !arguments.text.is_empty() {
         bot.show(&arguments.text.join(" "), arguments.format)?;
@@ -95,8 +98,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 
 impl Bot {
     fn show(&self, text: &str, format: Format) -> Result<(), Failure> {
-        let ranking = self.model.rank(text);
-        let classified = self.classified(text, &ranking);
+        let classified = self.classified(text);
         output::print(&match format {
             Format::Text => for_people(&classified),
             Format::Json => output::json_line(&classified)?,
@@ -104,27 +106,27 @@ impl Bot {
     }
 
     /// The same decision as the worker's.
-    fn classified<'a>(&'a self, text: &'a str, ranking: &'a [Scored]) -> Classified<'a> {
-        let intent = match ranking.first() {
-            Some(best) if best.confidence >= self.threshold => {
-                let Scored { confidence, .. } = Scored::new(best.name.clone(), best.confidence);
-                Chosen { name: &best.name, confidence: Some(confidence), fallback: false, predicted: None }
-            }
-            predicted => Chosen { name: &self.fallback, confidence: None, fallback: true, predicted },
-        };
-        Classified { text, intent, threshold: self.threshold, ranking }
+    fn classified<'a>(&self, text: &'a str) -> Classified<'a> {
+        let prediction = self.model.predict(text);
+        let doubt = self.choice.doubt(&prediction);
+        let likeliest = prediction.ranking.first();
+        let threshold = likeliest.map_or(self.choice.threshold, |best| self.choice.threshold_of(&best.name));
+        let (name, classification) = self.choice.choose(prediction);
+        let Classification { confidence, fallback, predicted, ranking, .. } = classification;
+        Classified { text, intent: Chosen { name, confidence, fallback, predicted }, threshold, doubt, ranking }
     }
 }
 
 fn for_people(classified: &Classified<'_>) -> String {
-    let Classified { text, intent, threshold, ranking } = classified;
+    let Classified { text, intent, threshold, doubt, ranking } = classified;
     let rows: Vec<_> = ranking
         .iter()
         .map(|scored| [String::new(), scored.name.to_string(), format!("{:.4}", scored.confidence)])
         .collect();
-    let why = match intent.fallback {
-        true => "the fallback, as no confidence reaches the threshold of",
-        false => "as its confidence reaches the threshold of",
+    let why = match doubt {
+        Some(Doubt::Ambiguous) => "the fallback, as the second is nearer than CHATBOT_MODEL_MARGIN".to_owned(),
+        Some(_) => format!("the fallback, as no confidence reaches the threshold of {threshold}"),
+        None => format!("as its confidence reaches the threshold of {threshold}"),
     };
-    format!("{}\n{}  → {} answers, {why} {threshold}\n", output::one_line(text), output::table(&rows), intent.name)
+    format!("{}\n{}  → {} answers, {why}\n", output::one_line(text), output::table(&rows), intent.name)
 }

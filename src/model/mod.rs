@@ -12,6 +12,11 @@ pub trait ModelClient: Send + Sync {
     /// The name that replies and metrics show.
     fn name(&self) -> &str;
 
+    /// The least confidence with which an intent should answer, in 0..=1, where the model knows.
+    fn threshold(&self) -> Option<f32> {
+        None
+    }
+
     /// The likeliest intents of a text, most confident first.
     ///
     /// # Errors

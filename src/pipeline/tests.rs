@@ -95,8 +95,7 @@ fn pipeline(model: Does, handler: Does) -> (Pipeline, [Arc<AtomicU32>; 2]) {
     let pipeline = Pipeline::new(Parts {
         model: Arc::new(Fake { does: model, asked: Arc::clone(&asked[0]) }),
         routes: [(intent(), Route { handler: Some(handler), dispatch: Dispatch::Inline })].into(),
-        fallback: intent(),
-        threshold: 0.5,
+        choice: ChoiceRule { fallback: intent(), threshold: 0.5, thresholds: HashMap::new(), margin: 0.0 },
         inline: InlineLimit { bytes: 1 << 20, requests: 10 },
         model_timeout: 3 * MOMENT,
         handler_timeout: 3 * MOMENT,

@@ -1,6 +1,6 @@
 //! A worker under test on a real broker, in a namespace of its own, and a client that speaks plain AMQP to it.
 
-use std::{num::NonZeroU16, sync::Arc, time::Duration};
+use std::{collections::HashMap, num::NonZeroU16, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use chatbot_worker::{
@@ -12,7 +12,7 @@ use chatbot_worker::{
         worker::Fatal,
     },
     answered::{Answers, Bounds},
-    domain::{IntentName, Prediction, Scored},
+    domain::{ChoiceRule, IntentName, Prediction, Scored},
     handler::{Answer, Handler, HandlerError, Job},
     model::{ModelClient, ModelError},
     pipeline::{Dispatch, InlineLimit, Parts, Pipeline, Route},
@@ -133,8 +133,12 @@ impl Bench {
         let parts = Parts {
             model: Arc::new(FirstWord),
             routes: routes.collect(),
-            fallback: intent("help_info"),
-            threshold: 0.5,
+            choice: ChoiceRule {
+                fallback: intent("help_info"),
+                threshold: 0.5,
+                thresholds: HashMap::new(),
+                margin: 0.0,
+            },
             model_timeout: Duration::from_secs(5),
             handler_timeout: Duration::from_secs(5),
             retry: RetryPolicy { delays: vec![Duration::from_millis(100), Duration::from_millis(200)] },

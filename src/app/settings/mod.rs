@@ -27,7 +27,7 @@ pub use self::{
     http::{Http, ListenAddress},
     intents::Intents,
     log::{Log, LogFilter, LogFormat},
-    model::{Model, ModelName},
+    model::{Model, ModelName, Threshold},
     overload::{Depth, Overload},
     reply::{AddressPattern, Reply},
     retry::{Delay, Delays, Retry},

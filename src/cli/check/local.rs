@@ -8,6 +8,7 @@ use super::{Report, setup};
 use crate::{
     app::{self, BUILT_IN_NAME, intents::IntentsFile, settings::Settings},
     config::Problems,
+    model::ModelClient,
 };
 
 /// The settings; none where they are wrong, and then nothing else can be known.
@@ -85,10 +86,14 @@ pub(super) fn intents(report: &mut Report, settings: &Settings) -> Option<Intent
 }
 
 /// Trains the model, as a worker does at its start.
-pub(super) fn model(report: &mut Report, intents: &IntentsFile) {
+pub(super) fn model(report: &mut Report, settings: &Settings, intents: &IntentsFile) {
     let started = Instant::now();
     match app::train(intents) {
-        Ok(_) => report.ok("model", format!("trained on the examples in {} ms", started.elapsed().as_millis())),
+        Ok(model) => {
+            let took = started.elapsed().as_millis();
+            let threshold = app::choice(settings, intents, model.threshold()).threshold;
+            report.ok("model", format!("trained on the examples in {took} ms; the threshold is {threshold}"));
+        }
         Err(error) => {
             report.fail("model", format!("it can't be trained: {error}"), "Correct the intents file's examples.")
         }

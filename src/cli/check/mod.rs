@@ -57,7 +57,7 @@ fn check(report: &mut Report, listed: Option<&str>) -> Result<(), Failure> {
     let Some(settings) = local::settings(report) else { return Ok(()) };
     let intents = local::intents(report, &settings);
     if let Some(intents) = &intents {
-        local::model(report, intents);
+        local::model(report, &settings, intents);
     }
     let amqp = match app::amqp_settings(&settings) {
         Ok(amqp) => amqp,
