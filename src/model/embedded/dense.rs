@@ -47,7 +47,13 @@ impl Dense {
 /// The mean vector of the examples, by table.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Common {
-    means: [[f32; DIMENSIONS]; 2],
+    pub(super) means: [[f32; DIMENSIONS]; 2],
+}
+
+impl Default for Common {
+    fn default() -> Self {
+        Self { means: [[0.0; DIMENSIONS]; 2] }
+    }
 }
 
 impl Common {
@@ -57,8 +63,11 @@ impl Common {
         let mut counts = [0.0_f32; 2];
         for example in examples {
             for ((tokens, sum), count) in example.into_iter().zip(&mut means).zip(&mut counts) {
-                if let Some((mean, _)) = mean(tokens) {
-                    sum.iter_mut().zip(mean).for_each(|(sum, value)| *sum += value);
+                let weight = weight(tokens);
+                if weight > 0.0 {
+                    let mut mean = [0.0; DIMENSIONS];
+                    add(tokens, &mut mean);
+                    sum.iter_mut().zip(mean).for_each(|(sum, value)| *sum += value / weight);
                     *count += 1.0;
                 }
             }
@@ -69,38 +78,50 @@ impl Common {
         Self { means }
     }
 
-    /// The vector of a text that has these tokens, and so many words that are none; empty where no table knows any.
+    /// The vector of a text that has these tokens, and so many words that are none, in place of what `dense` holds; empty
+    /// where no table knows any.
     ///
     /// As with n-grams, what is unknown counts towards the length, as much as the rarest token: the less of a text is
     /// known, the closer to 0 its vector.
-    pub(super) fn dense(&self, tokens: [&[Token]; 2], unknown: usize) -> Dense {
-        let halves = tokens.map(mean);
-        let total: f32 = halves.iter().flatten().map(|(_, weight)| weight).sum();
-        let mut values = Vec::with_capacity(halves.iter().flatten().count() * DIMENSIONS);
-        for (half, common) in halves.iter().zip(&self.means) {
-            if let Some((mean, weight)) = half {
-                let share = weight / total;
-                values.extend(mean.iter().zip(common).map(|(value, common)| (value - common) * share));
+    pub(super) fn dense(&self, tokens: [&[Token]; 2], unknown: usize, dense: &mut Dense) {
+        let Dense { start, values } = dense;
+        values.clear();
+        let weights = tokens.map(weight);
+        *start = if weights[0] > 0.0 { 0 } else { DIMENSIONS };
+        // Each half's mean, less what is common, by its share of the weight; all times the weight, as the length is set
+        // below.
+        for ((tokens, weight), common) in tokens.into_iter().zip(weights).zip(&self.means) {
+            if weight > 0.0 {
+                let mut half = common.map(|common| -weight * common);
+                add(tokens, &mut half);
+                values.extend_from_slice(&half);
             }
         }
-        let length = dot(&values, &values).sqrt();
+        let length = dot(values, values).sqrt();
         if length > 0.0 {
+            let total: f32 = weights.iter().sum();
             let known = total / (total + unknown as f32);
-            values.iter_mut().for_each(|value| *value *= LENGTH * known / length);
+            let scale = LENGTH * known / length;
+            values.iter_mut().for_each(|value| *value *= scale);
         }
-        Dense { start: if halves[0].is_some() { 0 } else { DIMENSIONS }, values }
     }
 }
 
-/// The weighted mean of the tokens' vectors, and the weight of them all.
-fn mean(tokens: &[Token]) -> Option<([f32; DIMENSIONS], f32)> {
-    let weight: f32 = tokens.iter().map(|token| token.weight).sum();
-    if weight <= 0.0 {
-        return None;
+/// The weight of some tokens.
+fn weight(tokens: &[Token]) -> f32 {
+    tokens.iter().map(|token| token.weight).sum()
+}
+
+/// Adds the tokens' vectors, each by its weight. So many numbers at a time as stay in registers.
+fn add(tokens: &[Token], sum: &mut [f32; DIMENSIONS]) {
+    for (place, sums) in sum.as_chunks_mut::<16>().0.iter_mut().enumerate() {
+        let mut sum = *sums;
+        for token in tokens {
+            let part = &token.row.as_chunks::<16>().0[place];
+            sum.iter_mut().zip(part).for_each(|(sum, byte)| *sum += token.factor * f32::from(byte.cast_signed()));
+        }
+        *sums = sum;
     }
-    let mut sum = [0.0; DIMENSIONS];
-    tokens.iter().for_each(|token| token.add_to(&mut sum, 1.0 / weight));
-    Some((sum, weight))
 }
 
 /// The sum of products, eight at a time, as the compiler may not choose another order by itself.

@@ -5,7 +5,10 @@
 
 use std::ops::RangeInclusive;
 
-use super::table::{CHINESE, ENGLISH, Table, Token};
+use super::{
+    counter::{Counted, Counter},
+    table::{CHINESE, ENGLISH, Table, Token},
+};
 
 /// The characters of a text that are considered; what comes after can't change its intent.
 pub(super) const MAX_CHARS: usize = 4096;
@@ -21,13 +24,13 @@ const LONGEST_TOKEN: usize = 18;
 
 const PAD: char = ' ';
 
-/// The n-grams of a text, by hash, a block each; sorted, and repeated as often as they occur.
-#[derive(Debug, PartialEq)]
+/// The n-grams of a text, by hash, a block each, and its tokens.
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Features {
     /// Words, pairs of neighbouring words, and the same of ideographs.
-    words: Vec<u64>,
+    words: Vec<Counted>,
     /// Characters within words, and within runs of ideographs.
-    characters: Vec<u64>,
+    characters: Vec<Counted>,
     /// What the tables know of it: wordpieces of letters, and words and characters of Chinese.
     tokens: [Vec<Token>; 2],
     /// How many words and characters are no token.
@@ -36,43 +39,15 @@ pub(super) struct Features {
 
 impl Features {
     /// The n-grams of the first [`MAX_CHARS`] characters of a text.
+    #[cfg(test)]
     pub(super) fn of(text: &str) -> Self {
-        let characters: Vec<char> = normalise(text).collect();
-        let mut features = Self {
-            words: Vec::with_capacity(characters.len()),
-            characters: Vec::with_capacity(characters.len() * LETTER_GRAMS.count()),
-            tokens: [const { Vec::new() }; 2],
-            unknown: 0,
-        };
-        let mut previous = None;
-        let mut padded = Vec::new();
-        for run in characters.chunk_by(|&a, &b| Script::of(a) == Script::of(b)) {
-            let lengths = match Script::of(run[0]) {
-                Script::None => continue,
-                Script::Letters => {
-                    features.push_word(run, &mut previous);
-                    features.push_wordpieces(run);
-                    LETTER_GRAMS
-                }
-                Script::Ideographs => {
-                    run.chunks(1).for_each(|character| features.push_word(character, &mut previous));
-                    features.push_chinese(run);
-                    IDEOGRAPH_GRAMS
-                }
-            };
-            padded.clear();
-            padded.push(PAD);
-            padded.extend_from_slice(run);
-            padded.push(PAD);
-            features.push_characters(&padded, lengths);
-        }
-        features.words.sort_unstable();
-        features.characters.sort_unstable();
+        let mut features = Self::default();
+        Reader::default().read(text, &mut features);
         features
     }
 
-    /// Both blocks.
-    pub(super) fn blocks(&self) -> [&[u64]; 2] {
+    /// Both blocks: distinct n-grams, in the order in which they first occur.
+    pub(super) fn blocks(&self) -> [&[Counted]; 2] {
         [&self.words, &self.characters]
     }
 
@@ -126,24 +101,66 @@ impl Features {
             rest = &rest[length..];
         }
     }
+}
 
-    /// A word, and its pair with the one before.
-    fn push_word(&mut self, word: &[char], previous: &mut Option<Gram>) {
-        let hash = word.iter().fold(Gram::WORD, |gram, &c| gram.then(c));
-        self.words.push(hash.finish());
-        if let Some(previous) = previous {
-            self.words.push(word.iter().fold(previous.then(PAD), |gram, &c| gram.then(c)).finish());
-        }
-        *previous = Some(hash);
-    }
+/// Finds the features of one text after another, with the memory that the one before needed.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    characters: Vec<char>,
+    padded: Vec<char>,
+    counters: [Counter; 2],
+}
 
-    fn push_characters(&mut self, padded: &[char], lengths: RangeInclusive<usize>) {
-        for start in 0..padded.len() {
-            let mut gram = Gram::CHARACTERS;
-            for (length, &c) in (1..=*lengths.end()).zip(&padded[start..]) {
-                gram = gram.then(c);
-                if lengths.contains(&length) && (length > 1 || c != PAD) {
-                    self.characters.push(gram.finish());
+impl Reader {
+    /// The features of the first [`MAX_CHARS`] characters of a text, in place of what `features` holds.
+    pub(super) fn read(&mut self, text: &str, features: &mut Features) {
+        features.words.clear();
+        features.characters.clear();
+        features.tokens.iter_mut().for_each(Vec::clear);
+        features.unknown = 0;
+        normalise(text, &mut self.characters);
+        // A character begins two n-grams of words at most. A run of n letters has up to 3n n-grams, one of ideographs 2n + 1.
+        let [words, characters] = &mut self.counters;
+        words.start(2 * self.characters.len());
+        characters.start(3 * self.characters.len());
+        let mut previous = None;
+        let mut rest = &self.characters[..];
+        while let [first, others @ ..] = rest {
+            let script = Script::of(*first);
+            let (run, after) = rest.split_at(1 + others.iter().take_while(|&&c| Script::of(c) == script).count());
+            rest = after;
+            let mut word = |word: &[char]| {
+                let gram = word.iter().fold(Gram::WORD, |gram, &c| gram.then(c));
+                words.count(gram.finish(), &mut features.words);
+                if let Some(previous) = previous.replace(gram) {
+                    let pair = word.iter().fold(previous.then(PAD), |gram, &c| gram.then(c));
+                    words.count(pair.finish(), &mut features.words);
+                }
+            };
+            let lengths = match script {
+                Script::None => continue,
+                Script::Letters => {
+                    word(run);
+                    features.push_wordpieces(run);
+                    LETTER_GRAMS
+                }
+                Script::Ideographs => {
+                    run.chunks(1).for_each(word);
+                    features.push_chinese(run);
+                    IDEOGRAPH_GRAMS
+                }
+            };
+            self.padded.clear();
+            self.padded.push(PAD);
+            self.padded.extend_from_slice(run);
+            self.padded.push(PAD);
+            for start in 0..self.padded.len() {
+                let mut gram = Gram::CHARACTERS;
+                for (length, &c) in (1..=*lengths.end()).zip(&self.padded[start..]) {
+                    gram = gram.then(c);
+                    if length >= *lengths.start() && (length > 1 || c != PAD) {
+                        characters.count(gram.finish(), &mut features.characters);
+                    }
                 }
             }
         }
@@ -163,8 +180,8 @@ fn longest(table: &Table, mut gram: Gram, characters: &[char]) -> Option<(usize,
 }
 
 /// A hash of an n-gram, taken in character by character: FNV-1a over code points, then the finaliser of MurmurHash3,
-/// because a table needs all bits to be good. Which n-gram a message holds is the sender's choice, but the table is
-/// filled from the examples alone, so chosen collisions gain nothing.
+/// because a table needs all bits to be good. Which n-gram a message holds is the sender's choice, but the vocabulary is
+/// filled from the examples alone, and [`Counter`] has a seed, so chosen collisions gain nothing.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Gram(u64);
 
@@ -185,8 +202,16 @@ impl Gram {
 }
 
 /// Lower case, and full-width forms as the ASCII that they stand for.
-fn normalise(text: &str) -> impl Iterator<Item = char> {
-    text.chars().take(MAX_CHARS).map(half_width).flat_map(char::to_lowercase)
+fn normalise(text: &str, into: &mut Vec<char>) {
+    into.clear();
+    for c in text.chars().take(MAX_CHARS).map(half_width) {
+        match c {
+            '\0'..='\x7f' => into.push(c.to_ascii_lowercase()),
+            // Nothing here has a case, which is quicker to know than to look up.
+            '\u{3000}'..='\u{9fff}' => into.push(c),
+            _ => into.extend(c.to_lowercase()),
+        }
+    }
 }
 
 fn half_width(c: char) -> char {
@@ -209,15 +234,16 @@ enum Script {
 impl Script {
     fn of(c: char) -> Self {
         match c {
-            '\u{1100}'..='\u{11ff}'
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '_' => Self::Letters,
+            '\0'..='\x7f' => Self::None,
+            '\u{4e00}'..='\u{9fff}'
+            | '\u{1100}'..='\u{11ff}'
             | '\u{3005}'..='\u{3007}'
             | '\u{3041}'..='\u{30ff}'
             | '\u{3400}'..='\u{4dbf}'
-            | '\u{4e00}'..='\u{9fff}'
             | '\u{ac00}'..='\u{d7af}'
             | '\u{f900}'..='\u{faff}'
             | '\u{20000}'..='\u{3ffff}' => Self::Ideographs,
-            '_' => Self::Letters,
             c if c.is_alphanumeric() => Self::Letters,
             _ => Self::None,
         }
@@ -230,7 +256,8 @@ mod tests {
 
     fn sizes(text: &str) -> (usize, usize) {
         let features = Features::of(text);
-        (features.words.len(), features.characters.len())
+        let sum = |block: &[Counted]| block.iter().map(|counted| counted.times as usize).sum();
+        (sum(&features.words), sum(&features.characters))
     }
 
     #[test]
@@ -270,8 +297,19 @@ mod tests {
     #[test]
     fn hashes_stay_what_they_are() {
         // Computed apart, from the definitions of FNV-1a and of MurmurHash3's finaliser.
-        assert_eq!(Features::of("退 A").words, [0x4455_8c6e_88be_e8e3, 0x82a2_a958_a9be_ce5b, 0xe2aa_076e_569e_2682]);
-        assert_eq!(Features::of("A").characters, [0x4ead_98bf_8852_22b4, 0x83e7_1d6f_a9c2_ff08, 0xd8af_7774_6d7a_c96f]);
+        let hashes = |block: &[Counted]| {
+            let mut hashes: Vec<u64> = block.iter().map(|counted| counted.gram).collect();
+            hashes.sort_unstable();
+            hashes
+        };
+        assert_eq!(
+            hashes(&Features::of("退 A").words),
+            [0x4455_8c6e_88be_e8e3, 0x82a2_a958_a9be_ce5b, 0xe2aa_076e_569e_2682]
+        );
+        assert_eq!(
+            hashes(&Features::of("A").characters),
+            [0x4ead_98bf_8852_22b4, 0x83e7_1d6f_a9c2_ff08, 0xd8af_7774_6d7a_c96f]
+        );
     }
 
     #[test]

@@ -10,8 +10,10 @@
 //! answer. No network, no file, no state that an answer changes.
 
 mod calibration;
+mod counter;
 mod dense;
 mod features;
+mod saved;
 mod softmax;
 mod sparse;
 mod svm;
@@ -19,15 +21,16 @@ mod table;
 mod training;
 mod vocabulary;
 
-use std::{collections::HashMap, num::NonZeroUsize, sync::Arc, thread};
+use std::{cell::RefCell, collections::HashMap, num::NonZeroUsize, sync::Arc, thread};
 
 use async_trait::async_trait;
 
+pub use self::saved::LoadError;
 use self::{
     calibration::{Calibration, confidences},
     dense::{Dense, WIDTH},
-    features::Features,
-    sparse::SparseRows,
+    features::{Features, Reader},
+    sparse::{Entry, SparseRows},
     training::Trained,
     vocabulary::Vocabulary,
 };
@@ -48,6 +51,10 @@ pub struct Example<'a> {
     /// What they mean.
     pub intent: &'a IntentName,
 }
+
+/// Is told how many intents of how many have been learned, each time one has: never fewer than before. It is called by
+/// the threads that train.
+pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
 /// Why examples make no model.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -89,22 +96,40 @@ impl EmbeddedModel {
     /// # Errors
     /// [`TrainError`], where the examples are of fewer than two intents, or one has no usable example.
     pub fn train(examples: &[Example<'_>]) -> Result<Self, TrainError> {
-        Self::train_on(examples, thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
+        Self::train_telling(examples, &|_, _| {})
     }
 
-    fn train_on(examples: &[Example<'_>], threads: NonZeroUsize) -> Result<Self, TrainError> {
+    /// The same, and tells how far it is.
+    ///
+    /// # Errors
+    /// As [`Self::train`].
+    pub fn train_telling(examples: &[Example<'_>], progress: Progress<'_>) -> Result<Self, TrainError> {
+        Self::train_on(examples, thread::available_parallelism().unwrap_or(NonZeroUsize::MIN), progress)
+    }
+
+    fn train_on(examples: &[Example<'_>], threads: NonZeroUsize, progress: Progress<'_>) -> Result<Self, TrainError> {
         let (intents, labels) = number(examples);
         if intents.len() < 2 {
             return Err(TrainError::TooFewIntents { found: intents.len() });
         }
-        let features: Vec<Features> = examples.iter().map(|example| Features::of(example.text)).collect();
+        let mut reader = Reader::default();
+        let features: Vec<Features> = examples
+            .iter()
+            .map(|example| {
+                let mut features = Features::default();
+                reader.read(example.text, &mut features);
+                features
+            })
+            .collect();
         let vocabulary = Vocabulary::of(&features);
         let (mut rows, mut dense) = (SparseRows::default(), Vec::with_capacity(labels.len()));
+        let mut sparse = Vec::new();
         let mut usable = Vec::with_capacity(labels.len());
         for (features, &label) in features.iter().zip(&labels) {
-            let (sparse, meaning) = vocabulary.vector(features);
+            let mut meaning = Dense::default();
+            vocabulary.vector(features, &mut sparse, &mut meaning);
             if !sparse.is_empty() {
-                rows.push(sparse);
+                rows.push(sparse.iter().copied());
                 dense.push(meaning);
                 usable.push(label);
             }
@@ -112,7 +137,7 @@ impl EmbeddedModel {
         if let Some(unusable) = (0..intents.len()).find(|label| !usable.contains(label)) {
             return Err(TrainError::NothingToLearn { intent: intents[unusable].clone() });
         }
-        let trained = training::train(rows, dense, vocabulary.len(), &usable, intents.len(), threads);
+        let trained = training::train(rows, dense, vocabulary.len(), &usable, intents.len(), threads, progress);
         Ok(Self::of(trained, intents, vocabulary))
     }
 
@@ -140,10 +165,14 @@ impl EmbeddedModel {
     /// less than 1, the rest being that of no intent; for a text of which no word is known they are close to 0. Only
     /// the first 4,096 characters count.
     pub fn rank(&self, text: &str) -> Vec<Scored> {
-        let mut scores = self.scores(text);
-        let likeliest = highest(&scores);
-        confidences(&mut scores, self.none);
-        likeliest.into_iter().map(|intent| Scored::new(self.intents[intent].clone(), scores[intent])).collect()
+        SCRATCH.with_borrow_mut(|scratch| {
+            self.score(text, scratch);
+            let scores = &mut scratch.scores;
+            let (count, likeliest) = highest(scores);
+            confidences(scores, self.none);
+            let scored = |&intent: &usize| Scored::new(self.intents[intent].clone(), scores[intent]);
+            likeliest[..count].iter().map(scored).collect()
+        })
     }
 
     /// The same, as an answer of this model's.
@@ -151,30 +180,54 @@ impl EmbeddedModel {
         Prediction { ranking: self.rank(text), model: Arc::clone(&self.name) }
     }
 
-    fn scores(&self, text: &str) -> Vec<f32> {
-        let (sparse, dense): (_, Dense) = self.vocabulary.vector(&Features::of(text));
-        let of_dense = self.dense.chunks(WIDTH).map(|weights| dense.dot(weights));
-        let mut scores: Vec<f32> = of_dense.zip(&self.biases).map(|(score, bias)| score + bias).collect();
-        for (feature, value) in sparse {
+    /// Every intent's score, left in the scratch.
+    fn score(&self, text: &str, scratch: &mut Scratch) {
+        let Scratch { reader, features, sparse, dense, scores } = scratch;
+        reader.read(text, features);
+        self.vocabulary.vector(features, sparse, dense);
+        scores.clear();
+        scores
+            .extend(self.dense.chunks_exact(WIDTH).zip(&self.biases).map(|(weights, bias)| dense.dot(weights) + bias));
+        for &(feature, value) in &*sparse {
             for &(intent, weight) in self.weights.row(feature as usize) {
                 scores[intent as usize] += weight * value;
             }
         }
-        scores
     }
 }
 
-/// The places of the highest scores, the highest first; equals in their order.
-fn highest(scores: &[f32]) -> Vec<usize> {
-    let mut found: Vec<usize> = Vec::with_capacity(RANKING + 1);
-    for (place, score) in scores.iter().enumerate() {
-        if found.len() < RANKING || *score > scores[found[RANKING - 1]] {
-            let at = found.iter().take_while(|&&other| scores[other] >= *score).count();
-            found.insert(at, place);
-            found.truncate(RANKING);
+/// What an answer needs beside the model: kept for the next, as most messages are alike in size. Its size is bounded, as
+/// a text's length is.
+#[derive(Debug, Default)]
+struct Scratch {
+    reader: Reader,
+    features: Features,
+    sparse: Vec<Entry>,
+    dense: Dense,
+    scores: Vec<f32>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// The places of the highest scores, the highest first, and how many there are; equals in their order.
+fn highest(scores: &[f32]) -> (usize, [usize; RANKING]) {
+    let (mut count, mut found) = (0, [0; RANKING]);
+    for (place, &score) in scores.iter().enumerate() {
+        if count < RANKING {
+            count += 1;
+        } else if score <= scores[found[RANKING - 1]] {
+            continue;
         }
+        let mut at = count - 1;
+        while at > 0 && scores[found[at - 1]] < score {
+            found[at] = found[at - 1];
+            at -= 1;
+        }
+        found[at] = place;
     }
-    found
+    (count, found)
 }
 
 #[async_trait]
@@ -212,9 +265,11 @@ fn number(examples: &[Example<'_>]) -> (Vec<IntentName>, Vec<usize>) {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may end at the first surprise")]
 
+    use std::sync::Mutex;
+
     use super::*;
 
-    const TOY: [(&str, &str); 14] = [
+    pub(super) const TOY: [(&str, &str); 14] = [
         ("where is my order", "order"),
         ("track my parcel", "order"),
         ("when does my order arrive", "order"),
@@ -235,14 +290,14 @@ mod tests {
         let names: Vec<IntentName> = examples.iter().map(|(_, intent)| IntentName::new(intent).unwrap()).collect();
         let examples: Vec<Example<'_>> =
             examples.iter().zip(&names).map(|((text, _), intent)| Example { text, intent }).collect();
-        EmbeddedModel::train_on(&examples, NonZeroUsize::new(threads).unwrap())
+        EmbeddedModel::train_on(&examples, NonZeroUsize::new(threads).unwrap(), &|_, _| {})
     }
 
-    fn toy() -> EmbeddedModel {
+    pub(super) fn toy() -> EmbeddedModel {
         train_on(&TOY, 2).unwrap()
     }
 
-    fn bits(ranking: &[Scored]) -> Vec<(&str, u32)> {
+    pub(super) fn bits(ranking: &[Scored]) -> Vec<(&str, u32)> {
         ranking.iter().map(|scored| (scored.name.as_str(), scored.confidence.to_bits())).collect()
     }
 
@@ -292,6 +347,15 @@ mod tests {
     }
 
     #[test]
+    fn training_tells_how_far_it_is() {
+        let names: Vec<IntentName> = TOY.iter().map(|(_, intent)| IntentName::new(intent).unwrap()).collect();
+        let examples: Vec<_> = TOY.iter().zip(&names).map(|((text, _), intent)| Example { text, intent }).collect();
+        let told = Mutex::new(Vec::new());
+        EmbeddedModel::train_telling(&examples, &|done, all| told.lock().unwrap().push((done, all))).unwrap();
+        assert_eq!(told.into_inner().unwrap(), [(1, 3), (2, 3), (3, 3)]);
+    }
+
+    #[test]
     fn case_and_width_change_nothing() {
         let model = toy();
         let check = |a: &str, b: &str| assert_eq!(bits(&model.rank(a)), bits(&model.rank(b)), "{a:?} {b:?}");
@@ -309,9 +373,14 @@ mod tests {
 
     #[test]
     fn the_highest_come_first_and_equals_keep_their_order() {
-        let check = |margins: &[f32], expected: &[usize]| assert_eq!(highest(margins), expected, "{margins:?}");
+        let check = |margins: &[f32], expected: &[usize]| {
+            let (count, found) = highest(margins);
+            assert_eq!(&found[..count], expected, "{margins:?}");
+        };
         check(&[0.5, 0.7, 0.5], &[1, 0, 2]);
         check(&[-1.0; 7], &[0, 1, 2, 3, 4]);
+        check(&[0.1, 0.2, 0.3, 0.4, 0.5, 0.45, 0.6, 0.0], &[6, 4, 5, 3, 2]);
+        check(&[], &[]);
     }
 
     #[test]

@@ -35,8 +35,10 @@ pub(super) struct Table {
 /// A token's vector, and how much it says: the rarer a token, the more.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Token {
-    row: &'static [u8; DIMENSIONS],
-    scale: f32,
+    /// Signed bytes.
+    pub(super) row: &'static [u8; DIMENSIONS],
+    /// What to multiply the row with, to have the vector by its weight.
+    pub(super) factor: f32,
     /// In 0..=1.
     pub(super) weight: f32,
 }
@@ -73,21 +75,9 @@ impl Table {
         let (start, end) = (usize::from(self.starts[bucket]), usize::from(self.starts[bucket + 1]));
         let hash = hash.to_le_bytes();
         let place = start + self.hashes[start..end].iter().position(|other| *other == hash)?;
-        Some(Token {
-            row: &self.rows[place],
-            scale: f32::from_le_bytes(self.scales[place]),
-            weight: f32::from_le_bytes(self.weights[place]),
-        })
-    }
-}
-
-impl Token {
-    /// Adds the token's vector, by its weight and this factor.
-    pub(super) fn add_to(&self, sum: &mut [f32; DIMENSIONS], factor: f32) {
-        let factor = factor * self.weight * self.scale;
-        for (sum, &byte) in sum.iter_mut().zip(self.row) {
-            *sum += factor * f32::from(byte.cast_signed());
-        }
+        let weight = f32::from_le_bytes(self.weights[place]);
+        let factor = weight * f32::from_le_bytes(self.scales[place]);
+        Some(Token { row: &self.rows[place], factor, weight })
     }
 }
 
@@ -106,7 +96,8 @@ mod tests {
     fn vector(table: &Table, token: &str) -> [f32; DIMENSIONS] {
         let mut vector = [0.0; DIMENSIONS];
         if let Some(token) = table.token(spelled(token)) {
-            token.add_to(&mut vector, 1.0 / token.weight);
+            let scale = token.factor / token.weight;
+            vector.iter_mut().zip(token.row).for_each(|(value, byte)| *value = scale * f32::from(byte.cast_signed()));
         }
         vector
     }

@@ -14,6 +14,7 @@ use std::{
 };
 
 use super::{
+    Progress,
     calibration::HeldOut,
     dense::Dense,
     softmax::Softmax,
@@ -59,11 +60,12 @@ pub(super) fn train(
     labels: &[usize],
     intents: usize,
     threads: NonZeroUsize,
+    progress: Progress<'_>,
 ) -> Trained {
     let (folds, counts) = deal(labels, intents);
     let softmaxes = if labels.len() <= FEW_EXAMPLES * intents {
         // The last leaves no fold out.
-        in_parallel(FOLDS + 1, threads, |fold| {
+        in_parallel(FOLDS + 1, threads, &|_, _| {}, |fold| {
             let kept = (0..labels.len()).filter(|&example| folds[example] != fold);
             Softmax::train(&kept.map(|example| (&dense[example], labels[example])).collect::<Vec<_>>(), intents)
         })
@@ -86,7 +88,8 @@ pub(super) fn train(
     rows.push([]);
     dense.push(Dense::default());
     let problem = Problem::new(rows, dense, features);
-    let results = in_parallel(intents, threads, |intent| OneIntent::train(&problem, labels, &folds, intent));
+    let one = |intent| OneIntent::train(&problem, labels, &folds, intent);
+    let results = in_parallel(intents, threads, progress, one);
 
     let mut trained = Trained {
         weights: SparseRows::default(),
@@ -106,7 +109,12 @@ pub(super) fn train(
 }
 
 /// The results of `work` for `0..count`, in order.
-fn in_parallel<T: Send>(count: usize, threads: NonZeroUsize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+fn in_parallel<T: Send>(
+    count: usize,
+    threads: NonZeroUsize,
+    progress: Progress<'_>,
+    work: impl Fn(usize) -> T + Sync,
+) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let finished = Mutex::new(Vec::with_capacity(count));
     let work = || {
@@ -116,7 +124,9 @@ fn in_parallel<T: Send>(count: usize, threads: NonZeroUsize, work: impl Fn(usize
                 break;
             }
             let result = work(number);
-            finished.lock().unwrap_or_else(PoisonError::into_inner).push((number, result));
+            let mut finished = finished.lock().unwrap_or_else(PoisonError::into_inner);
+            finished.push((number, result));
+            progress(finished.len(), count);
         }
     };
     thread::scope(|scope| {

@@ -1,7 +1,7 @@
 //! The n-grams of the examples, and a text as a vector over them, with its dense part.
 //!
 //! **Invariant:** a vector depends on the text and the vocabulary alone, to the last bit: n-grams are taken in the
-//! order of their hashes.
+//! order in which the text first holds them.
 
 use std::{
     collections::HashMap,
@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::{
+    counter::Counted,
     dense::{Common, Dense},
     features::Features,
     sparse::Entry,
@@ -35,9 +36,9 @@ impl Vocabulary {
         let mut known = HashMap::<u64, Known, _>::default();
         let mut frequencies: Vec<usize> = Vec::new();
         for example in examples {
-            for (gram, _) in example.blocks().into_iter().flat_map(counted) {
+            for counted in example.blocks().into_iter().flatten() {
                 let next = Known { feature: frequencies.len() as u32, weight: 0.0 };
-                let feature = known.entry(gram).or_insert(next).feature as usize;
+                let feature = known.entry(counted.gram).or_insert(next).feature as usize;
                 if feature == frequencies.len() {
                     frequencies.push(0);
                 }
@@ -51,6 +52,29 @@ impl Vocabulary {
         Self { known, unseen_weight: rarity(count, 0), common }
     }
 
+    /// What [`Self::grams`], [`Self::unseen_weight`] and [`Self::common`] told.
+    pub(super) fn restored(grams: Vec<(u64, f32)>, unseen_weight: f32, common: Common) -> Self {
+        let known = (0..).zip(grams).map(|(feature, (gram, weight))| (gram, Known { feature, weight })).collect();
+        Self { known, unseen_weight, common }
+    }
+
+    /// Every n-gram with its weight, in the order of the features.
+    pub(super) fn grams(&self) -> Vec<(u64, f32)> {
+        let mut grams = vec![(0, 0.0); self.known.len()];
+        self.known.iter().for_each(|(gram, known)| grams[known.feature as usize] = (*gram, known.weight));
+        grams
+    }
+
+    /// The weight of an n-gram that no example holds.
+    pub(super) fn unseen_weight(&self) -> f32 {
+        self.unseen_weight
+    }
+
+    /// What the examples' dense vectors have in common.
+    pub(super) fn common(&self) -> &Common {
+        &self.common
+    }
+
     /// How many features there are.
     pub(super) fn len(&self) -> usize {
         self.known.len()
@@ -60,31 +84,27 @@ impl Vocabulary {
     ///
     /// N-grams that no example holds have no place in the vector, but they count towards its length: the less of a
     /// text is known, the closer to 0 its vector, and the lower the model's confidence.
-    pub(super) fn vector(&self, features: &Features) -> (Vec<Entry>, Dense) {
-        let mut vector = Vec::with_capacity(features.blocks().iter().map(|block| block.len()).sum());
+    /// Both take the place of what `vector` and `dense` hold.
+    pub(super) fn vector(&self, features: &Features, vector: &mut Vec<Entry>, dense: &mut Dense) {
+        vector.clear();
         for block in features.blocks() {
             let start = vector.len();
             let mut squares = 0.0;
-            for (gram, count) in counted(block) {
+            for &Counted { gram, times } in block {
                 let known = self.known.get(&gram);
                 let weight = known.map_or(self.unseen_weight, |known| known.weight);
                 // Sublinear: the tenth 'please' says little that the first didn't.
-                let value = weight * if count == 1 { 1.0 } else { 1.0 + (count as f32).ln() };
+                let value = weight * if times == 1 { 1.0 } else { 1.0 + (times as f32).ln() };
                 squares += value * value;
                 if let Some(known) = known {
                     vector.push((known.feature, value));
                 }
             }
-            let length = f32::sqrt(squares);
-            vector[start..].iter_mut().for_each(|(_, value)| *value /= length);
+            let scale = 1.0 / f32::sqrt(squares);
+            vector[start..].iter_mut().for_each(|(_, value)| *value *= scale);
         }
-        (vector, self.common.dense(features.tokens(), features.unknown()))
+        self.common.dense(features.tokens(), features.unknown(), dense);
     }
-}
-
-/// The distinct n-grams of a sorted block, with how often each occurs.
-fn counted(block: &[u64]) -> impl Iterator<Item = (u64, usize)> {
-    block.chunk_by(|a, b| a == b).map(|equal| (equal[0], equal.len()))
 }
 
 /// The square root of the smoothed inverse document frequency, `ln((1 + n) / (1 + df)) + 1`. With ten examples an intent
@@ -126,7 +146,9 @@ mod tests {
     }
 
     fn entries(vocabulary: &Vocabulary, text: &str) -> Vec<Entry> {
-        vocabulary.vector(&Features::of(text)).0
+        let (mut vector, mut dense) = Default::default();
+        vocabulary.vector(&Features::of(text), &mut vector, &mut dense);
+        vector
     }
 
     fn squared_length(text: &str) -> f32 {

@@ -1,0 +1,303 @@
+//! A trained model as bytes, so that a worker with many examples starts at once.
+//!
+//! Numbers are little-endian, one after the other:
+//!
+//! | what | type |
+//! | --- | --- |
+//! | [`MAGIC`], [`FORMAT`] | 8 bytes, u32 |
+//! | SHA-256 of the program's version and the examples; of all that follows | 32 bytes each |
+//! | the intents: how many, and each name's length and bytes | u32; u8, bytes |
+//! | the score of none, the threshold, the weight of unseen n-grams | f32 each |
+//! | the examples' mean vectors | [`WIDTH`] f32 |
+//! | by intent: its bias and its dense weights | f32, [`WIDTH`] f32 |
+//! | the n-grams: how many, and each one's hash, weight, and how many intents it speaks for or against | u32; u64, f32, u32 |
+//! | and each of those: its number and the weight | u32, f32 |
+//!
+//! **Invariant:** whatever the bytes are, reading them ends in a model that answers or in an error, and takes no more
+//! memory than a few times their length.
+
+use sha2::{Digest, Sha256};
+
+use super::{
+    EmbeddedModel, Example, NAME,
+    dense::{Common, WIDTH},
+    sparse::SparseRows,
+    vocabulary::Vocabulary,
+};
+use crate::domain::IntentName;
+
+const MAGIC: [u8; 8] = *b"cbwmodel";
+/// To be raised when the layout changes. What else makes a model another one (features, tables, training) comes with
+/// another version of the program, which is part of the first hash.
+const FORMAT: u32 = 1;
+/// No number of a trained model comes near it; sums of larger ones could overflow.
+const LARGEST: f32 = 1e6;
+
+/// Why bytes are no model for a bot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    /// It is something else.
+    #[error("it isn't a saved model")]
+    NotAModel,
+    /// Its layout is another version's.
+    #[error("its format is {found}, and this version reads {FORMAT}")]
+    Format {
+        /// What it has.
+        found: u32,
+    },
+    /// It belongs to another bot, or to what the bot was.
+    #[error("it was trained on other examples, or by another version of this program")]
+    Stale,
+    /// It is not what was written.
+    #[error("it is damaged")]
+    Damaged,
+}
+
+impl EmbeddedModel {
+    /// The model as bytes, to be loaded for the `examples` that it was trained on.
+    pub fn to_bytes(&self, examples: &[Example<'_>]) -> Vec<u8> {
+        let body = self.body();
+        let mut bytes = Vec::with_capacity(body.len() + 76);
+        bytes.extend(MAGIC);
+        bytes.extend(FORMAT.to_le_bytes());
+        bytes.extend(fingerprint(examples));
+        bytes.extend(Sha256::digest(&body));
+        bytes.extend(body);
+        bytes
+    }
+
+    /// A saved model, which answers as it did before, to the last bit.
+    ///
+    /// # Errors
+    /// [`LoadError`], where it isn't the model that this version would train on these `examples`.
+    pub fn from_bytes(bytes: &[u8], examples: &[Example<'_>]) -> Result<Self, LoadError> {
+        let mut from = Bytes(bytes);
+        if from.take() != Some(MAGIC) {
+            return Err(LoadError::NotAModel);
+        }
+        match from.u32().ok_or(LoadError::Damaged)? {
+            FORMAT => {}
+            found => return Err(LoadError::Format { found }),
+        }
+        let (trained_on, hash) = (from.take::<32>(), from.take::<32>());
+        if trained_on.ok_or(LoadError::Damaged)? != fingerprint(examples) {
+            return Err(LoadError::Stale);
+        }
+        if hash != Some(Sha256::digest(from.0).into()) {
+            return Err(LoadError::Damaged);
+        }
+        Self::of_body(from).ok_or(LoadError::Damaged)
+    }
+
+    fn body(&self) -> Vec<u8> {
+        let mut body = Vec::new();
+        let numbers = |numbers: &[f32], body: &mut Vec<u8>| {
+            body.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+        };
+        body.extend((self.intents.len() as u32).to_le_bytes());
+        for name in &self.intents {
+            body.push(name.as_str().len() as u8);
+            body.extend(name.as_str().as_bytes());
+        }
+        numbers(&[self.none, self.threshold, self.vocabulary.unseen_weight()], &mut body);
+        self.vocabulary.common().means.iter().for_each(|mean| numbers(mean, &mut body));
+        for (bias, weights) in self.biases.iter().zip(self.dense.chunks_exact(WIDTH)) {
+            numbers(&[*bias], &mut body);
+            numbers(weights, &mut body);
+        }
+        let grams = self.vocabulary.grams();
+        body.extend((grams.len() as u32).to_le_bytes());
+        for (feature, (gram, weight)) in grams.into_iter().enumerate() {
+            let row = self.weights.row(feature);
+            body.extend(gram.to_le_bytes());
+            numbers(&[weight], &mut body);
+            body.extend((row.len() as u32).to_le_bytes());
+            for (intent, weight) in row {
+                body.extend(intent.to_le_bytes());
+                numbers(&[*weight], &mut body);
+            }
+        }
+        body
+    }
+
+    // Lists grow as they are read, so that a wrong number of something takes no memory before its bytes are found missing.
+    fn of_body(mut from: Bytes<'_>) -> Option<Self> {
+        let intents: Vec<IntentName> = (0..from.u32()?).map(|_| from.name()).collect::<Option<_>>()?;
+        let [none, threshold, unseen_weight] = [from.number()?, from.number()?, from.number()?];
+        let mut common = Common::default();
+        for value in common.means.iter_mut().flatten() {
+            *value = from.number()?;
+        }
+        let (mut biases, mut dense) = (Vec::new(), Vec::new());
+        for _ in &intents {
+            biases.push(from.number()?);
+            for _ in 0..WIDTH {
+                dense.push(from.number()?);
+            }
+        }
+        let (mut grams, mut weights) = (Vec::new(), SparseRows::default());
+        let mut row = Vec::new();
+        for _ in 0..from.u32()? {
+            grams.push((from.u64()?, from.number()?));
+            row.clear();
+            for _ in 0..from.u32()? {
+                let intent = from.u32().filter(|&intent| (intent as usize) < intents.len())?;
+                row.push((intent, from.number()?));
+            }
+            weights.push(row.iter().copied());
+        }
+        // An n-gram's weight is 1 where every example holds it, and else more.
+        let is_rarity = |weight: f32| weight >= 0.5;
+        let is_sound = from.0.is_empty()
+            && intents.len() >= 2
+            && (0.0..=1.0).contains(&threshold)
+            && is_rarity(unseen_weight)
+            && grams.iter().all(|&(_, weight)| is_rarity(weight));
+        let vocabulary = Vocabulary::restored(grams, unseen_weight, common);
+        is_sound.then(|| Self { name: NAME.into(), intents, vocabulary, weights, dense, biases, none, threshold })
+    }
+}
+
+/// What has to be the same for a saved model to be the one that training would make.
+fn fingerprint(examples: &[Example<'_>]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let intents_and_texts = examples.iter().flat_map(|example| [example.intent.as_str(), example.text]);
+    for part in [env!("CARGO_PKG_VERSION")].into_iter().chain(intents_and_texts) {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+/// Bytes that are still to be read.
+struct Bytes<'a>(&'a [u8]);
+
+impl Bytes<'_> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (taken, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*taken)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.take().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.take().map(u64::from_le_bytes)
+    }
+
+    fn number(&mut self) -> Option<f32> {
+        self.take().map(f32::from_le_bytes).filter(|number| number.abs() <= LARGEST)
+    }
+
+    fn name(&mut self) -> Option<IntentName> {
+        let [length] = self.take()?;
+        let (name, rest) = self.0.split_at_checked(length.into())?;
+        self.0 = rest;
+        IntentName::new(std::str::from_utf8(name).ok()?).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may end at the first surprise")]
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::embedded::tests::{TOY, bits, toy};
+
+    const BODY: usize = 76;
+
+    fn names() -> Vec<IntentName> {
+        TOY.iter().map(|(_, intent)| IntentName::new(intent).unwrap()).collect()
+    }
+
+    fn with_examples<T>(work: impl FnOnce(&[Example<'_>]) -> T) -> T {
+        let names = names();
+        let examples: Vec<_> = TOY.iter().zip(&names).map(|((text, _), intent)| Example { text, intent }).collect();
+        work(&examples)
+    }
+
+    fn saved() -> Vec<u8> {
+        with_examples(|examples| toy().to_bytes(examples))
+    }
+
+    fn load(bytes: &[u8]) -> Result<EmbeddedModel, LoadError> {
+        with_examples(|examples| EmbeddedModel::from_bytes(bytes, examples))
+    }
+
+    #[test]
+    fn a_loaded_model_is_the_trained_one() {
+        let (trained, saved) = (toy(), saved());
+        let loaded = load(&saved).unwrap();
+        for (text, _) in TOY.into_iter().chain([("my money please 退款", ""), ("qwxz", ""), ("", "")]) {
+            let scores = |model: &EmbeddedModel| -> Vec<u32> {
+                let mut scratch = crate::model::embedded::Scratch::default();
+                model.score(text, &mut scratch);
+                scratch.scores.iter().map(|score| score.to_bits()).collect()
+            };
+            assert_eq!(scores(&loaded), scores(&trained), "{text:?}");
+            assert_eq!(bits(&loaded.rank(text)), bits(&trained.rank(text)), "{text:?}");
+        }
+        assert_eq!(loaded.threshold.to_bits(), trained.threshold.to_bits());
+        assert_eq!(with_examples(|examples| loaded.to_bytes(examples)), saved);
+    }
+
+    #[test]
+    fn what_is_not_this_bot_s_model_is_told() {
+        let saved = saved();
+        let check = |bytes: &[u8], expected| assert_eq!(load(bytes).map(|_| ()), Err(expected));
+        check(b"", LoadError::NotAModel);
+        check(b"[intents.greeting]\n", LoadError::NotAModel);
+        let mut other = saved.clone();
+        other[8] += 1;
+        check(&other, LoadError::Format { found: FORMAT + 1 });
+        check(&saved[..saved.len() - 1], LoadError::Damaged);
+        check(&[&saved[..], b"\0"].concat(), LoadError::Damaged);
+        with_examples(|examples| {
+            for others in [&examples[1..], &[&examples[1..], &examples[..1]].concat()] {
+                assert_eq!(EmbeddedModel::from_bytes(&saved, others).map(|_| ()), Err(LoadError::Stale));
+            }
+        });
+    }
+
+    /// As somebody would who wants to be believed.
+    fn with_right_hash(mut bytes: Vec<u8>) -> Vec<u8> {
+        if bytes.len() >= BODY {
+            let hash = Sha256::digest(&bytes[BODY..]);
+            bytes[BODY - 32..BODY].copy_from_slice(&hash);
+        }
+        bytes
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_that_are_cut_or_changed_are_refused_or_answer(
+            cut in any::<prop::sample::Index>(),
+            flips in prop::collection::vec((any::<prop::sample::Index>(), 0_u8..8), 0..4),
+            near_the_counts in any::<bool>(),
+        ) {
+            thread_local!(static SAVED: Vec<u8> = saved());
+            SAVED.with(|saved| {
+                let mut bytes = saved[..=cut.index(saved.len())].to_vec();
+                if near_the_counts {
+                    bytes = saved.clone();
+                }
+                for (place, bit) in flips {
+                    let range = if near_the_counts { (BODY + 40).min(bytes.len()) } else { bytes.len() };
+                    bytes[place.index(range)] ^= 1 << bit;
+                }
+                if bytes != *saved {
+                    assert!(load(&bytes).is_err());
+                }
+                if let Ok(model) = load(&with_right_hash(bytes)) {
+                    let ranking = model.rank("please refund my order 退款 你好");
+                    assert!(!ranking.is_empty());
+                    assert!(ranking.iter().all(|scored| (0.0..=1.0).contains(&scored.confidence)));
+                }
+            });
+        }
+    }
+}
