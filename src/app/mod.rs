@@ -4,18 +4,20 @@
 
 mod amqp_settings;
 pub mod corpus;
+mod embedded;
 pub mod import;
 pub mod intents;
 mod reload;
 pub mod settings;
 mod watch;
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 
 pub use self::{
     amqp_settings::{TlsFileError, amqp_settings, broker},
+    embedded::{Embedded, LoadFault, QUIET, embedded, train, train_to_save},
     reload::Reloader,
 };
 use crate::{
@@ -31,10 +33,7 @@ use crate::{
         Handler,
         template::{TemplateError, TemplateHandler},
     },
-    model::{
-        ModelClient,
-        embedded::{EmbeddedModel, Example, TrainError},
-    },
+    model::{ModelClient, embedded::TrainError},
     pipeline::{InlineLimit, Parts, Pipeline, Route},
     retry::RetryPolicy,
 };
@@ -81,19 +80,6 @@ pub fn load_intents(settings: &Settings) -> Result<Checked, Faults> {
         Some(path) => IntentsFile::load(path.as_path()),
         None => IntentsFile::parse(BUILT_IN_NAME, BUILT_IN),
     }
-}
-
-/// Trains the embedded model on an intents file's examples. Takes a processor's time: call it where that is no harm.
-///
-/// # Errors
-/// [`TrainError`].
-pub fn train(intents: &IntentsFile) -> Result<EmbeddedModel, TrainError> {
-    let examples: Vec<Example<'_>> = intents
-        .intents
-        .iter()
-        .flat_map(|intent| intent.examples.iter().map(|example| Example { text: &example.text, intent: &intent.name }))
-        .collect();
-    EmbeddedModel::train(&examples)
 }
 
 /// What the broker must have for these settings and intents.
@@ -203,10 +189,7 @@ pub fn bot(
     intents: &IntentsFile,
     answers: Option<Arc<Answers>>,
 ) -> Result<Bot, BuildError> {
-    let started = Instant::now();
-    let model = Arc::new(train(intents)?);
-    let threshold = choice(settings, intents, model.threshold()).threshold;
-    tracing::info!(took = ?started.elapsed(), threshold, "the intent model is trained");
+    let model = Arc::new(embedded::logged(settings, intents)?);
     let mut pipeline = pipeline(settings, intents, model)?;
     if let Some(answers) = answers {
         pipeline = pipeline.remembering(answers);

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, IsTerminal};
 
 use serde::Serialize;
 
-use super::{Exit, Failure, Format, output, setup};
+use super::{Exit, Failure, Format, output, setup, training};
 use crate::{
     app,
     domain::{ChoiceRule, Classification, Doubt, IntentName, Scored},
@@ -71,8 +71,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     for warning in &checked.warnings {
         output::tell(&format!("{warning}\n"));
     }
-    let model = app::train(&checked.file)
+    let made = training::shown(|progress| app::embedded(&settings, &checked.file, progress))
         .map_err(|error| Failure::new(Exit::Config, format!("the intent model can't be trained: {error}")))?;
+    if let Some(fault) = made.fault {
+        output::tell(&format!("{fault}\n"));
+    }
+    let model = made.model;
     let choice = app::choice(&settings, &checked.file, model.threshold());
     let bot = Bot { model, choice };
 

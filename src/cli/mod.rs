@@ -17,6 +17,8 @@ mod run;
 mod setup;
 mod signals;
 mod topology;
+mod train;
+mod training;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -103,6 +105,8 @@ enum Command {
     Dead(dead::Arguments),
     /// Classify a text with the bot's model, without a broker
     Classify(classify::Arguments),
+    /// Train the bot's model and save it, so that workers start at once
+    Train(train::Arguments),
     /// Measure how good the bot is, or a model on any data, and say what to do about it
     Eval(eval::Arguments),
     /// Show the settings in force, and where each came from
@@ -137,6 +141,7 @@ pub fn main() -> std::process::ExitCode {
         Command::Topology(arguments) => topology::run(&arguments),
         Command::Dead(arguments) => dead::run(&arguments),
         Command::Classify(arguments) => classify::run(&arguments),
+        Command::Train(arguments) => train::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Config(arguments) => config::run(&arguments),
         Command::Intents(arguments) => intents::run(&arguments),

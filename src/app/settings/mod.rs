@@ -6,6 +6,7 @@
 mod amqp;
 mod amqp_url;
 mod answered;
+mod embedded;
 mod http;
 mod intents;
 mod log;
@@ -24,6 +25,7 @@ pub use self::{
     amqp::{Amqp, ExchangeName, Topology},
     amqp_url::{AmqpUrl, AmqpUrlOptions},
     answered::{Answered, RedisUrl},
+    embedded::Embedded,
     http::{Http, ListenAddress},
     intents::Intents,
     log::{Log, LogFilter, LogFormat},
@@ -56,6 +58,8 @@ pub struct Settings {
     pub answered: Answered,
     /// Classification.
     pub model: Model,
+    /// The built-in model.
+    pub embedded: Embedded,
     /// Where replies may go.
     pub reply: Reply,
     /// Health and metrics.

@@ -4,9 +4,9 @@ use std::{net::IpAddr, time::Instant};
 
 use secrecy::ExposeSecret;
 
-use super::{Report, setup};
+use super::{Report, setup, training};
 use crate::{
-    app::{self, BUILT_IN_NAME, intents::IntentsFile, settings::Settings},
+    app::{self, BUILT_IN_NAME, Embedded, intents::IntentsFile, settings::Settings},
     config::Problems,
     model::ModelClient,
 };
@@ -85,14 +85,21 @@ pub(super) fn intents(report: &mut Report, settings: &Settings) -> Option<Intent
     }
 }
 
-/// Trains the model, as a worker does at its start.
+/// Loads or trains the model, as a worker does at its start.
 pub(super) fn model(report: &mut Report, settings: &Settings, intents: &IntentsFile) {
     let started = Instant::now();
-    match app::train(intents) {
-        Ok(model) => {
+    match training::shown(|progress| app::embedded(settings, intents, progress)) {
+        Ok(Embedded { model, loaded, fault }) => {
             let took = started.elapsed().as_millis();
-            let threshold = app::choice(settings, intents, model.threshold()).threshold;
-            report.ok("model", format!("trained on the examples in {took} ms; the threshold is {threshold}"));
+            let threshold = app::threshold(settings, model.threshold());
+            let did = match loaded {
+                Some(path) => format!("loaded from {}", path.display()),
+                None => "trained on the examples".to_owned(),
+            };
+            report.ok("model", format!("{did} in {took} ms; the threshold is {threshold}"));
+            if let Some(fault) = fault {
+                report.warn("model", fault, "");
+            }
         }
         Err(error) => {
             report.fail("model", format!("it can't be trained: {error}"), "Correct the intents file's examples.")

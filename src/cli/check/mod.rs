@@ -12,7 +12,7 @@ mod report;
 use std::path::PathBuf;
 
 use self::report::Report;
-use super::{Exit, Failure, Format, output, setup};
+use super::{Exit, Failure, Format, output, setup, training};
 use crate::{app, domain::IntentName};
 
 const HELP: &str = "\

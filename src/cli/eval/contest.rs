@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Exit, Failure, data::Data, output, setup};
+use super::{Exit, Failure, data::Data, output, setup, training};
 use crate::{
     app::{self, settings::Settings},
     eval::{Answer, Case, Measured, Subject, ThresholdFrom, advice, ask, folds, threshold},
@@ -114,7 +114,7 @@ fn train(cases: &[Case]) -> Result<EmbeddedModel, Failure> {
         .iter()
         .filter_map(|case| Some(embedded::Example { text: &case.text, intent: case.intent.as_ref()? }))
         .collect();
-    EmbeddedModel::train(&examples)
+    training::shown(|progress| EmbeddedModel::train_telling(&examples, progress))
         .map_err(|error| Failure::new(Exit::Data, format!("the intent model can't be trained: {error}")))
 }
 

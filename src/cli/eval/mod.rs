@@ -7,7 +7,7 @@ mod text;
 use std::{fs, path::PathBuf};
 
 use self::{contest::Contest, data::Data};
-use super::{Exit, Failure, Format, output, setup};
+use super::{Exit, Failure, Format, output, setup, training};
 use crate::eval::report::Report;
 
 const EXAMPLES: &str = "\
