@@ -3,21 +3,16 @@
 //! **Invariant:** no channel, no queue, no settings source; it returns data. A panic in a model or a handler is an error
 //! like any other.
 
-use std::{
-    collections::HashMap,
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
 
 use crate::{
-    domain::{Classification, ErrorCode, IntentName, MessageError, Outcome, Prediction, Reply, Request},
+    domain::{Classification, Decision, ErrorCode, IntentName, MessageError, Outcome, Prediction, Reply, Request},
     handler::{Answer, Handler, HandlerError, Job as HandlerJob},
-    model::{ModelClient, ModelError},
+    model::{ModelClient, ModelError, Query},
     retry::RetryPolicy,
 };
 
@@ -135,7 +130,9 @@ impl Pipeline {
         let model = &self.parts.model;
         let asked = Instant::now();
         let limit = self.limit(self.parts.model_timeout, left(job, started))?;
-        let classified = timeout(limit, AssertUnwindSafe(model.classify(&job.request.text)).catch_unwind()).await;
+        let Request { text, locale, .. } = &job.request;
+        let query = Query { text, locale: locale.as_deref(), deadline: asked + limit };
+        let classified = timeout_at(query.deadline, AssertUnwindSafe(model.classify(&query)).catch_unwind()).await;
         metrics::histogram!("chatbot_model_seconds").record(asked.elapsed());
         let prediction = match classified {
             Ok(Ok(Ok(prediction))) => prediction,
@@ -146,13 +143,18 @@ impl Pipeline {
         Ok(self.choose(prediction))
     }
 
-    /// Applies the threshold. An intent that isn't routed here can't be chosen, whatever the model says.
+    /// Applies the threshold, where there is a confidence; else what the model decided holds. An intent that isn't
+    /// routed here can't be chosen, whatever the model says.
     fn choose(&self, prediction: Prediction) -> (IntentName, Classification) {
-        let Prediction { mut ranking, model } = prediction;
+        let Prediction { mut ranking, decision, model } = prediction;
         ranking.retain(|scored| self.parts.routes.contains_key(&scored.name));
-        let best = ranking.first().cloned();
         let model = Some(model);
-        match best {
+        if let Some(Decision::Intent(intent)) = decision
+            && self.parts.routes.contains_key(&intent)
+        {
+            return (intent, Classification { confidence: None, fallback: false, predicted: None, ranking, model });
+        }
+        match ranking.first().cloned() {
             Some(best) if best.confidence >= self.parts.threshold => {
                 let confidence = Some(best.confidence);
                 (best.name, Classification { confidence, fallback: false, predicted: None, ranking, model })

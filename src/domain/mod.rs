@@ -8,6 +8,6 @@ pub mod language;
 mod message;
 mod outcome;
 
-pub use intent::{Classification, IntentName, InvalidName, Prediction, Scored, is_valid_name};
+pub use intent::{Classification, Decision, IntentName, InvalidName, Prediction, Scored, is_valid_name};
 pub use message::{ERROR_TYPE, ErrorReply, MAX_SHORT, MessageError, REPLY_TYPE, REQUEST_TYPE, Reply, Request, SENDER};
 pub use outcome::{DeadLetter, DeadReason, ErrorCode, Outcome};

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chatbot_worker::{
     amqp::{Names, WorkQueue},
     handler::{Answer, Handler, HandlerError, Job},
-    model::{ModelClient, ModelError},
+    model::{ModelClient, ModelError, Query},
 };
 use lapin::types::AMQPValue;
 
@@ -213,11 +213,11 @@ impl ModelClient for Hanging {
         "hanging"
     }
 
-    async fn classify(&self, text: &str) -> Result<chatbot_worker::domain::Prediction, ModelError> {
-        if text.starts_with("hang") {
+    async fn classify(&self, query: &Query<'_>) -> Result<chatbot_worker::domain::Prediction, ModelError> {
+        if query.text.starts_with("hang") {
             std::future::pending::<()>().await;
         }
-        FirstWord.classify(text).await
+        FirstWord.classify(query).await
     }
 }
 

@@ -13,7 +13,7 @@ use chatbot_worker::{
     },
     domain::{IntentName, Prediction, Scored},
     handler::{Answer, Handler, HandlerError, Job},
-    model::{ModelClient, ModelError},
+    model::{ModelClient, ModelError, Query},
     pipeline::{Dispatch, Parts, Pipeline, Route},
     retry::RetryPolicy,
 };
@@ -59,13 +59,13 @@ impl ModelClient for FirstWord {
         "first-word"
     }
 
-    async fn classify(&self, text: &str) -> Result<Prediction, ModelError> {
-        let first = text.split_whitespace().next().unwrap_or_default();
+    async fn classify(&self, query: &Query<'_>) -> Result<Prediction, ModelError> {
+        let first = query.text.split_whitespace().next().unwrap_or_default();
         let (name, confidence) = match IntentName::new(first) {
             Ok(name) if INTENTS.contains(&name.as_str()) => (name, 0.9),
             _ => (intent("refund"), 0.1),
         };
-        Ok(Prediction { ranking: vec![Scored { name, confidence }], model: "first-word".into() })
+        Ok(Prediction::ranked(vec![Scored { name, confidence }], "first-word".into()))
     }
 }
 

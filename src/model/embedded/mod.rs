@@ -19,7 +19,7 @@ use std::{collections::HashMap, num::NonZeroUsize, sync::Arc, thread};
 use async_trait::async_trait;
 
 use self::{calibration::Calibration, sparse::SparseRows, vocabulary::Vocabulary};
-use super::{ModelClient, ModelError};
+use super::{ModelClient, ModelError, Query};
 use crate::domain::{IntentName, Prediction, Scored};
 
 /// The model's name in replies and metrics.
@@ -145,8 +145,8 @@ impl ModelClient for EmbeddedModel {
         &self.name
     }
 
-    async fn classify(&self, text: &str) -> Result<Prediction, ModelError> {
-        Ok(Prediction { ranking: self.rank(text), model: Arc::clone(&self.name) })
+    async fn classify(&self, query: &Query<'_>) -> Result<Prediction, ModelError> {
+        Ok(Prediction::ranked(self.rank(query.text), Arc::clone(&self.name)))
     }
 }
 
@@ -292,7 +292,8 @@ mod tests {
     #[tokio::test]
     async fn it_answers_as_a_client() {
         let model = toy();
-        let prediction = model.classify("我要退款").await.unwrap();
+        let query = Query { text: "我要退款", locale: None, deadline: tokio::time::Instant::now() };
+        let prediction = model.classify(&query).await.unwrap();
         assert_eq!((model.name(), &*prediction.model), (NAME, NAME));
         assert_eq!(prediction.ranking, model.rank("我要退款"));
     }
