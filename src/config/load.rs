@@ -223,7 +223,14 @@ impl Layers {
             Ok(settings) => {
                 let unknown = [&self.defaults, &self.file, &self.environment].into_iter().flat_map(Layer::iter);
                 let unknown = unknown
-                    .filter(|(key, _)| ignored.contains(key.section()) || ignored.contains(&key.to_string()))
+                    .filter(|(key, _)| {
+                        let section = key.section();
+                        // The template's place is that of the table which holds the named sections.
+                        let template = self.named.is_some_and(|named| named.template == section);
+                        ignored.contains(section)
+                            || ignored.contains(&key.to_string())
+                            || template && !self.names.contains(section)
+                    })
                     .map(|(key, entry)| (key.clone(), entry.origin.clone()));
                 Ok((settings, unknown.collect()))
             }
