@@ -12,8 +12,8 @@ use super::{
 /// Sections whose names an operator chooses: one for each entry of a list among the settings, all with the same keys.
 #[derive(Debug, Clone, Copy)]
 pub struct NamedSections {
-    /// The section of the defaults that stands for each of them, and the field of the settings' type that holds them by
-    /// name. It is no section itself.
+    /// The section that says what holds for all of them where they don't say otherwise, and the field of the settings'
+    /// type that holds them by name.
     pub template: &'static str,
     /// The list of their names, `section.name`. Entries that are a section of the program's own name no other.
     pub listed_in: (&'static str, &'static str),
@@ -28,7 +28,7 @@ impl NamedSections {
             Raw::Text(text) => text.split(',').map(|name| name.trim().to_owned()).collect(),
             Raw::List(items) => items.iter().map(|item| item.trim().to_owned()).collect::<Vec<_>>(),
         });
-        let own = |name: &String| name == self.template || known.iter().any(|key| key.section() == name);
+        let own = |name: &String| known.iter().any(|key| key.section() == name);
         entries.filter(|name| Key::new(name.as_str(), "x").is_well_formed() && !own(name)).collect()
     }
 
@@ -47,18 +47,19 @@ pub(super) struct Known {
 /// What a section has that isn't listed, and where it would be.
 #[derive(Debug)]
 struct Unlisted {
-    template: &'static str,
     names: BTreeSet<String>,
     list: Key,
 }
 
 impl Known {
-    /// These keys; those of the template aren't settings, but say what a named section has.
+    /// These keys; those of the template say what a named section has.
     pub(super) fn new(keys: impl IntoIterator<Item = Key>, named: Option<NamedSections>) -> Self {
-        let (template, keys): (BTreeSet<Key>, _) =
-            keys.into_iter().partition(|key| named.is_some_and(|named| named.template == key.section()));
-        let names = template.into_iter().map(|key| key.name().to_owned()).collect();
-        Self { keys, unlisted: named.map(|named| Unlisted { template: named.template, names, list: named.list() }) }
+        let keys: BTreeSet<Key> = keys.into_iter().collect();
+        let unlisted = named.map(|named| {
+            let template = keys.iter().filter(|key| key.section() == named.template);
+            Unlisted { names: template.map(|key| key.name().to_owned()).collect(), list: named.list() }
+        });
+        Self { keys, unlisted }
     }
 
     /// Adds the keys of a named section.
@@ -70,13 +71,10 @@ impl Known {
     /// What would make `unknown` a setting, where it has a name that a named section has, and its section is unlike any
     /// that there is. `shown` writes the list's key as the operator would.
     pub(super) fn hint(&self, unknown: &str, shown: impl Fn(&Key) -> String) -> Option<String> {
-        let Unlisted { template, names, list } = self.unlisted.as_ref()?;
+        let Unlisted { names, list } = self.unlisted.as_ref()?;
         let (section, name) = unknown.split_once('.')?;
         let unlike = self.keys.iter().all(|key| osa_distance(key.section(), section) > 2);
-        (names.contains(name) && unlike).then(|| match section == *template {
-            true => format!("'{section}' stands for a name that {} lists", shown(list)),
-            false => format!("it would be one if {} listed '{section}'", shown(list)),
-        })
+        (names.contains(name) && unlike).then(|| format!("it would be one if {} listed '{section}'", shown(list)))
     }
 }
 

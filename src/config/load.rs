@@ -95,6 +95,7 @@ where
         environment = environment::read(program.prefix, variables, &known, read);
         layers.environment = environment.layer;
     }
+    layers.share(&known);
     problems.extend(environment.problems);
 
     let mut wrong = environment.wrong;
@@ -141,6 +142,8 @@ fn read_file(prefix: &str, path: &Path, read: ReadFile<'_>) -> (Layer, Vec<Probl
 #[derive(Debug)]
 struct Layers {
     defaults: Layer,
+    /// What the file and the environment say of all named sections.
+    common: Layer,
     file: Layer,
     environment: Layer,
     named: Option<NamedSections>,
@@ -159,8 +162,8 @@ struct Fault {
 impl Layers {
     fn new(mut defaults: Layer, named: Option<NamedSections>) -> Self {
         let template = named.map(|named| defaults.split_section(named.template)).unwrap_or_default();
-        let (file, environment, names) = Default::default();
-        Self { defaults, file, environment, named, template, names }
+        let (common, file, environment, names) = Default::default();
+        Self { defaults, common, file, environment, named, template, names }
     }
 
     /// The defaults alone, by key, those of a named section under its template's name. They have to be right: that is
@@ -197,6 +200,23 @@ impl Layers {
         !names.is_empty()
     }
 
+    /// Takes what is set for all named sections to where each of them gets it.
+    fn share(&mut self, known: &Known) {
+        let Some(named) = self.named else { return };
+        for layer in [&mut self.file, &mut self.environment] {
+            let shared = layer.split_section(named.template);
+            for (key, entry) in shared.iter() {
+                if !known.contains(key) {
+                    layer.insert(key.clone(), entry.clone());
+                    continue;
+                }
+                for name in &self.names {
+                    self.common.insert(Key::new(name.as_str(), key.name()), entry.clone());
+                }
+            }
+        }
+    }
+
     /// Adds a named section, with its defaults.
     fn add_section(&mut self, name: &str) {
         self.defaults.add_section(name);
@@ -210,6 +230,7 @@ impl Layers {
     fn deserialize<T: DeserializeOwned>(&self) -> Result<(T, Vec<(Key, Origin)>), Fault> {
         let merged = Config::builder()
             .add_source(self.nested(&self.defaults))
+            .add_source(self.nested(&self.common))
             .add_source(self.nested(&self.file))
             .add_source(self.nested(&self.environment))
             .build()
@@ -272,11 +293,11 @@ impl Layers {
 
     /// Takes a key's uppermost value away; none where only the default is left.
     fn take(&mut self, key: &Key) -> Option<Entry> {
-        self.environment.remove(key).or_else(|| self.file.remove(key))
+        self.environment.remove(key).or_else(|| self.file.remove(key)).or_else(|| self.common.remove(key))
     }
 
     fn origin(&self, key: &Key) -> Origin {
-        let entry = self.environment.get(key).or_else(|| self.file.get(key));
+        let entry = [&self.environment, &self.file, &self.common].into_iter().find_map(|layer| layer.get(key));
         entry.map_or(Origin::Default, |entry| entry.origin.clone())
     }
 

@@ -254,6 +254,15 @@ fn a_file_may_have_sections_of_models_that_a_variable_leaves_out_of_the_chain() 
 }
 
 #[test]
+fn what_is_set_for_all_models_holds_for_those_that_do_not_say_otherwise() {
+    let mut variables = qwen("CHATBOT_BACKEND_TIMEOUT", "7s");
+    variables.extend([("CHATBOT_BACKEND_RETRIES", "9"), ("CHATBOT_QWEN_RETRIES", "off")]);
+    let loaded = loaded(&variables);
+    assert_eq!(effective(&loaded, "qwen.timeout"), ("7s".into(), "environment CHATBOT_BACKEND_TIMEOUT".into()));
+    assert_eq!(effective(&loaded, "qwen.retries"), ("off".into(), "environment CHATBOT_QWEN_RETRIES".into()));
+}
+
+#[test]
 fn a_wrong_value_of_a_model_is_told_as_any_other() {
     fn check(variable: &str, value: &str, fault: &str, remedy: &str) {
         let problems = load(&qwen(variable, value)).map(|_| ()).unwrap_err().to_string();
@@ -276,7 +285,8 @@ fn a_wrong_value_of_a_model_is_told_as_any_other() {
     check("CHATBOT_QWEN_HOST", "s3cret", "no such setting", "CHATBOT_QWEN_ goes on with one of");
     check("CHATBOT_QVEN_URL", "https://h", "no such setting", "did you mean CHATBOT_QWEN_URL?");
     check("CHATBOT_DEEPSEEK_URL", "https://h", "no such setting", "if CHATBOT_MODEL_CHAIN listed 'deepseek'");
-    check("CHATBOT_BACKEND_URL", "https://h", "no such setting", "'backend' stands for a name that CHATBOT_MODEL_CHAIN");
+    check("CHATBOT_BACKEND_TIMEOUT", "11m", "out of range", "(default: 3s)");
+    check("CHATBOT_BACKEND_TIMEOT", "1s", "no such setting", "did you mean CHATBOT_BACKEND_TIMEOUT?");
 }
 
 #[test]
@@ -313,7 +323,7 @@ fn an_unknown_variable_is_told_with_what_may_have_been_meant() {
     check("CHATBOT_HTTP_PORT", "no such setting; did you mean CHATBOT_HTTP_LISTEN?");
     check("CHATBOT_INTENTS_FILE", "no such setting; did you mean CHATBOT_INTENTS_PATH?");
     check("CHATBOT_LOG_FILE", "no such setting; CHATBOT_LOG_ goes on with one of FORMAT, LEVEL");
-    let sections = "CHATBOT_ goes on with one of AMQP, EMBEDDED, HTTP, INTENTS, LOG, MODEL, REPLY, RETRY, WORKER";
+    let sections = "CHATBOT_ goes on with one of AMQP, BACKEND, EMBEDDED, HTTP, INTENTS, LOG, MODEL, REPLY, RETRY, WORKER";
     check("CHATBOT_REDIS_HOST", &format!("no such setting; {sections}"));
     check("CHATBOT_CONFIG_FILE", "unknown: the path of the settings file goes into CHATBOT_CONFIG");
 }
