@@ -90,14 +90,14 @@ impl Work {
         let model = Arc::new(app::train(&bot)?);
         let pipeline = app::pipeline(&settings.settings, &bot, model.clone())?;
         let bodies = sample::bodies(&bot)?;
-        let jobs = bodies
-            .iter()
-            .map(|body| Ok(Job { request: decode(body)?, stage: Stage::Classify, attempt: 1, time_left: None }));
+        let jobs = bodies.iter().map(|body| {
+            Ok(Job { request: decode(body)?, stage: Stage::Classify, attempt: 1, time_left: None, identity: None })
+        });
         let jobs = jobs.collect::<anyhow::Result<Vec<_>>>()?;
         let replies = jobs.iter().map(|job| match runtime.block_on(pipeline.run(job)) {
             Outcome::Reply(reply) => {
                 encode_reply(&reply);
-                Ok(*reply)
+                Ok(Arc::unwrap_or_clone(reply))
             }
             other => Err(anyhow!("the sample bot doesn't answer one of its own examples: {other:?}")),
         });

@@ -4,6 +4,7 @@
 //! delivery → [`domain::codec`] → `pipeline` → [`domain::Outcome`] → `amqp::settle`.
 
 pub mod amqp;
+pub mod answered;
 pub mod app;
 pub mod cli;
 pub mod config;

@@ -1,4 +1,4 @@
-//! Request → outcome: classify, route, handle.
+//! Request → outcome: seen before?, classify, route, handle.
 //!
 //! **Invariant:** no channel, no queue, no settings source; it returns data. A panic in a model or a handler is an error
 //! like any other.
@@ -10,9 +10,10 @@ use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
 
 use crate::{
+    answered::{Answers, Found, Identity},
     domain::{Classification, Decision, ErrorCode, IntentName, MessageError, Outcome, Prediction, Reply, Request},
     handler::{Answer, Handler, HandlerError, Job as HandlerJob},
-    model::{ModelClient, ModelError, Query},
+    model::{ModelClient, ModelError, Query, prepared},
     retry::RetryPolicy,
 };
 
@@ -62,6 +63,8 @@ pub struct Job {
     pub attempt: u32,
     /// How long the answer is still of use.
     pub time_left: Option<Duration>,
+    /// By what it is known again if it comes again; none where the client gave it no id, or nothing is remembered.
+    pub identity: Option<Identity>,
 }
 
 /// How far a request has come.
@@ -81,12 +84,28 @@ pub enum Stage {
 /// Takes requests to their outcomes.
 pub struct Pipeline {
     parts: Parts,
+    answers: Option<Arc<Answers>>,
 }
 
 impl Pipeline {
     /// A pipeline of these parts.
     pub fn new(parts: Parts) -> Self {
-        Self { parts }
+        Self { parts, answers: None }
+    }
+
+    /// The same, remembering its answers: a request that comes again isn't worked on again.
+    pub fn remembering(self, answers: Arc<Answers>) -> Self {
+        Self { answers: Some(answers), ..self }
+    }
+
+    /// Whether answers are remembered.
+    pub fn is_remembering(&self) -> bool {
+        self.answers.is_some()
+    }
+
+    /// Prepares the model, as long as that takes.
+    pub async fn prepare(&self) {
+        prepared(self.parts.model.as_ref()).await;
     }
 
     /// The delays after which a retry may come.
@@ -99,12 +118,31 @@ impl Pipeline {
         &self.parts.routes
     }
 
-    /// What becomes of a request.
+    /// What becomes of a request. One that comes again gets the outcome of the first time, where that is known.
     pub async fn run(&self, job: &Job) -> Outcome {
         let started = Instant::now();
-        self.outcome(job, started)
-            .await
-            .unwrap_or_else(|error| self.parts.retry.decide(error, job.attempt, left(job, started)))
+        let claim = match (&self.answers, &job.identity) {
+            (Some(answers), Some(identity)) if identity.repeated => {
+                // Boxed, as it is rare: a delivery's task is as large as its largest branch.
+                let look_up = Box::pin(answers.look_up(identity.key));
+                match within(job.time_left, look_up).await {
+                    Some(Found::Outcome(outcome)) => return outcome,
+                    Some(Found::Nothing(claim)) => Some(claim),
+                    None => return self.failed(deadline_exceeded(), job, started),
+                }
+            }
+            (Some(answers), Some(identity)) => answers.claim(identity.key),
+            _ => None,
+        };
+        let outcome = self.outcome(job, started).await.unwrap_or_else(|error| self.failed(error, job, started));
+        if let Some(claim) = claim {
+            claim.finish(&outcome).await;
+        }
+        outcome
+    }
+
+    fn failed(&self, error: MessageError, job: &Job, started: Instant) -> Outcome {
+        self.parts.retry.decide(error, job.attempt, left(job, started))
     }
 
     async fn outcome(&self, job: &Job, started: Instant) -> Result<Outcome, MessageError> {
@@ -123,7 +161,7 @@ impl Pipeline {
             _ => return Ok(Outcome::Forward { intent, classification }),
         };
         let answer = self.handle(job, started, handler.as_ref(), &intent, classification.as_deref()).await?;
-        Ok(Outcome::Reply(Box::new(reply(&job.request, answer, intent, classification.map(|boxed| *boxed)))))
+        Ok(Outcome::Reply(Arc::new(reply(&job.request, answer, intent, classification.map(|boxed| *boxed)))))
     }
 
     async fn classify(&self, job: &Job, started: Instant) -> Result<(IntentName, Classification), MessageError> {
@@ -136,6 +174,7 @@ impl Pipeline {
         metrics::histogram!("chatbot_model_seconds").record(asked.elapsed());
         let prediction = match classified {
             Ok(Ok(Ok(prediction))) => prediction,
+            Ok(Ok(Err(_))) if left(job, started) == Some(Duration::ZERO) => return Err(deadline_exceeded()),
             Ok(Ok(Err(error))) => return Err(model_error(&error)),
             Ok(Err(_)) => return Err(panicked(&format!("the model '{}'", model.name()))),
             Err(_) => return Err(timed_out(job, started, &format!("the model '{}'", model.name()), limit)),
@@ -193,6 +232,14 @@ impl Pipeline {
             Some(left) => Ok(configured.min(left)),
             None => Ok(configured),
         }
+    }
+}
+
+/// What `work` yields within the time that is left, if it does.
+async fn within<T>(left: Option<Duration>, work: impl Future<Output = T>) -> Option<T> {
+    match left {
+        Some(left) => timeout(left, work).await.ok(),
+        None => Some(work.await),
     }
 }
 

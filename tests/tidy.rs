@@ -7,7 +7,7 @@ use std::{
 };
 
 /// What each module may import; the arrows of `docs/ARCHITECTURE.md`.
-const IMPORTS: [(&str, &[&str]); 11] = [
+const IMPORTS: [(&str, &[&str]); 12] = [
     ("domain", &[]),
     ("config", &[]),
     ("telemetry", &[]),
@@ -15,10 +15,14 @@ const IMPORTS: [(&str, &[&str]); 11] = [
     ("retry", &["domain"]),
     ("model", &["domain"]),
     ("handler", &["domain"]),
-    ("pipeline", &["domain", "handler", "model", "retry"]),
-    ("amqp", &["domain", "handler", "model", "pipeline", "retry"]),
-    ("app", &["amqp", "config", "domain", "handler", "http", "model", "pipeline", "retry", "telemetry"]),
-    ("cli", &["amqp", "app", "config", "domain", "handler", "http", "model", "pipeline", "retry", "telemetry"]),
+    ("answered", &["domain"]),
+    ("pipeline", &["answered", "domain", "handler", "model", "retry"]),
+    ("amqp", &["answered", "domain", "handler", "model", "pipeline", "retry"]),
+    ("app", &["amqp", "answered", "config", "domain", "handler", "http", "model", "pipeline", "retry", "telemetry"]),
+    (
+        "cli",
+        &["amqp", "answered", "app", "config", "domain", "handler", "http", "model", "pipeline", "retry", "telemetry"],
+    ),
 ];
 
 fn root() -> PathBuf {

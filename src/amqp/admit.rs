@@ -58,7 +58,7 @@ fn check(received: &Received, queue: &WorkQueue, address: &Address, max_body: us
         return Err(Outcome::Suspect);
     }
     let request = decode_request(&received.envelope(), &received.body, max_body).map_err(Outcome::DeadLetter)?;
-    Ok(Job { request, stage: stage(received), attempt: received.trail.attempt, time_left })
+    Ok(Job { request, stage: stage(received), attempt: received.trail.attempt, time_left, identity: None })
 }
 
 /// A suspect is started when it comes for the first time; when it comes again, the start before has ended a worker (or

@@ -6,6 +6,7 @@ pub mod admit;
 pub mod client;
 mod clock;
 pub mod connection;
+pub mod connections;
 mod events;
 pub mod inspect;
 pub mod names;
@@ -20,6 +21,7 @@ pub mod settings;
 pub mod settle;
 pub mod topology;
 pub mod trail;
+mod unfinished;
 mod wire;
 pub mod worker;
 

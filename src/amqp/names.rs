@@ -14,6 +14,8 @@ pub const CLASSIFICATION: &str = "chatbot-classification";
 pub const ATTEMPT: &str = "chatbot-attempt";
 /// Header of ours: how often a suspect was started.
 pub const STARTS: &str = "chatbot-starts";
+/// Header of ours on a forward: that it may be a second copy, as AMQP's `redelivered` says of a delivery.
+pub const REDELIVERED: &str = "chatbot-redelivered";
 /// Header of ours: which retry queue, by its delay in milliseconds.
 pub const RETRY_DELAY: &str = "chatbot-retry-delay-ms";
 /// Header of ours: when the answer is of no more use, in Unix milliseconds.

@@ -4,7 +4,11 @@
 //! ends it. Every task that it spawns has ended before it returns.
 
 use std::{
-    sync::{Arc, OnceLock},
+    pin::pin,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -18,16 +22,20 @@ use lapin::{
     types::{FieldTable, ShortString},
 };
 use tokio::{
-    sync::{Mutex, OwnedSemaphorePermit, Semaphore},
+    sync::{Mutex, OwnedSemaphorePermit},
     time::{Instant, timeout},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{TaskTracker, task_tracker::TaskTrackerToken},
+};
 
 use super::{
     WorkQueue,
     admit::{self, Admission},
     clock::now_ms,
     connection::{ConnectError, Link, Use},
+    connections::Connections,
     events,
     properties::{Received, short},
     publisher::Publisher,
@@ -36,13 +44,17 @@ use super::{
     settings::Settings,
     settle::{Delivery, SessionLost, Settler},
     topology::{Topology, TopologyError, problem},
+    unfinished::Unfinished,
 };
-use crate::pipeline::{Dispatch, Pipeline};
+use crate::{
+    domain::Outcome,
+    pipeline::{Dispatch, Pipeline},
+};
 
 /// Deliveries of [`super::Names::died`] held at a time.
 const DIED_PREFETCH: u16 = 32;
 /// The memory budget is counted in units of so many bytes.
-const BUDGET_UNIT: usize = 1024;
+pub(super) const BUDGET_UNIT: usize = 1024;
 
 /// What all deliveries of a worker share, from session to session.
 pub struct Shared {
@@ -91,9 +103,10 @@ struct Consuming {
 pub struct Session {
     shared: Arc<Shared>,
     consuming_link: Link,
-    settler: Arc<Settler>,
+    settler: Arc<Settler<Connections>>,
     consuming: Vec<Consuming>,
-    budget: Arc<Semaphore>,
+    unfinished: Arc<Unfinished>,
+    /// Its deliveries that are still its own: tokens, as [`Unfinished`] owns their tasks.
     tasks: TaskTracker,
     ending: Arc<Ending>,
 }
@@ -121,7 +134,7 @@ impl Session {
     ///
     /// # Errors
     /// [`StartError`].
-    pub async fn start(shared: Arc<Shared>) -> Result<Self, StartError> {
+    pub(super) async fn start(shared: Arc<Shared>, unfinished: Arc<Unfinished>) -> Result<Self, StartError> {
         let settings = &shared.settings;
         let broker = &settings.broker;
         let name = |what: &str| format!("chatbot-worker {} {what}", settings.worker);
@@ -143,17 +156,19 @@ impl Session {
         }))
         .await?;
         let settler = Settler {
-            forwards,
-            replies,
+            broker: Connections {
+                forwards,
+                replies,
+                topology: shared.topology.clone(),
+                mode: settings.topology,
+                declared: Mutex::default(),
+            },
             names: settings.names.clone(),
-            topology: shared.topology.clone(),
-            mode: settings.topology,
             retry: shared.pipeline.retry().clone(),
             worker: settings.worker.clone(),
-            declared: Mutex::default(),
         };
         Ok(Self {
-            budget: Arc::new(Semaphore::new((settings.memory_budget / BUDGET_UNIT).clamp(1, Semaphore::MAX_PERMITS))),
+            unfinished,
             shared,
             consuming_link,
             settler: Arc::new(settler),
@@ -170,7 +185,7 @@ impl Session {
 
     /// Works until something is lost or `shutdown` is told; then finishes what is in flight.
     pub async fn run(self, shutdown: &CancellationToken, on_end: impl FnOnce()) -> Ended {
-        let Self { shared, consuming_link, settler, consuming, budget, tasks, ending } = self;
+        let Self { shared, consuming_link, settler, consuming, unfinished, tasks, ending } = self;
         let draining = CancellationToken::new();
         let mut cancels = Vec::new();
         let loops = TaskTracker::new();
@@ -186,11 +201,12 @@ impl Session {
                 ),
                 queue,
                 ending: ending.clone(),
+                unfinished: unfinished.clone(),
             };
-            let (draining, budget, tasks, ending) = (draining.clone(), budget.clone(), tasks.clone(), ending.clone());
+            let (draining, tasks, ending) = (draining.clone(), tasks.clone(), ending.clone());
             loops.spawn(async move {
                 let max_body = worker.shared.settings.max_body;
-                let end = consume(consumer, Arc::new(worker), &name, max_body, budget, &tasks, &draining).await;
+                let end = consume(consumer, Arc::new(worker), &name, max_body, &tasks, &draining).await;
                 if let Err(reason) = end {
                     ending.tell(reason);
                 }
@@ -202,7 +218,7 @@ impl Session {
             () = shutdown.cancelled() => {}
             () = ending.token.cancelled() => {}
             why = consuming_link.ended() => ending.tell(format!("the consuming connection was lost: {why}")),
-            why = settler.forwards.link().ended() => ending.tell(format!("the forwarding connection was lost: {why}")),
+            why = settler.broker.forwards.link().ended() => ending.tell(format!("the forwarding connection was lost: {why}")),
         }
         on_end();
 
@@ -225,12 +241,13 @@ impl Session {
                 () = ending.token.cancelled() => Ended::Lost(ending.reason()),
             }
         };
-        // Whatever still runs stops here; the broker delivers it again.
+        // Whatever still runs stops here, or goes on without a session; the broker delivers it again.
         ending.token.cancel();
         draining.cancel();
         tasks.close();
         let close = Duration::from_secs(2);
-        tokio::join!(consuming_link.close(close), settler.replies.close(close), settler.forwards.link().close(close),);
+        let Connections { forwards, replies, .. } = &settler.broker;
+        tokio::join!(consuming_link.close(close), replies.close(close), forwards.link().close(close));
         loops.wait().await;
         tasks.wait().await;
         ended
@@ -288,7 +305,6 @@ async fn consume(
     worker: Arc<DeliveryWorker>,
     name: &str,
     max_body: usize,
-    budget: Arc<Semaphore>,
     tasks: &TaskTracker,
     draining: &CancellationToken,
 ) -> Result<(), String> {
@@ -311,15 +327,16 @@ async fn consume(
         }
         let wanted = units(&delivery, max_body, worker.shared.settings.memory_budget);
         let room = tokio::select! {
-            room = budget.clone().acquire_many_owned(wanted) => room.map_err(|_| "the memory budget is closed".to_owned())?,
+            room = worker.unfinished.budget.clone().acquire_many_owned(wanted) => room.map_err(|_| "the memory budget is closed".to_owned())?,
             () = draining.cancelled(), if hands_back => {
                 unstarted.push(delivery.acker);
                 continue;
             }
             () = &mut ended => return Ok(()),
         };
-        let worker = worker.clone();
-        tasks.spawn(async move { worker.work(delivery, room).await });
+        let (worker, token) = (worker.clone(), tasks.token());
+        let unfinished = worker.unfinished.clone();
+        unfinished.tasks.spawn(async move { worker.work(delivery, room, token).await });
     }
     for acker in unstarted {
         Delivery::hand_back(acker).await;
@@ -342,52 +359,74 @@ fn units(delivery: &lapin::message::Delivery, max_body: usize, budget: usize) ->
 /// Does the work of one queue's deliveries.
 struct DeliveryWorker {
     shared: Arc<Shared>,
-    settler: Arc<Settler>,
+    settler: Arc<Settler<Connections>>,
     mended: Arc<super::wire::Mended>,
     channel: u16,
     queue: Option<WorkQueue>,
     deliveries: events::Deliveries,
     ending: Arc<Ending>,
+    unfinished: Arc<Unfinished>,
 }
 
 impl DeliveryWorker {
-    async fn work(&self, delivery: lapin::message::Delivery, _room: OwnedSemaphorePermit) {
+    async fn work(&self, delivery: lapin::message::Delivery, _room: OwnedSemaphorePermit, token: TaskTrackerToken) {
         let _in_flight = self.deliveries.delivered();
+        let Some((delivery, outcome, _token)) = self.decide(delivery, token).await else { return };
         tokio::select! {
             biased;
-            result = self.outcome_and_settle(delivery) => if let Err(SessionLost(reason)) = result {
+            result = self.settler.settle(delivery, outcome) => if let Err(SessionLost(reason)) = result {
                 self.ending.tell(reason);
             },
             () = self.ending.token.cancelled() => {}
         }
     }
 
-    async fn outcome_and_settle(&self, delivery: lapin::message::Delivery) -> Result<(), SessionLost> {
+    /// What becomes of a delivery; none where its session ends first. Work whose outcome its redelivery can use is let
+    /// finish even then, and is no longer the session's.
+    async fn decide<T>(&self, delivery: lapin::message::Delivery, token: T) -> Option<(Delivery, Outcome, T)> {
+        let reusable = AtomicBool::new(false);
+        let mut outcome = pin!(self.outcome(delivery, &reusable));
+        tokio::select! {
+            biased;
+            (delivery, outcome) = &mut outcome => return Some((delivery, outcome, token)),
+            () = self.ending.token.cancelled() => {}
+        }
+        let place = if reusable.load(Ordering::Relaxed) { self.unfinished.place() } else { None };
+        drop(token);
+        if place.is_some() {
+            self.unfinished.finish(outcome).await;
+        }
+        None
+    }
+
+    async fn outcome(&self, delivery: lapin::message::Delivery, reusable: &AtomicBool) -> (Delivery, Outcome) {
         let (started, now) = (Instant::now(), now_ms());
         let settings = &self.shared.settings;
         let names = &settings.names;
         let acker = delivery.acker.clone();
         let blemishes = self.mended.take(self.channel, delivery.delivery_tag);
         let mut received = Received::read(delivery, self.queue.clone(), &blemishes, names, now, settings.default_ttl);
-        let routes = self.shared.pipeline.routes();
-        received.keep_known(names, |intent| routes.contains_key(intent));
+        let pipeline = &self.shared.pipeline;
+        received.keep_known(names, |intent| pipeline.routes().contains_key(intent));
         if received.unreadable.is_some() {
             events::unreadable(&received);
         }
         let address = reply_to::check(received.properties.reply_to().as_ref(), names, &settings.reply_allow);
         let mut request_id = received.message_id().map(str::to_owned);
         let outcome = match &self.queue {
-            None => admit::died(&received, &address, self.shared.pipeline.retry(), now),
+            None => admit::died(&received, &address, pipeline.retry(), now),
             Some(queue) => match admit::admit(&received, queue, &address, settings.max_body, now) {
                 Admission::Decided(outcome) => outcome,
-                Admission::Work(job) => {
+                Admission::Work(mut job) => {
                     request_id.clone_from(&job.request.id);
-                    self.shared.pipeline.run(&job).await
+                    job.identity = if pipeline.is_remembering() { received.identity(&job) } else { None };
+                    reusable.store(job.identity.is_some(), Ordering::Relaxed);
+                    pipeline.run(&job).await
                 }
             },
         };
         // Nobody answers a reply, whatever address it carries.
         let reply_to = address.ok().flatten();
-        self.settler.settle(Delivery { received, reply_to, request_id, started, acker }, outcome).await
+        (Delivery { received, reply_to, request_id, started, acker }, outcome)
     }
 }

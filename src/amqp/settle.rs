@@ -3,17 +3,14 @@
 //! **Invariant:** this is the only place that acks or hands back. The ack comes last, after the broker has confirmed
 //! what was published; where that can't be had, there is no ack, and the broker delivers again.
 
-use std::{sync::Arc, time::Duration};
+#[cfg(test)]
+mod model;
+
+use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use lapin::{
-    Acker,
-    options::{BasicAckOptions, BasicNackOptions},
-};
-use tokio::{
-    sync::Mutex,
-    time::{Instant, sleep, timeout},
-};
+use lapin::{Acker, options::BasicNackOptions};
+use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use super::{
@@ -21,11 +18,9 @@ use super::{
     clock::now_ms,
     events,
     properties::{Purpose, Received, short},
-    publisher::{Message, PublishError, Publisher},
-    replies::{Replies, ReplyError},
+    publisher::{Message, PublishError},
+    replies::ReplyError,
     reply_to::ReplyTo,
-    settings::TopologyMode,
-    topology::Topology,
 };
 use crate::{
     domain::{
@@ -37,32 +32,37 @@ use crate::{
 
 /// How long an error reply may hold up the ack.
 const ERROR_REPLY_LIMIT: Duration = Duration::from_secs(5);
-/// Queues that are missing are declared again once in so long, however many messages find it.
-const DECLARE_PAUSE: Duration = Duration::from_secs(1);
 
 /// The session can't go on: what was published isn't known to have arrived.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct SessionLost(pub String);
 
+/// What settling asks of the broker, and all that it does to it: [`super::connections::Connections`] in a worker; in the
+/// model check a broker that gives every answer at every moment.
+pub trait Broker {
+    /// Publishes a forward, a suspect, a retry or a dead letter, and waits for the confirm.
+    fn publish(&self, message: &Message) -> impl Future<Output = Result<(), PublishError>> + Send;
+    /// Publishes a reply or an error reply, and waits for the confirm.
+    fn reply(&self, message: &Message, direct: bool) -> impl Future<Output = Result<(), ReplyError>> + Send;
+    /// Declares what is missing, where that is allowed.
+    fn declare_again(&self) -> impl Future<Output = Result<(), SessionLost>> + Send;
+    /// Waits before what was refused is published again.
+    fn pause(&self, pause: Duration) -> impl Future<Output = ()> + Send;
+    /// Acks; tells whether that could be written.
+    fn ack(&self, acker: Acker) -> impl Future<Output = bool> + Send;
+}
+
 /// Settles deliveries.
-pub struct Settler {
-    /// The connection for forwards, retries and dead letters.
-    pub forwards: Publisher,
-    /// The connection for replies.
-    pub replies: Replies,
+pub struct Settler<B> {
+    /// The broker.
+    pub broker: B,
     /// The names.
     pub names: Names,
-    /// What is declared again where a queue turns out to be missing.
-    pub topology: Arc<Topology>,
-    /// Whether it may be.
-    pub mode: TopologyMode,
     /// What becomes of a forward that is refused.
     pub retry: RetryPolicy,
     /// This worker's name, for dead letters.
     pub worker: String,
-    /// When the topology was last declared again.
-    pub declared: Mutex<Option<Instant>>,
 }
 
 /// A delivery, to be settled once.
@@ -93,7 +93,7 @@ impl Delivery {
     }
 }
 
-impl Settler {
+impl<B: Broker> Settler<B> {
     /// Publishes what the outcome asks for, and acks.
     ///
     /// # Errors
@@ -102,9 +102,10 @@ impl Settler {
         let Delivery { received, reply_to, request_id, started, acker } = delivery;
         let client = Client { reply_to: reply_to.as_ref(), request_id: request_id.as_deref() };
         let name = self.publish(&received, client, outcome).await?;
-        match acker.ack(BasicAckOptions::default()).await {
-            Ok(true) => events::settled(name, started.elapsed()),
-            Ok(false) | Err(_) => events::lost_ack(&received),
+        if self.broker.ack(acker).await {
+            events::settled(name, started.elapsed());
+        } else {
+            events::lost_ack(&received);
         }
         Ok(())
     }
@@ -160,7 +161,7 @@ impl Settler {
         let (request_id, body) = (reply.in_reply_to.as_deref(), codec::encode_reply(reply));
         let message = answer(received, to, REPLY_TYPE, &reply.id, request_id, body);
         let dead = |reason, message| Ok(Some(Outcome::DeadLetter(DeadLetter { reason, message })));
-        match self.replies.send(&message, to.direct).await {
+        match self.broker.reply(&message, to.direct).await {
             Ok(()) => {
                 events::replied("sent");
                 Ok(None)
@@ -196,14 +197,14 @@ impl Settler {
             properties: received.republished(&self.names, Purpose::Forward { intent, classification }, now),
             body: received.body.clone(),
         };
-        let error = match self.forwards.publish(&message).await {
+        let error = match self.broker.publish(&message).await {
             Ok(()) => return Ok(None),
             Err(error @ (PublishError::Lost(_) | PublishError::Unconfirmed(_))) => {
                 return Err(SessionLost(error.to_string()));
             }
             Err(PublishError::Nacked) => format!("the queue of intent '{intent}' refuses messages; it may be full"),
             Err(PublishError::Returned(_)) => {
-                Box::pin(self.declare_again()).await?;
+                Box::pin(self.broker.declare_again()).await?;
                 format!("the queue of intent '{intent}' was missing")
             }
         };
@@ -246,7 +247,7 @@ impl Settler {
             };
             let (request_id, body) = (error.in_reply_to.as_deref(), codec::encode_error(&error));
             let message = answer(received, to, ERROR_TYPE, &error.id, request_id, body);
-            let sent = timeout(ERROR_REPLY_LIMIT, self.replies.send(&message, to.direct)).await;
+            let sent = timeout(ERROR_REPLY_LIMIT, self.broker.reply(&message, to.direct)).await;
             events::replied(if matches!(sent, Ok(Ok(()))) { "error" } else { "error_failed" });
         }
         Ok(())
@@ -271,7 +272,7 @@ impl Settler {
         let mut tries = 0;
         loop {
             tries += 1;
-            let error = match self.forwards.publish(&message).await {
+            let error = match self.broker.publish(&message).await {
                 Ok(()) => return Ok(()),
                 Err(error @ (PublishError::Lost(_) | PublishError::Unconfirmed(_))) => {
                     return Err(SessionLost(error.to_string()));
@@ -280,28 +281,10 @@ impl Settler {
             };
             events::kept(&error, message.routing_key.as_str(), tries);
             if matches!(error, PublishError::Returned(_)) {
-                self.declare_again().await?;
+                self.broker.declare_again().await?;
             }
-            sleep(backoff.next().unwrap_or_default()).await;
+            self.broker.pause(backoff.next().unwrap_or_default()).await;
         }
-    }
-
-    /// Declares what is missing. What can't be is told by the log, and tried again with the next message.
-    async fn declare_again(&self) -> Result<(), SessionLost> {
-        if self.mode == TopologyMode::Verify {
-            return Ok(());
-        }
-        let mut declared = self.declared.lock().await;
-        if declared.is_some_and(|at| at.elapsed() < DECLARE_PAUSE) {
-            return Ok(());
-        }
-        *declared = Some(Instant::now());
-        match self.topology.apply(self.forwards.link(), self.mode).await {
-            Ok(()) => tracing::warn!("a queue was missing; declared again"),
-            Err(super::topology::TopologyError::Lost(why)) => return Err(SessionLost(why)),
-            Err(error) => tracing::error!(%error, "a queue is missing and can't be declared"),
-        }
-        Ok(())
     }
 }
 

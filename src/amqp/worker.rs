@@ -15,8 +15,9 @@ use tokio_util::sync::CancellationToken;
 use super::{
     connection::ConnectError,
     events,
-    session::{Ended, Session, Shared, StartError},
+    session::{BUDGET_UNIT, Ended, Session, Shared, StartError},
     topology::TopologyError,
+    unfinished::Unfinished,
 };
 
 /// The longest pause between two tries. Twice this, the jitter's most, is still under two seconds.
@@ -55,17 +56,30 @@ impl Worker {
         self.ready.subscribe()
     }
 
+    /// Prepares the model, as long as that takes; meanwhile the worker may work.
+    pub fn prepare(&self) -> impl Future<Output = ()> + Send + 'static {
+        let pipeline = Arc::clone(&self.shared.pipeline);
+        async move { pipeline.prepare().await }
+    }
+
     /// Works until told to stop.
     ///
     /// # Errors
     /// [`Fatal`], only before the first session.
     pub async fn run(self, shutdown: CancellationToken) -> Result<Ended, Fatal> {
+        let unfinished = Arc::new(Unfinished::new(self.shared.settings.memory_budget / BUDGET_UNIT));
+        let ended = self.sessions(&shutdown, &unfinished).await;
+        unfinished.close().await;
+        ended
+    }
+
+    async fn sessions(&self, shutdown: &CancellationToken, unfinished: &Arc<Unfinished>) -> Result<Ended, Fatal> {
         let mut told: HashSet<String> = HashSet::new();
         let mut backoff = pauses();
         let mut sessions = 0_u64;
         loop {
             let started = tokio::select! {
-                started = Session::start(self.shared.clone()) => started,
+                started = Session::start(self.shared.clone(), unfinished.clone()) => started,
                 () = shutdown.cancelled() => return Ok(Ended::Drained),
             };
             let reason = match started {
@@ -82,7 +96,7 @@ impl Worker {
                     told.clear();
                     self.ready.send_replace(true);
                     let since = Instant::now();
-                    let ended = session.run(&shutdown, || {
+                    let ended = session.run(shutdown, || {
                         self.ready.send_replace(false);
                     });
                     match ended.await {

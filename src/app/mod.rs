@@ -4,13 +4,20 @@
 
 mod amqp_settings;
 pub mod intents;
+mod models;
 pub mod settings;
 
 use std::sync::Arc;
 
-pub use self::amqp_settings::{TlsFileError, amqp_settings, broker};
+use secrecy::ExposeSecret;
+
+pub use self::{
+    amqp_settings::{TlsFileError, amqp_settings, broker},
+    models::{ModelFault, each, model},
+};
 use crate::{
     amqp::{InvalidAmqpUrl, Names, Worker, session::Shared, topology::Topology},
+    answered::{Answers, Bounds, InvalidRedisUrl, RedisAnswers, SharedAnswers},
     app::{
         intents::{BUILT_IN, Checked, Faults, HandlerDefinition, IntentsFile},
         settings::Settings,
@@ -34,9 +41,9 @@ pub const BUILT_IN_NAME: &str = "the built-in intents file";
 /// Why a worker can't be put together.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// The model can't be trained.
-    #[error("the intent model can't be trained: {0}")]
-    Train(#[from] TrainError),
+    /// A model can't be made.
+    #[error(transparent)]
+    Model(#[from] ModelFault),
     /// A reply doesn't compile.
     #[error(transparent)]
     Template(#[from] TemplateError),
@@ -46,6 +53,9 @@ pub enum BuildError {
     /// A URL can't be used.
     #[error(transparent)]
     Url(#[from] InvalidAmqpUrl),
+    /// The URL of the Redis can't be used.
+    #[error(transparent)]
+    Redis(#[from] InvalidRedisUrl),
     /// The exchange's name can't be used.
     #[error(transparent)]
     Exchange(#[from] InvalidName),
@@ -129,14 +139,34 @@ pub fn pipeline(
     }))
 }
 
-/// The worker of these settings and intents, with the model trained.
+/// What is remembered of answers; none where that is off. To be called in a tokio runtime, where a Redis is named.
+///
+/// # Errors
+/// [`BuildError`] where the Redis's URL can't be used.
+pub fn answers(settings: &Settings) -> Result<Option<Arc<Answers>>, BuildError> {
+    let answered = &settings.answered;
+    let Some(entries) = answered.max_entries.get() else { return Ok(None) };
+    let bounds =
+        Bounds { entries: entries.get().get().into(), bytes: answered.max_bytes.get(), age: answered.ttl.get() };
+    let shared = answered.redis_url.as_ref().map(|url| {
+        let started = RedisAnswers::start(url.secret().expose_secret(), settings.amqp.exchange.as_str(), bounds.age);
+        started.map(|redis| Arc::new(redis) as Arc<dyn SharedAnswers>)
+    });
+    Ok(Some(Arc::new(Answers::new(bounds, shared.transpose()?))))
+}
+
+/// The worker of these settings and intents, with the model trained. To be called in a tokio runtime.
 ///
 /// # Errors
 /// [`BuildError`].
 pub fn worker(settings: &Settings, intents: &IntentsFile) -> Result<Worker, BuildError> {
     let amqp = amqp_settings(settings)?;
     let topology = Arc::new(topology(settings, &amqp.names, intents));
-    let model = Arc::new(train(intents)?);
-    let pipeline = Arc::new(pipeline(settings, intents, model)?);
+    let model = model(settings, intents)?;
+    let mut pipeline = pipeline(settings, intents, model)?;
+    if let Some(answers) = answers(settings)? {
+        pipeline = pipeline.remembering(answers);
+    }
+    let pipeline = Arc::new(pipeline);
     Ok(Worker::new(Shared { settings: amqp, pipeline, topology }))
 }

@@ -1,14 +1,19 @@
 //! `classify`: what the bot takes a text to mean, without a broker.
 
-use std::io::{self, ErrorKind, IsTerminal};
+use std::{
+    io::{self, ErrorKind, IsTerminal},
+    sync::Arc,
+    time::Duration,
+};
 
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::{Exit, Failure, Format, output, setup};
 use crate::{
     app,
-    domain::{IntentName, Scored},
-    model::embedded::EmbeddedModel,
+    domain::{Decision, IntentName, Prediction, Scored},
+    model::{ModelClient, Query},
 };
 
 const EXAMPLES: &str = "\
@@ -19,11 +24,12 @@ Examples:
   CHATBOT_INTENTS_PATH=my-bot.toml chatbot-worker classify 你好   with a bot of your own
   CHATBOT_MODEL_THRESHOLD=0.6 chatbot-worker classify hello       how sure the model has to be
 
-Below the threshold, the intents file's fallback answers.
+Below the threshold, the intents file's fallback answers. The models of CHATBOT_MODEL_CHAIN are asked as by a worker.
 
 Exit codes:
    0  classified
   65  standard input isn't UTF-8
+  69  no model of the chain answers
   78  the settings or the intents file are wrong; all that is wrong is told at once";
 
 /// The command's arguments.
@@ -39,7 +45,8 @@ pub(super) struct Arguments {
 
 /// What decides which intent answers.
 struct Bot {
-    model: EmbeddedModel,
+    model: Arc<dyn ModelClient>,
+    timeout: Duration,
     threshold: f32,
     fallback: IntentName,
 }
@@ -51,6 +58,7 @@ struct Classified<'a> {
     intent: Chosen<'a>,
     threshold: f32,
     ranking: &'a [Scored],
+    model: &'a str,
 }
 
 #[derive(Serialize)]
@@ -69,12 +77,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     for warning in &checked.warnings {
         output::tell(&format!("{warning}\n"));
     }
-    let model = app::train(&checked.file)
-        .map_err(|error| Failure::new(Exit::Config, format!("the intent model can't be trained: {error}")))?;
-    let bot = Bot { model, threshold: settings.model.threshold.get(), fallback: checked.file.fallback };
+    let runtime = setup::runtime()?;
+    let model = app::model(&settings, &checked.file).map_err(|error| Failure::new(Exit::Config, error))?;
+    if let Err(error) = runtime.block_on(model.prepare()) {
+        output::tell(&format!("{error}\n"));
+    }
+    let (timeout, threshold) = (settings.model.timeout.get(), settings.model.threshold.get());
+    let bot = Bot { model, timeout, threshold, fallback: checked.file.fallback };
+    let show = |text: &str| runtime.block_on(bot.show(text, arguments.format));
 
     if !arguments.text.is_empty() {
-        bot.show(&arguments.text.join(" "), arguments.format)?;
+        show(&arguments.text.join(" "))?;
         return Ok(Exit::Ok);
     }
     let input = io::stdin();
@@ -87,16 +100,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             _ => Failure::new(Exit::Os, format!("can't read standard input: {error}")),
         })?;
         if !line.trim().is_empty() {
-            bot.show(&line, arguments.format)?;
+            show(&line)?;
         }
     }
     Ok(Exit::Ok)
 }
 
 impl Bot {
-    fn show(&self, text: &str, format: Format) -> Result<(), Failure> {
-        let ranking = self.model.rank(text);
-        let classified = self.classified(text, &ranking);
+    async fn show(&self, text: &str, format: Format) -> Result<(), Failure> {
+        let query = Query { text, locale: None, deadline: Instant::now() + self.timeout };
+        let answer = self.model.classify(&query).await;
+        let prediction = answer.map_err(|error| Failure::new(Exit::Unavailable, error))?;
+        let classified = self.classified(text, &prediction);
         output::print(&match format {
             Format::Text => for_people(&classified),
             Format::Json => output::json_line(&classified)?,
@@ -104,27 +119,31 @@ impl Bot {
     }
 
     /// The same decision as the worker's.
-    fn classified<'a>(&'a self, text: &'a str, ranking: &'a [Scored]) -> Classified<'a> {
-        let intent = match ranking.first() {
-            Some(best) if best.confidence >= self.threshold => {
+    fn classified<'a>(&'a self, text: &'a str, prediction: &'a Prediction) -> Classified<'a> {
+        let Prediction { ranking, decision, model } = prediction;
+        let intent = match (decision, ranking.first()) {
+            (Some(Decision::Intent(name)), _) => Chosen { name, confidence: None, fallback: false, predicted: None },
+            (None, Some(best)) if best.confidence >= self.threshold => {
                 let Scored { confidence, .. } = Scored::new(best.name.clone(), best.confidence);
                 Chosen { name: &best.name, confidence: Some(confidence), fallback: false, predicted: None }
             }
-            predicted => Chosen { name: &self.fallback, confidence: None, fallback: true, predicted },
+            (_, predicted) => Chosen { name: &self.fallback, confidence: None, fallback: true, predicted },
         };
-        Classified { text, intent, threshold: self.threshold, ranking }
+        Classified { text, intent, threshold: self.threshold, ranking, model }
     }
 }
 
 fn for_people(classified: &Classified<'_>) -> String {
-    let Classified { text, intent, threshold, ranking } = classified;
+    let Classified { text, intent, threshold, ranking, model } = classified;
     let rows: Vec<_> = ranking
         .iter()
         .map(|scored| [String::new(), scored.name.to_string(), format!("{:.4}", scored.confidence)])
         .collect();
-    let why = match intent.fallback {
-        true => "the fallback, as no confidence reaches the threshold of",
-        false => "as its confidence reaches the threshold of",
+    let why = match (intent.fallback, ranking.is_empty()) {
+        (true, false) => format!("the fallback, as no confidence reaches the threshold of {threshold}"),
+        (true, true) => format!("the fallback, as '{model}' found none of the intents"),
+        (false, false) => format!("as its confidence reaches the threshold of {threshold}"),
+        (false, true) => format!("as '{model}' decided, which states no confidence"),
     };
-    format!("{}\n{}  → {} answers, {why} {threshold}\n", output::one_line(text), output::table(&rows), intent.name)
+    format!("{}\n{}  → {} answers, {why}\n", output::one_line(text), output::table(&rows), intent.name)
 }

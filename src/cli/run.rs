@@ -39,6 +39,7 @@ pub(super) fn run() -> Result<Exit, Failure> {
         let building = tokio::task::spawn_blocking(move || app::worker(&settings, &checked.file));
         let worker = building.await.map_err(|error| Failure::new(Exit::Os, error))?.map_err(build_failure)?;
         let upkeep = tokio::spawn(telemetry::upkeep(metrics.clone()));
+        let preparing = tokio::spawn(worker.prepare());
         let serving_stop = CancellationToken::new();
         let serving = served.map(|listener| {
             match listener.local_addr() {
@@ -50,6 +51,7 @@ pub(super) fn run() -> Result<Exit, Failure> {
         });
         let ended = worker.run(stop).await;
         upkeep.abort();
+        preparing.abort();
         serving_stop.cancel();
         if let Some(serving) = serving {
             serving.abort();

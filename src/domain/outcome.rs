@@ -1,6 +1,6 @@
 //! What becomes of a message: the five outcomes, and the reasons for the one that fails.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -122,7 +122,7 @@ impl From<MessageError> for DeadLetter {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// Answer it.
-    Reply(Box<Reply>),
+    Reply(Arc<Reply>),
     /// Hand it to the queue of its intent.
     Forward {
         /// The intent.

@@ -1,4 +1,7 @@
 //! Model clients: what a text is taken to mean. One client a file.
+//!
+//! [`embedded`] and [`keywords`] work by themselves; the others ask a service over an [`Endpoint`], and stand within
+//! [`around`]'s bounds. A [`Chain`] asks several in turn.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -7,7 +10,24 @@ use tokio::time::Instant;
 
 use crate::domain::{ErrorCode, Prediction};
 
+pub mod around;
+mod batcher;
+mod catalogue;
+mod chain;
 pub mod embedded;
+pub mod embeddings;
+mod endpoint;
+pub mod http;
+pub mod keywords;
+pub mod openai;
+pub mod rasa;
+pub mod tei;
+
+pub use self::{
+    catalogue::{Catalogue, Intent},
+    chain::{Chain, Link, prepared},
+    endpoint::{Connection, Endpoint, bearer},
+};
 
 /// A text to classify.
 #[derive(Debug, Clone, Copy)]

@@ -71,11 +71,15 @@ fn describe() {
         ("chatbot_reconnects_total", "Connections opened again after a loss, by connection."),
         ("chatbot_confirms_total", "Publishes, by the broker's confirm."),
         ("chatbot_lost_acks_total", "Acks that couldn't be written; the message is delivered again."),
+        ("chatbot_answered_total", "Messages that came again, by where their answer was found; miss: nowhere."),
+        ("chatbot_redis_total", "What Redis was asked, by operation and result; away: not asked, as it is away."),
         ("chatbot_unreadable_total", "Messages of which something couldn't be read."),
     ] {
         describe_counter!(name, help);
     }
     describe_gauge!("chatbot_in_flight", "Messages being worked on now.");
+    describe_gauge!("chatbot_answered_entries", "Answers remembered in memory.");
+    describe_gauge!("chatbot_answered_bytes", Unit::Bytes, "Memory that they take, about.");
     for (name, help) in [
         ("chatbot_model_seconds", "Time that the model took to classify."),
         ("chatbot_handler_seconds", "Time that a handler took to answer."),

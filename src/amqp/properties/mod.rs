@@ -3,6 +3,7 @@
 //! **Invariant:** a republished message is built from a list of what may pass, never copied; short strings are made
 //! here, so that none is longer than AMQP allows.
 
+mod identity;
 mod received;
 mod reply;
 mod republish;

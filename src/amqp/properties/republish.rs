@@ -120,6 +120,7 @@ impl Received {
             set(names::CLASSIFICATION, text(&json));
         }
         match purpose {
+            Purpose::Forward { .. } if self.is_repeated() => set(names::REDELIVERED, number(1)),
             Purpose::Forward { .. } => {}
             Purpose::Suspect { starts } => set(names::STARTS, number(starts.into())),
             Purpose::Retry { delay } => {

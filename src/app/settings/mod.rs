@@ -5,6 +5,7 @@
 
 mod amqp;
 mod amqp_url;
+mod answered;
 mod backend;
 mod http;
 mod intents;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     amqp::{Amqp, ExchangeName, Topology},
     amqp_url::{AmqpUrl, AmqpUrlOptions},
+    answered::{Answered, RedisUrl},
     backend::{Backend, Embedded, Format, HeaderName, JsonObject, Kind, Pointer, Text},
     http::{Http, ListenAddress},
     intents::Intents,
@@ -50,6 +52,8 @@ pub struct Settings {
     pub worker: Worker,
     /// Trying again.
     pub retry: Retry,
+    /// What is remembered of answers.
+    pub answered: Answered,
     /// Classification.
     pub model: Model,
     /// The built-in model, as a part of a chain.
@@ -79,7 +83,7 @@ impl Settings {
     }
 
     fn conflicts(&self) -> Vec<Conflict> {
-        let of_sections = [self.amqp.conflict(), self.worker.conflict(), self.model.conflict()];
+        let of_sections = [self.amqp.conflict(), self.worker.conflict(), self.answered.conflict(), self.model.conflict()];
         let of_models = self.backend.iter().flat_map(|(name, backend)| backend.conflicts(name));
         of_sections.into_iter().flatten().chain(of_models).collect()
     }

@@ -12,6 +12,7 @@ mod features;
 mod sparse;
 mod svm;
 mod training;
+mod vectors;
 mod vocabulary;
 
 use std::{collections::HashMap, num::NonZeroUsize, sync::Arc, thread};
@@ -19,6 +20,7 @@ use std::{collections::HashMap, num::NonZeroUsize, sync::Arc, thread};
 use async_trait::async_trait;
 
 use self::{calibration::Calibration, sparse::SparseRows, vocabulary::Vocabulary};
+pub use self::vectors::VectorClassifier;
 use super::{ModelClient, ModelError, Query};
 use crate::domain::{IntentName, Prediction, Scored};
 
@@ -77,7 +79,7 @@ impl EmbeddedModel {
     }
 
     fn train_on(examples: &[Example<'_>], threads: NonZeroUsize) -> Result<Self, TrainError> {
-        let (intents, labels) = number(examples);
+        let (intents, labels) = number_of(examples.iter().map(|example| example.intent));
         if intents.len() < 2 {
             return Err(TrainError::TooFewIntents { found: intents.len() });
         }
@@ -151,14 +153,13 @@ impl ModelClient for EmbeddedModel {
 }
 
 /// The intents in the order in which they first occur, and each example's place among them.
-fn number(examples: &[Example<'_>]) -> (Vec<IntentName>, Vec<usize>) {
+fn number_of<'a>(examples: impl Iterator<Item = &'a IntentName>) -> (Vec<IntentName>, Vec<usize>) {
     let mut intents = Vec::new();
     let mut numbers = HashMap::new();
     let labels = examples
-        .iter()
-        .map(|example| {
-            *numbers.entry(example.intent).or_insert_with(|| {
-                intents.push(example.intent.clone());
+        .map(|intent| {
+            *numbers.entry(intent).or_insert_with(|| {
+                intents.push(intent.clone());
                 intents.len() - 1
             })
         })

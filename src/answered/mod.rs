@@ -1,0 +1,136 @@
+//! No duplicate work: a request that comes again and was answered, or is still being worked on, gets that answer.
+//!
+//! RabbitMQ delivers at least once: whatever is lost between an answer and its ack (a connection, a worker) brings the
+//! request back. Its answer is remembered for a while, in this process and, where a Redis is configured, among all
+//! workers, since a crash moves a redelivery to another one.
+//!
+//! **Invariants:** only answers are remembered, never errors, which may pass. Only a request that may be a repetition is
+//! looked up. Nobody gets the answer to another's request (see [`Key`]). What is remembered elsewhere may be slow or
+//! away: that costs duplicate work, never an answer.
+
+mod key;
+mod memory;
+mod redis;
+mod shared;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use metrics::counter;
+
+use self::memory::{Known, Memory};
+pub use self::{
+    key::Key,
+    memory::Bounds,
+    redis::{InvalidRedisUrl, RedisAnswers},
+    shared::SharedAnswers,
+};
+use crate::domain::Outcome;
+
+/// A request's identity, and whether it may have come before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// What tells it from every other.
+    pub key: Key,
+    /// Whether it may be a repetition. Only then is it looked up: a client that uses its message ids again wants a new
+    /// answer, and what comes for the first time needn't pay for a look.
+    pub repeated: bool,
+}
+
+/// The answers that are remembered.
+pub struct Answers {
+    memory: Memory,
+    shared: Option<Arc<dyn SharedAnswers>>,
+}
+
+/// What is known of a request that comes again.
+pub enum Found<'a> {
+    /// What became of it the first time.
+    Outcome(Outcome),
+    /// Nothing: it has to be worked on, under this claim.
+    Nothing(Claim<'a>),
+}
+
+/// The right to work on a request. Dropped without an outcome, as when the work is given up, it passes to whoever waits.
+pub struct Claim<'a> {
+    answers: &'a Answers,
+    key: Key,
+    open: bool,
+}
+
+impl Answers {
+    /// Remembers within these bounds, and among all workers where there is a place for that.
+    pub fn new(bounds: Bounds, shared: Option<Arc<dyn SharedAnswers>>) -> Self {
+        Self { memory: Memory::new(bounds), shared }
+    }
+
+    /// The claim on a request that comes for the first time; none where the same is being worked on.
+    pub fn claim(&self, key: Key) -> Option<Claim<'_>> {
+        self.memory.claim(key).then(|| Claim { answers: self, key, open: true })
+    }
+
+    /// What is known of a request that comes again. Waits for work on it that still runs.
+    pub async fn look_up(&self, key: Key) -> Found<'_> {
+        loop {
+            match self.memory.look_up(key) {
+                Known::Answered(reply) => {
+                    looked_up("memory");
+                    return Found::Outcome(Outcome::Reply(reply));
+                }
+                Known::Running(outcome) => {
+                    // Given up: the next one takes it on.
+                    if let Ok(outcome) = outcome.await {
+                        looked_up("joined");
+                        return Found::Outcome(outcome);
+                    }
+                }
+                Known::Claimed => break,
+            }
+        }
+        let mut claim = Claim { answers: self, key, open: true };
+        let shared = match &self.shared {
+            Some(shared) => shared.get(&key).await,
+            None => None,
+        };
+        match shared {
+            Some(reply) => {
+                looked_up("redis");
+                let outcome = Outcome::Reply(Arc::new(reply));
+                claim.close(Some(&outcome));
+                Found::Outcome(outcome)
+            }
+            None => {
+                looked_up("miss");
+                Found::Nothing(claim)
+            }
+        }
+    }
+}
+
+impl Claim<'_> {
+    /// Remembers what became of the request, where it is an answer, and tells whoever waits for it.
+    pub async fn finish(mut self, outcome: &Outcome) {
+        self.close(Some(outcome));
+        if let (Some(shared), Outcome::Reply(reply)) = (&self.answers.shared, outcome) {
+            shared.put(&self.key, reply).await;
+        }
+    }
+
+    fn close(&mut self, outcome: Option<&Outcome>) {
+        if std::mem::take(&mut self.open) {
+            self.answers.memory.finish(self.key, outcome);
+        }
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.close(None);
+    }
+}
+
+fn looked_up(result: &'static str) {
+    counter!("chatbot_answered_total", "result" => result).increment(1);
+}

@@ -1,0 +1,124 @@
+//! The same classifier on vectors that come from elsewhere: dense vectors in, a ranking out.
+//!
+//! **Invariant:** as the embedded model's: the same vectors in the same order give the same classifier.
+
+use std::{num::NonZeroUsize, thread};
+
+use super::{
+    TrainError, calibration::Calibration, highest, number_of,
+    sparse::SparseRows,
+    training,
+};
+use crate::domain::{IntentName, Scored};
+
+/// A classifier of vectors, all of one length.
+#[derive(Debug)]
+pub struct VectorClassifier {
+    intents: Vec<IntentName>,
+    /// What all examples have in common, which tells nothing apart.
+    mean: Vec<f32>,
+    /// By intent.
+    weights: Vec<Vec<f32>>,
+    biases: Vec<f32>,
+    calibration: Calibration,
+}
+
+impl VectorClassifier {
+    /// Trains on vectors of one length and their intents, on all processors; it blocks.
+    ///
+    /// # Errors
+    /// [`TrainError::TooFewIntents`].
+    pub fn train(vectors: &[Vec<f32>], intents: &[IntentName]) -> Result<Self, TrainError> {
+        let (names, labels) = number_of(intents.iter());
+        if names.len() < 2 {
+            return Err(TrainError::TooFewIntents { found: names.len() });
+        }
+        let width = vectors.first().map_or(0, Vec::len);
+        let mut mean = vec![0.0; width];
+        for vector in vectors {
+            mean.iter_mut().zip(normalised(vector)).for_each(|(sum, value)| *sum += value);
+        }
+        mean.iter_mut().for_each(|sum| *sum /= vectors.len().max(1) as f32);
+        let mut rows = SparseRows::default();
+        for vector in vectors {
+            rows.push((0..).zip(centred(vector, &mean)));
+        }
+        let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let trained = training::train(rows, width, &labels, names.len(), threads);
+        let dense = |intent: usize| {
+            let mut weights = vec![0.0; width];
+            trained.weights.row(intent).iter().for_each(|&(at, weight)| weights[at as usize] = weight);
+            weights
+        };
+        Ok(Self {
+            weights: (0..names.len()).map(dense).collect(),
+            biases: trained.biases,
+            calibration: Calibration::fit(&trained.held_out),
+            intents: names,
+            mean,
+        })
+    }
+
+    /// How long the vectors are.
+    pub fn width(&self) -> usize {
+        self.mean.len()
+    }
+
+    /// The five likeliest intents of a vector of that length, with calibrated confidence, most confident first.
+    pub fn rank(&self, vector: &[f32]) -> Vec<Scored> {
+        let vector: Vec<f32> = centred(vector, &self.mean).collect();
+        let margin = |weights: &Vec<f32>| weights.iter().zip(&vector).map(|(weight, value)| weight * value).sum::<f32>();
+        let margins: Vec<f32> =
+            self.weights.iter().zip(&self.biases).map(|(weights, bias)| margin(weights) + bias).collect();
+        let confidences = self.calibration.confidences(&margins);
+        let scored = |intent: usize| Scored::new(self.intents[intent].clone(), confidences[intent]);
+        highest(&margins).into_iter().map(scored).collect()
+    }
+}
+
+/// A vector of length 1 (or 0) in the same direction.
+fn normalised(vector: &[f32]) -> impl Iterator<Item = f32> {
+    let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+    vector.iter().map(move |value| value / length)
+}
+
+/// The same, less the mean, and of length 1 again.
+fn centred(vector: &[f32], mean: &[f32]) -> impl Iterator<Item = f32> {
+    let centred: Vec<f32> = normalised(vector).zip(mean).map(|(value, mean)| value - mean).collect();
+    let length = centred.iter().map(|value| value * value).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+    centred.into_iter().map(move |value| value / length)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may")]
+
+    use super::*;
+
+    /// Vectors around an axis each, all shifted into one corner, as those of sentence encoders are.
+    fn vector(axis: usize, wobble: f32) -> Vec<f32> {
+        (0..8).map(|at| 3.0 + f32::from(u8::from(at == axis)) + wobble * ((at * 7 + axis) % 5) as f32).collect()
+    }
+
+    #[test]
+    fn it_tells_directions_apart_and_the_length_of_a_vector_means_nothing() {
+        let names: Vec<IntentName> = ["a", "b", "c"].iter().map(|name| IntentName::new(name).unwrap()).collect();
+        let examples: Vec<(usize, f32)> =
+            (0..30_u8).map(|i| (usize::from(i % 3), f32::from(i / 3) * 0.005)).collect();
+        let vectors: Vec<Vec<f32>> = examples.iter().map(|&(axis, wobble)| vector(axis, wobble)).collect();
+        let intents: Vec<IntentName> = examples.iter().map(|&(axis, _)| names[axis].clone()).collect();
+        let classifier = VectorClassifier::train(&vectors, &intents).unwrap();
+        assert_eq!(classifier.width(), 8);
+        for axis in 0..3 {
+            let query = vector(axis, 0.012);
+            let ranking = classifier.rank(&query);
+            assert_eq!(ranking[0].name, names[axis]);
+            assert!(ranking[0].confidence > 0.8, "{ranking:?}");
+            let longer: Vec<f32> = query.iter().map(|value| value * 64.0).collect();
+            assert_eq!(classifier.rank(&longer), ranking);
+        }
+        let mean: Vec<f32> = (0..8).map(|at| (0..3).map(|axis| vector(axis, 0.0)[at]).sum()).collect();
+        assert!(classifier.rank(&mean)[0].confidence < 0.7, "{:?}", classifier.rank(&mean));
+        assert!(VectorClassifier::train(&vectors[..1], &intents[..1]).is_err());
+    }
+}
