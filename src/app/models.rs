@@ -55,10 +55,7 @@ pub fn model(settings: &Settings, intents: &IntentsFile) -> Result<Arc<dyn Model
 }
 
 /// Each model that the settings name by itself, in the chain's order: those that can't be made too.
-pub fn each(
-    settings: &Settings,
-    intents: &IntentsFile,
-) -> Vec<(ModelName, Result<Box<dyn ModelClient>, ModelFault>)> {
+pub fn each(settings: &Settings, intents: &IntentsFile) -> Vec<(ModelName, Result<Box<dyn ModelClient>, ModelFault>)> {
     let catalogue = Arc::new(catalogue(intents));
     let made = |name: &ModelName| link(settings, intents, &catalogue, name).map(|link| link.model);
     settings.model.links().map(|name| (name.clone(), made(name))).collect()

@@ -120,12 +120,7 @@ impl Endpoint {
     }
 
     /// Posts JSON.
-    pub(super) async fn post(
-        &self,
-        url: &Url,
-        body: &impl Serialize,
-        deadline: Instant,
-    ) -> Result<Answer, ModelError> {
+    pub(super) async fn post(&self, url: &Url, body: &impl Serialize, deadline: Instant) -> Result<Answer, ModelError> {
         let left = deadline.saturating_duration_since(Instant::now());
         let mut request = self.client.post(url.clone()).timeout(left).json(body);
         if let Some((header, value)) = &self.key {

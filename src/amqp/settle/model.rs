@@ -184,7 +184,7 @@ fn next(flight: &Flight, messages: &Arc<Mutex<Messages>>) -> Ask {
                 let Some(Told::Chosen(choice)) = script.next() else { return Ask::Handle { classified } };
                 let failed = |code| retry.decide(MessageError::new(code, "why"), job.attempt, job.time_left);
                 match choice {
-                    Choice::Answer => Outcome::Reply(Box::new(answer())),
+                    Choice::Answer => Outcome::Reply(std::sync::Arc::new(answer())),
                     Choice::Forward => Outcome::Forward { intent: broker::intent(), classification: None },
                     Choice::FailForNow => failed(ErrorCode::Timeout),
                     Choice::FailForGood => failed(ErrorCode::HandlerFailed),
@@ -192,8 +192,7 @@ fn next(flight: &Flight, messages: &Arc<Mutex<Messages>>) -> Ask {
             }
         },
     };
-    let broker =
-        Scripted { script: script.collect(), asked: Mutex::default(), messages: messages.clone() };
+    let broker = Scripted { script: script.collect(), asked: Mutex::default(), messages: messages.clone() };
     let settler = Settler { broker, names, retry, worker: "model".to_owned() };
     let reply_to = address.ok().flatten();
     let delivery = Delivery { received, reply_to, request_id: None, started: Instant::now(), acker };
@@ -251,10 +250,9 @@ fn one_message_with_every_fault_ends_in_an_allowed_state() {
 #[test]
 fn messages_side_by_side_end_in_an_allowed_state() {
     use Place::{Intent, Requests};
-    for (what, requests, faults) in [
-        ("two messages", vec![Requests, Intent], 2),
-        ("three messages", vec![Requests, Requests, Requests], 1),
-    ] {
+    for (what, requests, faults) in
+        [("two messages", vec![Requests, Intent], 2), ("three messages", vec![Requests, Requests, Requests], 1)]
+    {
         let explored = check(what, &Rules { requests, faults, ..Rules::default() });
         assert_eq!(explored.violation, None, "{what}");
     }

@@ -173,7 +173,11 @@ impl Backend {
             ("api_key", self.api_key.is_some(), remote),
             ("api_key_header", self.api_key_header.is_some(), remote),
             ("ca_path", self.ca_path.is_some(), remote),
-            ("model", self.model.is_some(), if kind == Kind::OpenAi { Use::Needed } else { taken(&[Kind::Embeddings]) }),
+            (
+                "model",
+                self.model.is_some(),
+                if kind == Kind::OpenAi { Use::Needed } else { taken(&[Kind::Embeddings]) },
+            ),
             ("max_tokens", self.max_tokens.get().is_some(), taken(&[Kind::OpenAi])),
             ("extra", self.extra.is_some(), taken(&[Kind::OpenAi, Kind::Embeddings])),
             ("prefix", self.prefix.is_some(), taken(&[Kind::Embeddings])),

@@ -83,7 +83,8 @@ impl Settings {
     }
 
     fn conflicts(&self) -> Vec<Conflict> {
-        let of_sections = [self.amqp.conflict(), self.worker.conflict(), self.answered.conflict(), self.model.conflict()];
+        let of_sections =
+            [self.amqp.conflict(), self.worker.conflict(), self.answered.conflict(), self.model.conflict()];
         let of_models = self.backend.iter().flat_map(|(name, backend)| backend.conflicts(name));
         of_sections.into_iter().flatten().chain(of_models).collect()
     }

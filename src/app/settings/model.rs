@@ -73,7 +73,8 @@ impl FromStr for ModelName {
         }
         // What Kubernetes injects for a Service called as the program, and the variable that names the settings file.
         let taken = ["service", "port", "config"].contains(&text);
-        if taken || DEFAULTS.lines().any(|line| line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) == Some(text)) {
+        if taken || DEFAULTS.lines().any(|line| line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) == Some(text))
+        {
             let message = format!("{} can't name a model, as it means something else: choose another", quote(text));
             return Err(Invalid(message));
         }

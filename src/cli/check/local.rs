@@ -134,7 +134,11 @@ pub(super) fn models(report: &mut Report, settings: &Settings, intents: &Intents
         match answer {
             Ok(_) => report.ok("model", format!("'{name}' answers: {took} ms")),
             Err(error) if at + 1 < count => {
-                report.warn("model", error, "Mend it, or take it out of CHATBOT_MODEL_CHAIN; the next answers meanwhile.");
+                report.warn(
+                    "model",
+                    error,
+                    "Mend it, or take it out of CHATBOT_MODEL_CHAIN; the next answers meanwhile.",
+                );
             }
             Err(error) => report.fail("model", error, "Mend it: no other model stands in for it."),
         }

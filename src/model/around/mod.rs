@@ -11,9 +11,7 @@ mod timed;
 
 use std::{num::NonZeroU16, time::Duration};
 
-use self::{
-    breaker::Breaker, cached::Cached, limited::Limited, measured::Measured, retried::Retried, timed::Timed,
-};
+use self::{breaker::Breaker, cached::Cached, limited::Limited, measured::Measured, retried::Retried, timed::Timed};
 use super::ModelClient;
 
 /// Within which bounds a model is asked.

@@ -29,9 +29,9 @@ impl<M: ModelClient> ModelClient for Timed<M> {
 
     async fn classify(&self, query: &Query<'_>) -> Result<Prediction, ModelError> {
         let query = Query { deadline: query.deadline.min(Instant::now() + self.limit), ..*query };
-        timeout_at(query.deadline, self.inner.classify(&query)).await.unwrap_or_else(|_| {
-            Err(ModelError::new(&Arc::from(self.name()), Failure::Timeout, "no answer in time"))
-        })
+        timeout_at(query.deadline, self.inner.classify(&query))
+            .await
+            .unwrap_or_else(|_| Err(ModelError::new(&Arc::from(self.name()), Failure::Timeout, "no answer in time")))
     }
 
     async fn prepare(&self) -> Result<(), ModelError> {

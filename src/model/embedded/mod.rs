@@ -19,8 +19,8 @@ use std::{collections::HashMap, num::NonZeroUsize, sync::Arc, thread};
 
 use async_trait::async_trait;
 
-use self::{calibration::Calibration, sparse::SparseRows, vocabulary::Vocabulary};
 pub use self::vectors::VectorClassifier;
+use self::{calibration::Calibration, sparse::SparseRows, vocabulary::Vocabulary};
 use super::{ModelClient, ModelError, Query};
 use crate::domain::{IntentName, Prediction, Scored};
 

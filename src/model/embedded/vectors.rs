@@ -4,11 +4,7 @@
 
 use std::{num::NonZeroUsize, thread};
 
-use super::{
-    TrainError, calibration::Calibration, highest, number_of,
-    sparse::SparseRows,
-    training,
-};
+use super::{TrainError, calibration::Calibration, highest, number_of, sparse::SparseRows, training};
 use crate::domain::{IntentName, Scored};
 
 /// A classifier of vectors, all of one length.
@@ -17,6 +13,8 @@ pub struct VectorClassifier {
     intents: Vec<IntentName>,
     /// What all examples have in common, which tells nothing apart.
     mean: Vec<f32>,
+    /// What makes the examples, less that, 1 long on average.
+    scale: f32,
     /// By intent.
     weights: Vec<Vec<f32>>,
     biases: Vec<f32>,
@@ -39,9 +37,12 @@ impl VectorClassifier {
             mean.iter_mut().zip(normalised(vector)).for_each(|(sum, value)| *sum += value);
         }
         mean.iter_mut().for_each(|sum| *sum /= vectors.len().max(1) as f32);
+        let length = |vector: &Vec<f32>| centred(vector, &mean).map(|value| value * value).sum::<f32>().sqrt();
+        let lengths = vectors.iter().map(length).sum::<f32>();
+        let scale = vectors.len() as f32 / lengths.max(f32::MIN_POSITIVE);
         let mut rows = SparseRows::default();
         for vector in vectors {
-            rows.push((0..).zip(centred(vector, &mean)));
+            rows.push((0..).zip(centred(vector, &mean).map(|value| value * scale)));
         }
         let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let trained = training::train(rows, width, &labels, names.len(), threads);
@@ -56,6 +57,7 @@ impl VectorClassifier {
             calibration: Calibration::fit(&trained.held_out),
             intents: names,
             mean,
+            scale,
         })
     }
 
@@ -66,8 +68,9 @@ impl VectorClassifier {
 
     /// The five likeliest intents of a vector of that length, with calibrated confidence, most confident first.
     pub fn rank(&self, vector: &[f32]) -> Vec<Scored> {
-        let vector: Vec<f32> = centred(vector, &self.mean).collect();
-        let margin = |weights: &Vec<f32>| weights.iter().zip(&vector).map(|(weight, value)| weight * value).sum::<f32>();
+        let vector: Vec<f32> = centred(vector, &self.mean).map(|value| value * self.scale).collect();
+        let margin =
+            |weights: &Vec<f32>| weights.iter().zip(&vector).map(|(weight, value)| weight * value).sum::<f32>();
         let margins: Vec<f32> =
             self.weights.iter().zip(&self.biases).map(|(weights, bias)| margin(weights) + bias).collect();
         let confidences = self.calibration.confidences(&margins);
@@ -82,11 +85,9 @@ fn normalised(vector: &[f32]) -> impl Iterator<Item = f32> {
     vector.iter().map(move |value| value / length)
 }
 
-/// The same, less the mean, and of length 1 again.
+/// The same, less the mean: the less a text is like any example, the nearer to 0.
 fn centred(vector: &[f32], mean: &[f32]) -> impl Iterator<Item = f32> {
-    let centred: Vec<f32> = normalised(vector).zip(mean).map(|(value, mean)| value - mean).collect();
-    let length = centred.iter().map(|value| value * value).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
-    centred.into_iter().map(move |value| value / length)
+    normalised(vector).zip(mean).map(|(value, mean)| value - mean)
 }
 
 #[cfg(test)]
@@ -103,8 +104,7 @@ mod tests {
     #[test]
     fn it_tells_directions_apart_and_the_length_of_a_vector_means_nothing() {
         let names: Vec<IntentName> = ["a", "b", "c"].iter().map(|name| IntentName::new(name).unwrap()).collect();
-        let examples: Vec<(usize, f32)> =
-            (0..30_u8).map(|i| (usize::from(i % 3), f32::from(i / 3) * 0.005)).collect();
+        let examples: Vec<(usize, f32)> = (0..30_u8).map(|i| (usize::from(i % 3), f32::from(i / 3) * 0.005)).collect();
         let vectors: Vec<Vec<f32>> = examples.iter().map(|&(axis, wobble)| vector(axis, wobble)).collect();
         let intents: Vec<IntentName> = examples.iter().map(|&(axis, _)| names[axis].clone()).collect();
         let classifier = VectorClassifier::train(&vectors, &intents).unwrap();
