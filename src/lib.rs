@@ -14,4 +14,5 @@ pub mod http;
 pub mod model;
 pub mod pipeline;
 pub mod retry;
+pub mod sharing;
 pub mod telemetry;

@@ -6,6 +6,7 @@
 use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
+use metrics::{Histogram, histogram};
 use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
 
@@ -15,6 +16,7 @@ use crate::{
     handler::{Answer, Handler, HandlerError, Job as HandlerJob},
     model::{ModelClient, ModelError, Query, prepared},
     retry::RetryPolicy,
+    sharing::{Pool, Room, Share},
 };
 
 /// Whether an intent's handler runs in the worker that classified, or by way of the intent's queue.
@@ -50,6 +52,17 @@ pub struct Parts {
     pub handler_timeout: Duration,
     /// When to try again.
     pub retry: RetryPolicy,
+    /// What inline handlers of requests may hold.
+    pub inline: InlineLimit,
+}
+
+/// What the inline handlers of all requests in work may hold together, so that one that hangs leaves the others some.
+#[derive(Debug, Clone, Copy)]
+pub struct InlineLimit {
+    /// The bytes of texts and metadata.
+    pub bytes: usize,
+    /// How many requests there are at most.
+    pub requests: usize,
 }
 
 /// One request on its way.
@@ -84,13 +97,26 @@ pub enum Stage {
 /// Takes requests to their outcomes.
 pub struct Pipeline {
     parts: Parts,
+    /// Each intent's share of [`Parts::inline`].
+    inline: HashMap<IntentName, Arc<Share>>,
     answers: Option<Arc<Answers>>,
+    /// Looked up once, not for each message.
+    model_seconds: Histogram,
+    handler_seconds: Histogram,
 }
 
 impl Pipeline {
     /// A pipeline of these parts.
     pub fn new(parts: Parts) -> Self {
-        Self { parts, answers: None }
+        let inline = Pool::new(parts.inline.bytes);
+        let inline = parts.routes.keys().map(|intent| (intent.clone(), inline.share())).collect();
+        Self {
+            parts,
+            inline,
+            answers: None,
+            model_seconds: histogram!("chatbot_model_seconds"),
+            handler_seconds: histogram!("chatbot_handler_seconds"),
+        }
     }
 
     /// The same, remembering its answers: a request that comes again isn't worked on again.
@@ -160,8 +186,23 @@ impl Pipeline {
             (Some(handler), Dispatch::Inline, _) | (Some(handler), Dispatch::Queue, Stage::Handle { .. }) => handler,
             _ => return Ok(Outcome::Forward { intent, classification }),
         };
+        let _room = match job.stage {
+            Stage::Handle { .. } => None,
+            // Where its handler holds too much already, the message waits in the intent's queue, and not in the others' way.
+            Stage::Classify => match self.room(&job.request, &intent) {
+                None => return Ok(Outcome::Forward { intent, classification }),
+                room => room,
+            },
+        };
         let answer = self.handle(job, started, handler.as_ref(), &intent, classification.as_deref()).await?;
         Ok(Outcome::Reply(Arc::new(reply(&job.request, answer, intent, classification.map(|boxed| *boxed)))))
+    }
+
+    /// Room for one more request that an intent handles inline; none where it has taken its share.
+    fn room(&self, request: &Request, intent: &IntentName) -> Option<Room> {
+        let InlineLimit { bytes, requests } = self.parts.inline;
+        let held = request.text.len() + request.metadata.as_ref().map_or(0, |metadata| metadata.get().len());
+        self.inline.get(intent)?.try_take(held.max(bytes / requests.max(1)))
     }
 
     async fn classify(&self, job: &Job, started: Instant) -> Result<(IntentName, Classification), MessageError> {
@@ -171,7 +212,7 @@ impl Pipeline {
         let Request { text, locale, .. } = &job.request;
         let query = Query { text, locale: locale.as_deref(), deadline: asked + limit };
         let classified = timeout_at(query.deadline, AssertUnwindSafe(model.classify(&query)).catch_unwind()).await;
-        metrics::histogram!("chatbot_model_seconds").record(asked.elapsed());
+        self.model_seconds.record(asked.elapsed());
         let prediction = match classified {
             Ok(Ok(Ok(prediction))) => prediction,
             Ok(Ok(Err(_))) if left(job, started) == Some(Duration::ZERO) => return Err(deadline_exceeded()),
@@ -217,7 +258,7 @@ impl Pipeline {
         let limit = self.limit(self.parts.handler_timeout, left(job, started))?;
         let work = HandlerJob { request: &job.request, intent, classification };
         let handled = timeout(limit, AssertUnwindSafe(handler.handle(&work)).catch_unwind()).await;
-        metrics::histogram!("chatbot_handler_seconds").record(asked.elapsed());
+        self.handler_seconds.record(asked.elapsed());
         match handled {
             Ok(Ok(Ok(answer))) => Ok(answer),
             Ok(Ok(Err(error))) => Err(handler_error(&error)),

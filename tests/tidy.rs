@@ -7,17 +7,18 @@ use std::{
 };
 
 /// What each module may import; the arrows of `docs/ARCHITECTURE.md`.
-const IMPORTS: [(&str, &[&str]); 12] = [
+const IMPORTS: [(&str, &[&str]); 13] = [
     ("domain", &[]),
     ("config", &[]),
     ("telemetry", &[]),
     ("http", &[]),
+    ("sharing", &[]),
     ("retry", &["domain"]),
     ("model", &["domain"]),
     ("handler", &["domain"]),
     ("answered", &["domain"]),
-    ("pipeline", &["answered", "domain", "handler", "model", "retry"]),
-    ("amqp", &["answered", "domain", "handler", "model", "pipeline", "retry"]),
+    ("pipeline", &["answered", "domain", "handler", "model", "retry", "sharing"]),
+    ("amqp", &["answered", "domain", "handler", "model", "pipeline", "retry", "sharing"]),
     ("app", &["amqp", "answered", "config", "domain", "handler", "http", "model", "pipeline", "retry", "telemetry"]),
     (
         "cli",

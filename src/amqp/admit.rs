@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** pure; the same message gives the same decision.
 
+use std::time::Duration;
+
 use super::{
     Names, WorkQueue,
     properties::Received,
@@ -30,15 +32,26 @@ pub enum Admission {
 /// Where the answer goes, as far as the address is allowed.
 pub type Address = Result<Option<ReplyTo>, reply_to::ReplyAddressError>;
 
+/// What a message may be at most.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Limits {
+    /// The largest body, in bytes, as received and as decompressed.
+    pub max_body: usize,
+    /// How long a message may have waited.
+    pub max_age: Option<Duration>,
+    /// Whether more wait in its queue than may, and this one is to be turned away.
+    pub too_many: bool,
+}
+
 /// Decides what can be decided of a message from a work queue at `now` (Unix milliseconds).
-pub fn admit(received: &Received, queue: &WorkQueue, address: &Address, max_body: usize, now: u64) -> Admission {
-    match check(received, queue, address, max_body, now) {
+pub fn admit(received: &Received, queue: &WorkQueue, address: &Address, limits: &Limits, now: u64) -> Admission {
+    match check(received, queue, address, limits, now) {
         Ok(job) => Admission::Work(Box::new(job)),
         Err(outcome) => Admission::Decided(outcome),
     }
 }
 
-fn check(received: &Received, queue: &WorkQueue, address: &Address, max_body: usize, now: u64) -> Result<Job, Outcome> {
+fn check(received: &Received, queue: &WorkQueue, address: &Address, limits: &Limits, now: u64) -> Result<Job, Outcome> {
     if received.is_reply() {
         return Err(dead(DeadReason::NotARequest, "it is itself a reply, by its type"));
     }
@@ -56,9 +69,29 @@ fn check(received: &Received, queue: &WorkQueue, address: &Address, max_body: us
         suspect(received)?;
     } else if received.redelivered && received.delivery_count >= SUSPICIOUS_DELIVERIES {
         return Err(Outcome::Suspect);
+    } else if let Some(why) = overloaded(received, limits, now) {
+        return Err(Outcome::DeadLetter(MessageError::new(ErrorCode::Overloaded, why).into()));
     }
-    let request = decode_request(&received.envelope(), &received.body, max_body).map_err(Outcome::DeadLetter)?;
+    let request = decode_request(&received.envelope(), &received.body, limits.max_body).map_err(Outcome::DeadLetter)?;
     Ok(Job { request, stage: stage(received), attempt: received.trail.attempt, time_left, identity: None })
+}
+
+/// Why a message is turned away, before anything is spent on it; none where it isn't.
+///
+/// How long it has waited is told by when a worker first saw it, else by the client's `timestamp`, and not known without.
+/// A retry has waited because it was told to.
+fn overloaded(received: &Received, limits: &Limits, now: u64) -> Option<String> {
+    if limits.too_many {
+        return Some(
+            "more messages wait in the queue than CHATBOT_OVERLOAD_MAX_DEPTH allows; try again later".to_owned(),
+        );
+    }
+    let max_age = limits.max_age.filter(|_| received.trail.attempt == 1)?;
+    let sent = received.properties.timestamp().map(|seconds| seconds.saturating_mul(1000));
+    let age = Duration::from_millis(now.saturating_sub(received.trail.first_seen.or(sent)?));
+    (age > max_age).then(|| {
+        format!("the message waited {age:?}, longer than the {max_age:?} of CHATBOT_OVERLOAD_MAX_AGE; try again later")
+    })
 }
 
 /// A suspect is started when it comes for the first time; when it comes again, the start before has ended a worker (or
@@ -169,12 +202,44 @@ mod tests {
     /// What is decided, in a word.
     fn decision(received: &Received, address: &Address) -> &'static str {
         let queue = received.queue.clone().unwrap();
-        match admit(received, &queue, address, 1024, NOW) {
+        match admit(received, &queue, address, &Limits { max_body: 1024, ..Limits::default() }, NOW) {
             Admission::Work(_) => "work",
             Admission::Decided(Outcome::Suspect) => "suspect",
             Admission::Decided(Outcome::DeadLetter(letter)) => letter.reason.as_str(),
             Admission::Decided(_) => "other",
         }
+    }
+
+    #[test]
+    fn what_is_too_much_or_has_waited_too_long_is_turned_away() {
+        let check = |queue: WorkQueue, headers: &[(&str, i64)], sent: Option<u64>, limits: &Limits, expected: bool| {
+            let mut received = received(Some(queue.clone()), headers, false);
+            if let Some(seconds) = sent {
+                received.properties = received.properties.with_timestamp(seconds);
+            }
+            let admission = admit(&received, &queue, &Ok(None), limits, NOW);
+            let turned_away = matches!(&admission, Admission::Decided(Outcome::DeadLetter(letter))
+                if letter.reason == DeadReason::Error(ErrorCode::Overloaded));
+            assert_eq!(turned_away, expected, "{queue} {headers:?} {sent:?} {limits:?}");
+        };
+        let none = Limits { max_body: 1024, ..Limits::default() };
+        let too_many = Limits { too_many: true, ..none };
+        let aged = Limits { max_age: Some(Duration::from_secs(10)), ..none };
+        let intent = || WorkQueue::Intent(crate::domain::IntentName::new("refund").unwrap());
+        let now = NOW / 1000;
+        check(WorkQueue::Requests, &[], Some(0), &none, false);
+        check(WorkQueue::Requests, &[], None, &too_many, true);
+        check(intent(), &[], None, &too_many, true);
+        check(WorkQueue::Requests, &[], None, &aged, false);
+        check(WorkQueue::Requests, &[], Some(now - 10), &aged, false);
+        check(WorkQueue::Requests, &[], Some(now - 11), &aged, true);
+        check(WorkQueue::Requests, &[], Some(u64::MAX), &aged, false);
+        let seen = i64::try_from(NOW).unwrap() - 10_001;
+        check(intent(), &[(names::FIRST_SEEN, seen)], Some(now), &aged, true);
+        check(intent(), &[(names::FIRST_SEEN, seen), (names::ATTEMPT, 2)], None, &aged, false);
+        // A suspect is started so that it is known for what it is.
+        let both = Limits { too_many: true, ..aged };
+        check(WorkQueue::Suspects, &[(names::STARTS, 1), (names::FIRST_SEEN, 0)], None, &both, false);
     }
 
     #[test]

@@ -4,13 +4,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use lapin::{Acker, options::BasicAckOptions};
 use tokio::{
     sync::Mutex,
     time::{Instant, sleep},
 };
 
 use super::{
+    acks::Ack,
     publisher::{Message, PublishError, Publisher},
     replies::{Replies, ReplyError},
     settings::TopologyMode,
@@ -66,7 +66,7 @@ impl Broker for Connections {
         sleep(pause).await;
     }
 
-    async fn ack(&self, acker: Acker) -> bool {
-        matches!(acker.ack(BasicAckOptions::default()).await, Ok(true))
+    async fn ack(&self, ack: Ack, outcome: &'static str, started: Instant) {
+        ack.settled(outcome, started);
     }
 }

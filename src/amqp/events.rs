@@ -2,9 +2,9 @@
 //!
 //! **Invariant:** never a message's text, a body, a password, or a URL with one.
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
-use metrics::{Counter, Gauge, counter, gauge, histogram};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
 use super::{properties::Received, publisher::PublishError};
 use crate::domain::{DeadLetter, Outcome};
@@ -41,31 +41,51 @@ impl Drop for InFlight<'_> {
     }
 }
 
-/// A delivery ended as an outcome and was acked.
+/// What is counted for every message. Looked up once, as looking up costs more than counting.
+static EVERY_MESSAGE: LazyLock<EveryMessage> = LazyLock::new(|| EveryMessage {
+    outcomes: OUTCOMES.map(|outcome| (outcome, counter!("chatbot_outcomes_total", "outcome" => outcome))),
+    request_seconds: histogram!("chatbot_request_seconds"),
+    replies_sent: counter!("chatbot_replies_total", "result" => "sent"),
+    confirmed: counter!("chatbot_confirms_total", "result" => "ack"),
+    confirm_seconds: histogram!("chatbot_confirm_seconds"),
+});
+
+struct EveryMessage {
+    outcomes: [(&'static str, Counter); OUTCOMES.len()],
+    request_seconds: Histogram,
+    replies_sent: Counter,
+    confirmed: Counter,
+    confirm_seconds: Histogram,
+}
+
+const OUTCOMES: [&str; 6] = ["reply", "forward", "suspect", "retry", "dead-letter", "drop"];
+
+/// A delivery ended as an outcome (one of [`outcome_name`]'s) and was acked.
 pub(crate) fn settled(outcome: &'static str, after: Duration) {
-    counter!("chatbot_outcomes_total", "outcome" => outcome).increment(1);
-    histogram!("chatbot_request_seconds").record(after);
+    if let Some((_, counter)) = EVERY_MESSAGE.outcomes.iter().find(|(name, _)| *name == outcome) {
+        counter.increment(1);
+    }
+    EVERY_MESSAGE.request_seconds.record(after);
 }
 
 /// An outcome's name in metrics.
 pub(crate) fn outcome_name(outcome: &Outcome) -> &'static str {
+    let [reply, forward, suspect, retry, dead_letter, drop] = OUTCOMES;
     match outcome {
-        Outcome::Reply(_) => "reply",
-        Outcome::Forward { .. } => "forward",
-        Outcome::Suspect => "suspect",
-        Outcome::Retry { .. } => "retry",
-        Outcome::DeadLetter(_) => "dead-letter",
-        Outcome::Drop => "drop",
+        Outcome::Reply(_) => reply,
+        Outcome::Forward { .. } => forward,
+        Outcome::Suspect => suspect,
+        Outcome::Retry { .. } => retry,
+        Outcome::DeadLetter(_) => dead_letter,
+        Outcome::Drop => drop,
     }
 }
 
-/// The ack of a settled message couldn't be written: the broker delivers it again, so it may be answered twice.
-pub(crate) fn lost_ack(received: &Received) {
-    counter!("chatbot_lost_acks_total").increment(1);
-    tracing::debug!(
-        message_id = received.message_id(),
-        "the connection was lost before the ack; the message comes again"
-    );
+/// The acks of so many settled messages couldn't be written: the broker delivers them again, so they may be answered
+/// twice.
+pub(crate) fn lost_acks(count: usize) {
+    counter!("chatbot_lost_acks_total").increment(count.try_into().unwrap_or(u64::MAX));
+    tracing::debug!(count, "the connection was lost before the acks; the messages come again");
 }
 
 /// A message goes to a dead-letter queue.
@@ -92,7 +112,12 @@ pub(crate) fn retried(received: &Received, error: &str, delay: Duration) {
     );
 }
 
-/// What became of a reply.
+/// A reply has arrived.
+pub(crate) fn reply_sent() {
+    EVERY_MESSAGE.replies_sent.increment(1);
+}
+
+/// What became of a reply, or of an error reply, other than that it was sent.
 pub(crate) fn replied(result: &'static str) {
     counter!("chatbot_replies_total", "result" => result).increment(1);
 }
@@ -105,15 +130,15 @@ pub(crate) fn reconnected(connection: &'static str) {
 
 /// A publish was confirmed, or not.
 pub(crate) fn confirmed(result: &Result<(), PublishError>, after: Duration) {
+    EVERY_MESSAGE.confirm_seconds.record(after);
     let result = match result {
-        Ok(()) => "ack",
+        Ok(()) => return EVERY_MESSAGE.confirmed.increment(1),
         Err(PublishError::Nacked) => "nack",
         Err(PublishError::Returned(_)) => "returned",
         Err(PublishError::Unconfirmed(_)) => "unconfirmed",
         Err(PublishError::Lost(_)) => "lost",
     };
     counter!("chatbot_confirms_total", "result" => result).increment(1);
-    histogram!("chatbot_confirm_seconds").record(after);
 }
 
 /// A message that must not be lost is refused and kept, to be published again.

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** data flows one way: delivery → [`properties`] → [`admit`] → pipeline → outcome → [`settle`].
 
+pub mod acks;
 pub mod admit;
 pub mod client;
 mod clock;
@@ -10,6 +11,7 @@ pub mod connections;
 mod events;
 pub mod inspect;
 pub mod names;
+mod overload;
 pub mod permissions;
 pub mod properties;
 pub mod publisher;
@@ -22,7 +24,7 @@ pub mod settle;
 pub mod topology;
 pub mod trail;
 mod unfinished;
-mod wire;
+pub mod wire;
 pub mod worker;
 
 pub use names::{Names, WorkQueue};

@@ -82,7 +82,11 @@ impl Replies {
         let mut reopens = 0;
         let mut refusals = REFUSED_DELAYS.iter();
         loop {
-            let publisher = self.publisher().await.map_err(ReplyError::Lost)?;
+            let publisher = match self.open_publisher() {
+                Some(publisher) => publisher,
+                // Boxed, like all that is rare on a delivery's way: its task is as large as the largest branch.
+                None => Box::pin(self.reopened()).await.map_err(ReplyError::Lost)?,
+            };
             match publisher.publish(message).await {
                 Ok(()) => return Ok(()),
                 Err(PublishError::Returned(why)) => return Err(ReplyError::Gone(why)),
@@ -95,8 +99,7 @@ impl Replies {
                     return Err(ReplyError::Unconfirmed(error.to_string()));
                 }
                 Err(error @ PublishError::Unconfirmed(_)) => return Err(ReplyError::Lost(error.to_string())),
-                // Sent again, alone where its address may be at fault, or where others' are again and again. Boxed, like
-                // all that is rare on a delivery's way: its task is as large as the largest branch.
+                // Sent again, alone where its address may be at fault, or where others' are again and again.
                 Err(PublishError::Lost(_)) if direct || reopens == REOPENS => {
                     return Box::pin(self.send_alone(message)).await;
                 }
@@ -114,16 +117,16 @@ impl Replies {
         }
     }
 
-    /// The connection that stands, opened again where it was lost.
-    async fn publisher(&self) -> Result<Arc<Publisher>, String> {
-        let current = || self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let publisher = current();
-        if publisher.is_open() {
-            return Ok(publisher);
-        }
+    /// The connection, as long as it stands.
+    fn open_publisher(&self) -> Option<Arc<Publisher>> {
+        let publisher = self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
+        publisher.is_open().then_some(publisher)
+    }
+
+    /// The connection, opened again by whoever comes first.
+    async fn reopened(&self) -> Result<Arc<Publisher>, String> {
         let _one = self.reopening.lock().await;
-        let publisher = current();
-        if publisher.is_open() {
+        if let Some(publisher) = self.open_publisher() {
             return Ok(publisher);
         }
         let opened = Arc::new(open(&self.broker, &self.name).await?);

@@ -22,7 +22,7 @@ use lapin::{
     types::{FieldTable, ShortString},
 };
 use tokio::{
-    sync::{Mutex, OwnedSemaphorePermit},
+    sync::Mutex,
     time::{Instant, timeout},
 };
 use tokio_util::{
@@ -32,11 +32,13 @@ use tokio_util::{
 
 use super::{
     WorkQueue,
-    admit::{self, Admission},
+    acks::Acks,
+    admit::{self, Admission, Limits},
     clock::now_ms,
     connection::{ConnectError, Link, Use},
     connections::Connections,
     events,
+    overload::{self, Excess},
     properties::{Received, short},
     publisher::Publisher,
     replies::Replies,
@@ -49,12 +51,13 @@ use super::{
 use crate::{
     domain::Outcome,
     pipeline::{Dispatch, Pipeline},
+    sharing::{Room, Share},
 };
 
 /// Deliveries of [`super::Names::died`] held at a time.
 const DIED_PREFETCH: u16 = 32;
-/// The memory budget is counted in units of so many bytes.
-pub(super) const BUDGET_UNIT: usize = 1024;
+/// The least that a delivery counts for in the memory budget, in bytes: its properties and its task take some, too.
+const LEAST_ROOM: usize = 1024;
 
 /// What all deliveries of a worker share, from session to session.
 pub struct Shared {
@@ -188,9 +191,16 @@ impl Session {
         let Self { shared, consuming_link, settler, consuming, unfinished, tasks, ending } = self;
         let draining = CancellationToken::new();
         let mut cancels = Vec::new();
-        let loops = TaskTracker::new();
+        let (loops, acking, mut watched) = (TaskTracker::new(), TaskTracker::new(), Vec::new());
         for Consuming { queue, name, channel, consumer } in consuming {
             cancels.push((channel.clone(), consumer.tag()));
+            let (acks, writer) = Acks::new();
+            acking.spawn(writer.run(channel.clone(), ending.token.clone()));
+            let excess = Arc::<Excess>::default();
+            // A suspect isn't started twice by chance, and what died is only told of.
+            if matches!(queue, Some(WorkQueue::Requests | WorkQueue::Intent(_))) {
+                watched.push((name.clone(), excess.clone()));
+            }
             let worker = DeliveryWorker {
                 shared: shared.clone(),
                 settler: settler.clone(),
@@ -199,7 +209,15 @@ impl Session {
                 deliveries: events::Deliveries::of(
                     &queue.as_ref().map_or_else(|| "died".to_owned(), ToString::to_string),
                 ),
+                // What requests hold is bounded by the pipeline, intent by intent.
+                share: if queue == Some(WorkQueue::Requests) {
+                    unfinished.budget.unbounded_share()
+                } else {
+                    unfinished.budget.share()
+                },
+                excess: excess.clone(),
                 queue,
+                acks,
                 ending: ending.clone(),
                 unfinished: unfinished.clone(),
             };
@@ -213,9 +231,12 @@ impl Session {
             });
         }
         loops.close();
+        acking.close();
+        let max_depth = shared.settings.overload.max_depth;
 
         tokio::select! {
             () = shutdown.cancelled() => {}
+            () = overload::watch(&consuming_link, &watched, max_depth) => {}
             () = ending.token.cancelled() => {}
             why = consuming_link.ended() => ending.tell(format!("the consuming connection was lost: {why}")),
             why = settler.broker.forwards.link().ended() => ending.tell(format!("the forwarding connection was lost: {why}")),
@@ -234,6 +255,7 @@ impl Session {
                     .await;
                 loops.wait().await;
                 tasks.wait().await;
+                acking.wait().await;
             };
             tokio::select! {
                 () = drained => Ended::Drained,
@@ -250,6 +272,7 @@ impl Session {
         tokio::join!(consuming_link.close(close), replies.close(close), forwards.link().close(close));
         loops.wait().await;
         tasks.wait().await;
+        acking.wait().await;
         ended
     }
 }
@@ -325,16 +348,17 @@ async fn consume(
             unstarted.push(delivery.acker);
             continue;
         }
-        let wanted = units(&delivery, max_body, worker.shared.settings.memory_budget);
         let room = tokio::select! {
-            room = worker.unfinished.budget.clone().acquire_many_owned(wanted) => room.map_err(|_| "the memory budget is closed".to_owned())?,
+            biased;
+            room = worker.share.take(room_for(&delivery, max_body)) => room,
             () = draining.cancelled(), if hands_back => {
                 unstarted.push(delivery.acker);
                 continue;
             }
             () = &mut ended => return Ok(()),
         };
-        let (worker, token) = (worker.clone(), tasks.token());
+        // Boxed, here and where it was read: what a task holds is moved about with it, and allocated as one piece.
+        let (worker, delivery, token) = (worker.clone(), Box::new(delivery), tasks.token());
         let unfinished = worker.unfinished.clone();
         unfinished.tasks.spawn(async move { worker.work(delivery, room, token).await });
     }
@@ -348,12 +372,11 @@ async fn consume(
     }
 }
 
-/// What a delivery may take of the memory budget: compressed, it may unfold to the largest body.
-fn units(delivery: &lapin::message::Delivery, max_body: usize, budget: usize) -> u32 {
+/// What a delivery takes of the memory budget, in bytes: compressed, it may unfold to the largest body.
+fn room_for(delivery: &lapin::message::Delivery, max_body: usize) -> usize {
     let encoding = delivery.properties.content_encoding().as_ref().map_or("", ShortString::as_str).to_ascii_lowercase();
     let compressed = encoding.contains("gzip") || encoding.contains("zstd");
-    let bytes = delivery.data.len() + if compressed { max_body } else { 0 };
-    u32::try_from(bytes.min(budget) / BUDGET_UNIT).unwrap_or(u32::MAX).max(1)
+    (delivery.data.len() + if compressed { max_body } else { 0 }).max(LEAST_ROOM)
 }
 
 /// Does the work of one queue's deliveries.
@@ -364,12 +387,17 @@ struct DeliveryWorker {
     channel: u16,
     queue: Option<WorkQueue>,
     deliveries: events::Deliveries,
+    acks: Acks,
     ending: Arc<Ending>,
     unfinished: Arc<Unfinished>,
+    /// Of the memory budget.
+    share: Arc<Share>,
+    /// How many are too many in the queue.
+    excess: Arc<Excess>,
 }
 
 impl DeliveryWorker {
-    async fn work(&self, delivery: lapin::message::Delivery, _room: OwnedSemaphorePermit, token: TaskTrackerToken) {
+    async fn work(&self, delivery: Box<lapin::message::Delivery>, _room: Room, token: TaskTrackerToken) {
         let _in_flight = self.deliveries.delivered();
         let Some((delivery, outcome, _token)) = self.decide(delivery, token).await else { return };
         tokio::select! {
@@ -383,7 +411,7 @@ impl DeliveryWorker {
 
     /// What becomes of a delivery; none where its session ends first. Work whose outcome its redelivery can use is let
     /// finish even then, and is no longer the session's.
-    async fn decide<T>(&self, delivery: lapin::message::Delivery, token: T) -> Option<(Delivery, Outcome, T)> {
+    async fn decide<T>(&self, delivery: Box<lapin::message::Delivery>, token: T) -> Option<(Delivery, Outcome, T)> {
         let reusable = AtomicBool::new(false);
         let mut outcome = pin!(self.outcome(delivery, &reusable));
         tokio::select! {
@@ -399,13 +427,14 @@ impl DeliveryWorker {
         None
     }
 
-    async fn outcome(&self, delivery: lapin::message::Delivery, reusable: &AtomicBool) -> (Delivery, Outcome) {
+    async fn outcome(&self, delivery: Box<lapin::message::Delivery>, reusable: &AtomicBool) -> (Delivery, Outcome) {
         let (started, now) = (Instant::now(), now_ms());
         let settings = &self.shared.settings;
         let names = &settings.names;
-        let acker = delivery.acker.clone();
+        let ack = self.acks.of(delivery.delivery_tag);
         let blemishes = self.mended.take(self.channel, delivery.delivery_tag);
-        let mut received = Received::read(delivery, self.queue.clone(), &blemishes, names, now, settings.default_ttl);
+        let received = Received::read(*delivery, self.queue.clone(), &blemishes, names, now, settings.default_ttl);
+        let mut received = Box::new(received);
         let pipeline = &self.shared.pipeline;
         received.keep_known(names, |intent| pipeline.routes().contains_key(intent));
         if received.unreadable.is_some() {
@@ -415,7 +444,7 @@ impl DeliveryWorker {
         let mut request_id = received.message_id().map(str::to_owned);
         let outcome = match &self.queue {
             None => admit::died(&received, &address, pipeline.retry(), now),
-            Some(queue) => match admit::admit(&received, queue, &address, settings.max_body, now) {
+            Some(queue) => match admit::admit(&received, queue, &address, &self.limits(), now) {
                 Admission::Decided(outcome) => outcome,
                 Admission::Work(mut job) => {
                     request_id.clone_from(&job.request.id);
@@ -427,6 +456,11 @@ impl DeliveryWorker {
         };
         // Nobody answers a reply, whatever address it carries.
         let reply_to = address.ok().flatten();
-        (Delivery { received, reply_to, request_id, started, acker }, outcome)
+        (Delivery { received, reply_to, request_id, started, ack }, outcome)
+    }
+
+    fn limits(&self) -> Limits {
+        let settings = &self.shared.settings;
+        Limits { max_body: settings.max_body, max_age: settings.overload.max_age, too_many: self.excess.take_one() }
     }
 }

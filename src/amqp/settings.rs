@@ -112,6 +112,15 @@ pub enum TopologyMode {
     Verify,
 }
 
+/// From when on requests are turned away, `overloaded`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Overload {
+    /// How many messages may wait in a queue.
+    pub max_depth: Option<u32>,
+    /// How long a message may have waited.
+    pub max_age: Option<Duration>,
+}
+
 /// Everything that the AMQP side has to be told.
 #[derive(Clone)]
 pub struct Settings {
@@ -131,6 +140,8 @@ pub struct Settings {
     pub max_body: usize,
     /// How many bytes of bodies may be worked on at a time.
     pub memory_budget: usize,
+    /// From when on requests are turned away.
+    pub overload: Overload,
     /// How long after its arrival a request that names no deadline is of no more use.
     pub default_ttl: Option<Duration>,
     /// How long deliveries in flight may take to finish at shutdown.

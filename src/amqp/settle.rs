@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::{
     Names, WorkQueue,
+    acks::Ack,
     clock::now_ms,
     events,
     properties::{Purpose, Received, short},
@@ -49,8 +50,8 @@ pub trait Broker {
     fn declare_again(&self) -> impl Future<Output = Result<(), SessionLost>> + Send;
     /// Waits before what was refused is published again.
     fn pause(&self, pause: Duration) -> impl Future<Output = ()> + Send;
-    /// Acks; tells whether that could be written.
-    fn ack(&self, acker: Acker) -> impl Future<Output = bool> + Send;
+    /// Acks a delivery that came at `started` and ended as `outcome`.
+    fn ack(&self, ack: Ack, outcome: &'static str, started: Instant) -> impl Future<Output = ()> + Send;
 }
 
 /// Settles deliveries.
@@ -68,7 +69,7 @@ pub struct Settler<B> {
 /// A delivery, to be settled once.
 pub struct Delivery {
     /// What was read of it.
-    pub received: Received,
+    pub received: Box<Received>,
     /// Where its answer goes; none where there is no address, or one that is not allowed.
     pub reply_to: Option<ReplyTo>,
     /// The client's name for it, as far as it could be read: the property's, else the body's.
@@ -76,7 +77,7 @@ pub struct Delivery {
     /// When it came in.
     pub started: Instant,
     /// Acks it.
-    pub acker: Acker,
+    pub ack: Ack,
 }
 
 /// Whoever waits for the answer.
@@ -99,14 +100,10 @@ impl<B: Broker> Settler<B> {
     /// # Errors
     /// [`SessionLost`] where a confirm can't be had; then nothing is acked.
     pub async fn settle(&self, delivery: Delivery, outcome: Outcome) -> Result<(), SessionLost> {
-        let Delivery { received, reply_to, request_id, started, acker } = delivery;
+        let Delivery { received, reply_to, request_id, started, ack } = delivery;
         let client = Client { reply_to: reply_to.as_ref(), request_id: request_id.as_deref() };
         let name = self.publish(&received, client, outcome).await?;
-        if self.broker.ack(acker).await {
-            events::settled(name, started.elapsed());
-        } else {
-            events::lost_ack(&received);
-        }
+        self.broker.ack(ack, name, started).await;
         Ok(())
     }
 
@@ -163,7 +160,7 @@ impl<B: Broker> Settler<B> {
         let dead = |reason, message| Ok(Some(Outcome::DeadLetter(DeadLetter { reason, message })));
         match self.broker.reply(&message, to.direct).await {
             Ok(()) => {
-                events::replied("sent");
+                events::reply_sent();
                 Ok(None)
             }
             Err(ReplyError::Gone(_)) => {

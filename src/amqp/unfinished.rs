@@ -11,6 +11,8 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use crate::sharing::Pool;
+
 /// The most deliveries that are let finish; the work of further ones is given up, and done again.
 const MAX_UNFINISHED: usize = 256;
 
@@ -19,17 +21,17 @@ pub(super) struct Unfinished {
     /// Owns the deliveries' tasks.
     pub(super) tasks: TaskTracker,
     /// The memory for the bodies of all deliveries in work.
-    pub(super) budget: Arc<Semaphore>,
+    pub(super) budget: Arc<Pool>,
     stop: CancellationToken,
     places: Arc<Semaphore>,
 }
 
 impl Unfinished {
-    /// Nothing yet, and a memory budget of so many units.
+    /// Nothing yet, and a memory budget of so many bytes.
     pub(super) fn new(budget: usize) -> Self {
         Self {
             tasks: TaskTracker::new(),
-            budget: Arc::new(Semaphore::new(budget.clamp(1, Semaphore::MAX_PERMITS))),
+            budget: Pool::new(budget),
             stop: CancellationToken::new(),
             places: Arc::new(Semaphore::new(MAX_UNFINISHED)),
         }

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     connection::ConnectError,
     events,
-    session::{BUDGET_UNIT, Ended, Session, Shared, StartError},
+    session::{Ended, Session, Shared, StartError},
     topology::TopologyError,
     unfinished::Unfinished,
 };
@@ -67,7 +67,7 @@ impl Worker {
     /// # Errors
     /// [`Fatal`], only before the first session.
     pub async fn run(self, shutdown: CancellationToken) -> Result<Ended, Fatal> {
-        let unfinished = Arc::new(Unfinished::new(self.shared.settings.memory_budget / BUDGET_UNIT));
+        let unfinished = Arc::new(Unfinished::new(self.shared.settings.memory_budget));
         let ended = self.sessions(&shutdown, &unfinished).await;
         unfinished.close().await;
         ended

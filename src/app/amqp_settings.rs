@@ -9,7 +9,7 @@ use super::{BuildError, settings};
 use crate::{
     amqp::{
         AmqpAddress, Names, Settings, WorkQueue,
-        settings::{Broker, Consume, Consumed, Tls, TopologyMode},
+        settings::{Broker, Consume, Consumed, Overload, Tls, TopologyMode},
     },
     config::types::FilePath,
 };
@@ -62,6 +62,10 @@ pub fn amqp_settings(settings: &settings::Settings) -> Result<Settings, BuildErr
         consume: consume(worker),
         max_body: worker.max_body.get(),
         memory_budget: worker.memory_budget.get(),
+        overload: Overload {
+            max_depth: settings.overload.max_depth.get().map(|depth| depth.get()),
+            max_age: settings.overload.max_age.get().map(|age| age.get()),
+        },
         default_ttl: worker.default_ttl.get().map(|ttl| ttl.get()),
         shutdown_grace: worker.shutdown_grace.get(),
         reply_allow: allowed.map(|pattern| pattern.as_str().to_owned()).collect(),

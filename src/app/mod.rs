@@ -31,7 +31,7 @@ use crate::{
         ModelClient,
         embedded::{EmbeddedModel, Example, TrainError},
     },
-    pipeline::{Parts, Pipeline, Route},
+    pipeline::{InlineLimit, Parts, Pipeline, Route},
     retry::RetryPolicy,
 };
 
@@ -136,6 +136,11 @@ pub fn pipeline(
         model_timeout: settings.model.timeout.get(),
         handler_timeout: settings.worker.handler_timeout.get(),
         retry: RetryPolicy { delays: settings.retry.delays.iter().collect() },
+        // Half of the memory: the queues of intents have the other.
+        inline: InlineLimit {
+            bytes: settings.worker.memory_budget.get() / 2,
+            requests: settings.amqp.prefetch.get().get().into(),
+        },
     }))
 }
 

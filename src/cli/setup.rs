@@ -61,7 +61,11 @@ pub(super) fn log(settings: &Settings) {
 /// The system's, where it gives no thread.
 pub(super) fn runtime() -> Result<Runtime, Failure> {
     let _ = rustls::crypto::ring::default_provider().install_default();
+    // Half of the processors: lapin has a thread of its own for each connection, and a task that moves from one thread to
+    // another costs more than most of what a task here does.
+    let threads = std::thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2));
     Builder::new_multi_thread()
+        .worker_threads(threads)
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Os, format!("the system gives no thread: {error}")))

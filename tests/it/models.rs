@@ -50,6 +50,9 @@ fn model_of(chain: &str, variables: &[(&str, &str)]) -> Arc<dyn ModelClient> {
     let mut all: Vec<(String, String)> =
         variables.iter().map(|(name, value)| (named(name), (*value).to_owned())).collect();
     all.push(("CHATBOT_MODEL_CHAIN".to_owned(), chain.to_owned()));
+    // A loaded machine is no fault of the model's.
+    all.push(("CHATBOT_BACKEND_TIMEOUT".to_owned(), "20s".to_owned()));
+    all.push(("CHATBOT_BACKEND_CONNECT_TIMEOUT".to_owned(), "20s".to_owned()));
     let variables: Variables = all.into_iter().collect();
     let settings = Settings::load(&variables, &|path| std::fs::read(path)).unwrap_or_else(|error| panic!("{error}"));
     let bot = IntentsFile::parse("bot", BOT).unwrap_or_else(|error| panic!("{error}"));
@@ -95,7 +98,7 @@ async fn a_language_model_is_asked_for_one_of_the_intents_and_its_choice_is_take
     assert_eq!(seen.path, "/v1/chat/completions");
     assert!(seen.headers.contains("authorization: bearer s3cret"), "{seen:?}");
     let names = &seen.body["response_format"]["json_schema"]["schema"]["properties"]["intent"]["enum"];
-    assert_eq!(names, &json!(["product_info", "refund", "none_of_these"]), "{}", seen.body);
+    assert_eq!(names, &json!(["refund", "product_info", "none_of_these"]), "{}", seen.body);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -178,7 +181,7 @@ async fn embeddings_are_classified_here_after_their_examples_are_had_and_texts_s
         assert_eq!(stub.seen().len(), 4, "what was had is kept");
         model.prepare().await.unwrap();
         let first = &stub.seen()[0];
-        assert!(first.body.to_string().contains("query: 我想查询产品规格"), "{first:?}");
+        assert!(first.body.to_string().contains("query: refund me please"), "{first:?}");
         assert_eq!(first.path, if path == "/embed" { "/embed" } else { "/v1/embeddings" });
 
         let texts: Vec<String> = (0..8).map(|n| format!("{} {n}", ["money", "kettle"][n % 2])).collect();
@@ -407,18 +410,19 @@ async fn no_more_requests_are_under_way_at_once_than_allowed() {
     assert_eq!((stub.seen().len(), stub.most_at_once()), (8, 2));
 
     let hanging = Stub::start(|_| Act::Hang).await;
-    let settings = [("CONCURRENCY", "1"), ("TIMEOUT", "200ms")];
+    let settings = [("CONCURRENCY", "1"), ("TIMEOUT", "1s")];
     let model = alone(&hanging, "", &[&OPENAI[..], &settings].concat());
-    let answers = join_all(["a", "b"].iter().map(|text| ask(&*model, text))).await;
-    let failures: Vec<Failure> = answers.into_iter().map(|answer| answer.unwrap_err().failure).collect();
-    assert_eq!(failures, [Failure::Timeout, Failure::Busy]);
+    let soon = Query { text: "b", locale: None, deadline: Instant::now() + Duration::from_millis(100) };
+    let (first, second) = tokio::join!(ask(&*model, "a"), model.classify(&soon));
+    assert_eq!((first.unwrap_err().failure, second.unwrap_err().failure), (Failure::Timeout, Failure::Busy));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_next_model_is_asked_only_where_one_is_not_sure() {
     let stub = Stub::start(|_| Act::completion(r#"{"intent": "product_info"}"#)).await;
     let url = ("URL", stub.url.as_str());
-    let model = model_of("embedded,x", &[&OPENAI[..], &[url]].concat());
+    let unsure = ("CHATBOT_MODEL_THRESHOLD", "0.6");
+    let model = model_of("embedded,x", &[&OPENAI[..], &[url, unsure]].concat());
     assert_eq!(&*ask(&*model, "refund me please").await.unwrap().model, "embedded");
     assert_eq!(stub.seen().len(), 0);
     assert_eq!(&*ask(&*model, "zzz qqq").await.unwrap().model, "x");
@@ -432,9 +436,9 @@ async fn the_next_model_is_asked_only_where_one_is_not_sure() {
     }
     // The next one fails: what the first wasn't sure of is better than nothing.
     drop(stub);
-    let model = model_of("embedded,x", &[&OPENAI[..], &[("URL", "http://127.0.0.1:1")]].concat());
+    let model = model_of("embedded,x", &[&OPENAI[..], &[("URL", "http://127.0.0.1:1"), unsure]].concat());
     let unsure = ask(&*model, "zzz qqq").await.unwrap();
-    assert_eq!((&*unsure.model, best(&unsure).1 < 0.5), ("embedded", true));
+    assert_eq!((&*unsure.model, best(&unsure).1 < 0.6), ("embedded", true));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,14 +7,14 @@ use chatbot_worker::{
     amqp::{
         Names, Settings, WorkQueue, Worker,
         session::{Ended, Shared},
-        settings::{Broker, Consume, TopologyMode},
+        settings::{Broker, Consume, Overload, TopologyMode},
         topology::Topology,
         worker::Fatal,
     },
     domain::{IntentName, Prediction, Scored},
     handler::{Answer, Handler, HandlerError, Job},
     model::{ModelClient, ModelError, Query},
-    pipeline::{Dispatch, Parts, Pipeline, Route},
+    pipeline::{Dispatch, InlineLimit, Parts, Pipeline, Route},
     retry::RetryPolicy,
 };
 use futures_util::StreamExt;
@@ -117,6 +117,7 @@ impl Bench {
             consume: Consume::All,
             max_body: 64 * 1024,
             memory_budget: 4 * 1024 * 1024,
+            overload: Overload::default(),
             default_ttl: None,
             shutdown_grace: Duration::from_secs(10),
             reply_allow: Vec::new(),
@@ -135,6 +136,7 @@ impl Bench {
             model_timeout: Duration::from_secs(5),
             handler_timeout: Duration::from_secs(5),
             retry: RetryPolicy { delays: vec![Duration::from_millis(100), Duration::from_millis(200)] },
+            inline: InlineLimit { bytes: 2 * 1024 * 1024, requests: 128 },
         };
         Self { names, settings, parts }
     }

@@ -48,7 +48,7 @@ pub struct Received {
 
 impl Received {
     /// Reads a delivery. `blemishes` is what the wire's guard had to mend of it.
-    pub(crate) fn read(
+    pub fn read(
         delivery: Delivery,
         queue: Option<WorkQueue>,
         blemishes: &[Blemish],

@@ -31,7 +31,8 @@ use self::{
 use super::*;
 use crate::{
     amqp::{
-        admit::{self, Admission},
+        acks::Acks,
+        admit::{self, Admission, Limits},
         reply_to,
     },
     pipeline::Stage,
@@ -63,6 +64,10 @@ enum Choice {
     Forward,
     FailForNow,
     FailForGood,
+}
+
+impl Choice {
+    const ALL: [Self; 4] = [Self::Answer, Self::Forward, Self::FailForNow, Self::FailForGood];
 }
 
 /// What a delivery in work asks for next.
@@ -158,10 +163,9 @@ impl Broker for Scripted {
         self.ask(Ask::Pass).await;
     }
 
-    async fn ack(&self, _: Acker) -> bool {
+    async fn ack(&self, _: Ack, _: &'static str, _: Instant) {
         let kept = self.asked.lock().unwrap().kept;
         self.ask(Ask::Ack { kept }).await;
-        true
     }
 }
 
@@ -170,21 +174,22 @@ fn next(flight: &Flight, messages: &Arc<Mutex<Messages>>) -> Ask {
     let names = broker::names();
     let retry = RetryPolicy { delays: vec![Duration::from_secs(1)] };
     let (delivered, queue): (Delivered, Option<WorkQueue>) = messages.lock().unwrap().delivered(flight.ready);
-    let acker = delivered.acker.clone();
-    let mut received = Received::read(delivered, queue.clone(), &[], &names, NOW, None);
+    let ack = Acks::new().0.of(delivered.delivery_tag);
+    let mut received = Box::new(Received::read(delivered, queue.clone(), &[], &names, NOW, None));
     received.keep_known(&names, |intent| *intent == broker::intent());
     let address = reply_to::check(received.properties.reply_to().as_ref(), &names, &[]);
+    let limits = Limits { max_body: 1024, ..Limits::default() };
     let mut script = flight.told.iter().copied();
     let outcome = match &queue {
         None => admit::died(&received, &address, &retry, NOW),
-        Some(queue) => match admit::admit(&received, queue, &address, 1024, NOW) {
+        Some(queue) => match admit::admit(&received, queue, &address, &limits, NOW) {
             Admission::Decided(outcome) => outcome,
             Admission::Work(job) => {
                 let classified = job.stage == Stage::Classify;
                 let Some(Told::Chosen(choice)) = script.next() else { return Ask::Handle { classified } };
                 let failed = |code| retry.decide(MessageError::new(code, "why"), job.attempt, job.time_left);
                 match choice {
-                    Choice::Answer => Outcome::Reply(std::sync::Arc::new(answer())),
+                    Choice::Answer => Outcome::Reply(Arc::new(answer())),
                     Choice::Forward => Outcome::Forward { intent: broker::intent(), classification: None },
                     Choice::FailForNow => failed(ErrorCode::Timeout),
                     Choice::FailForGood => failed(ErrorCode::HandlerFailed),
@@ -195,7 +200,7 @@ fn next(flight: &Flight, messages: &Arc<Mutex<Messages>>) -> Ask {
     let broker = Scripted { script: script.collect(), asked: Mutex::default(), messages: messages.clone() };
     let settler = Settler { broker, names, retry, worker: "model".to_owned() };
     let reply_to = address.ok().flatten();
-    let delivery = Delivery { received, reply_to, request_id: None, started: Instant::now(), acker };
+    let delivery = Delivery { received, reply_to, request_id: None, started: Instant::now(), ack };
     let settled = std::pin::pin!(settler.settle(delivery, outcome)).poll(&mut Context::from_waker(Waker::noop()));
     let asked = settler.broker.asked.lock().unwrap();
     assert_eq!(asked.answered, settler.broker.script.len(), "it asks what it asked before");
@@ -226,34 +231,42 @@ fn check(what: &str, rules: &Rules) -> Explored {
     explored
 }
 
-fn ended(explored: &Explored, place: Place) -> bool {
-    explored.ends.iter().any(|end| end.iter().any(|(at, ..)| *at == place))
-}
-
 #[test]
 fn one_message_with_every_fault_ends_in_an_allowed_state() {
-    for (what, place, deadline) in [
-        ("a text", Place::Requests, false),
-        ("a text with a deadline", Place::Requests, true),
-        ("a message to an intent", Place::Intent, false),
-        ("a message that nobody binds", Place::Died, false),
-    ] {
-        let explored = check(what, &Rules { requests: vec![place], deadline, faults: 3, ..Rules::default() });
+    use Choice::{Answer, FailForGood, FailForNow, Forward};
+    use Place::{Answers, Dead, Died, Dropped, Intent, Requests};
+    let cases: [(&str, Place, &[Choice], bool, u8); 8] = [
+        ("a text, answered", Requests, &[Answer], false, 3),
+        ("a text, forwarded or answered", Requests, &[Answer, Forward], false, 1),
+        ("a text with a deadline", Requests, &[Answer, Forward], true, 1),
+        ("a text, tried again", Requests, &[FailForNow], false, 1),
+        ("a text, given up", Requests, &[FailForGood], false, 2),
+        ("a message to an intent, whatever comes of it", Intent, &Choice::ALL, false, 1),
+        ("a message to an intent, given up", Intent, &[FailForGood], false, 2),
+        ("a message that nobody binds", Died, &Choice::ALL, false, 3),
+    ];
+    for (what, place, choices, deadline, faults) in cases {
+        let rules = Rules { requests: vec![place], choices, deadline, faults, ..Rules::default() };
+        let explored = check(what, &rules);
         assert_eq!(explored.violation, None, "{what}");
-        assert!(ended(&explored, Place::Dead), "{what}: {:?}", explored.ends);
-        for place in [Place::Answers, Place::Dropped].into_iter().filter(|_| place != Place::Died) {
-            assert!(ended(&explored, place), "{what}: {:?}", explored.ends);
-        }
+        let ended = |place| explored.ends.iter().any(|end| end.iter().any(|(at, ..)| *at == place));
+        assert!(ended(Dead), "{what}: {:?}", explored.ends);
+        let answered = place != Died && choices.contains(&Answer);
+        assert_eq!((ended(Answers), ended(Dropped)), (answered, answered), "{what}: {:?}", explored.ends);
     }
 }
 
 #[test]
 fn messages_side_by_side_end_in_an_allowed_state() {
+    use Choice::{Answer, Forward};
     use Place::{Intent, Requests};
-    for (what, requests, faults) in
-        [("two messages", vec![Requests, Intent], 2), ("three messages", vec![Requests, Requests, Requests], 1)]
-    {
-        let explored = check(what, &Rules { requests, faults, ..Rules::default() });
+    for (what, requests, choices, faults) in [
+        ("two messages, answered", vec![Requests; 2], &[Answer][..], 2),
+        ("two messages, forwarded or answered", vec![Requests, Intent], &[Answer, Forward], 0),
+        ("two messages to an intent, whatever comes of them", vec![Intent; 2], &Choice::ALL, 0),
+        ("three messages, answered", vec![Requests, Intent, Requests], &[Answer], 1),
+    ] {
+        let explored = check(what, &Rules { requests, choices, faults, ..Rules::default() });
         assert_eq!(explored.violation, None, "{what}");
     }
 }
@@ -262,7 +275,8 @@ fn messages_side_by_side_end_in_an_allowed_state() {
 fn a_message_that_always_ends_its_worker_is_given_up_and_those_beside_it_are_answered() {
     for requests in [vec![Place::Requests; 2], vec![Place::Intent, Place::Requests, Place::Intent]] {
         let others = requests.len() - 1;
-        let explored = check("a killer", &Rules { requests, killer: true, delivery_limit: 20, ..Rules::default() });
+        let rules = Rules { requests, killer: true, delivery_limit: 20, ..Rules::default() };
+        let explored = check("a killer", &rules);
         assert_eq!(explored.violation, None);
         for end in &explored.ends {
             let dead: Vec<_> = end.iter().filter(|(place, ..)| *place == Place::Dead).collect();

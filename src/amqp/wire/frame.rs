@@ -11,7 +11,7 @@
 
 /// What was wrong with a delivery's frames, in words that complete 'the message has …'.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Blemish {
+pub enum Blemish {
     /// A property isn't UTF-8; which one.
     NotUtf8(&'static str),
     /// A header's name isn't UTF-8.

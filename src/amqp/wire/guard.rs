@@ -37,7 +37,7 @@ const MAX_FRAME: usize = 1024 * 1024;
 /// What was seen on one connection: the deliveries that were mended, until they are asked for; what came back; and how
 /// the broker introduced itself, which lapin keeps to itself.
 #[derive(Debug, Default)]
-pub(crate) struct Mended {
+pub struct Mended {
     returns: Returns,
     start: OnceLock<Vec<u8>>,
     count: AtomicUsize,
@@ -86,7 +86,7 @@ impl Mended {
     }
 
     /// What was mended on a delivery; nothing on most.
-    pub(crate) fn take(&self, channel: u16, delivery_tag: u64) -> Vec<Blemish> {
+    pub fn take(&self, channel: u16, delivery_tag: u64) -> Vec<Blemish> {
         if self.count.load(Ordering::Acquire) == 0 {
             return Vec::new();
         }
@@ -110,7 +110,7 @@ impl Mended {
 
 /// A connection's stream with the frames from the broker mended.
 #[derive(Debug)]
-pub(crate) struct Guard<S> {
+pub struct Guard<S> {
     inner: S,
     /// Room for what comes in; never cleared, as that would cost more than all the rest.
     buffer: Vec<u8>,
@@ -129,7 +129,7 @@ pub(crate) struct Guard<S> {
 
 impl<S> Guard<S> {
     /// Guards a stream that hasn't carried anything yet.
-    pub(crate) fn new(inner: S, mended: Arc<Mended>) -> Self {
+    pub fn new(inner: S, mended: Arc<Mended>) -> Self {
         Self { inner, buffer: Vec::new(), handed: 0, clean: 0, filled: 0, passing: 0, tags: HashMap::new(), mended }
     }
 

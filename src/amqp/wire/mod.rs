@@ -3,5 +3,5 @@
 mod frame;
 mod guard;
 
-pub(crate) use frame::Blemish;
-pub(crate) use guard::{Guard, Mended};
+pub use frame::Blemish;
+pub use guard::{Guard, Mended};

@@ -11,6 +11,7 @@ mod http;
 mod intents;
 mod log;
 mod model;
+mod overload;
 mod reply;
 mod retry;
 mod worker;
@@ -31,6 +32,7 @@ pub use self::{
     intents::Intents,
     log::{Log, LogFilter, LogFormat},
     model::{LastResort, Model, ModelName},
+    overload::{Depth, Overload},
     reply::{AddressPattern, Reply},
     retry::{Delay, Delays, Retry},
     worker::{Queues, Worker},
@@ -50,6 +52,8 @@ pub struct Settings {
     pub amqp: Amqp,
     /// What a worker takes on, and within which bounds.
     pub worker: Worker,
+    /// From when on requests are turned away.
+    pub overload: Overload,
     /// Trying again.
     pub retry: Retry,
     /// What is remembered of answers.

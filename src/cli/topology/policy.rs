@@ -24,6 +24,7 @@ fn text(names: &Names, vhost: &str) -> String {
     };
     let dead = policy("dead", &format!(r"^{exchange}\..+\.dead$"), r#"{"message-ttl":2592000000}"#);
     let length = policy("length", &format!(r"^{exchange}\.requests$"), r#"{"max-length":100000}"#);
+    let age = policy("age", &format!(r"^{exchange}\.requests$"), r#"{"message-ttl":600000}"#);
     format!(
         "\
 # A message whose routing key nobody binds is dropped by the broker, or returned to a client that asked for that by
@@ -41,8 +42,16 @@ fn text(names: &Names, vhost: &str) -> String {
 # - a retry that expires into a full queue waits until there is room, and then for minutes more;
 # - the queues dead-letter at least once: dead letters that can't be handed on stay in a queue and count.
 # Prefer an expiration on each request, or CHATBOT_WORKER_DEFAULT_TTL: what waited too long is answered
-# `deadline_exceeded`. And never set `overflow` or `dead-letter-*` by a policy: the queues' own arguments win.
+# `deadline_exceeded`. Or CHATBOT_OVERLOAD_MAX_DEPTH: the workers answer `overloaded` to what is too much, and keep it as
+# dead letters. And never set `overflow` or `dead-letter-*` by a policy: the queues' own arguments win.
 # {length}
+
+# A limit on how long a request may wait, here 10 minutes (in milliseconds). Mind that
+# - what is older is answered `deadline_exceeded`, whether its client still waits or not, and dead-lettered;
+# - the time counts from when a message came into this queue: a retry begins anew;
+# - only one policy applies to a queue, that with the highest priority: write length and age into one if you want both.
+# Prefer an expiration on each request, as above, or CHATBOT_OVERLOAD_MAX_AGE.
+# {age}
 "
     )
 }
@@ -63,6 +72,6 @@ mod tests {
         );
         assert_eq!(commands, [expected]);
         let optional = text.lines().filter(|line| line.starts_with("# rabbitmqctl"));
-        assert!(optional.clone().count() == 2 && optional.clone().all(|line| !line.contains("alternate-exchange")));
+        assert!(optional.clone().count() == 3 && optional.clone().all(|line| !line.contains("alternate-exchange")));
     }
 }

@@ -16,11 +16,14 @@ use super::{
 pub(super) struct Rules {
     /// Where each request comes in.
     pub(super) requests: Vec<Place>,
+    /// What the model and the handler may make of a request.
+    pub(super) choices: &'static [Choice],
     /// How many faults there may be.
     pub(super) faults: u8,
     /// Whether the requests have a deadline, so that a forward may expire.
     pub(super) deadline: bool,
-    /// Whether the first request ends its worker whenever it is started, and all others are answered.
+    /// Whether the first request ends its worker whenever it is started, and all others are answered. Then no worker ends
+    /// between a publish and its ack, or what is published could end it, again and again, until the broker's limit.
     pub(super) killer: bool,
     /// Deliveries after which the broker gives a message up. The worker's queues have 20; fewer are reached sooner.
     pub(super) delivery_limit: u8,
@@ -32,6 +35,7 @@ impl Default for Rules {
     fn default() -> Self {
         Self {
             requests: vec![Place::Requests],
+            choices: &Choice::ALL,
             faults: 0,
             deadline: false,
             killer: false,
@@ -281,7 +285,13 @@ impl Search<'_> {
             }
             Ask::Publish(place, message) => {
                 steps.extend([Told::Nacked, Told::Returned].map(|refused| (true, told(refused))));
-                if place.is_last() {
+                if self.rules.killer {
+                    let mut after = told(Told::Confirmed).with(place, message);
+                    if matches!(self.ask(&after.flights[position].flight), Ask::Ack { .. }) {
+                        after.flights.remove(position);
+                    }
+                    steps.push((false, after));
+                } else if place.is_last() {
                     steps.push((false, told(Told::Confirmed).with(place, message)));
                     steps.push((true, self.session_lost(&state.clone().with(place, message))));
                 } else {
@@ -326,10 +336,9 @@ impl Search<'_> {
         let mut handed_back = state.clone();
         let unstarted = handed_back.flights.remove(position);
         steps.push((true, self.requeued(handed_back, &unstarted)));
-        steps.extend([Choice::Answer, Choice::FailForNow, Choice::FailForGood].map(|choice| (false, chosen(choice))));
-        if classified {
-            steps.push((false, chosen(Choice::Forward)));
-        }
+        // What was addressed to an intent isn't forwarded to one.
+        let choices = self.rules.choices.iter().filter(|choice| classified || **choice != Choice::Forward);
+        steps.extend(choices.map(|choice| (false, chosen(*choice))));
     }
 
     fn answer(&self, to: &Flight) -> usize {
