@@ -104,7 +104,10 @@ fn every_variable_exists() {
         for name in words(&page, "CHATBOT_", |c| c.is_ascii_uppercase() || c == '_') {
             let setting = name.strip_suffix("_FILE").unwrap_or(name);
             // A model's section has a name of its own.
-            let of_model = setting.splitn(3, '_').nth(2).is_some_and(|key| known.contains(&format!("CHATBOT_BACKEND_{key}")));
+            let of_model = setting.trim_start_matches("CHATBOT_").split_once('_').is_some_and(|(section, key)| {
+                let own = defaults.contains_key(&section.to_lowercase());
+                !own && known.contains(&format!("CHATBOT_BACKEND_{key}"))
+            });
             assert!(known.contains(setting) || of_model || others.contains(&name), "{}: {name}", path.display());
         }
     }
