@@ -3,6 +3,9 @@
 //! **Invariant:** no channel, no queue, no settings source; it returns data. A panic in a model or a handler is an error
 //! like any other.
 
+#[cfg(test)]
+mod tests;
+
 use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;

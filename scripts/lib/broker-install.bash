@@ -52,9 +52,9 @@ deny_service() {
     [ ! -e "$policy" ] || return 0
     as_root tee "$policy" >/dev/null <<-POLICY
 	#!/bin/sh
-	# Written by chatbot-worker's scripts/broker while it installs RabbitMQ; can be deleted.
+	# Written by chatbot-worker's scripts/broker while it installs RabbitMQ or Redis; can be deleted.
 	[ -d /proc/$$ ] || exit 0
-	case " \$* " in *rabbitmq*|*epmd*) exit 101;; esac
+	case " \$* " in *rabbitmq*|*epmd*|*redis*) exit 101;; esac
 	exit 0
 	POLICY
     as_root chmod 755 "$policy"

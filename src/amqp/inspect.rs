@@ -9,7 +9,7 @@ use lapin::{
     BasicProperties, Channel, Confirmation,
     options::{
         BasicConsumeOptions, BasicPublishOptions, ExchangeDeclareOptions, ExchangeDeleteOptions, QueueDeclareOptions,
-        QueueDeleteOptions,
+        QueueDeleteOptions, QueuePurgeOptions,
     },
     types::{AMQPValue, FieldTable},
 };
@@ -154,8 +154,8 @@ impl Inspector {
         Ok(survey)
     }
 
-    /// Declares a queue that exists, which changes nothing but proves that its arguments are the worker's and that the
-    /// user may configure it.
+    /// Declares a queue. Where it exists that changes nothing, but proves that its arguments are the worker's and that
+    /// the user may configure it.
     ///
     /// # Errors
     /// [`InspectError`].
@@ -215,6 +215,17 @@ impl Inspector {
     pub async fn delete_queue(&self, queue: &str) -> Result<(), InspectError> {
         self.attempt(&object("queue", queue), async |channel| {
             channel.queue_delete(short(queue), QueueDeleteOptions::default()).await.map(|_| ())
+        })
+        .await
+    }
+
+    /// Takes everything out of a queue, and tells how much that was.
+    ///
+    /// # Errors
+    /// [`InspectError`].
+    pub async fn purge_queue(&self, queue: &str) -> Result<u32, InspectError> {
+        self.attempt(&object("queue", queue), async |channel| {
+            channel.queue_purge(short(queue), QueuePurgeOptions::default()).await
         })
         .await
     }

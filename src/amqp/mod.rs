@@ -5,16 +5,19 @@
 pub mod acks;
 pub mod admit;
 pub mod client;
-mod clock;
+pub(crate) mod clock;
 pub mod connection;
 pub mod connections;
+pub mod dead;
 mod events;
 pub mod inspect;
+pub mod migrate;
 pub mod names;
 mod overload;
 pub mod permissions;
 pub mod properties;
 pub mod publisher;
+pub mod replace;
 pub mod replies;
 pub mod reply_to;
 pub mod server;
@@ -28,5 +31,6 @@ pub mod wire;
 pub mod worker;
 
 pub use names::{Names, WorkQueue};
+pub use replace::{Bot, ReplaceError, Replacer};
 pub use settings::{AmqpAddress, InvalidAmqpUrl, Settings};
 pub use worker::{Fatal, Worker};

@@ -14,7 +14,7 @@ pub const CLASSIFICATION: &str = "chatbot-classification";
 pub const ATTEMPT: &str = "chatbot-attempt";
 /// Header of ours: how often a suspect was started.
 pub const STARTS: &str = "chatbot-starts";
-/// Header of ours on a forward: that it may be a second copy, as AMQP's `redelivered` says of a delivery.
+/// Header of ours on a forward or a replay: that it may be a second copy, as AMQP's `redelivered` says of a delivery.
 pub const REDELIVERED: &str = "chatbot-redelivered";
 /// Header of ours: which retry queue, by its delay in milliseconds.
 pub const RETRY_DELAY: &str = "chatbot-retry-delay-ms";
@@ -57,6 +57,17 @@ pub enum WorkQueue {
     Intent(IntentName),
     /// Messages that were there when a worker died more than once.
     Suspects,
+}
+
+impl WorkQueue {
+    /// The work queue that is shown so, as its name is without the exchange's: `requests`, `suspects`, `intent.<name>`.
+    pub fn parse(shown: &str) -> Option<Self> {
+        match shown {
+            "requests" => Some(Self::Requests),
+            "suspects" => Some(Self::Suspects),
+            other => Some(Self::Intent(IntentName::new(other.strip_prefix("intent.")?).ok()?)),
+        }
+    }
 }
 
 /// Names derived from the exchange's.
@@ -105,11 +116,7 @@ impl Names {
 
     /// The work queue of a name; none where no work queue is named so.
     pub fn work_queue(&self, name: &str) -> Option<WorkQueue> {
-        match name.strip_prefix(&*self.exchange)?.strip_prefix('.')? {
-            "requests" => Some(WorkQueue::Requests),
-            "suspects" => Some(WorkQueue::Suspects),
-            other => Some(WorkQueue::Intent(IntentName::new(other.strip_prefix("intent.")?).ok()?)),
-        }
+        WorkQueue::parse(name.strip_prefix(&*self.exchange)?.strip_prefix('.')?)
     }
 
     /// The delay of the retry queue of a name; none where no retry queue is named so.
@@ -117,6 +124,17 @@ impl Names {
         let millis = name.strip_prefix(&self.retry_exchange())?.strip_prefix('.')?;
         let delay = Duration::from_millis(millis.parse().ok()?);
         (self.retry_queue(delay) == name).then_some(delay)
+    }
+
+    /// The exchange that is there while any queue is being migrated, and marks that.
+    pub fn holding(&self) -> String {
+        format!("{}.holding", self.exchange)
+    }
+
+    /// The queue, and the exchange before it, that hold what is moved out of a queue of ours while that is replaced.
+    pub fn holding_of(&self, queue: &str) -> String {
+        let rest = queue.strip_prefix(&*self.exchange).and_then(|rest| rest.strip_prefix('.'));
+        format!("{}.{}", self.holding(), rest.unwrap_or(queue))
     }
 
     /// The dead-letter queue of the queue named so.

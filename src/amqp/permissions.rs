@@ -1,4 +1,4 @@
-//! What a user of the broker may do: the least that a worker, a client or another program's consumer needs.
+//! What a user of the broker may do: the least that a worker, a client, an operator or another program's consumer needs.
 //!
 //! RabbitMQ matches a resource's name against three regular expressions, and calls the default exchange `amq.default`:
 //! <https://www.rabbitmq.com/docs/access-control#authorisation>
@@ -55,6 +55,16 @@ impl Permissions {
         Self { configure: reply_queue.clone(), write, read: reply_queue }
     }
 
+    /// That of whoever deals with dead letters: to read them, to send them again, and to put them back.
+    pub fn operator(names: &Names) -> Self {
+        let exchange = escape(names.exchange());
+        Self {
+            configure: String::new(),
+            write: format!(r"^(amq\.default|{exchange})$"),
+            read: format!(r"^{exchange}\..+\.dead$"),
+        }
+    }
+
     /// That of another program that answers an intent: it consumes the intent's queue and replies.
     pub fn external(names: &Names, intent: &IntentName) -> Self {
         let queue = names.queue(&WorkQueue::Intent(intent.clone()));
@@ -90,6 +100,12 @@ mod tests {
         let permissions = Permissions::worker(&Names::new("shop").unwrap(), TopologyMode::Verify);
         assert_eq!(permissions.configure, "");
         assert_eq!(permissions.write, r"^(amq\.default|shop(\.retry)?)$");
+    }
+
+    #[test]
+    fn an_operator_reads_dead_letters_alone() {
+        let permissions = Permissions::operator(&Names::new("shop").unwrap());
+        assert_eq!((permissions.configure.as_str(), permissions.read.as_str()), ("", r"^shop\..+\.dead$"));
     }
 
     #[test]

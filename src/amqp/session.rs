@@ -4,6 +4,7 @@
 //! ends it. Every task that it spawns has ended before it returns.
 
 use std::{
+    collections::VecDeque,
     pin::pin,
     sync::{
         Arc, OnceLock,
@@ -60,6 +61,7 @@ const DIED_PREFETCH: u16 = 32;
 const LEAST_ROOM: usize = 1024;
 
 /// What all deliveries of a worker share, from session to session.
+#[derive(Clone)]
 pub struct Shared {
     /// The settings.
     pub settings: Settings,
@@ -186,8 +188,10 @@ impl Session {
         self.consuming.len()
     }
 
-    /// Works until something is lost or `shutdown` is told; then finishes what is in flight.
-    pub async fn run(self, shutdown: &CancellationToken, on_end: impl FnOnce()) -> Ended {
+    /// Works until something is lost, or `shutdown` or `retired` is told; then finishes what is in flight. At `shutdown`
+    /// it hands back what hasn't started. A session that is `retired`, as another works in its place, works it off
+    /// instead: RabbitMQ before 4.3 counts what is handed back like what ended a worker.
+    pub async fn run(self, shutdown: &CancellationToken, retired: &CancellationToken, on_end: impl FnOnce()) -> Ended {
         let Self { shared, consuming_link, settler, consuming, unfinished, tasks, ending } = self;
         let draining = CancellationToken::new();
         let mut cancels = Vec::new();
@@ -222,11 +226,15 @@ impl Session {
                 unfinished: unfinished.clone(),
             };
             let (draining, tasks, ending) = (draining.clone(), tasks.clone(), ending.clone());
+            let shutdown = shutdown.clone();
             loops.spawn(async move {
                 let max_body = worker.shared.settings.max_body;
-                let end = consume(consumer, Arc::new(worker), &name, max_body, &tasks, &draining).await;
-                if let Err(reason) = end {
-                    ending.tell(reason);
+                match consume(consumer, Arc::new(worker), &name, max_body, &tasks, &shutdown).await {
+                    Ok(()) if draining.is_cancelled() || ending.token.is_cancelled() => {}
+                    Ok(()) => {
+                        ending.tell(format!("the broker cancelled the consumer of '{name}'; was the queue deleted?"));
+                    }
+                    Err(reason) => ending.tell(reason),
                 }
             });
         }
@@ -236,6 +244,7 @@ impl Session {
 
         tokio::select! {
             () = shutdown.cancelled() => {}
+            () = retired.cancelled() => {}
             () = overload::watch(&consuming_link, &watched, max_depth) => {}
             () = ending.token.cancelled() => {}
             why = consuming_link.ended() => ending.tell(format!("the consuming connection was lost: {why}")),
@@ -321,55 +330,66 @@ fn too_slow(what: &str, limit: Duration) -> StartError {
     StartError::Lost(format!("the broker didn't {what} within {limit:?}"))
 }
 
-/// Starts a task for each delivery of one queue, until the consumer is cancelled. What came and isn't started when the
-/// session drains is handed back.
+/// Starts a task for each delivery of one queue, until the consumer is cancelled. What came and isn't started at
+/// `shutdown` is handed back.
 async fn consume(
     mut consumer: Consumer,
     worker: Arc<DeliveryWorker>,
     name: &str,
     max_body: usize,
     tasks: &TaskTracker,
-    draining: &CancellationToken,
+    shutdown: &CancellationToken,
 ) -> Result<(), String> {
     // Handed back only when the consumer is gone: the broker would hand them out to it again, and count.
     let mut unstarted = Vec::new();
-    let mut ended = std::pin::pin!(worker.ending.token.cancelled());
+    // What came while an earlier one waited for room, each with its time: deadlines count from there.
+    let mut backlog = VecDeque::new();
+    let mut is_over = false;
+    let mut ended = pin!(worker.ending.token.cancelled());
     // A suspect is started even then: handed back, it would count as one that ended its worker.
     let hands_back = worker.queue != Some(WorkQueue::Suspects);
     loop {
-        let delivery = tokio::select! {
-            biased;
-            delivery = consumer.next() => delivery,
-            () = &mut ended => return Ok(()),
+        let next = match backlog.pop_front() {
+            None if is_over => break,
+            None => tokio::select! {
+                biased;
+                delivery = consumer.next() => delivery.map(|delivery| (now_ms(), delivery)),
+                () = &mut ended => return Ok(()),
+            },
+            next => next,
         };
-        let Some(delivery) = delivery else { break };
+        let Some((arrived, delivery)) = next else { break };
         let delivery = delivery.map_err(|error| format!("consuming '{name}' failed: {error}"))?;
-        if draining.is_cancelled() && hands_back {
+        if shutdown.is_cancelled() && hands_back {
             unstarted.push(delivery.acker);
             continue;
         }
-        let room = tokio::select! {
-            biased;
-            room = worker.share.take(room_for(&delivery, max_body)) => room,
-            () = draining.cancelled(), if hands_back => {
-                unstarted.push(delivery.acker);
-                continue;
+        let mut room = pin!(worker.share.take(room_for(&delivery, max_body)));
+        let room = loop {
+            tokio::select! {
+                biased;
+                room = &mut room => break Some(room),
+                () = shutdown.cancelled(), if hands_back => break None,
+                () = &mut ended => return Ok(()),
+                next = consumer.next(), if !is_over => match next {
+                    Some(delivery) => backlog.push_back((now_ms(), delivery)),
+                    None => is_over = true,
+                },
             }
-            () = &mut ended => return Ok(()),
+        };
+        let Some(room) = room else {
+            unstarted.push(delivery.acker);
+            continue;
         };
         // Boxed, here and where it was read: what a task holds is moved about with it, and allocated as one piece.
         let (worker, delivery, token) = (worker.clone(), Box::new(delivery), tasks.token());
         let unfinished = worker.unfinished.clone();
-        unfinished.tasks.spawn(async move { worker.work(delivery, room, token).await });
+        unfinished.tasks.spawn(async move { worker.work(delivery, arrived, room, token).await });
     }
     for acker in unstarted {
         Delivery::hand_back(acker).await;
     }
-    if draining.is_cancelled() {
-        Ok(())
-    } else {
-        Err(format!("the broker cancelled the consumer of '{name}'; was the queue deleted?"))
-    }
+    Ok(())
 }
 
 /// What a delivery takes of the memory budget, in bytes: compressed, it may unfold to the largest body.
@@ -397,9 +417,9 @@ struct DeliveryWorker {
 }
 
 impl DeliveryWorker {
-    async fn work(&self, delivery: Box<lapin::message::Delivery>, _room: Room, token: TaskTrackerToken) {
+    async fn work(&self, delivery: Box<lapin::message::Delivery>, arrived: u64, _room: Room, token: TaskTrackerToken) {
         let _in_flight = self.deliveries.delivered();
-        let Some((delivery, outcome, _token)) = self.decide(delivery, token).await else { return };
+        let Some((delivery, outcome, _token)) = self.decide(delivery, arrived, token).await else { return };
         tokio::select! {
             biased;
             result = self.settler.settle(delivery, outcome) => if let Err(SessionLost(reason)) = result {
@@ -411,9 +431,14 @@ impl DeliveryWorker {
 
     /// What becomes of a delivery; none where its session ends first. Work whose outcome its redelivery can use is let
     /// finish even then, and is no longer the session's.
-    async fn decide<T>(&self, delivery: Box<lapin::message::Delivery>, token: T) -> Option<(Delivery, Outcome, T)> {
+    async fn decide<T>(
+        &self,
+        delivery: Box<lapin::message::Delivery>,
+        arrived: u64,
+        token: T,
+    ) -> Option<(Delivery, Outcome, T)> {
         let reusable = AtomicBool::new(false);
-        let mut outcome = pin!(self.outcome(delivery, &reusable));
+        let mut outcome = pin!(self.outcome(delivery, arrived, &reusable));
         tokio::select! {
             biased;
             (delivery, outcome) = &mut outcome => return Some((delivery, outcome, token)),
@@ -427,13 +452,18 @@ impl DeliveryWorker {
         None
     }
 
-    async fn outcome(&self, delivery: Box<lapin::message::Delivery>, reusable: &AtomicBool) -> (Delivery, Outcome) {
+    async fn outcome(
+        &self,
+        delivery: Box<lapin::message::Delivery>,
+        arrived: u64,
+        reusable: &AtomicBool,
+    ) -> (Delivery, Outcome) {
         let (started, now) = (Instant::now(), now_ms());
         let settings = &self.shared.settings;
         let names = &settings.names;
         let ack = self.acks.of(delivery.delivery_tag);
         let blemishes = self.mended.take(self.channel, delivery.delivery_tag);
-        let received = Received::read(*delivery, self.queue.clone(), &blemishes, names, now, settings.default_ttl);
+        let received = Received::read(*delivery, self.queue.clone(), &blemishes, names, arrived, settings.default_ttl);
         let mut received = Box::new(received);
         let pipeline = &self.shared.pipeline;
         received.keep_known(names, |intent| pipeline.routes().contains_key(intent));

@@ -186,12 +186,11 @@ impl<B: Broker> Settler<B> {
         intent: &IntentName,
         classification: Option<&Classification>,
     ) -> Result<Option<Outcome>, SessionLost> {
-        let now = now_ms();
         let message = Message {
             exchange: short(self.names.exchange()),
             routing_key: short(&Names::intent_key(intent)),
             mandatory: true,
-            properties: received.republished(&self.names, Purpose::Forward { intent, classification }, now),
+            properties: received.republished(&self.names, Purpose::Forward { intent, classification }, now_ms()),
             body: received.body.clone(),
         };
         let error = match self.broker.publish(&message).await {
@@ -206,7 +205,7 @@ impl<B: Broker> Settler<B> {
             }
         };
         let error = MessageError::new(ErrorCode::Internal, error);
-        Ok(Some(self.retry.decide(error, received.trail.attempt, received.trail.time_left(now))))
+        Ok(Some(self.retry.decide(error, received.trail.attempt, received.trail.time_left(now_ms()))))
     }
 
     async fn suspect(&self, received: &Received) -> Result<(), SessionLost> {

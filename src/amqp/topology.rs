@@ -83,6 +83,19 @@ impl fmt::Display for Binding {
     }
 }
 
+impl Queue {
+    /// A queue that holds what is moved out of this one while that is replaced. It is of the same kind, but it keeps
+    /// what it holds, however long and whatever is done with it.
+    pub(super) fn holding(&self, names: &Names) -> Self {
+        let mut arguments = FieldTable::default();
+        for (name, value) in self.arguments.inner().iter().filter(|(name, _)| name.as_str() != "x-message-ttl") {
+            arguments.insert(name.clone(), value.clone());
+        }
+        arguments.insert(short("x-delivery-limit"), AMQPValue::LongLongInt(NO_DELIVERY_LIMIT));
+        Self { name: names.holding_of(&self.name), arguments, purpose: "holds messages while a queue is replaced" }
+    }
+}
+
 /// Everything that a worker needs on the broker, in an order in which each thing finds what it refers to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Topology {
@@ -107,6 +120,8 @@ pub struct Problem {
     pub refused: bool,
     /// Whether the object isn't there.
     pub missing: bool,
+    /// Whether the object is there, and other than it must be.
+    pub differs: bool,
 }
 
 /// Why the topology isn't there.
@@ -158,6 +173,11 @@ impl Topology {
             this.bind(&retry, &name, "", retry_binding(millis));
         }
         this
+    }
+
+    /// The bindings of a queue.
+    pub fn bindings_of(&self, queue: &str) -> impl Iterator<Item = &Binding> {
+        self.bindings.iter().filter(move |binding| binding.queue == queue)
     }
 
     /// What of this isn't also in another.
@@ -266,6 +286,7 @@ pub(crate) fn problem(object: &str, error: &lapin::Error) -> Option<Problem> {
         mend,
         refused: *soft == AMQPSoftError::ACCESSREFUSED,
         missing: *soft == AMQPSoftError::NOTFOUND,
+        differs: *soft == AMQPSoftError::PRECONDITIONFAILED,
     })
 }
 
@@ -279,12 +300,13 @@ fn differs(reason: &str) -> String {
     };
     let values = rest.split_once("': ").map(|(_, values)| values.replace("received", "the worker's is"));
     let values = values.map(|values| format!(" ({})", values.replace(" but current is", ", the broker's is")));
-    format!(
-        "It exists, and its {argument} isn't what the worker declares{}. That can't be changed: take out what it holds, \
-         delete it (`rabbitmqctl delete_queue`, or the management page), and start again: the worker declares it anew. \
-         Or use another CHATBOT_AMQP_EXCHANGE.",
-        values.unwrap_or_default()
-    )
+    let mend = if reason.contains("for queue '") {
+        "That can't be changed. `chatbot-worker topology migrate` puts the worker's in its place, with what it holds."
+    } else {
+        "That can't be changed: delete it (`rabbitmqctl`, or the management page), and start again: the worker declares \
+         it anew. Or use another CHATBOT_AMQP_EXCHANGE."
+    };
+    format!("It exists, and its {argument} isn't what the worker declares{}. {mend}", values.unwrap_or_default())
 }
 
 pub(super) async fn declare_exchange(

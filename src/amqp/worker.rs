@@ -1,4 +1,4 @@
-//! Session after session, until told to stop.
+//! Session after session, until told to stop; and one in the place of another, for another bot.
 //!
 //! **Invariant:** a broker that is away is waited for, for ever; what the broker refuses at the first start ends the
 //! worker with a reason. Told once a change, not once a try.
@@ -8,13 +8,15 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::{
     sync::watch,
+    task::{JoinError, JoinSet},
     time::{Instant, sleep},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
     connection::ConnectError,
     events,
+    replace::{ReplaceError, Replacer},
     session::{Ended, Session, Shared, StartError},
     topology::TopologyError,
     unfinished::Unfinished,
@@ -42,13 +44,33 @@ pub enum Fatal {
 /// A worker: consumes, answers, and comes back after every loss.
 pub struct Worker {
     shared: Arc<Shared>,
+    unfinished: Arc<Unfinished>,
     ready: watch::Sender<bool>,
+    replacer: Replacer,
+    /// Sessions whose bot was replaced, and which finish what they have in work.
+    retired: JoinSet<()>,
+    /// The preparation of the bot's model, for as long as the bot serves.
+    preparing: Option<AbortOnDropHandle<()>>,
+}
+
+/// A session at work, in a task of its own.
+struct Serving {
+    retired: CancellationToken,
+    since: Instant,
+    session: AbortOnDropHandle<Ended>,
 }
 
 impl Worker {
     /// A worker that hasn't connected yet.
     pub fn new(shared: Shared) -> Self {
-        Self { shared: Arc::new(shared), ready: watch::Sender::new(false) }
+        Self {
+            unfinished: Arc::new(Unfinished::new(shared.settings.memory_budget)),
+            shared: Arc::new(shared),
+            ready: watch::Sender::new(false),
+            replacer: Replacer::default(),
+            retired: JoinSet::new(),
+            preparing: None,
+        }
     }
 
     /// Whether every consumer is live now.
@@ -56,30 +78,38 @@ impl Worker {
         self.ready.subscribe()
     }
 
-    /// Prepares the model, as long as that takes; meanwhile the worker may work.
-    pub fn prepare(&self) -> impl Future<Output = ()> + Send + 'static {
-        let pipeline = Arc::clone(&self.shared.pipeline);
-        async move { pipeline.prepare().await }
+    /// What hands it another bot while it runs.
+    pub fn replacer(&self) -> Replacer {
+        self.replacer.clone()
     }
 
     /// Works until told to stop.
     ///
     /// # Errors
     /// [`Fatal`], only before the first session.
-    pub async fn run(self, shutdown: CancellationToken) -> Result<Ended, Fatal> {
-        let unfinished = Arc::new(Unfinished::new(self.shared.settings.memory_budget));
-        let ended = self.sessions(&shutdown, &unfinished).await;
-        unfinished.close().await;
+    pub async fn run(mut self, shutdown: CancellationToken) -> Result<Ended, Fatal> {
+        let _takes_bots = self.replacer.until_dropped();
+        self.prepare();
+        let ended = self.sessions(&shutdown).await;
+        // They were told to stop as well, and began to before.
+        while self.retired.join_next().await.is_some() {}
+        self.unfinished.close().await;
         ended
     }
 
-    async fn sessions(&self, shutdown: &CancellationToken, unfinished: &Arc<Unfinished>) -> Result<Ended, Fatal> {
+    /// Prepares the bot's model, as long as that takes; meanwhile the worker works.
+    fn prepare(&mut self) {
+        let pipeline = Arc::clone(&self.shared.pipeline);
+        self.preparing = Some(AbortOnDropHandle::new(tokio::spawn(async move { pipeline.prepare().await })));
+    }
+
+    async fn sessions(&mut self, shutdown: &CancellationToken) -> Result<Ended, Fatal> {
         let mut told: HashSet<String> = HashSet::new();
         let mut backoff = pauses();
         let mut sessions = 0_u64;
         loop {
             let started = tokio::select! {
-                started = Session::start(self.shared.clone(), unfinished.clone()) => started,
+                started = Session::start(self.shared.clone(), self.unfinished.clone()) => started,
                 () = shutdown.cancelled() => return Ok(Ended::Drained),
             };
             let reason = match started {
@@ -88,18 +118,9 @@ impl Worker {
                     if sessions > 1 {
                         events::reconnected("consuming");
                     }
-                    tracing::info!(
-                        queues = session.queues(),
-                        exchange = self.shared.settings.names.exchange(),
-                        "ready"
-                    );
                     told.clear();
-                    self.ready.send_replace(true);
-                    let since = Instant::now();
-                    let ended = session.run(shutdown, || {
-                        self.ready.send_replace(false);
-                    });
-                    match ended.await {
+                    let mut serving = self.serve(session, shutdown);
+                    match self.until_ended(&mut serving, shutdown).await {
                         Ended::Lost(reason) if shutdown.is_cancelled() => {
                             tracing::warn!(
                                 reason,
@@ -108,7 +129,7 @@ impl Worker {
                             return Ok(Ended::Lost(reason));
                         }
                         Ended::Lost(reason) => {
-                            if since.elapsed() > GOOD_SESSION {
+                            if serving.since.elapsed() > GOOD_SESSION {
                                 backoff = pauses();
                             }
                             reason
@@ -131,6 +152,93 @@ impl Worker {
                 () = shutdown.cancelled() => return Ok(Ended::Drained),
             }
         }
+    }
+
+    /// Has a session that started do its work.
+    fn serve(&self, session: Session, shutdown: &CancellationToken) -> Serving {
+        tracing::info!(queues = session.queues(), exchange = self.shared.settings.names.exchange(), "ready");
+        self.ready.send_replace(true);
+        let retired = CancellationToken::new();
+        let (ready, shutdown, is_retired) = (self.ready.clone(), shutdown.clone(), retired.clone());
+        let session = tokio::spawn(async move {
+            // Where another serves in its place, the worker is as ready as before.
+            let on_end = || ready.send_modify(|ready| *ready &= is_retired.is_cancelled());
+            session.run(&shutdown, &is_retired, on_end).await
+        });
+        Serving { retired, since: Instant::now(), session: AbortOnDropHandle::new(session) }
+    }
+
+    /// Waits for the end of the session that serves; a bot that comes meanwhile gets one of its own, in its place.
+    async fn until_ended(&mut self, serving: &mut Serving, shutdown: &CancellationToken) -> Ended {
+        let replacer = self.replacer.clone();
+        loop {
+            let mut replacement = tokio::select! {
+                ended = &mut serving.session => return joined(ended),
+                replacement = replacer.next(), if !shutdown.is_cancelled() => replacement,
+            };
+            let bot = &replacement.bot;
+            let (pipeline, topology) = (bot.pipeline.clone(), bot.topology.clone());
+            let shared = Arc::new(Shared { pipeline, topology, ..Shared::clone(&self.shared) });
+            tokio::select! {
+                started = start_beside(shared.clone(), self.unfinished.clone()) => match started {
+                    Ok(session) => {
+                        self.shared = shared;
+                        self.prepare();
+                        serving.retired.cancel();
+                        let before = std::mem::replace(serving, self.serve(session, shutdown));
+                        self.let_finish(before);
+                        replacement.tell(Ok(()));
+                    }
+                    Err(error) => replacement.tell(Err(ReplaceError::Refused(error))),
+                },
+                ended = &mut serving.session => {
+                    replacer.put_back(replacement);
+                    return joined(ended);
+                }
+                () = replacement.given_up() => {}
+                () = shutdown.cancelled() => {}
+            }
+        }
+    }
+
+    /// Has a session that is retired finish what it has in work.
+    fn let_finish(&mut self, Serving { session, .. }: Serving) {
+        while self.retired.try_join_next().is_some() {}
+        self.retired.spawn(async move {
+            match joined(session.await) {
+                Ended::Drained => tracing::info!("the bot before has finished what it had in work"),
+                Ended::GraceExceeded(left) => {
+                    tracing::warn!(left, "the bot before took longer than the grace time; the rest is delivered again");
+                }
+                Ended::Lost(reason) => {
+                    tracing::warn!(reason, "the bot before lost the broker; what it had in work comes again");
+                }
+            }
+        });
+    }
+}
+
+/// How a session's task ended; the session itself doesn't panic.
+fn joined(ended: Result<Ended, JoinError>) -> Ended {
+    ended.unwrap_or_else(|error| Ended::Lost(format!("the session's task failed: {error}")))
+}
+
+/// Starts a session beside the one that serves. What may pass is waited for.
+async fn start_beside(shared: Arc<Shared>, unfinished: Arc<Unfinished>) -> Result<Session, StartError> {
+    let mut backoff = pauses();
+    let mut told = false;
+    loop {
+        let error = match Session::start(shared.clone(), unfinished.clone()).await {
+            Ok(session) => return Ok(session),
+            Err(error) => match fatal(error) {
+                Ok(Fatal::Refused(error) | Fatal::Misconfigured(error)) => return Err(error),
+                Err(error) => error,
+            },
+        };
+        if !std::mem::replace(&mut told, true) {
+            tracing::warn!(reason = %error, "the new bot has no session with the broker yet; the one before serves on");
+        }
+        sleep(backoff.next().unwrap_or(MAX_BACKOFF)).await;
     }
 }
 

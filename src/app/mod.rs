@@ -5,7 +5,9 @@
 mod amqp_settings;
 pub mod intents;
 mod models;
+mod reload;
 pub mod settings;
+mod watch;
 
 use std::sync::Arc;
 
@@ -14,9 +16,10 @@ use secrecy::ExposeSecret;
 pub use self::{
     amqp_settings::{TlsFileError, amqp_settings, broker},
     models::{ModelFault, each, model},
+    reload::Reloader,
 };
 use crate::{
-    amqp::{InvalidAmqpUrl, Names, Worker, session::Shared, topology::Topology},
+    amqp::{Bot, InvalidAmqpUrl, Names, Worker, session::Shared, topology::Topology},
     answered::{Answers, Bounds, InvalidRedisUrl, RedisAnswers, SharedAnswers},
     app::{
         intents::{BUILT_IN, Checked, Faults, HandlerDefinition, IntentsFile},
@@ -160,18 +163,31 @@ pub fn answers(settings: &Settings) -> Result<Option<Arc<Answers>>, BuildError> 
     Ok(Some(Arc::new(Answers::new(bounds, shared.transpose()?))))
 }
 
-/// The worker of these settings and intents, with the model trained. To be called in a tokio runtime.
+/// The bot of an intents file, with the model trained: what a worker begins with, and what a reload puts in its place.
+/// One goes on with the answers that the one before remembers.
 ///
 /// # Errors
 /// [`BuildError`].
-pub fn worker(settings: &Settings, intents: &IntentsFile) -> Result<Worker, BuildError> {
-    let amqp = amqp_settings(settings)?;
-    let topology = Arc::new(topology(settings, &amqp.names, intents));
+pub fn bot(
+    settings: &Settings,
+    names: &Names,
+    intents: &IntentsFile,
+    answers: Option<Arc<Answers>>,
+) -> Result<Bot, BuildError> {
     let model = model(settings, intents)?;
     let mut pipeline = pipeline(settings, intents, model)?;
-    if let Some(answers) = answers(settings)? {
+    if let Some(answers) = answers {
         pipeline = pipeline.remembering(answers);
     }
-    let pipeline = Arc::new(pipeline);
+    Ok(Bot { pipeline: Arc::new(pipeline), topology: Arc::new(topology(settings, names, intents)) })
+}
+
+/// The worker of these settings and intents, with the model trained.
+///
+/// # Errors
+/// [`BuildError`].
+pub fn worker(settings: &Settings, intents: &IntentsFile, answers: Option<Arc<Answers>>) -> Result<Worker, BuildError> {
+    let amqp = amqp_settings(settings)?;
+    let Bot { pipeline, topology } = bot(settings, &amqp.names, intents, answers)?;
     Ok(Worker::new(Shared { settings: amqp, pipeline, topology }))
 }

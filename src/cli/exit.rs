@@ -25,7 +25,7 @@ pub enum Exit {
     Refused = 77,
     /// Settings, intents or the broker's objects aren't as they must be.
     Config = 78,
-    /// A second Ctrl-C.
+    /// A second Ctrl-C; of a command that goes through many messages, the first.
     Interrupted = 130,
 }
 

@@ -6,12 +6,14 @@ mod ask;
 mod check;
 mod classify;
 mod config;
+mod dead;
 mod exit;
 mod health;
 mod intents;
 mod output;
 mod run;
 mod setup;
+mod signals;
 mod topology;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -54,7 +56,7 @@ Exit codes:
    75  no answer in time
    77  the broker refuses the user
    78  the settings, the intents file or the broker's objects aren't as they must be
-  130  ended by a second Ctrl-C or SIGTERM, without finishing what was in work
+  130  ended by a second Ctrl-C or SIGTERM, without finishing what was in work; `dead`: by the first, in order
 
 `chatbot-worker COMMAND --help` tells more of a command, with examples.";
 
@@ -67,6 +69,7 @@ Examples:
 
 The first Ctrl-C or SIGTERM lets what is in work finish, for CHATBOT_WORKER_SHUTDOWN_GRACE at most; the second
 ends at once. A broker that is away is waited for. The log says where /livez, /readyz and /metrics are served.
+A changed intents file is read again and served within seconds (CHATBOT_INTENTS_WATCH), or at once on SIGHUP.
 
 Exit codes:
     0  stopped, when told to
@@ -94,6 +97,8 @@ enum Command {
     Check(check::Arguments),
     /// Show, declare or delete the exchanges and queues, and print what an administrator has to run
     Topology(topology::Arguments),
+    /// List, show, replay, purge, export and import the messages that couldn't be answered
+    Dead(dead::Arguments),
     /// Classify a text with the bot's model, without a broker
     Classify(classify::Arguments),
     /// Show the settings in force, and where each came from
@@ -124,6 +129,7 @@ pub fn main() -> std::process::ExitCode {
         Command::Ask(arguments) => ask::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Topology(arguments) => topology::run(&arguments),
+        Command::Dead(arguments) => dead::run(&arguments),
         Command::Classify(arguments) => classify::run(&arguments),
         Command::Config(arguments) => config::run(&arguments),
         Command::Intents(arguments) => intents::run(&arguments),

@@ -1,12 +1,17 @@
 //! `run`: consume and answer, until told to stop.
 
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
+use std::sync::Arc;
 
-use super::{Exit, Failure, setup};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::Notify,
+};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+
+use super::{Exit, Failure, setup, signals};
 use crate::{
-    amqp::{Fatal, session::Ended},
-    app::{self, BuildError},
+    amqp::{Fatal, Names, session::Ended},
+    app::{self, BuildError, Reloader},
     http::{self, Served},
     telemetry,
 };
@@ -19,12 +24,16 @@ pub(super) fn run() -> Result<Exit, Failure> {
     for notice in &loaded.notices {
         tracing::info!("{notice}");
     }
+    let settings = Arc::new(settings);
+    let reload = Arc::new(Notify::new());
+    let reloader = Reloader::new(settings.clone(), reload.clone());
     let checked = setup::intents(&settings)?;
     for warning in &checked.warnings {
         tracing::warn!("{warning}");
     }
     let metrics = telemetry::start_metrics().map_err(|error| Failure::new(Exit::Os, error))?;
-    setup::runtime()?.block_on(async move {
+    let runtime = setup::runtime()?;
+    let ended = runtime.block_on(async move {
         let stop = CancellationToken::new();
         let served = match settings.http.listen.get() {
             Some(address) => Some(http::bind(address.get()).await.map_err(|error| {
@@ -34,12 +43,28 @@ pub(super) fn run() -> Result<Exit, Failure> {
             })?),
             None => None,
         };
-        watch_signals(stop.clone())?;
+        signals::watch(stop.clone(), || {
+            tracing::info!("stopping: what is in flight is finished first; once more ends at once");
+        })?;
+        let hangups = watch_hangups(reloader.is_some().then(|| reload.clone()))?;
 
-        let building = tokio::task::spawn_blocking(move || app::worker(&settings, &checked.file));
-        let worker = building.await.map_err(|error| Failure::new(Exit::Os, error))?.map_err(build_failure)?;
+        let names = Names::new(settings.amqp.exchange.as_str()).map_err(|error| Failure::new(Exit::Config, error))?;
+        let (intents, answers) = (Arc::new(checked.file), app::answers(&settings).map_err(build_failure)?);
+        let building = tokio::task::spawn_blocking({
+            let (intents, answers) = (intents.clone(), answers.clone());
+            move || app::worker(&settings, &intents, answers)
+        });
+        let built = tokio::select! {
+            built = building => built.map_err(|error| Failure::new(Exit::Os, error))?,
+            () = stop.cancelled() => return Ok(Exit::Ok),
+        };
+        let worker = built.map_err(build_failure)?;
         let upkeep = tokio::spawn(telemetry::upkeep(metrics.clone()));
-        let preparing = tokio::spawn(worker.prepare());
+        let replacer = worker.replacer();
+        let reloading = reloader.map(|reloader| {
+            let reloading = async move { reloader.run(names, &intents, replacer, answers).await };
+            AbortOnDropHandle::new(tokio::spawn(reloading))
+        });
         let serving_stop = CancellationToken::new();
         let serving = served.map(|listener| {
             match listener.local_addr() {
@@ -50,8 +75,8 @@ pub(super) fn run() -> Result<Exit, Failure> {
             tokio::spawn(http::serve(listener, served, serving_stop.clone()))
         });
         let ended = worker.run(stop).await;
+        drop((reloading, hangups));
         upkeep.abort();
-        preparing.abort();
         serving_stop.cancel();
         if let Some(serving) = serving {
             serving.abort();
@@ -66,31 +91,26 @@ pub(super) fn run() -> Result<Exit, Failure> {
             Err(Fatal::Misconfigured(error)) => return Err(Failure::new(Exit::Config, error)),
         }
         Ok(Exit::Ok)
-    })
+    });
+    // A model in training, beside the one that served, is of no more use.
+    runtime.shutdown_background();
+    ended
 }
 
 fn build_failure(error: BuildError) -> Failure {
     Failure::new(Exit::Config, error)
 }
 
-/// The first Ctrl-C or SIGTERM drains; the second ends the process at once.
-fn watch_signals(stop: CancellationToken) -> Result<(), Failure> {
-    let failed = |error| Failure::new(Exit::Os, format!("can't watch for signals: {error}"));
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    tokio::spawn(async move {
-        for first in [true, false] {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            if first {
-                tracing::info!("stopping: what is in flight is finished first; once more ends at once");
-                stop.cancel();
-            } else {
-                std::process::exit(Exit::Interrupted as i32);
+/// SIGHUP has the intents file read again. With the built-in bot (none to tell) there is none to read.
+fn watch_hangups(reload: Option<Arc<Notify>>) -> Result<AbortOnDropHandle<()>, Failure> {
+    let mut hangup = signal(SignalKind::hangup())
+        .map_err(|error| Failure::new(Exit::Os, format!("can't watch for signals: {error}")))?;
+    Ok(AbortOnDropHandle::new(tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            match &reload {
+                Some(reload) => reload.notify_one(),
+                None => tracing::warn!("SIGHUP: the built-in bot has no file to read again; see CHATBOT_INTENTS_PATH"),
             }
         }
-    });
-    Ok(())
+    })))
 }

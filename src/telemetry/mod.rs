@@ -86,6 +86,11 @@ fn describe() {
     describe_gauge!("chatbot_backend_breaker_open", "1 while a model is left alone because it failed, else 0.");
     describe_histogram!("chatbot_backend_seconds", Unit::Seconds, "Time that a model of the chain took.");
     describe_gauge!("chatbot_in_flight", "Messages being worked on now.");
+    describe_gauge!(
+        "chatbot_last_reload_successful",
+        "Whether the intents file was last read, and its bot served, without fault."
+    );
+    describe_gauge!("chatbot_last_reload_timestamp_seconds", Unit::Seconds, "When that was, in Unix seconds.");
     describe_gauge!("chatbot_answered_entries", "Answers remembered in memory.");
     describe_gauge!("chatbot_answered_bytes", Unit::Bytes, "Memory that they take, about.");
     for (name, help) in [

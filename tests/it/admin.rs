@@ -39,7 +39,7 @@ reply.en = "queued"
 const NOBODY: &str = "amqp://127.0.0.1:1";
 
 /// The program, under a namespace and an intents file of its own.
-struct Admin {
+pub struct Admin {
     names: Names,
     url: String,
     intents: PathBuf,
@@ -48,14 +48,14 @@ struct Admin {
 
 /// How a program ended.
 #[derive(Debug)]
-struct Ended {
-    code: Option<i32>,
-    out: String,
-    err: String,
+pub struct Ended {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
 }
 
 impl Admin {
-    fn new(names: &Names, url: &str) -> Self {
+    pub fn new(names: &Names, url: &str) -> Self {
         let this = Self {
             names: names.clone(),
             url: url.to_owned(),
@@ -70,22 +70,26 @@ impl Admin {
         std::fs::write(&self.intents, text).unwrap();
     }
 
-    fn run(&self, arguments: &[&str]) -> Ended {
+    pub fn run(&self, arguments: &[&str]) -> Ended {
         self.run_with(arguments, "")
     }
 
     fn run_with(&self, arguments: &[&str], input: &str) -> Ended {
+        finish(self.command(arguments), input)
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mode = if self.mode == TopologyMode::Declare { "declare" } else { "verify" };
         let mut command = Command::new(env!("CARGO_BIN_EXE_chatbot-worker"));
         command.args(arguments).env_clear();
         command.env("CHATBOT_AMQP_URL", &self.url).env("CHATBOT_AMQP_EXCHANGE", self.names.exchange());
         command.env("CHATBOT_AMQP_TOPOLOGY", mode).env("CHATBOT_INTENTS_PATH", &self.intents);
         command.env("CHATBOT_RETRY_DELAYS", "100ms,200ms");
-        finish(command, input)
+        command
     }
 
     /// What `check --format json` finds, and its exit code.
-    fn check(&self) -> (Vec<Value>, Option<i32>) {
+    pub fn check(&self) -> (Vec<Value>, Option<i32>) {
         let ended = self.run(&["check", "--format", "json"]);
         (serde_json::from_str(&ended.out).unwrap(), ended.code)
     }
@@ -98,7 +102,7 @@ impl Admin {
         shell(chosen[0]);
     }
 
-    async fn remove(self) {
+    pub async fn remove(self) {
         remove(&broker_url(), &self.names).await;
         std::fs::remove_file(&self.intents).unwrap();
     }
@@ -131,7 +135,7 @@ fn add_user(names: &Names, role: &str) -> (String, String) {
 }
 
 /// The findings of one check that aren't `ok`, each as `status: message`.
-fn complaints(found: &[Value], check: &str) -> Vec<String> {
+pub fn complaints(found: &[Value], check: &str) -> Vec<String> {
     let found = found.iter().filter(|line| line["check"] == check && line["status"] != "ok");
     found.map(|line| format!("{}: {}", line["status"].as_str().unwrap(), line["message"].as_str().unwrap())).collect()
 }
@@ -214,7 +218,7 @@ async fn the_printed_policy_gets_unroutable_messages_answered_and_check_tells_it
     let (found, code) = admin.check();
     assert_eq!(code, Some(0));
     let dead = Names::dead(&worker.names.queue(&WorkQueue::Requests));
-    assert_eq!(complaints(&found, "messages"), [format!("warn: 1 in {dead}: what couldn't be answered")]);
+    assert_eq!(complaints(&found, "dead"), [format!("warn: 1 in {dead}: what couldn't be answered (unroutable 1)")]);
     let outside = worker.names.queue(&WorkQueue::Intent(intent("outside")));
     let expected = format!("warn: no program consumes {outside}, the queue of the external intent 'outside'");
     assert_eq!(complaints(&found, "consumers"), [expected]);
@@ -222,6 +226,9 @@ async fn the_printed_policy_gets_unroutable_messages_answered_and_check_tells_it
         assert_eq!(complaints(&found, check), [""; 0], "{found:?}");
         assert!(statuses(&found).contains(&(check, "ok")), "{check}: {found:?}");
     }
+    // The broker doesn't say that it was unroutable again: the client is told anew, and there is a new letter.
+    assert_eq!(admin.run(&["dead", "replay", "--all"]).code, Some(0));
+    assert_eq!(client.next().await.code(), Some("unroutable"));
     // The probe was taken by the worker, and left nothing behind.
     client.take(&dead).await;
     for queue in [dead, worker.names.died(), Names::dead(&worker.names.died())] {
@@ -311,8 +318,10 @@ async fn a_worker_and_a_client_with_the_printed_permissions_and_no_others_can_wo
             assert_eq!(admin.run(&["topology", "declare"]).code, Some(0));
         }
         admin.mode = mode;
-        let printed = ["topology", "permissions", "--worker", &worker_user, "--client", &client_user];
-        for user in [&worker_user, &client_user] {
+        let (operator_user, operator_url) = add_user(&names, "operator");
+        let users = ["--worker", &worker_user, "--client", &client_user, "--operator", &operator_user];
+        let printed = [&["topology", "permissions"], &users[..]].concat();
+        for user in [&worker_user, &client_user, &operator_user] {
             admin.run_printed(&printed, &format!("'{user}'"));
         }
 
@@ -325,16 +334,33 @@ async fn a_worker_and_a_client_with_the_printed_permissions_and_no_others_can_wo
         assert_eq!(client.ask("request", "queued please").await.text(), Some("queued: queued please"));
         // Retries and dead letters take rights of their own.
         assert_eq!(client.ask("request", "").await.code(), Some("invalid_message"));
-        Client::new(&broker_url(), &names).await.dead_letter(&WorkQueue::Requests).await;
 
         admin.url = worker_url;
         let (found, code) = admin.check();
         assert_eq!(code, Some(0), "{found:?}");
         assert_eq!(complaints(&found, "permissions"), [""; 0]);
+        // A worker may not read dead letters: it only learns how many there are.
+        let dead = format!("warn: 1 in {}.requests.dead: what couldn't be answered", names.exchange());
+        assert_eq!(complaints(&found, "dead"), [dead]);
+        assert_eq!(admin.run(&["dead", "list"]).code, Some(77));
+
+        // What an operator does.
+        admin.url = operator_url;
+        let file = admin.intents.with_extension("jsonl");
+        let export = ["dead", "export", "--all", "--remove", "--output", file.to_str().unwrap()];
+        for arguments in [&["dead", "list"], &export[..], &["dead", "import", file.to_str().unwrap()]] {
+            assert_eq!(admin.run(arguments).code, Some(0), "{arguments:?}");
+        }
+        assert_eq!(admin.run(&["dead", "replay", "--all"]).code, Some(0));
+        assert_eq!(client.next().await.code(), Some("invalid_message"));
+        Client::new(&broker_url(), &names).await.dead_letter(&WorkQueue::Requests).await;
+        assert_eq!(admin.run(&["dead", "purge", "--queue", "died", "--yes"]).code, Some(0));
+        std::fs::remove_file(file).unwrap();
 
         worker.shutdown.cancel();
         worker.task.unwrap().await.unwrap().unwrap();
         shell(&format!("rabbitmqctl delete_user '{worker_user}'; rabbitmqctl delete_user '{client_user}'"));
+        shell(&format!("rabbitmqctl delete_user '{operator_user}'"));
         admin.remove().await;
     }
 }

@@ -333,7 +333,7 @@ async fn stopping_with_a_backlog_hands_each_message_back_once() {
 }
 
 /// Takes its time.
-struct Slow;
+pub struct Slow;
 
 #[async_trait::async_trait]
 impl chatbot_worker::handler::Handler for Slow {

@@ -2,14 +2,24 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub, reason = "a test may")]
 
 mod admin;
+mod answered;
 mod cli;
+mod dead;
+mod deadlines;
 mod faults;
 mod hostile;
+mod live;
+mod load;
 mod main_job;
+mod migrate;
 mod models;
+mod mute;
 mod node;
+mod overload;
 mod process;
 mod publisher;
 mod raw;
+mod redis;
+mod redis_server;
 mod stub;
 mod support;

@@ -16,6 +16,7 @@ use crate::support::{Bench, Echo};
 
 const EXCHANGE: &str = "TEST_WORKER_EXCHANGE";
 const URL: &str = "TEST_WORKER_URL";
+const REDIS: &str = "TEST_WORKER_REDIS_URL";
 
 /// Takes its time, and ends the process where the text says so.
 struct Crashing;
@@ -38,6 +39,9 @@ async fn a_worker_when_told_so() {
     let mut bench = Bench::at(&url).handler("refund", Crashing);
     bench.names = Names::new(&exchange).unwrap();
     bench.settings.names = bench.names.clone();
+    if let Ok(redis) = std::env::var(REDIS) {
+        bench = crate::redis::sharing(bench, &redis).0;
+    }
     bench.worker().run(CancellationToken::new()).await.unwrap();
 }
 
@@ -47,9 +51,19 @@ pub struct WorkerProcess(Child);
 impl WorkerProcess {
     /// Starts one; it takes a moment until it consumes.
     pub fn start(url: &str, names: &Names) -> Self {
+        Self::start_with(url, names, None)
+    }
+
+    /// The same, sharing its answers in a Redis.
+    pub fn start_sharing(url: &str, names: &Names, redis: &str) -> Self {
+        Self::start_with(url, names, Some(redis))
+    }
+
+    fn start_with(url: &str, names: &Names, redis: Option<&str>) -> Self {
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["process::a_worker_when_told_so", "--exact"])
             .envs([(EXCHANGE, names.exchange()), (URL, url)])
+            .envs(redis.map(|redis| (REDIS, redis)))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

@@ -5,12 +5,13 @@ use std::{num::NonZeroU16, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use chatbot_worker::{
     amqp::{
-        Names, Settings, WorkQueue, Worker,
+        Bot, Names, Replacer, Settings, WorkQueue, Worker,
         session::{Ended, Shared},
         settings::{Broker, Consume, Overload, TopologyMode},
         topology::Topology,
         worker::Fatal,
     },
+    answered::{Answers, Bounds},
     domain::{IntentName, Prediction, Scored},
     handler::{Answer, Handler, HandlerError, Job},
     model::{ModelClient, ModelError, Query},
@@ -91,6 +92,7 @@ pub struct Bench {
     pub names: Names,
     pub settings: Settings,
     pub parts: Parts,
+    pub answers: Option<Arc<Answers>>,
 }
 
 impl Bench {
@@ -138,7 +140,8 @@ impl Bench {
             retry: RetryPolicy { delays: vec![Duration::from_millis(100), Duration::from_millis(200)] },
             inline: InlineLimit { bytes: 2 * 1024 * 1024, requests: 128 },
         };
-        Self { names, settings, parts }
+        let bounds = Bounds { entries: 1000, bytes: 1 << 20, age: Duration::from_secs(600) };
+        Self { names, settings, parts, answers: Some(Arc::new(Answers::new(bounds, None))) }
     }
 
     /// Answers an intent by this handler.
@@ -153,12 +156,28 @@ impl Bench {
         self
     }
 
-    /// A worker that isn't started.
-    pub fn worker(self) -> Worker {
+    /// A bot, to take the place of a worker's.
+    pub fn bot(self) -> Bot {
         let intents: Vec<IntentName> = self.parts.routes.keys().cloned().collect();
         let topology = Topology::new(&self.names, &intents, &self.parts.retry.delays);
-        let (settings, pipeline) = (self.settings, Arc::new(Pipeline::new(self.parts)));
-        Worker::new(Shared { settings, pipeline, topology: Arc::new(topology) })
+        let mut pipeline = Pipeline::new(self.parts);
+        if let Some(answers) = self.answers {
+            pipeline = pipeline.remembering(answers);
+        }
+        Bot { pipeline: Arc::new(pipeline), topology: Arc::new(topology) }
+    }
+
+    /// A worker that isn't started.
+    pub fn worker(self) -> Worker {
+        let settings = self.settings.clone();
+        let Bot { pipeline, topology } = self.bot();
+        Worker::new(Shared { settings, pipeline, topology })
+    }
+
+    /// The same names, so that it works beside that one or after it.
+    pub fn named(mut self, names: &Names) -> Self {
+        (self.names, self.settings.names) = (names.clone(), names.clone());
+        self
     }
 
     /// Starts the worker and waits until it is ready.
@@ -166,11 +185,12 @@ impl Bench {
         let url = self.settings.broker.urls[0].to_string();
         let names = self.names.clone();
         let worker = self.worker();
+        let replacer = worker.replacer();
         let (mut ready, shutdown) = (worker.readiness(), CancellationToken::new());
         let task = tokio::spawn(worker.run(shutdown.clone()));
         let became = tokio::time::timeout(PATIENCE, ready.wait_for(|ready| *ready)).await;
         assert!(became.is_ok_and(|ready| ready.is_ok()), "the worker isn't ready: {:?}", task.await);
-        Running { url, names, ready, shutdown, task: Some(task) }
+        Running { url, names, ready, replacer, shutdown, task: Some(task) }
     }
 }
 
@@ -181,6 +201,7 @@ pub struct Running {
     pub url: String,
     pub names: Names,
     pub ready: watch::Receiver<bool>,
+    pub replacer: Replacer,
     pub shutdown: CancellationToken,
     pub task: Option<WorkerTask>,
 }

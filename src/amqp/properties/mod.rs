@@ -4,6 +4,7 @@
 //! here, so that none is longer than AMQP allows.
 
 mod identity;
+mod moved;
 mod received;
 mod reply;
 mod republish;
@@ -11,6 +12,7 @@ mod republish;
 mod tests;
 mod values;
 
+pub(crate) use moved::moved;
 pub use received::Received;
 pub use republish::Purpose;
 pub(crate) use values::short;

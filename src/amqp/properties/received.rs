@@ -7,7 +7,7 @@ use std::{borrow::Cow, time::Duration};
 use bytes::Bytes;
 use lapin::{BasicProperties, message::Delivery, types::ShortString};
 
-use super::values::table_size;
+use super::values::{STRINGS, copied, table_size};
 use crate::{
     amqp::{
         Names, WorkQueue, names,
@@ -160,27 +160,9 @@ pub(super) fn clean(properties: &mut BasicProperties, blemishes: &[Blemish]) -> 
     let mut without_headers = false;
     let kept = std::mem::take(properties);
     let bad = |name| blemishes.contains(&Blemish::NotUtf8(name));
-    let mut to = BasicProperties::default();
-    for (value, name, with) in [
-        (
-            kept.content_type(),
-            "content type",
-            BasicProperties::with_content_type as fn(BasicProperties, ShortString) -> _,
-        ),
-        (kept.content_encoding(), "content encoding", BasicProperties::with_content_encoding),
-        (kept.correlation_id(), "correlation id", BasicProperties::with_correlation_id),
-        (kept.reply_to(), "reply_to", BasicProperties::with_reply_to),
-        (kept.expiration(), "expiration", BasicProperties::with_expiration),
-        (kept.message_id(), "message id", BasicProperties::with_message_id),
-        (kept.kind(), "type", BasicProperties::with_type),
-        (kept.user_id(), "user id", BasicProperties::with_user_id),
-        (kept.app_id(), "app id", BasicProperties::with_app_id),
-    ] {
-        if bad(name) {
-            complaints.push(format!("the {name} isn't UTF-8").into());
-        } else if let Some(value) = value {
-            to = with(to, value.clone());
-        }
+    let mut to = copied(&kept, |name| !bad(name));
+    for name in STRINGS.into_iter().filter(|name| bad(name)) {
+        complaints.push(format!("the {name} isn't UTF-8").into());
     }
     if bad("routing key") {
         complaints.push("the routing key isn't UTF-8".into());
@@ -203,15 +185,6 @@ pub(super) fn clean(properties: &mut BasicProperties, blemishes: &[Blemish]) -> 
     }
     if let (false, Some(headers)) = (without_headers, kept.headers()) {
         to = to.with_headers(headers.clone());
-    }
-    if let Some(mode) = kept.delivery_mode() {
-        to = to.with_delivery_mode(*mode);
-    }
-    if let Some(priority) = kept.priority() {
-        to = to.with_priority(*priority);
-    }
-    if let Some(timestamp) = kept.timestamp() {
-        to = to.with_timestamp(*timestamp);
     }
     *properties = to;
     (!complaints.is_empty()).then(|| complaints.join("; "))

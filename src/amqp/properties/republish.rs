@@ -39,6 +39,11 @@ pub enum Purpose<'a> {
         /// The queue's delay.
         delay: Duration,
     },
+    /// From a dead-letter queue to the topic exchange, as if it came for the first time.
+    Replay {
+        /// Its deadline, in Unix milliseconds. The letter's own is of no account: it has passed, or soon will.
+        deadline: Option<u64>,
+    },
     /// To a dead-letter queue.
     Dead {
         /// Why.
@@ -94,14 +99,22 @@ impl Received {
             headers.insert(short(name), value);
         };
         let trail = &self.trail;
-        if let Some(queue) = trail.first_queue.as_ref().or(self.queue.as_ref()) {
-            set(names::FIRST_QUEUE, text(&names.queue(queue)));
-        }
-        set(names::FIRST_ROUTING_KEY, text(trail.first_routing_key.as_deref().unwrap_or(&self.routing_key)));
         set(names::FIRST_SEEN, number(trail.first_seen.unwrap_or(self.arrived)));
         if let Some(user) = &trail.user_id {
             set(names::USER_ID, text(user));
         }
+        if let Purpose::Replay { deadline } = purpose {
+            // A replay that is killed comes twice; and what was answered needn't be worked on again.
+            set(names::REDELIVERED, number(1));
+            if let Some(deadline) = deadline {
+                set(names::DEADLINE, number(deadline));
+            }
+            return headers;
+        }
+        if let Some(queue) = trail.first_queue.as_ref().or(self.queue.as_ref()) {
+            set(names::FIRST_QUEUE, text(&names.queue(queue)));
+        }
+        set(names::FIRST_ROUTING_KEY, text(trail.first_routing_key.as_deref().unwrap_or(&self.routing_key)));
         if let Some(deadline) = trail.deadline {
             set(names::DEADLINE, number(deadline));
         }
@@ -121,7 +134,7 @@ impl Received {
         }
         match purpose {
             Purpose::Forward { .. } if self.is_repeated() => set(names::REDELIVERED, number(1)),
-            Purpose::Forward { .. } => {}
+            Purpose::Forward { .. } | Purpose::Replay { .. } => {}
             Purpose::Suspect { starts } => set(names::STARTS, number(starts.into())),
             Purpose::Retry { delay } => {
                 set(names::RETRY_DELAY, AMQPValue::LongLongInt(millis(delay)));

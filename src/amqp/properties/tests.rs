@@ -11,7 +11,7 @@ use lapin::{
 use proptest::prelude::*;
 
 use super::{
-    PERSISTENT, Purpose, Received,
+    PERSISTENT, Purpose, Received, moved,
     received::{MAX_HEADERS, clean},
     republish::MAX_DEAD_ERROR,
     values::{number, short, table_size, text},
@@ -136,6 +136,31 @@ fn the_first_queue_key_and_time_stay_on_every_further_way() {
 }
 
 #[test]
+fn a_replayed_letter_is_as_its_client_published_it_and_as_if_never_tried() {
+    let client = BasicProperties::default()
+        .with_headers(table(&[("mine", text("kept")), (names::DEADLINE, number(NOW - 1))]))
+        .with_user_id(short("guest"))
+        .with_reply_to(short("answers"));
+    let intent = Some(WorkQueue::Intent(IntentName::new("refund").unwrap()));
+    let dead = read(client, intent.clone());
+    let dead = dead.republished(&names(), Purpose::Suspect { starts: 2 }, NOW);
+    let mut letter = read(dead, Some(WorkQueue::Suspects));
+    letter.trail.attempt = 4;
+    let dead = letter.republished(&names(), Purpose::Dead { letter: &self::letter(), worker: "w", at: NOW }, NOW);
+    let letter = read(dead, intent);
+    assert_eq!(letter.trail.attempt, 4);
+    let headers = |deadline| {
+        let sent = letter.republished(&names(), Purpose::Replay { deadline }, NOW + 5_000);
+        assert_eq!((sent.expiration(), sent.reply_to()), (&None, &Some(short("answers"))));
+        sent.headers().clone().unwrap()
+    };
+    let mut kept = table(&[("mine", text("kept")), (names::FIRST_SEEN, number(NOW)), (names::USER_ID, text("guest"))]);
+    assert_eq!(headers(None), kept);
+    kept.insert(short(names::DEADLINE), number(NOW + 9_000));
+    assert_eq!(headers(Some(NOW + 9_000)), kept);
+}
+
+#[test]
 fn a_message_of_an_intents_queue_stays_one_as_a_suspect() {
     let intent = IntentName::new("refund").unwrap();
     let received = read(BasicProperties::default(), Some(WorkQueue::Intent(intent)));
@@ -189,7 +214,8 @@ proptest! {
         let properties = BasicProperties::default().with_headers(headers).with_expiration(short(&expiration));
         let received = read(properties, Some(WorkQueue::Requests));
         let (intent, letter) = (IntentName::new("refund").unwrap(), letter());
-        for purpose in purposes(&intent, &letter) {
+        let replay = Purpose::Replay { deadline: Some(NOW) };
+        for purpose in purposes(&intent, &letter).into_iter().chain([replay]) {
             let sent = received.republished(&names(), purpose, NOW);
             let headers = sent.headers().clone().unwrap();
             for name in ["CC", "BCC", "x-death", "x-delivery-count", "x-first-death-queue"] {
@@ -201,4 +227,33 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_moved_message_carries_all_but_what_the_broker_would_not_take_or_writes_itself() {
+    let ours = [("mine", text("kept")), ("CC", text("x")), ("x-death", text("x")), ("chatbot-starts", number(1))];
+    let counts = [("x-delivery-count", number(3)), ("x-acquired-count", number(3))];
+    let all = |headers: FieldTable| {
+        BasicProperties::default()
+            .with_content_type(short("text/plain"))
+            .with_content_encoding(short("utf-8"))
+            .with_headers(headers)
+            .with_delivery_mode(1)
+            .with_priority(7)
+            .with_correlation_id(short("c"))
+            .with_reply_to(short("r"))
+            .with_expiration(short("5"))
+            .with_message_id(short("m"))
+            .with_timestamp(1)
+            .with_type(short("t"))
+            .with_app_id(short("a"))
+            .with_cluster_id(short("k"))
+    };
+    let from = all(table(&[&ours[..], &counts].concat())).with_user_id(short("u"));
+    let user = [(names::USER_ID, text("u"))];
+    assert_eq!(moved(&from, &[]), all(table(&[&ours[..], &user].concat())));
+    assert_eq!(moved(&BasicProperties::default(), &[]), BasicProperties::default());
+    let broken = BasicProperties::default().with_correlation_id(short("?")).with_message_id(short("m"));
+    let readable = BasicProperties::default().with_message_id(short("m"));
+    assert_eq!(moved(&broken, &[Blemish::NotUtf8("correlation id")]), readable);
 }

@@ -1,8 +1,57 @@
 //! Values of properties and headers: made, and measured.
 
-use lapin::types::{AMQPValue, FieldTable, ShortString};
+use lapin::{
+    BasicProperties,
+    types::{AMQPValue, FieldTable, ShortString},
+};
 
 use crate::domain::MAX_SHORT;
+
+/// The properties that are short strings, as complaints call them.
+pub(super) const STRINGS: [&str; 10] = [
+    "content type",
+    "content encoding",
+    "correlation id",
+    "reply_to",
+    "expiration",
+    "message id",
+    "type",
+    "user id",
+    "app id",
+    "cluster id",
+];
+
+/// Properties as they are, but for headers, and for those of [`STRINGS`] that aren't to be kept.
+pub(super) fn copied(from: &BasicProperties, keeps: impl Fn(&'static str) -> bool) -> BasicProperties {
+    let mut to = BasicProperties::default();
+    let strings = [
+        (from.content_type(), BasicProperties::with_content_type as fn(BasicProperties, ShortString) -> _),
+        (from.content_encoding(), BasicProperties::with_content_encoding),
+        (from.correlation_id(), BasicProperties::with_correlation_id),
+        (from.reply_to(), BasicProperties::with_reply_to),
+        (from.expiration(), BasicProperties::with_expiration),
+        (from.message_id(), BasicProperties::with_message_id),
+        (from.kind(), BasicProperties::with_type),
+        (from.user_id(), BasicProperties::with_user_id),
+        (from.app_id(), BasicProperties::with_app_id),
+        (from.cluster_id(), BasicProperties::with_cluster_id),
+    ];
+    for ((value, with), name) in strings.into_iter().zip(STRINGS) {
+        if let Some(value) = value.as_ref().filter(|_| keeps(name)) {
+            to = with(to, value.clone());
+        }
+    }
+    if let Some(mode) = from.delivery_mode() {
+        to = to.with_delivery_mode(*mode);
+    }
+    if let Some(priority) = from.priority() {
+        to = to.with_priority(*priority);
+    }
+    if let Some(timestamp) = from.timestamp() {
+        to = to.with_timestamp(*timestamp);
+    }
+    to
+}
 
 /// A short string; what is longer than AMQP allows is cut at a character's end.
 pub(crate) fn short(value: &str) -> ShortString {

@@ -11,7 +11,7 @@
 //! - nothing is acked before the broker has confirmed what was published instead;
 //! - without further faults, every way ends (there is no loop), and it ends with all queues of work empty.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "a test may")]
 
 mod broker;
 mod explore;

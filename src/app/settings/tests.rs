@@ -321,7 +321,7 @@ fn an_unknown_variable_is_told_with_what_may_have_been_meant() {
     check("CHATBOT_AMQP_TLS_CA_FILE", "no such setting; did you mean CHATBOT_AMQP_TLS_CA_PATH?");
     check("CHATBOT_RETRY_DELAY", "no such setting; did you mean CHATBOT_RETRY_DELAYS?");
     check("CHATBOT_HTTP_PORT", "no such setting; did you mean CHATBOT_HTTP_LISTEN?");
-    check("CHATBOT_INTENTS_FILE", "no such setting; did you mean CHATBOT_INTENTS_PATH?");
+    check("CHATBOT_INTENTS_FILE", "no such setting; CHATBOT_INTENTS_ goes on with one of PATH, WATCH");
     check("CHATBOT_LOG_FILE", "no such setting; CHATBOT_LOG_ goes on with one of FORMAT, LEVEL");
     let sections = "CHATBOT_ goes on with one of AMQP, ANSWERED, BACKEND, EMBEDDED, HTTP, INTENTS, LOG, MODEL, OVERLOAD, \
                     REPLY, RETRY, WORKER";

@@ -1,6 +1,6 @@
 //! What a broker's nodes are, and what one of them says of the rest.
 
-use super::{Report, objects, permissions};
+use super::{Report, dead, objects, permissions};
 use crate::{
     amqp::{
         Settings,
@@ -58,6 +58,7 @@ async fn beyond(report: &mut Report, inspector: &Inspector, checked: &Checked<'_
     permissions::check(report, inspector, checked, &survey, &refused).await?;
     objects::consumers(report, checked, &survey);
     objects::messages(report, checked, &survey);
+    dead::letters(report, checked, &survey).await;
     objects::unroutable(report, inspector, checked, &survey).await?;
     if checked.intents_known { objects::orphans(report, inspector, checked).await } else { Ok(()) }
 }

@@ -3,6 +3,7 @@
 //! **Invariant:** one fault hides no other: whatever can be looked at is looked at, without a broker too.
 
 mod broker;
+mod dead;
 mod local;
 mod objects;
 mod permissions;
@@ -15,7 +16,8 @@ use super::{Exit, Failure, Format, output, setup};
 use crate::{app, domain::IntentName};
 
 const HELP: &str = "\
-What needs no broker is looked at without one. Nothing is changed on the broker: a right is tried by a request that the
+What needs no broker is looked at without one. Nothing is changed on the broker: dead letters are looked at where they
+are few, and for that moment nobody else sees them; a right is tried by a request that the
 broker refuses in any case, so its log gets a channel error for each. Where a worker runs, one message that means
 nothing is published, to see whether unroutable messages reach it. Each model of CHATBOT_MODEL_CHAIN that is a service is
 asked once, with one of the bot's own examples.

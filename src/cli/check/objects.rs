@@ -5,6 +5,7 @@ use crate::{
     amqp::{
         Names, WorkQueue,
         inspect::{InspectError, Inspector, Survey, Unroutable},
+        migrate,
         settings::TopologyMode,
         topology::Problem,
     },
@@ -40,6 +41,13 @@ pub(super) async fn topology(
                         CHATBOT_AMQP_TOPOLOGY=declare.";
             report.fail(CHECK, message, mend);
         }
+    }
+    if migrate::begun(inspector, &checked.settings.names).await? {
+        let message = format!(
+            "a queue is being migrated, or that was begun and isn't done: messages may be held in {}.…",
+            checked.settings.names.holding()
+        );
+        report.warn(CHECK, message, "Unless it still runs, `chatbot-worker topology migrate --yes` goes on with it.");
     }
     let (mut differing, mut refused) = (false, Vec::new());
     let mut tell = |result: Result<(), InspectError>| match result {
@@ -120,15 +128,10 @@ pub(super) fn messages(report: &mut Report, checked: &Checked<'_>, survey: &Surv
             report.warn(
                 CHECK,
                 format!("{messages} in {dead_died}: messages that no worker could even dead-letter"),
-                "Look at them, and at the workers' logs; then take them out.",
+                "Look at the workers' logs, then drop them: `chatbot-worker dead purge --queue died --yes`.",
             );
         } else if survey.queues.iter().any(|(work, _)| Names::dead(&work.name) == queue.name) {
-            report.warn(
-                CHECK,
-                format!("{messages} in {}: what couldn't be answered", queue.name),
-                "Each says why in its headers chatbot-dead-reason and chatbot-dead-error; take them out, or publish \
-                 them again with their chatbot-routing-key.",
-            );
+            // Told by `dead_letters`.
         } else if names.retry_delay(&queue.name).is_some() {
             retrying += u64::from(messages);
         } else {

@@ -2,6 +2,7 @@
 
 mod declare;
 mod delete;
+mod migrate;
 pub(super) mod orphans;
 mod permissions;
 mod policy;
@@ -26,6 +27,7 @@ const EXAMPLES: &str = "\
 Examples:
   chatbot-worker topology                       what there is, and what it holds
   chatbot-worker topology declare               make what is missing; as often as you like
+  chatbot-worker topology migrate --dry-run     what `migrate --yes` would replace
   chatbot-worker topology permissions           what to grant to the worker and to its clients
   chatbot-worker topology policy                what to run so that no message is lost for its routing key
   chatbot-worker topology delete                what `delete --yes` would delete
@@ -48,6 +50,8 @@ enum Command {
     Show,
     /// Make what is missing, and say what is other than it must be
     Declare,
+    /// Replace queues that are other than they must be, with nothing lost
+    Migrate(migrate::Arguments),
     /// Delete all exchanges and queues of these settings
     Delete(delete::Arguments),
     /// Delete the queues of intents and retry delays that are no longer configured
@@ -63,6 +67,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     match arguments.command.as_ref().unwrap_or(&Command::Show) {
         Command::Show => show::run(),
         Command::Declare => declare::run(),
+        Command::Migrate(arguments) => migrate::run(arguments),
         Command::Delete(arguments) => delete::run(arguments),
         Command::Prune(arguments) => prune::run(arguments),
         Command::Policy => policy::run(),
@@ -71,13 +76,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 /// What the settings and the intents file say of the broker.
-struct Configured {
-    amqp: AmqpSettings,
-    topology: Topology,
+pub(in crate::cli) struct Configured {
+    pub(in crate::cli) amqp: AmqpSettings,
+    pub(in crate::cli) topology: Topology,
 }
 
 impl Configured {
-    fn load() -> Result<Self, Failure> {
+    pub(in crate::cli) fn load() -> Result<Self, Failure> {
         let settings = setup::settings()?.settings;
         let intents = setup::intents(&settings)?.file;
         let amqp = app::amqp_settings(&settings).map_err(|error| Failure::new(Exit::Config, error))?;
@@ -85,11 +90,11 @@ impl Configured {
         Ok(Self { amqp, topology })
     }
 
-    fn names(&self) -> &Names {
+    pub(in crate::cli) fn names(&self) -> &Names {
         &self.amqp.names
     }
 
-    async fn connect(&self) -> Result<Inspector, Failure> {
+    pub(in crate::cli) async fn connect(&self) -> Result<Inspector, Failure> {
         Inspector::open(&self.amqp.broker).await.map_err(connect_failure)
     }
 }
@@ -100,7 +105,7 @@ fn names(settings: &Settings) -> Result<Names, Failure> {
 }
 
 /// Each exit code is the one with which a worker would end, or wait.
-fn connect_failure(error: ConnectError) -> Failure {
+pub(in crate::cli) fn connect_failure(error: ConnectError) -> Failure {
     let exit = match error {
         ConnectError::Credentials { .. } => Exit::Refused,
         ConnectError::VirtualHost { .. } => Exit::Config,
@@ -109,7 +114,7 @@ fn connect_failure(error: ConnectError) -> Failure {
     Failure::new(exit, error)
 }
 
-fn inspect_failure(error: InspectError) -> Failure {
+pub(in crate::cli) fn inspect_failure(error: InspectError) -> Failure {
     match error {
         InspectError::Refused(problem) => topology_failure(TopologyError::Problems(vec![problem])),
         InspectError::Lost(_) => Failure::new(Exit::Unavailable, error),

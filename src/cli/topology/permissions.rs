@@ -26,6 +26,9 @@ pub(super) struct Arguments {
     /// The user with which clients publish their requests
     #[arg(long, value_name = "USER", default_value = "CLIENT")]
     client: String,
+    /// The user with which dead letters are dealt with, by `chatbot-worker dead`
+    #[arg(long, value_name = "USER", default_value = "OPERATOR")]
+    operator: String,
     /// The user of the program that answers external intents
     #[arg(long, value_name = "USER", default_value = "PROGRAM")]
     external: String,
@@ -48,6 +51,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         vhost: url.map_or("/", |url| url.vhost.as_str()),
         worker,
         client: &arguments.client,
+        operator: &arguments.operator,
         program: &arguments.external,
     };
     output::print(&text(&names(&settings)?, mode, &external, &users))?;
@@ -58,11 +62,12 @@ struct Users<'a> {
     vhost: &'a str,
     worker: &'a str,
     client: &'a str,
+    operator: &'a str,
     program: &'a str,
 }
 
 fn text(names: &Names, mode: TopologyMode, external: &[&IntentName], users: &Users<'_>) -> String {
-    let Users { vhost, worker, client, program } = users;
+    let Users { vhost, worker, client, operator, program } = users;
     let worker_in = |mode| set_permissions(vhost, worker, &Permissions::worker(names, mode));
     let (name, other, other_name) = match mode {
         TopologyMode::Declare => ("declare", TopologyMode::Verify, "verify"),
@@ -80,10 +85,14 @@ fn text(names: &Names, mode: TopologyMode, external: &[&IntentName], users: &Use
 # A client: it publishes requests, and gets its answers in an exclusive queue that the broker names. With direct
 # reply-to it needs to write only.
 {}
+
+# Whoever deals with dead letters, by `chatbot-worker dead`.
+{}
 ",
         worker_in(mode),
         worker_in(other),
         set_permissions(vhost, client, &Permissions::client(names)),
+        set_permissions(vhost, operator, &Permissions::operator(names)),
     );
     for intent in external {
         text.push_str(&format!(
@@ -103,7 +112,7 @@ mod tests {
     #[test]
     fn the_commands_to_run_are_for_the_mode_that_is_set() {
         let (names, intent) = (Names::new("chatbot").unwrap(), IntentName::new("returns").unwrap());
-        let users = Users { vhost: "/", worker: "w", client: "c", program: "p" };
+        let users = Users { vhost: "/", worker: "w", client: "c", operator: "o", program: "p" };
         let text = text(&names, TopologyMode::Verify, &[&intent], &users);
         let commands: Vec<&str> = text.lines().filter(|line| line.starts_with("rabbitmqctl")).collect();
         let worker = concat!(
@@ -111,7 +120,11 @@ mod tests {
             r"'^chatbot\.(died|requests|suspects|intent\.[A-Za-z0-9_-]+)$'"
         );
         let client = r"rabbitmqctl set_permissions --vhost '/' 'c' '^amq\.gen-.+$' '^chatbot$' '^amq\.gen-.+$'";
+        let operator = concat!(
+            r"rabbitmqctl set_permissions --vhost '/' 'o' '' '^(amq\.default|chatbot)$' ",
+            r"'^chatbot\..+\.dead$'"
+        );
         let program = r"rabbitmqctl set_permissions --vhost '/' 'p' '' '^amq\.default$' '^chatbot\.intent\.returns$'";
-        assert_eq!(commands, [worker, client, program]);
+        assert_eq!(commands, [worker, client, operator, program]);
     }
 }

@@ -1,7 +1,7 @@
 //! The program as an operator has it: arguments, environment, standard streams, signals, exit codes.
 
 mod other;
-mod program;
+pub mod program;
 
 use std::{net::TcpListener, time::Duration};
 

@@ -1,0 +1,99 @@
+//! A dead letter published again, as its client did.
+//!
+//! **Invariant:** `Ok` means that the broker has confirmed the message and returned nothing: only then may the letter
+//! be removed.
+
+use std::{collections::HashSet, time::Duration};
+
+use super::Letter;
+use crate::{
+    amqp::{
+        Names,
+        clock::now_ms,
+        properties::{Purpose, short},
+        publisher::{Message, PublishError, Publisher},
+    },
+    domain::IntentName,
+};
+
+/// Why a letter stays where it is, although others may go.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum Kept {
+    /// It doesn't say with which key it was published.
+    #[error("no worker put it there: it has no chatbot-routing-key")]
+    NoRoutingKey,
+    /// The intent that it was addressed to is gone.
+    #[error("intent '{0}' isn't in the intents file, or has no queue")]
+    IntentGone(String),
+    /// Nobody takes it.
+    #[error("no queue takes the routing key '{0}'")]
+    Returned(String),
+    /// The queue that takes it refuses it.
+    #[error("the broker refuses it (nack): the queue that would take it may be full")]
+    Nacked,
+    /// Not all of it was read.
+    #[error("it can't be read whole: {0}")]
+    Unreadable(String),
+}
+
+/// Why a letter wasn't published again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReplayError {
+    /// It stays; others may go.
+    #[error(transparent)]
+    Kept(#[from] Kept),
+    /// Whether it was taken isn't known; it stays, and so may come twice.
+    #[error("{0}")]
+    Lost(PublishError),
+}
+
+/// Publishes letters again.
+pub struct Replayer {
+    /// With what.
+    pub publisher: Publisher,
+    /// The names.
+    pub names: Names,
+    /// The intents that are configured and have a queue.
+    pub intents: HashSet<IntentName>,
+    /// In how long from now their answers are of no more use; never, where it is left out.
+    pub deadline: Option<Duration>,
+}
+
+impl Replayer {
+    /// Publishes a letter again, as its client did: to the topic exchange, with its first routing key, as if it had
+    /// never been tried.
+    ///
+    /// # Errors
+    /// [`ReplayError`]; then the letter must stay.
+    pub async fn replay(&self, letter: &Letter) -> Result<(), ReplayError> {
+        let message = self.message(letter, now_ms())?;
+        match self.publisher.publish(&message).await {
+            Ok(()) => Ok(()),
+            Err(PublishError::Returned(key)) => Err(Kept::Returned(key).into()),
+            Err(PublishError::Nacked) => Err(Kept::Nacked.into()),
+            Err(error) => Err(ReplayError::Lost(error)),
+        }
+    }
+
+    fn message(&self, letter: &Letter, now: u64) -> Result<Message, Kept> {
+        if let Some(complaint) = &letter.received.unreadable {
+            return Err(Kept::Unreadable(complaint.clone()));
+        }
+        let key = letter.received.trail.first_routing_key.as_deref().ok_or(Kept::NoRoutingKey)?;
+        // With the policy for unroutable messages the broker wouldn't return it: it would come back as a new letter.
+        if let Some(intent) = key.strip_prefix("intent.")
+            && !self.intents.contains(intent)
+        {
+            return Err(Kept::IntentGone(intent.to_owned()));
+        }
+        let deadline = self.deadline.and_then(|limit| u64::try_from(limit.as_millis()).ok());
+        let purpose = Purpose::Replay { deadline: deadline.map(|limit| now.saturating_add(limit)) };
+        Ok(Message {
+            exchange: short(self.names.exchange()),
+            routing_key: short(key),
+            mandatory: true,
+            properties: letter.received.republished(&self.names, purpose, now),
+            body: letter.received.body.clone(),
+        })
+    }
+}

@@ -1,0 +1,348 @@
+//! A queue that somebody declared with other arguments is replaced by the worker's, with nothing lost.
+//!
+//! AMQP can't change a queue, nor give it another name. So what the queue holds, and what comes meanwhile, is held in
+//! another, [`Names::holding_of`]. An exchange of the same name leads to where messages are being moved, so that they
+//! keep their routing key, by which a worker tells what a client asked, and a retry queue where to.
+//!
+//! | stage | afterwards |
+//! | --- | --- |
+//! | [`Stage::Divert`] | what is published comes to the holding queue |
+//! | [`Stage::MoveOut`] | the old queue is empty, and gone |
+//! | [`Stage::Replace`] | the right one is there, and what is published comes to it |
+//! | [`Stage::MoveBack`] | the holding queue is empty, and gone |
+//! | [`Stage::Finish`] | the exchange is gone |
+//!
+//! **Invariant:** a message is acked in one queue after the broker has confirmed it in the other. The state is the
+//! broker's alone: whatever ends a migration, the next goes on from what it finds there. So a message may come twice, and
+//! is never lost: those in flight when a move is interrupted, and those published while a binding is changed over.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use lapin::{
+    Channel, ExchangeKind,
+    message::Delivery,
+    options::{BasicConsumeOptions, BasicQosOptions},
+    types::FieldTable,
+};
+use tokio::time::{Instant, timeout};
+
+use super::{
+    Names,
+    connection::{ConnectError, Link, Use},
+    inspect::{Depth, InspectError, Inspector},
+    properties::{moved, short},
+    publisher::{Message, PublishError, Publisher},
+    settings::Broker,
+    topology::{Binding, Exchange, Queue, Topology},
+    wire::Mended,
+};
+
+/// Messages that are moved at a time: so many may come twice where a move is interrupted.
+const IN_FLIGHT: u16 = 100;
+/// A queue that hands out nothing for so long is looked at: it may be empty.
+const QUIET: Duration = Duration::from_millis(100);
+/// A queue that says it holds messages, and hands out none for so long, can't be emptied.
+const STUCK: Duration = Duration::from_secs(10);
+
+/// A part of a migration; each may be begun again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Bind the holding queue in the old one's place.
+    Divert,
+    /// Move what the old queue holds, and delete it.
+    MoveOut,
+    /// Declare the right one, and bind it in the holding queue's place.
+    Replace,
+    /// Move what is held, and delete the holding queue.
+    MoveBack,
+    /// Delete the exchange.
+    Finish,
+}
+
+impl Stage {
+    /// All, in their order.
+    pub const ALL: [Self; 5] = [Self::Divert, Self::MoveOut, Self::Replace, Self::MoveBack, Self::Finish];
+}
+
+/// A queue to be migrated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Task {
+    /// The queue as it has to be.
+    pub queue: Queue,
+    /// Its bindings.
+    pub bindings: Vec<Binding>,
+    /// What the old one is, in the broker's words; none where only the rest of a migration is to be done.
+    pub difference: Option<String>,
+    /// What the old one holds, and who consumes it.
+    pub depth: Depth,
+    /// The first stage to be done.
+    pub from: Stage,
+}
+
+/// Why a migration went no further. Nothing is lost; running it again goes on.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum MigrateError {
+    /// There is no connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The broker refuses, or is gone.
+    #[error(transparent)]
+    Inspect(#[from] InspectError),
+    /// Somebody consumes it.
+    #[error(
+        "queue '{queue}' has {consumers} consumers: stop them first, and wait until they have ended (`rabbitmqctl \
+         list_consumers` tells which they are)"
+    )]
+    Consumed {
+        /// The queue.
+        queue: String,
+        /// How many.
+        consumers: u32,
+    },
+    /// It can't be emptied.
+    #[error(
+        "queue '{queue}' says that it holds {left} messages, and hands out none: is it a stream, or does a policy stop it?"
+    )]
+    Stuck {
+        /// The queue.
+        queue: String,
+        /// What it says.
+        left: u32,
+    },
+    /// A message can't be put into the other queue.
+    #[error("a message of queue '{queue}' can't be moved: {error}")]
+    Publish {
+        /// The queue.
+        queue: String,
+        /// Why.
+        error: PublishError,
+    },
+    /// Somebody else deleted it.
+    #[error("queue '{0}' was deleted by somebody else meanwhile")]
+    Gone(String),
+}
+
+/// What was moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Moved {
+    /// Messages.
+    pub messages: u64,
+    /// Those of which something couldn't be read, and was left out.
+    pub unreadable: u64,
+}
+
+/// Connections to migrate by.
+pub struct Migrator {
+    inspector: Inspector,
+    consuming: Link,
+    publisher: Publisher,
+    names: Names,
+}
+
+impl Migrator {
+    /// Connects.
+    ///
+    /// # Errors
+    /// [`MigrateError`].
+    pub async fn open(broker: &Broker, names: &Names) -> Result<Self, MigrateError> {
+        let name = "chatbot-worker topology migrate";
+        let (consuming, publishing) =
+            tokio::try_join!(Link::open(broker, name, Use::Consume), Link::open(broker, name, Use::Consume))?;
+        let publisher = Publisher::open(publishing, broker.confirm_timeout).await;
+        let publisher = publisher.map_err(|error| InspectError::Lost(error.to_string()))?;
+        Ok(Self { inspector: Inspector::open(broker).await?, consuming, publisher, names: names.clone() })
+    }
+
+    /// What has to be migrated, in an order in which it can be. It changes nothing.
+    ///
+    /// # Errors
+    /// [`MigrateError`].
+    pub async fn survey(&self, topology: &Topology) -> Result<Vec<Task>, MigrateError> {
+        let mut tasks = Vec::new();
+        let begun = begun(&self.inspector, &self.names).await?;
+        for queue in &topology.queues {
+            let depth = self.inspector.depth(&queue.name).await?;
+            let difference = match depth {
+                Some(_) => match self.inspector.redeclare_queue(queue).await {
+                    Ok(()) => None,
+                    Err(InspectError::Refused(problem)) if problem.differs => Some(problem.broker),
+                    Err(error) => return Err(error.into()),
+                },
+                None => None,
+            };
+            let from = if difference.is_some() {
+                Stage::Divert
+            } else if begun && self.inspector.has_exchange(&self.way(queue)).await? {
+                Stage::Replace
+            } else {
+                continue;
+            };
+            let (queue, bindings) = (queue.clone(), topology.bindings_of(&queue.name).cloned().collect());
+            let depth = depth.unwrap_or(Depth { messages: 0, consumers: 0 });
+            tasks.push(Task { queue, bindings, difference, depth, from });
+        }
+        Ok(tasks)
+    }
+
+    /// Does one stage. `progress` is told how many messages have been moved so far.
+    ///
+    /// # Errors
+    /// [`MigrateError`]; the stage can be begun again.
+    pub async fn run(&self, task: &Task, stage: Stage, progress: impl FnMut(u64)) -> Result<Moved, MigrateError> {
+        let holding = task.queue.holding(&self.names);
+        match stage {
+            Stage::Divert => {
+                self.nobody_consumes(&task.queue.name).await?;
+                for exchange in [exchange(self.names.holding()), self.way(&task.queue)] {
+                    self.inspector.redeclare_exchange(&exchange).await?;
+                }
+                self.change_over(task, &holding.name, &task.queue.name, &holding).await?;
+            }
+            Stage::MoveOut => return self.empty(&task.queue.name, &self.way(&task.queue).name, progress).await,
+            Stage::Replace => {
+                self.inspector.redeclare_exchange(&self.way(&task.queue)).await?;
+                self.change_over(task, &task.queue.name, &holding.name, &task.queue).await?;
+            }
+            Stage::MoveBack => {
+                if self.inspector.depth(&holding.name).await?.is_some() {
+                    return self.empty(&holding.name, &self.way(&task.queue).name, progress).await;
+                }
+            }
+            Stage::Finish => self.inspector.delete_exchange(&self.way(&task.queue).name).await?,
+        }
+        Ok(Moved::default())
+    }
+
+    /// Tells the broker that nothing is being migrated any more.
+    ///
+    /// # Errors
+    /// [`MigrateError`].
+    pub async fn done(&self) -> Result<(), MigrateError> {
+        Ok(self.inspector.delete_exchange(&self.names.holding()).await?)
+    }
+
+    /// Closes the connections.
+    pub async fn close(self) {
+        let limit = self.consuming.step_limit();
+        tokio::join!(self.inspector.close(), self.consuming.close(limit), self.publisher.link().close(limit));
+    }
+
+    /// The exchange that leads to where a queue's messages are being moved.
+    fn way(&self, queue: &Queue) -> Exchange {
+        exchange(self.names.holding_of(&queue.name))
+    }
+
+    async fn nobody_consumes(&self, queue: &str) -> Result<(), MigrateError> {
+        match self.inspector.depth(queue).await? {
+            Some(Depth { consumers: consumers @ 1.., .. }) => {
+                Err(MigrateError::Consumed { queue: queue.to_owned(), consumers })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Declares `queue`, and binds `to` wherever `from` is bound, in its place. First the one, then the other, so that at
+    /// no moment neither is bound.
+    async fn change_over(&self, task: &Task, to: &str, from: &str, queue: &Queue) -> Result<(), MigrateError> {
+        self.inspector.redeclare_queue(queue).await?;
+        let at = |queue: &str| {
+            let queue = queue.to_owned();
+            task.bindings.iter().map(move |binding| Binding { queue: queue.clone(), ..binding.clone() })
+        };
+        for (to, from) in at(to).zip(at(from)) {
+            self.inspector.bind(&to).await?;
+            self.inspector.unbind(&from).await?;
+        }
+        let way = |queue: &str| Binding {
+            exchange: self.way(&task.queue).name,
+            queue: queue.to_owned(),
+            routing_key: String::new(),
+            arguments: FieldTable::default(),
+        };
+        self.inspector.unbind(&way(from)).await?;
+        self.inspector.bind(&way(to)).await?;
+        Ok(())
+    }
+
+    /// Moves what a queue holds to where the exchange `way` leads, and deletes the queue.
+    ///
+    /// Quorum queues know no deletion that asks whether they are empty. So the queue is consumed until it is gone: what
+    /// comes by its name between the last look and the deletion is handed out before that, and is moved as well.
+    async fn empty(&self, queue: &str, way: &str, mut progress: impl FnMut(u64)) -> Result<Moved, MigrateError> {
+        let lost = |error: lapin::Error| InspectError::Lost(error.to_string());
+        self.nobody_consumes(queue).await?;
+        let channel = self.consuming.channel().await.map_err(lost)?;
+        channel.basic_qos(IN_FLIGHT, BasicQosOptions::default()).await.map_err(lost)?;
+        let options = BasicConsumeOptions { exclusive: true, ..Default::default() };
+        let consuming = channel.basic_consume(short(queue), short(""), options, FieldTable::default());
+        let mut consumer = consuming.await.map_err(lost)?;
+        let (mut moving, mut moved) = (FuturesUnordered::new(), Moved::default());
+        let (mut quiet_since, mut deleted, mut ended) = (Instant::now(), false, false);
+        while !(ended && moving.is_empty()) {
+            tokio::select! {
+                Some(done) = moving.next() => {
+                    let done: Result<bool, PublishError> = done;
+                    let unreadable = done.map_err(|error| MigrateError::Publish { queue: queue.to_owned(), error })?;
+                    moved.messages += 1;
+                    moved.unreadable += u64::from(unreadable);
+                    progress(moved.messages);
+                    quiet_since = Instant::now();
+                }
+                delivery = timeout(QUIET, consumer.next()), if !ended => match delivery {
+                    Ok(Some(delivery)) => moving.push(self.move_one(&channel, delivery.map_err(lost)?, way)),
+                    Ok(None) => ended = true,
+                    Err(_) if !moving.is_empty() => {}
+                    Err(_) if deleted && quiet_since.elapsed() > STUCK => {
+                        return Err(InspectError::Lost(format!("the consumer of '{queue}' doesn't end")).into());
+                    }
+                    Err(_) if deleted => {}
+                    Err(_) => match self.inspector.depth(queue).await? {
+                        Some(Depth { consumers: consumers @ 2.., .. }) => {
+                            let consumers = consumers - 1;
+                            return Err(MigrateError::Consumed { queue: queue.to_owned(), consumers });
+                        }
+                        Some(Depth { messages: left @ 1.., .. }) if quiet_since.elapsed() > STUCK => {
+                            return Err(MigrateError::Stuck { queue: queue.to_owned(), left });
+                        }
+                        Some(Depth { messages: 0, .. }) => {
+                            self.inspector.delete_queue(queue).await?;
+                            (deleted, quiet_since) = (true, Instant::now());
+                        }
+                        _ => {}
+                    },
+                },
+            }
+        }
+        if deleted { Ok(moved) } else { Err(MigrateError::Gone(queue.to_owned())) }
+    }
+
+    /// Publishes one message, and acks it once the broker has confirmed that. Whether something of it couldn't be read.
+    async fn move_one(&self, channel: &Channel, delivery: Delivery, way: &str) -> Result<bool, PublishError> {
+        let mended: &Arc<Mended> = self.consuming.mended();
+        let blemishes = mended.take(channel.id(), delivery.delivery_tag);
+        let message = Message {
+            exchange: short(way),
+            routing_key: delivery.routing_key,
+            mandatory: true,
+            properties: moved(&delivery.properties, &blemishes),
+            body: delivery.data.into(),
+        };
+        self.publisher.publish(&message).await?;
+        // Where it can't be acked, it comes again.
+        let _ = delivery.acker.ack(Default::default()).await;
+        Ok(!blemishes.is_empty())
+    }
+}
+
+/// Whether a migration was begun, and isn't done.
+///
+/// # Errors
+/// [`InspectError`].
+pub async fn begun(inspector: &Inspector, names: &Names) -> Result<bool, InspectError> {
+    inspector.has_exchange(&exchange(names.holding())).await
+}
+
+fn exchange(name: String) -> Exchange {
+    Exchange { name, kind: ExchangeKind::Fanout, purpose: "leads to where messages are being moved" }
+}

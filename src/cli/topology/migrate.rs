@@ -1,0 +1,159 @@
+//! `topology migrate`: put the worker's queue in the place of one with other arguments, with what it holds.
+
+use std::{
+    fmt::Write as _,
+    time::{Duration, Instant},
+};
+
+use super::{Configured, Exit, Failure, connect_failure, inspect_failure, output};
+use crate::{
+    amqp::migrate::{MigrateError, Migrator, Moved, Stage, Task},
+    cli::setup,
+};
+
+const HELP: &str = "\
+A queue's arguments can't be changed. Where somebody else declared one, the broker refuses the worker's declaration (406
+PRECONDITION_FAILED). This puts the worker's queue in its place: what the queue holds, and what is published meanwhile, is
+held in another, '<exchange>.holding.…', and moved back.
+
+Nothing is lost, whatever happens: if it is interrupted, even by kill -9, run it again, and it goes on. Up to 100 messages
+may then come twice, and so may one that is published while a binding is changed over. Stop what consumes the queue first,
+and wait until it has ended; clients may go on publishing. The user has to have the right to configure, write and read all
+that begins with '<exchange>.'.
+
+A moved message keeps its body, properties, headers and routing key, but for user_id, which becomes the header
+chatbot-user-id, and the count of its deliveries. The time of its expiration begins anew. Bindings that somebody else made
+of the old queue are lost with it.
+
+Examples:
+  chatbot-worker topology migrate --dry-run     what is to be migrated, and how
+  chatbot-worker topology migrate --yes";
+
+/// How often to tell how far it is.
+const PROGRESS: Duration = Duration::from_secs(1);
+
+/// The command's arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = HELP)]
+pub(super) struct Arguments {
+    /// Print what is to be done, and do nothing
+    #[arg(long, conflicts_with = "yes")]
+    dry_run: bool,
+    /// Do it
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Migrates, or tells what it would migrate.
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let configured = Configured::load()?;
+    setup::runtime()?.block_on(async {
+        let migrator = Migrator::open(&configured.amqp.broker, configured.names()).await.map_err(failure)?;
+        let tasks = migrator.survey(&configured.topology).await.map_err(failure)?;
+        if !arguments.yes {
+            output::print(&plan(&tasks))?;
+            migrator.close().await;
+            return match arguments.dry_run || tasks.is_empty() {
+                true => Ok(Exit::Ok),
+                false => Err(Failure::new(Exit::Usage, "nothing was migrated: add --yes to do what is listed")),
+            };
+        }
+        if let Some(reason) = consumed(&tasks) {
+            return Err(Failure::new(Exit::No, reason));
+        }
+        for task in &tasks {
+            let moved = migrate(&migrator, task).await.map_err(failure)?;
+            output::print(&format!("migrated queue '{}'{}\n", task.queue.name, told(moved)))?;
+        }
+        migrator.done().await.map_err(failure)?;
+        migrator.close().await;
+        let summary = match tasks.len() {
+            0 => "Every queue that is there is as it must be.\n".to_owned(),
+            count => format!("Done. Queues that are as they must be now: {count}.\n"),
+        };
+        output::print(&summary)?;
+        Ok(Exit::Ok)
+    })
+}
+
+/// Migrates one queue; what was moved back.
+async fn migrate(migrator: &Migrator, task: &Task) -> Result<Moved, MigrateError> {
+    let mut back = Moved::default();
+    for stage in Stage::ALL.into_iter().filter(|stage| *stage >= task.from) {
+        let mut last = Instant::now();
+        let progress = |moved: u64| {
+            if last.elapsed() > PROGRESS {
+                last = Instant::now();
+                let direction = if stage == Stage::MoveOut { "out" } else { "back" };
+                output::tell(&format!("queue '{}': {moved} messages moved {direction} so far\n", task.queue.name));
+            }
+        };
+        let moved = migrator.run(task, stage, progress).await?;
+        back.unreadable += moved.unreadable;
+        if stage == Stage::MoveBack {
+            back.messages = moved.messages;
+        }
+    }
+    Ok(back)
+}
+
+fn told(Moved { messages, unreadable }: Moved) -> String {
+    let unreadable = match unreadable {
+        0 => String::new(),
+        some => format!(" ({some} without properties that aren't UTF-8)"),
+    };
+    format!(": it holds the {messages} messages that were held{unreadable}")
+}
+
+fn plan(tasks: &[Task]) -> String {
+    if tasks.is_empty() {
+        return "Nothing is to be migrated: every queue that is there is as it must be.\n".to_owned();
+    }
+    let mut plan = String::new();
+    for task in tasks {
+        let name = &task.queue.name;
+        let _ = match &task.difference {
+            Some(difference) => {
+                let depth = task.depth;
+                writeln!(plan, "queue '{name}', messages: {}, consumers: {}", depth.messages, depth.consumers)
+                    .and_then(|()| writeln!(plan, "  the broker says: {}", output::one_line(difference)))
+            }
+            None => writeln!(plan, "queue '{name}': a migration was begun, and the rest is to be done"),
+        };
+        for stage in Stage::ALL.into_iter().filter(|stage| *stage >= task.from) {
+            let _ = writeln!(plan, "  - {}", step(stage));
+        }
+    }
+    plan
+}
+
+fn step(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Divert => "bind a queue that holds what is published meanwhile in its place",
+        Stage::MoveOut => "move what it holds there, and delete it",
+        Stage::Replace => "declare it as the worker does, and bind it again",
+        Stage::MoveBack => "move what is held back, and delete the holding queue",
+        Stage::Finish => "delete the exchange that led there",
+    }
+}
+
+/// Which queues are consumed; none may be.
+fn consumed(tasks: &[Task]) -> Option<String> {
+    let consumed = tasks.iter().filter(|task| task.from == Stage::Divert && task.depth.consumers > 0);
+    let reasons: Vec<String> = consumed
+        .map(|task| {
+            let (queue, consumers) = (task.queue.name.clone(), task.depth.consumers);
+            MigrateError::Consumed { queue, consumers }.to_string()
+        })
+        .collect();
+    (!reasons.is_empty()).then(|| format!("nothing was migrated:\n  {}", reasons.join("\n  ")))
+}
+
+fn failure(error: MigrateError) -> Failure {
+    let Failure { exit, message } = match error {
+        MigrateError::Connect(error) => connect_failure(error),
+        MigrateError::Inspect(error) => inspect_failure(error),
+        error => Failure::new(Exit::No, error),
+    };
+    Failure::new(exit, format!("{message}\nNo message is lost; once that is mended, run this again to go on."))
+}

@@ -1,0 +1,194 @@
+//! Tests of what is asked, in which time, and what becomes of each failure.
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+
+use async_trait::async_trait;
+
+use super::*;
+use crate::{
+    answered::{Bounds, Key},
+    domain::{DeadReason, Scored},
+    model::Failure,
+};
+
+const MOMENT: Duration = Duration::from_millis(30);
+const AGES: Duration = Duration::from_secs(60);
+
+/// What the model or the handler does.
+#[derive(Clone, Copy, Debug)]
+enum Does {
+    Answers,
+    AnswersAfter(Duration),
+    Hangs,
+    Panics,
+    IsAway,
+    Fails,
+}
+
+impl Does {
+    async fn act(self) {
+        match self {
+            Self::AnswersAfter(delay) => tokio::time::sleep(delay).await,
+            Self::Hangs => std::future::pending().await,
+            Self::Panics => panic(),
+            Self::Answers | Self::IsAway | Self::Fails => {}
+        }
+    }
+}
+
+#[expect(clippy::panic, reason = "that is what is tested")]
+fn panic() {
+    panic!("a test's fake panics, as it was told")
+}
+
+struct Fake {
+    does: Does,
+    asked: Arc<AtomicU32>,
+}
+
+#[async_trait]
+impl ModelClient for Fake {
+    fn name(&self) -> &str {
+        "fake"
+    }
+
+    async fn classify(&self, _: &Query<'_>) -> Result<Prediction, ModelError> {
+        self.asked.fetch_add(1, SeqCst);
+        self.does.act().await;
+        match self.does {
+            Does::IsAway => Err(ModelError::new(&"fake".into(), Failure::Unreachable, "away")),
+            _ => Ok(Prediction::ranked(vec![Scored::new(intent(), 0.9)], "fake".into())),
+        }
+    }
+}
+
+#[async_trait]
+impl Handler for Fake {
+    async fn handle(&self, _: &HandlerJob<'_>) -> Result<Answer, HandlerError> {
+        self.asked.fetch_add(1, SeqCst);
+        self.does.act().await;
+        let reason = "as told".to_owned();
+        match self.does {
+            Does::IsAway => Err(HandlerError::Unavailable { intent: intent(), reason }),
+            Does::Fails => Err(HandlerError::Failed { intent: intent(), reason }),
+            _ => Ok(Answer { text: "yes".to_owned(), locale: None }),
+        }
+    }
+}
+
+fn intent() -> IntentName {
+    IntentName::new("refund").unwrap()
+}
+
+struct Case {
+    model: Does,
+    handler: Does,
+    attempt: u32,
+    time_left: Option<Duration>,
+}
+
+const PLAIN: Case = Case { model: Does::Answers, handler: Does::Answers, attempt: 1, time_left: None };
+
+fn pipeline(model: Does, handler: Does) -> (Pipeline, [Arc<AtomicU32>; 2]) {
+    let asked = [Arc::default(), Arc::default()];
+    let handler: Arc<dyn Handler> = Arc::new(Fake { does: handler, asked: Arc::clone(&asked[1]) });
+    let pipeline = Pipeline::new(Parts {
+        model: Arc::new(Fake { does: model, asked: Arc::clone(&asked[0]) }),
+        routes: [(intent(), Route { handler: Some(handler), dispatch: Dispatch::Inline })].into(),
+        fallback: intent(),
+        threshold: 0.5,
+        inline: InlineLimit { bytes: 1 << 20, requests: 10 },
+        model_timeout: 3 * MOMENT,
+        handler_timeout: 3 * MOMENT,
+        retry: RetryPolicy { delays: vec![10 * MOMENT, AGES] },
+    });
+    (pipeline, asked)
+}
+
+fn job(attempt: u32, time_left: Option<Duration>) -> Job {
+    let request = Request { text: "refund".to_owned(), ..Request::default() };
+    Job { request, stage: Stage::Classify, attempt, time_left, identity: None }
+}
+
+/// The outcome in words, and how often model and handler were asked.
+async fn check(case: Case, expected: &str, models: u32, handlers: u32) {
+    let (pipeline, asked) = pipeline(case.model, case.handler);
+    let outcome = pipeline.run(&job(case.attempt, case.time_left)).await;
+    let word = match outcome {
+        Outcome::Reply(_) => "reply".to_owned(),
+        Outcome::Retry { delay, error } => format!("{} after {}", error.code, delay.as_millis()),
+        Outcome::DeadLetter(letter) => match letter.reason {
+            DeadReason::Error(code) => code.to_string(),
+            other => other.to_string(),
+        },
+        other => format!("{other:?}"),
+    };
+    let Case { model, handler, attempt, time_left } = case;
+    let what = format!("{model:?} {handler:?} {attempt} {time_left:?}");
+    assert_eq!((word.as_str(), asked.map(|asked| asked.load(SeqCst))), (expected, [models, handlers]), "{what}");
+}
+
+#[tokio::test]
+async fn what_may_pass_is_tried_again_after_growing_delays_and_what_cannot_is_not() {
+    use Does::{Fails, Hangs, IsAway, Panics};
+    check(PLAIN, "reply", 1, 1).await;
+    for (model, code) in [(IsAway, "model_unavailable"), (Hangs, "timeout"), (Panics, "internal")] {
+        check(Case { model, ..PLAIN }, &format!("{code} after 300"), 1, 0).await;
+        check(Case { model, attempt: 2, ..PLAIN }, &format!("{code} after 60000"), 1, 0).await;
+        check(Case { model, attempt: 3, ..PLAIN }, code, 1, 0).await;
+        check(Case { model, attempt: u32::MAX, ..PLAIN }, code, 1, 0).await;
+    }
+    for (handler, code) in [(IsAway, "internal"), (Hangs, "timeout"), (Panics, "internal")] {
+        check(Case { handler, ..PLAIN }, &format!("{code} after 300"), 1, 1).await;
+        check(Case { handler, attempt: 3, ..PLAIN }, code, 1, 1).await;
+    }
+    check(Case { handler: Fails, ..PLAIN }, "handler_failed", 1, 1).await;
+}
+
+#[tokio::test]
+async fn nobody_is_asked_for_an_answer_that_nobody_waits_for() {
+    use Does::{AnswersAfter, Hangs, IsAway};
+    let left = |left| Some(left);
+    check(Case { time_left: left(Duration::ZERO), ..PLAIN }, "deadline_exceeded", 0, 0).await;
+    check(Case { time_left: left(AGES), ..PLAIN }, "reply", 1, 1).await;
+    // The model takes all the time that there is: the handler isn't asked, and nobody waits longer than that.
+    check(Case { model: AnswersAfter(2 * MOMENT), time_left: left(MOMENT), ..PLAIN }, "deadline_exceeded", 1, 0).await;
+    check(Case { model: Hangs, time_left: left(MOMENT), ..PLAIN }, "deadline_exceeded", 1, 0).await;
+    check(Case { handler: Hangs, time_left: left(MOMENT), ..PLAIN }, "deadline_exceeded", 1, 1).await;
+    // The limits of model and handler hold where the deadline is further away.
+    check(Case { handler: Hangs, time_left: left(AGES), ..PLAIN }, "timeout after 300", 1, 1).await;
+    // Nothing is tried again when it would come too late: the client is told at once what was wrong.
+    check(Case { handler: IsAway, time_left: left(9 * MOMENT), ..PLAIN }, "internal", 1, 1).await;
+    check(Case { model: IsAway, time_left: left(AGES), attempt: 2, ..PLAIN }, "model_unavailable", 1, 0).await;
+    check(Case { model: Hangs, time_left: left(12 * MOMENT), ..PLAIN }, "timeout", 1, 0).await;
+}
+
+#[tokio::test]
+async fn a_deadline_holds_for_whoever_waits_for_anothers_run_too() {
+    let (pipeline, [models, _]) = pipeline(Does::Hangs, Does::Answers);
+    let bounds = Bounds { entries: 10, bytes: 1 << 20, age: AGES };
+    let answers = Arc::new(Answers::new(bounds, None));
+    let pipeline = pipeline.remembering(answers.clone());
+    let identity = Identity { key: Key::of([Some(&b"m"[..])]), repeated: true };
+    let _running = answers.claim(identity.key).unwrap();
+    let waiting = Job { identity: Some(identity), ..job(1, Some(MOMENT)) };
+    let Outcome::DeadLetter(letter) = pipeline.run(&waiting).await else { unreachable!("its deadline passes") };
+    assert_eq!(letter.reason, DeadReason::Error(ErrorCode::DeadlineExceeded));
+    assert_eq!(models.load(SeqCst), 0);
+}
+
+#[tokio::test]
+async fn what_a_model_decides_without_a_confidence_is_not_held_against_the_threshold() {
+    let (pipeline, _) = pipeline(Does::Answers, Does::Answers);
+    let choose = |decision| pipeline.choose(Prediction::decided(decision, "fake".into()));
+    let (chosen, classification) = choose(Decision::Intent(intent()));
+    assert_eq!((chosen, classification.fallback, classification.confidence), (intent(), false, None));
+    let another = IntentName::new("another").unwrap();
+    for decision in [Decision::NoIntent, Decision::Intent(another)] {
+        let (chosen, classification) = choose(decision);
+        assert_eq!((chosen, classification.fallback, classification.predicted), (intent(), true, None));
+    }
+    let nothing = Prediction::ranked(Vec::new(), "fake".into());
+    assert!(pipeline.choose(nothing).1.fallback);
+}

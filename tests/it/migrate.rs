@@ -1,0 +1,420 @@
+//! A queue that somebody else declared with other arguments is replaced, under load and interrupted, and nothing is lost.
+
+use std::{
+    collections::BTreeMap,
+    process::Stdio,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use chatbot_worker::amqp::{
+    Names, WorkQueue,
+    migrate::{Migrator, Stage, Task},
+    topology::Topology,
+};
+use futures_util::future::join_all;
+use lapin::{
+    BasicProperties,
+    message::Delivery,
+    options::{BasicAckOptions, BasicGetOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions},
+    types::{AMQPValue, FieldTable},
+};
+use tokio::{sync::Notify, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    admin::{Admin, complaints},
+    support::{Bench, Client, PATIENCE, broker_url, eventually, header, headers, intent, remove, short},
+};
+
+fn text(value: &str) -> AMQPValue {
+    AMQPValue::LongString(value.into())
+}
+
+/// What somebody else might have declared.
+fn classic() -> FieldTable {
+    FieldTable::default()
+}
+
+fn quorum() -> FieldTable {
+    headers(&[("x-queue-type", text("quorum"))])
+}
+
+/// A broker with the worker's objects, and somebody who administers it.
+struct Site {
+    admin: Admin,
+    names: Names,
+    topology: Topology,
+    client: Client,
+}
+
+impl Site {
+    async fn new() -> Self {
+        let bench = Bench::new();
+        let names = bench.names.clone();
+        let topology = (*bench.bot().topology).clone();
+        let admin = Admin::new(&names, &broker_url());
+        assert_eq!(admin.run(&["topology", "declare"]).code, Some(0));
+        let client = Client::new(&broker_url(), &names).await;
+        Self { admin, names, topology, client }
+    }
+
+    /// Puts another queue in the place of the worker's, with its bindings.
+    async fn declare_other(&self, queue: &str, arguments: FieldTable) {
+        let channel = &self.client.channel;
+        channel.queue_delete(short(queue), QueueDeleteOptions::default()).await.unwrap();
+        let options = QueueDeclareOptions { durable: true, ..Default::default() };
+        channel.queue_declare(short(queue), options, arguments).await.unwrap();
+        for binding in self.topology.bindings_of(queue) {
+            let (exchange, key) = (short(&binding.exchange), short(&binding.routing_key));
+            let options = QueueBindOptions::default();
+            channel.queue_bind(short(queue), exchange, key, options, binding.arguments.clone()).await.unwrap();
+        }
+    }
+
+    /// The migrator, and what it has to do.
+    async fn migrator(&self) -> (Migrator, Vec<Task>) {
+        let migrator = Migrator::open(&Bench::new().settings.broker, &self.names).await.unwrap();
+        let tasks = migrator.survey(&self.topology).await.unwrap();
+        (migrator, tasks)
+    }
+
+    /// Migrates to the end, by the command.
+    #[track_caller]
+    fn migrate(&self) -> String {
+        let ended = self.admin.run(&["topology", "migrate", "--yes"]);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended.out
+    }
+
+    /// Everything is as the worker declares it, and nothing of a migration is left.
+    #[track_caller]
+    fn is_as_it_must_be(&self) {
+        let (found, code) = self.admin.check();
+        assert_eq!((code, complaints(&found, "topology")), (Some(0), vec![]), "{found:?}");
+        let ended = self.admin.run(&["topology", "migrate", "--dry-run"]);
+        assert!(ended.out.starts_with("Nothing is to be migrated"), "{ended:?}");
+    }
+
+    async fn nothing_is_held(&self, queue: &str) {
+        for name in [self.names.holding(), self.names.holding_of(queue)] {
+            let channel = self.client.connection.create_channel().await.unwrap();
+            let options = lapin::options::ExchangeDeclareOptions { passive: true, ..Default::default() };
+            let kind = lapin::ExchangeKind::Fanout;
+            let found = channel.exchange_declare(short(&name), kind, options, FieldTable::default()).await;
+            assert!(found.is_err(), "exchange {name} is left");
+            let channel = self.client.connection.create_channel().await.unwrap();
+            let options = QueueDeclareOptions { passive: true, ..Default::default() };
+            let found = channel.queue_declare(short(&name), options, FieldTable::default()).await;
+            assert!(found.is_err(), "queue {name} is left");
+        }
+    }
+
+    async fn remove(self) {
+        self.admin.remove().await;
+    }
+}
+
+/// A message with all that a client may give it.
+fn properties(number: u64) -> BasicProperties {
+    BasicProperties::default()
+        .with_message_id(short(&number.to_string()))
+        .with_content_type(short("text/plain"))
+        .with_content_encoding(short("utf-8"))
+        .with_correlation_id(short("c"))
+        .with_reply_to(short("answers"))
+        .with_expiration(short("3600000"))
+        .with_type(short("chat.request"))
+        .with_app_id(short("app"))
+        .with_priority(3)
+        .with_timestamp(1_700_000_000)
+        .with_delivery_mode(1)
+        .with_headers(headers(&[
+            ("mine", text("我的")),
+            ("number", AMQPValue::LongLongInt(i64::try_from(number).unwrap())),
+            ("nested", AMQPValue::FieldTable(headers(&[("x", AMQPValue::Boolean(true))]))),
+            ("CC", AMQPValue::FieldArray(vec![text("nobody")].into())),
+            ("x-death", AMQPValue::FieldArray(Vec::new().into())),
+            ("x-first-death-reason", text("expired")),
+            ("chatbot-starts", AMQPValue::LongLongInt(1)),
+        ]))
+}
+
+fn key(number: u64) -> String {
+    format!("request.{}", number % 7)
+}
+
+fn body(number: u64) -> Vec<u8> {
+    format!("text {number} 你好\0\u{1f44b}").into_bytes()
+}
+
+async fn publish(client: &Client, numbers: std::ops::Range<u64>) {
+    let numbers: Vec<u64> = numbers.collect();
+    for some in numbers.chunks(50) {
+        let keys: Vec<String> = some.iter().map(|number| key(*number)).collect();
+        let bodies: Vec<Vec<u8>> = some.iter().map(|number| body(*number)).collect();
+        let publishes = some.iter().zip(&keys).zip(&bodies);
+        join_all(publishes.map(|((number, key), body)| client.publish(key, properties(*number), body))).await;
+    }
+}
+
+/// Publishes until told to stop; then tells how many.
+fn publish_on(names: &Names, first: u64) -> (CancellationToken, JoinHandle<u64>) {
+    let (stop, names) = (CancellationToken::new(), names.clone());
+    let task = tokio::spawn({
+        let stop = stop.clone();
+        async move {
+            let client = Client::new(&broker_url(), &names).await;
+            let mut next = first;
+            while !stop.is_cancelled() {
+                publish(&client, next..next + 5).await;
+                next += 5;
+            }
+            next
+        }
+    });
+    (stop, task)
+}
+
+/// Takes everything out of a queue: by number, the copies.
+async fn take_all(client: &Client, queue: &str) -> BTreeMap<u64, Vec<Delivery>> {
+    let mut taken: BTreeMap<u64, Vec<Delivery>> = BTreeMap::new();
+    let channel = client.connection.create_channel().await.unwrap();
+    while let Some(got) = channel.basic_get(short(queue), BasicGetOptions::default()).await.unwrap() {
+        got.acker.ack(BasicAckOptions::default()).await.unwrap();
+        let id = got.delivery.properties.message_id().as_ref().unwrap().as_str().parse().unwrap();
+        taken.entry(id).or_default().push(got.delivery);
+    }
+    taken
+}
+
+/// A message's headers without what the broker tells of this delivery: that it is the first.
+fn kept(copy: &Delivery) -> FieldTable {
+    assert!(matches!(header(copy, "x-delivery-count").as_deref(), None | Some("0")), "{:?}", copy.properties);
+    let mut kept = FieldTable::default();
+    let all = copy.properties.headers().as_ref().unwrap().inner().iter();
+    for (name, value) in all.filter(|(name, _)| name.as_str() != "x-delivery-count") {
+        kept.insert(name.clone(), value.clone());
+    }
+    kept
+}
+
+/// Each of these many is there, as it was published. Returns how many came twice.
+#[track_caller]
+fn all_as_published(taken: &BTreeMap<u64, Vec<Delivery>>, published: u64) -> usize {
+    let missing: Vec<u64> = (0..published).filter(|number| !taken.contains_key(number)).collect();
+    assert!(missing.is_empty(), "lost {} of {published}: {missing:?}", missing.len());
+    for (number, copies) in taken {
+        for copy in copies {
+            assert_eq!(copy.data, body(*number), "{number}");
+            assert_eq!(copy.properties.clone().with_headers(kept(copy)), properties(*number), "{number}");
+            assert_eq!(copy.routing_key.as_str(), key(*number), "{number}");
+        }
+    }
+    taken.values().filter(|copies| copies.len() > 1).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_is_migrated_under_load_and_each_message_stays_as_it_was() {
+    let site = Site::new().await;
+    let queue = site.names.queue(&WorkQueue::Requests);
+    for (arguments, difference) in [(classic(), "x-"), (quorum(), "x-dead-letter")] {
+        site.declare_other(&queue, arguments).await;
+        publish(&site.client, 0..500).await;
+        // The worker's own words lead to the command, and it says first what it would do.
+        let refused = site.admin.run(&["topology", "declare"]);
+        assert!(refused.code == Some(78) && refused.err.contains("topology migrate"), "{refused:?}");
+        let planned = site.admin.run(&["topology", "migrate", "--dry-run"]);
+        assert_eq!(planned.code, Some(0), "{planned:?}");
+        assert!(planned.out.starts_with(&format!("queue '{queue}', messages: 500, consumers: 0\n")), "{planned:?}");
+        assert!(planned.out.contains(&format!("inequivalent arg '{difference}")), "{planned:?}");
+        assert_eq!(planned.out.lines().count(), 2 + Stage::ALL.len(), "{planned:?}");
+        assert_eq!(site.admin.run(&["topology", "migrate"]).code, Some(64));
+        assert_eq!(site.client.depth(&queue).await, 500, "nothing was done yet");
+
+        let (stop, publishing) = publish_on(&site.names, 500);
+        let told = site.migrate();
+        stop.cancel();
+        let published = publishing.await.unwrap();
+        assert!(told.starts_with(&format!("migrated queue '{queue}': it holds the ")), "{told}");
+        assert!(published > 500, "{published}");
+        site.is_as_it_must_be();
+        site.nothing_is_held(&queue).await;
+        let taken = take_all(&site.client, &queue).await;
+        let twice = all_as_published(&taken, published);
+        assert!(twice <= 100, "{twice} of {published} came twice");
+    }
+    site.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn interrupted_after_any_stage_it_goes_on_with_nothing_lost() {
+    let site = Site::new().await;
+    let queue = site.names.queue(&WorkQueue::Requests);
+    for done in 0..=Stage::ALL.len() {
+        site.declare_other(&queue, if done % 2 == 0 { classic() } else { quorum() }).await;
+        publish(&site.client, 0..200).await;
+        let (stop, publishing) = publish_on(&site.names, 200);
+        let (migrator, tasks) = site.migrator().await;
+        assert_eq!(tasks.len(), 1, "{done}: {tasks:?}");
+        for stage in Stage::ALL.into_iter().take(done) {
+            migrator.run(&tasks[0], stage, |_| {}).await.unwrap();
+        }
+        migrator.close().await;
+        let (found, _) = site.admin.check();
+        let begun =
+            complaints(&found, "topology").iter().any(|told| told.starts_with("warn: a queue is being migrated"));
+        assert_eq!(begun, done > 0, "{found:?}");
+        // What happens then is no matter: a worker's start, say, that finds the old queue or none.
+        site.admin.run(&["topology", "declare"]);
+        site.migrate();
+        stop.cancel();
+        let published = publishing.await.unwrap();
+        site.is_as_it_must_be();
+        site.nothing_is_held(&queue).await;
+        all_as_published(&take_all(&site.client, &queue).await, published);
+    }
+    site.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn interrupted_within_a_move_only_what_was_in_flight_comes_twice() {
+    let site = Site::new().await;
+    let queue = site.names.queue(&WorkQueue::Requests);
+    for within in [Stage::MoveOut, Stage::MoveBack] {
+        site.declare_other(&queue, classic()).await;
+        publish(&site.client, 0..600).await;
+        let (migrator, tasks) = site.migrator().await;
+        for stage in Stage::ALL.into_iter().filter(|stage| *stage < within) {
+            migrator.run(&tasks[0], stage, |_| {}).await.unwrap();
+        }
+        let (enough, moved) = (Notify::new(), AtomicU64::new(0));
+        let progress = |so_far| {
+            moved.store(so_far, Ordering::Relaxed);
+            if so_far == 150 {
+                enough.notify_one();
+            }
+        };
+        tokio::select! {
+            ended = migrator.run(&tasks[0], within, progress) => unreachable!("it wasn't interrupted: {ended:?}"),
+            () = enough.notified() => {}
+        }
+        drop(migrator);
+        site.migrate();
+        site.is_as_it_must_be();
+        let twice = all_as_published(&take_all(&site.client, &queue).await, 600);
+        assert!(twice <= 100, "{within:?}: {twice} came twice");
+    }
+    site.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_again_and_again_under_load_it_ends_with_nothing_lost() {
+    let site = Site::new().await;
+    let queue = site.names.queue(&WorkQueue::Requests);
+    site.declare_other(&queue, classic()).await;
+    publish(&site.client, 0..1500).await;
+    let (stop, publishing) = publish_on(&site.names, 1500);
+    let mut kills = 0;
+    for patience in (1..).map(|try_number| Duration::from_millis(40 * try_number)) {
+        let mut command = site.admin.command(&["topology", "migrate", "--yes"]);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        tokio::time::sleep(patience).await;
+        let Some(status) = child.try_wait().unwrap() else {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            kills += 1;
+            continue;
+        };
+        // One that comes before the broker has noticed the last one's end may find its consumer.
+        if status.success() {
+            break;
+        }
+        assert!(kills < 200, "{status}");
+    }
+    stop.cancel();
+    let published = publishing.await.unwrap();
+    assert!(kills > 3, "{kills}");
+    site.is_as_it_must_be();
+    site.nothing_is_held(&queue).await;
+    all_as_published(&take_all(&site.client, &queue).await, published);
+    site.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_queue_is_migrated_and_works_as_before() {
+    let site = Site::new().await;
+    let (names, client) = (&site.names, &site.client);
+    let requests = names.queue(&WorkQueue::Requests);
+    let refund = names.queue(&WorkQueue::Intent(intent("refund")));
+    let (dead, suspects) = (Names::dead(&requests), names.queue(&WorkQueue::Suspects));
+    let (retry, died) = (names.retry_queue(Duration::from_millis(100)), names.died());
+    let all = [&requests, &refund, &dead, &suspects, &retry, &died, &Names::dead(&died)];
+    for (number, queue) in all.iter().enumerate() {
+        site.declare_other(queue, if number % 2 == 0 { classic() } else { quorum() }).await;
+    }
+    let plain = |body: &str| (client.properties(body).with_message_id(short(body)), body.to_owned());
+    // One for each: a client's, a worker's retry and dead letter, and what nobody binds.
+    let (properties, text_of) = plain("refund please");
+    client.publish("intent.refund", properties.with_user_id(short("guest")), text_of.as_bytes()).await;
+    let (properties, text_of) = plain("refund again");
+    let waits = headers(&[("chatbot-retry-delay-ms", AMQPValue::LongLongInt(100))]);
+    let properties = properties.with_headers(waits);
+    client.publish_to(&names.retry_exchange(), &requests, properties, text_of.as_bytes()).await;
+    let (properties, text_of) = plain("dead");
+    let reason = headers(&[("chatbot-dead-reason", text("internal"))]);
+    client.publish_to("", &dead, properties.with_headers(reason), text_of.as_bytes()).await;
+    let (properties, text_of) = plain("nobody");
+    client.publish_to(&died, "nobody.binds.this", properties, text_of.as_bytes()).await;
+
+    site.migrate();
+    site.is_as_it_must_be();
+    for queue in all {
+        site.nothing_is_held(queue).await;
+    }
+    let letter = client.take(&dead).await;
+    assert_eq!(
+        (letter.data.as_slice(), header(&letter, "chatbot-dead-reason").as_deref()),
+        (&b"dead"[..], Some("internal"))
+    );
+    // What a worker makes of them is what it would have made before.
+    let worker = Bench::new().named(names).start().await;
+    let mut answers = BTreeMap::new();
+    let mut client = site.client;
+    while answers.len() < 3 {
+        let answer = client.next().await;
+        answers.insert(answer.correlation_id().unwrap().to_owned(), answer);
+    }
+    assert_eq!(answers["refund please"].text(), Some("refund: refund please"));
+    assert_eq!(answers["refund again"].text(), Some("refund: refund again"));
+    assert_eq!(answers["nobody"].code(), Some("unroutable"));
+    assert!(answers["nobody"].json["error"]["message"].as_str().unwrap().contains("nobody.binds.this"));
+    worker.stop_and_leave().await;
+    remove(&broker_url(), &site.names).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_is_consumed_is_not_touched() {
+    let site = Site::new().await;
+    let queue = site.names.queue(&WorkQueue::Requests);
+    site.declare_other(&queue, classic()).await;
+    publish(&site.client, 0..3).await;
+    let channel = site.client.connection.create_channel().await.unwrap();
+    let options = lapin::options::BasicConsumeOptions::default();
+    let consumer = channel.basic_consume(short(&queue), short(""), options, FieldTable::default()).await.unwrap();
+    let ended = site.admin.run(&["topology", "migrate", "--yes"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.err.contains(&format!("queue '{queue}' has 1 consumers: stop them first")), "{ended:?}");
+    site.nothing_is_held(&queue).await;
+    drop(consumer);
+    channel.close(200, short("done")).await.unwrap();
+    eventually("the consumer's end", || async {
+        let options = QueueDeclareOptions { passive: true, ..Default::default() };
+        let found = site.client.channel.queue_declare(short(&queue), options, FieldTable::default()).await.unwrap();
+        (found.consumer_count() == 0).then_some(())
+    })
+    .await;
+    site.migrate();
+    tokio::time::timeout(PATIENCE, async { all_as_published(&take_all(&site.client, &queue).await, 3) }).await.unwrap();
+    site.remove().await;
+}
