@@ -54,8 +54,11 @@ pub fn model(settings: &Settings, intents: &IntentsFile) -> Result<Arc<dyn Model
     Ok(Arc::new(Chain::new(links.collect::<Result<_, _>>()?)))
 }
 
+/// A model, or why it can't be made.
+pub type Made = Result<Box<dyn ModelClient>, ModelFault>;
+
 /// Each model that the settings name by itself, in the chain's order: those that can't be made too.
-pub fn each(settings: &Settings, intents: &IntentsFile) -> Vec<(ModelName, Result<Box<dyn ModelClient>, ModelFault>)> {
+pub fn each(settings: &Settings, intents: &IntentsFile) -> Vec<(ModelName, Made)> {
     let catalogue = Arc::new(catalogue(intents));
     let made = |name: &ModelName| link(settings, intents, &catalogue, name).map(|link| link.model);
     settings.model.links().map(|name| (name.clone(), made(name))).collect()

@@ -109,10 +109,10 @@ mod tests {
         let intents: Vec<IntentName> = examples.iter().map(|&(axis, _)| names[axis].clone()).collect();
         let classifier = VectorClassifier::train(&vectors, &intents).unwrap();
         assert_eq!(classifier.width(), 8);
-        for axis in 0..3 {
+        for (axis, name) in names.iter().enumerate() {
             let query = vector(axis, 0.012);
             let ranking = classifier.rank(&query);
-            assert_eq!(ranking[0].name, names[axis]);
+            assert_eq!(ranking[0].name, *name);
             assert!(ranking[0].confidence > 0.8, "{ranking:?}");
             let longer: Vec<f32> = query.iter().map(|value| value * 64.0).collect();
             assert_eq!(classifier.rank(&longer), ranking);
