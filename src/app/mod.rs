@@ -15,7 +15,7 @@ use secrecy::ExposeSecret;
 
 pub use self::{
     amqp_settings::{TlsFileError, amqp_settings, broker},
-    models::{ModelFault, each, model},
+    models::{Made, ModelFault, each, model},
     reload::Reloader,
 };
 use crate::{

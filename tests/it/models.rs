@@ -296,15 +296,13 @@ async fn each_fault_is_told_as_what_it_is_and_the_embedded_model_stands_in() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_that_may_pass_is_tried_again_once_and_no_other_is() {
-    fn check_of(status: u16) -> impl Future<Output = usize> {
-        async move {
-            let stub = Stub::start(move |_| Act::status(status)).await;
-            ask(&*alone(&stub, "", &OPENAI), "hi").await.unwrap_err();
-            stub.seen().len()
-        }
+    async fn asked(status: u16) -> usize {
+        let stub = Stub::start(move |_| Act::status(status)).await;
+        ask(&*alone(&stub, "", &OPENAI), "hi").await.unwrap_err();
+        stub.seen().len()
     }
     for (status, requests) in [(500, 2), (502, 2), (429, 1), (401, 1), (404, 1)] {
-        assert_eq!(check_of(status).await, requests, "{status}");
+        assert_eq!(asked(status).await, requests, "{status}");
     }
     let tries = Arc::new(AtomicUsize::new(0));
     let stub = Stub::start(move |_| match tries.fetch_add(1, Ordering::SeqCst) {
@@ -506,4 +504,24 @@ fn the_sample_bots_intents_are_all_described_for_a_language_model() {
     for intent in &bot.file.intents {
         assert!(intent.description.is_some(), "{}", intent.name);
     }
+}
+
+#[test]
+fn the_commands_ask_the_chain_and_tell_which_model_answers() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let stub = runtime.block_on(Stub::start(|_| Act::completion(r#"{"intent": "refund"}"#)));
+    let program = crate::cli::Program::new()
+        .with("CHATBOT_MODEL_CHAIN", "qwen")
+        .with("CHATBOT_QWEN_KIND", "openai")
+        .with("CHATBOT_QWEN_URL", &stub.url)
+        .with("CHATBOT_QWEN_MODEL", "m");
+    let classified = program.run(&["classify", "--format", "json", "hi"]).json_lines();
+    assert_eq!((&classified[0]["model"], &classified[0]["intent"]["name"]), (&json!("qwen"), &json!("refund")));
+    assert_eq!(classified[0]["intent"]["confidence"], Value::Null);
+    assert!(program.run(&["check"]).out.contains("'qwen' answers"));
+    drop(stub);
+    let gone = program.with("CHATBOT_QWEN_URL", "http://127.0.0.1:1");
+    assert_eq!(gone.run(&["classify", "--format", "json", "hi"]).json_lines()[0]["model"], "embedded");
+    let ended = gone.run(&["check"]);
+    assert!(ended.out.contains("warn  model") && ended.out.contains("the model 'qwen' can't be reached"), "{ended:?}");
 }
