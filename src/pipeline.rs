@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     answered::{Answers, Found, Identity},
-    domain::{Classification, Decision, ErrorCode, IntentName, MessageError, Outcome, Prediction, Reply, Request},
+    domain::{ChoiceRule, Classification, ErrorCode, IntentName, MessageError, Outcome, Reply, Request},
     handler::{Answer, Handler, HandlerError, Job as HandlerJob},
     model::{ModelClient, ModelError, Query, prepared},
     retry::RetryPolicy,
@@ -45,10 +45,8 @@ pub struct Parts {
     pub model: Arc<dyn ModelClient>,
     /// Every intent's route.
     pub routes: HashMap<IntentName, Route>,
-    /// The intent that answers where the model isn't sure; one of the routes.
-    pub fallback: IntentName,
-    /// The least confidence, in 0..=1, that isn't left to the fallback.
-    pub threshold: f32,
+    /// Which intent answers; its intents are those of the routes.
+    pub choice: ChoiceRule,
     /// How long the model may take.
     pub model_timeout: Duration,
     /// How long a handler may take.
@@ -223,30 +221,7 @@ impl Pipeline {
             Ok(Err(_)) => return Err(panicked(&format!("the model '{}'", model.name()))),
             Err(_) => return Err(timed_out(job, started, &format!("the model '{}'", model.name()), limit)),
         };
-        Ok(self.choose(prediction))
-    }
-
-    /// Applies the threshold, where there is a confidence; else what the model decided holds. An intent that isn't
-    /// routed here can't be chosen, whatever the model says.
-    fn choose(&self, prediction: Prediction) -> (IntentName, Classification) {
-        let Prediction { mut ranking, decision, model } = prediction;
-        ranking.retain(|scored| self.parts.routes.contains_key(&scored.name));
-        let model = Some(model);
-        if let Some(Decision::Intent(intent)) = decision
-            && self.parts.routes.contains_key(&intent)
-        {
-            return (intent, Classification { confidence: None, fallback: false, predicted: None, ranking, model });
-        }
-        match ranking.first().cloned() {
-            Some(best) if best.confidence >= self.parts.threshold => {
-                let confidence = Some(best.confidence);
-                (best.name, Classification { confidence, fallback: false, predicted: None, ranking, model })
-            }
-            predicted => {
-                let classification = Classification { confidence: None, fallback: true, predicted, ranking, model };
-                (self.parts.fallback.clone(), classification)
-            }
-        }
+        Ok(self.parts.choice.choose(prediction))
     }
 
     async fn handle(

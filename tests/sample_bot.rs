@@ -10,8 +10,6 @@ use chatbot_worker::app::{
 use serde::Deserialize;
 
 const HELD_OUT: &str = include_str!("fixtures/heldout.jsonl");
-/// The threshold of `config/default.toml`.
-const THRESHOLD: f32 = 0.5;
 
 #[derive(Deserialize)]
 struct Utterance {
@@ -26,6 +24,8 @@ struct Utterance {
 fn held_out_utterances_are_understood_in_both_languages() {
     let bot = IntentsFile::parse("built in", BUILT_IN).unwrap().file;
     let model = app::train(&bot).unwrap();
+    let threshold = model.threshold();
+    println!("threshold: {threshold}");
     let utterances: Vec<Utterance> = HELD_OUT.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let mut counts: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
     let mut count = |what, hit: bool| {
@@ -35,7 +35,7 @@ fn held_out_utterances_are_understood_in_both_languages() {
     };
     for utterance in &utterances {
         let best = model.rank(&utterance.text).remove(0);
-        let sure = best.confidence >= THRESHOLD;
+        let sure = best.confidence >= threshold;
         match &utterance.intent {
             Some(intent) => {
                 let right = best.name.as_str() == intent;
@@ -55,9 +55,38 @@ fn held_out_utterances_are_understood_in_both_languages() {
         println!("{what}: {share:.1} % of {all}");
         share
     };
-    assert!(share("Chinese right") >= 92.0);
-    assert!(share("English right") >= 88.0);
+    assert!(share("Chinese right") >= 94.0);
+    assert!(share("English right") >= 92.0);
     assert!(share("wrongly answered") <= 4.0);
     assert!(share("sure and right") >= 97.0);
     assert!(share("out of scope refused") >= 75.0);
+}
+
+/// Politeness before a request mostly leaves its meaning alone. The requests are the bot's own examples, so that what
+/// changes is the padding's doing. The limits lie a little below what is measured.
+#[test]
+fn padding_rarely_changes_the_intent() {
+    let bot = IntentsFile::parse("built in", BUILT_IN).unwrap().file;
+    let model = app::train(&bot).unwrap();
+    let padding = [
+        ("en", "could you please help me, ", 88.0),
+        ("en", "sorry to bother you, I was wondering, ", 88.0),
+        ("zh", "您好，麻烦问一下，", 97.0),
+        ("zh", "不好意思打扰了，我想请问一下", 88.0),
+    ];
+    for (language, before, least) in padding {
+        // Greetings, thanks and goodbyes are nothing but padding themselves.
+        let requests =
+            bot.intents.iter().filter(|intent| !["greeting", "thanks", "goodbye"].contains(&intent.name.as_str()));
+        let examples = requests.flat_map(|intent| intent.examples.iter().map(|example| (&intent.name, example)));
+        let (mut kept, mut all) = (0, 0);
+        for (intent, example) in examples.filter(|(_, example)| example.language.as_deref() == Some(language)) {
+            all += 1;
+            let padded = format!("{before}{}", example.text);
+            kept += usize::from(model.rank(&padded)[0].name == *intent);
+        }
+        let share = 100.0 * f64::from(kept as u32) / f64::from(all as u32);
+        println!("{before:?}: {share:.1} % of {all} keep their intent");
+        assert!(all > 300 && share >= least, "{before}: {share}");
+    }
 }

@@ -75,6 +75,7 @@ install_image() {
 # Takes away what `install` brought, and nothing that something else has come to need since.
 uninstall() {
     local list=$base/installed-packages others packages
+    rm -rf --one-file-system "$releases"
     if [ -s "$list" ]; then
         mapfile -t packages <"$list"
         others=$(apt-get -s purge "${packages[@]}" | awk '/^(Remv|Purg) / { print $2 }' | sort -u | comm -23 - "$list")

@@ -17,10 +17,21 @@ local_programs() {
 }
 
 local_available() { local_programs >/dev/null; }
-local_describe() { echo "by $(local_programs)/rabbitmq-server, data and logs in $dir"; }
+local_describe() { echo "by $(release_folder)$(node_programs)/rabbitmq-server, data and logs in $dir"; }
+
+# Where the node's own programs are, inside its root folder.
+node_programs() { if [ -n "$release" ]; then echo /usr/lib/rabbitmq/bin; else local_programs; fi; }
 
 local_prepare() {
-    local_available || fail 69 "node '$name' needs rabbitmq-server, which is gone; 'scripts/broker install' installs it"
+    if [ -n "$release" ]; then
+        make_release
+    else
+        local_available || fail 69 "node '$name' needs rabbitmq-server, which is gone; 'scripts/broker install' installs it"
+    fi
+    if [ -n "$cluster" ]; then # on a network of its own, where the nodes have to agree
+        dist_port=25672 epmd_port=4369
+        return
+    fi
     dist_port=$port epmd_port=$port
     while [ "$dist_port" = "$port" ]; do dist_port=$(free_port); done
     while [ "$epmd_port" = "$port" ] || [ "$epmd_port" = "$dist_port" ]; do epmd_port=$(free_port); done
@@ -28,9 +39,17 @@ local_prepare() {
 
 local_launch() {
     mkdir -p "$dir/data" "$dir/log" "$dir/conf.d"
-    [ -f "$dir/.erlang.cookie" ] || (umask 377 && od -An -N16 -tx1 /dev/urandom | tr -d ' \n' >"$dir/.erlang.cookie")
+    if [ -n "$cluster" ]; then
+        [ -f "$dir/.erlang.cookie" ] || (umask 377 && printf %s "$cluster_id" >"$dir/.erlang.cookie")
+        echo "[{rabbit, [{tcp_listen_options, [{backlog, 128}, {nodelay, true}, {linger, {true, 0}}," \
+            "{exit_on_close, false}, {netns, \"$dir/machine-network\"}]}]}]." >"$dir/advanced.config"
+        connect_cables
+    else
+        [ -f "$dir/.erlang.cookie" ] || (umask 377 && od -An -N16 -tx1 /dev/urandom | tr -d ' \n' >"$dir/.erlang.cookie")
+        echo '[].' >"$dir/advanced.config"
+    fi
+    hosts >"$dir/hosts"
     : >"$dir/rabbitmq-env.conf"
-    echo '[].' >"$dir/advanced.config"
     echo '[].' >"$dir/enabled_plugins"
     cat >"$dir/rabbitmq.conf" <<-CONF
 	# Written by scripts/broker at every start.
@@ -38,9 +57,10 @@ local_launch() {
 	log.console = false
 	log.file = rabbit.log
 	CONF
+    cluster_configuration >>"$dir/rabbitmq.conf"
     # A process group of its own, so that the terminal's Ctrl-C reaches the script and not the broker.
     set -m
-    local_environment nohup "$(local_programs)/rabbitmq-server" -chatbot_broker "$id" \
+    local_environment nohup "$(node_programs)/rabbitmq-server" -chatbot_broker "$id" \
         </dev/null >"$dir/log/console.log" 2>&1 9>&- &
     launcher=$!
     set +m
@@ -49,17 +69,20 @@ local_launch() {
 
 # local_environment COMMAND…: becomes the command, in the node's environment and no other.
 local_environment() {
-    local programs
-    programs=$(local_programs)
-    exec env -i PATH="$programs:$PATH:/usr/sbin:/usr/bin:/sbin:/bin" HOME="$dir" LANG=C.UTF-8 LC_ALL=C.UTF-8 \
-        ERL_EPMD_ADDRESS=127.0.0.1 ERL_EPMD_PORT="$epmd_port" ERL_CRASH_DUMP="$dir/log/erl_crash.dump" \
-        RABBITMQ_NODENAME="$name@localhost" RABBITMQ_DIST_PORT="$dist_port" \
-        RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS='-kernel inet_dist_use_interface {127,0,0,1}' \
-        RABBITMQ_CTL_ERL_ARGS='-kernel inet_dist_use_interface {127,0,0,1}' \
+    local programs loopback=()
+    programs=$(node_programs)
+    [ -n "$cluster" ] || loopback=(
+        ERL_EPMD_ADDRESS=127.0.0.1
+        RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS='-kernel inet_dist_use_interface {127,0,0,1}'
+        RABBITMQ_CTL_ERL_ARGS='-kernel inet_dist_use_interface {127,0,0,1}'
+    )
+    enter env -i PATH="$programs:$PATH:/usr/sbin:/usr/bin:/sbin:/bin" HOME="$dir" LANG=C.UTF-8 LC_ALL=C.UTF-8 \
+        ERL_EPMD_PORT="$epmd_port" ERL_CRASH_DUMP="$dir/log/erl_crash.dump" \
+        RABBITMQ_NODENAME="$name@$(node_host)" RABBITMQ_DIST_PORT="$dist_port" \
         RABBITMQ_CONF_ENV_FILE="$dir/rabbitmq-env.conf" RABBITMQ_CONFIG_FILE="$dir/rabbitmq.conf" \
         RABBITMQ_CONFIG_FILES="$dir/conf.d" RABBITMQ_ADVANCED_CONFIG_FILE="$dir/advanced.config" \
         RABBITMQ_ENABLED_PLUGINS_FILE="$dir/enabled_plugins" RABBITMQ_MNESIA_BASE="$dir/data" \
-        RABBITMQ_LOG_BASE="$dir/log" RABBITMQ_PID_FILE="$dir/log/pid" "$@"
+        RABBITMQ_LOG_BASE="$dir/log" RABBITMQ_PID_FILE="$dir/log/pid" "${loopback[@]}" "$@"
 }
 
 # The node's processes, one a line: pid and program.
@@ -104,7 +127,10 @@ local_kill() {
     done
 }
 
-local_remove() { local_stop; }
+local_remove() {
+    local_stop
+    remove_cables
+}
 local_ctl() { (local_environment rabbitmqctl "$@"); }
 
 local_log() {

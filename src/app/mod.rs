@@ -22,10 +22,10 @@ use crate::{
     amqp::{Bot, InvalidAmqpUrl, Names, Worker, session::Shared, topology::Topology},
     answered::{Answers, Bounds, InvalidRedisUrl, RedisAnswers, SharedAnswers},
     app::{
-        intents::{BUILT_IN, Checked, Faults, HandlerDefinition, IntentsFile},
-        settings::Settings,
+        intents::{BUILT_IN, Checked, Faults, HandlerDefinition, IntentDefinition, IntentsFile},
+        settings::{Settings, Threshold},
     },
-    domain::{IntentName, InvalidName},
+    domain::{ChoiceRule, IntentName, InvalidName},
     handler::{
         Handler,
         template::{TemplateError, TemplateHandler},
@@ -115,6 +115,20 @@ pub fn external(intents: &IntentsFile) -> impl Iterator<Item = &IntentName> {
     external.map(|intent| &intent.name)
 }
 
+/// Which intent answers, by the settings and the intents file.
+pub fn choice(settings: &Settings, intents: &IntentsFile) -> ChoiceRule {
+    let own = |intent: &IntentDefinition| (intent.name.clone(), intent.threshold.map(|own| own.get()));
+    ChoiceRule {
+        fallback: intents.fallback.clone(),
+        threshold: match settings.model.threshold {
+            Threshold::Fixed(threshold) => Some(threshold.get()),
+            Threshold::Auto => None,
+        },
+        intents: intents.intents.iter().map(own).collect(),
+        margin: settings.model.margin.get(),
+    }
+}
+
 /// A pipeline that answers these intents, classified by this model.
 ///
 /// # Errors
@@ -134,8 +148,7 @@ pub fn pipeline(
     Ok(Pipeline::new(Parts {
         model,
         routes: routes.collect::<Result<_, TemplateError>>()?,
-        fallback: intents.fallback.clone(),
-        threshold: settings.model.threshold.get(),
+        choice: choice(settings, intents),
         model_timeout: settings.model.timeout.get(),
         handler_timeout: settings.worker.handler_timeout.get(),
         retry: RetryPolicy { delays: settings.retry.delays.iter().collect() },

@@ -1,8 +1,9 @@
 //! The models that the settings name, put together.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Instant};
 
 use super::{
+    choice,
     intents::IntentsFile,
     settings::{Backend, Format, Kind, ModelName, Settings},
     train,
@@ -13,7 +14,7 @@ use crate::{
         Catalogue, Chain, Connection, Endpoint, Intent, Link, ModelClient,
         around::{Bounds, bounded},
         bearer,
-        embedded::TrainError,
+        embedded::{EmbeddedModel, TrainError},
         embeddings::{self, Embeddings},
         http::{Http, Pointers},
         keywords::Keywords,
@@ -47,7 +48,7 @@ pub enum ModelFault {
 pub fn model(settings: &Settings, intents: &IntentsFile) -> Result<Arc<dyn ModelClient>, ModelFault> {
     let names: Vec<&ModelName> = settings.model.links().collect();
     if names == [&ModelName::Embedded] {
-        return Ok(Arc::new(train(intents)?));
+        return Ok(Arc::new(embedded(settings, intents)?));
     }
     let catalogue = Arc::new(catalogue(intents));
     let links = names.into_iter().map(|name| link(settings, intents, &catalogue, name));
@@ -72,7 +73,7 @@ fn link(
 ) -> Result<Link, ModelFault> {
     let (model, min_confidence, min_margin) = match name {
         ModelName::Embedded => {
-            let model: Box<dyn ModelClient> = Box::new(train(intents)?);
+            let model: Box<dyn ModelClient> = Box::new(embedded(settings, intents)?);
             (model, settings.embedded.min_confidence, settings.embedded.min_margin)
         }
         ModelName::Section(name) => {
@@ -82,8 +83,23 @@ fn link(
             (model, backend.min_confidence, backend.min_margin)
         }
     };
-    let min_confidence = min_confidence.unwrap_or(settings.model.threshold).get();
-    Ok(Link { model, min_confidence, min_margin: min_margin.get() })
+    // What would be left to the fallback is asked of the next.
+    let mut sure = choice(settings, intents);
+    if let Some(least) = min_confidence {
+        sure.threshold = Some(least.get());
+        sure.intents.values_mut().for_each(|own| *own = None);
+    }
+    sure.margin = sure.margin.max(min_margin.get());
+    Ok(Link { model, sure })
+}
+
+/// The built-in model, trained.
+fn embedded(settings: &Settings, intents: &IntentsFile) -> Result<EmbeddedModel, TrainError> {
+    let started = Instant::now();
+    let model = train(intents)?;
+    let threshold = choice(settings, intents).threshold.unwrap_or_else(|| model.threshold());
+    tracing::info!(took = ?started.elapsed(), threshold, "the intent model is trained");
+    Ok(model)
 }
 
 /// The intents that a model may choose: those with examples.

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::{Exit, Failure, Format, output, setup};
 use crate::{
     app,
-    domain::{Decision, IntentName, Prediction, Scored},
+    domain::{ChoiceRule, Classification, Doubt, IntentName, Prediction, Scored},
     model::{ModelClient, Query},
 };
 
@@ -47,27 +47,30 @@ pub(super) struct Arguments {
 struct Bot {
     model: Arc<dyn ModelClient>,
     timeout: Duration,
-    threshold: f32,
-    fallback: IntentName,
+    choice: ChoiceRule,
 }
 
 /// What a text is taken to mean; as a reply tells it.
 #[derive(Serialize)]
 struct Classified<'a> {
     text: &'a str,
-    intent: Chosen<'a>,
-    threshold: f32,
-    ranking: &'a [Scored],
-    model: &'a str,
+    intent: Chosen,
+    /// Of the likeliest intent; none where the model decided without a confidence.
+    threshold: Option<f32>,
+    #[serde(skip)]
+    doubt: Option<Doubt>,
+    ranking: Vec<Scored>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<Arc<str>>,
 }
 
 #[derive(Serialize)]
-struct Chosen<'a> {
-    name: &'a IntentName,
+struct Chosen {
+    name: IntentName,
     confidence: Option<f32>,
     fallback: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    predicted: Option<&'a Scored>,
+    predicted: Option<Scored>,
 }
 
 /// Runs the command.
@@ -82,8 +85,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     if let Err(error) = runtime.block_on(model.prepare()) {
         output::tell(&format!("{error}\n"));
     }
-    let (timeout, threshold) = (settings.model.timeout.get(), settings.model.threshold.get());
-    let bot = Bot { model, timeout, threshold, fallback: checked.file.fallback };
+    let choice = app::choice(&settings, &checked.file);
+    let bot = Bot { model, timeout: settings.model.timeout.get(), choice };
     let show = |text: &str| runtime.block_on(bot.show(text, arguments.format));
 
     if !arguments.text.is_empty() {
@@ -111,7 +114,7 @@ impl Bot {
         let query = Query { text, locale: None, deadline: Instant::now() + self.timeout };
         let answer = self.model.classify(&query).await;
         let prediction = answer.map_err(|error| Failure::new(Exit::Unavailable, error))?;
-        let classified = self.classified(text, &prediction);
+        let classified = self.classified(text, prediction);
         output::print(&match format {
             Format::Text => for_people(&classified),
             Format::Json => output::json_line(&classified)?,
@@ -119,31 +122,30 @@ impl Bot {
     }
 
     /// The same decision as the worker's.
-    fn classified<'a>(&'a self, text: &'a str, prediction: &'a Prediction) -> Classified<'a> {
-        let Prediction { ranking, decision, model } = prediction;
-        let intent = match (decision, ranking.first()) {
-            (Some(Decision::Intent(name)), _) => Chosen { name, confidence: None, fallback: false, predicted: None },
-            (None, Some(best)) if best.confidence >= self.threshold => {
-                let Scored { confidence, .. } = Scored::new(best.name.clone(), best.confidence);
-                Chosen { name: &best.name, confidence: Some(confidence), fallback: false, predicted: None }
-            }
-            (_, predicted) => Chosen { name: &self.fallback, confidence: None, fallback: true, predicted },
-        };
-        Classified { text, intent, threshold: self.threshold, ranking, model }
+    fn classified<'a>(&self, text: &'a str, prediction: Prediction) -> Classified<'a> {
+        let doubt = self.choice.doubt(&prediction);
+        let threshold = prediction.decision.is_none().then(|| self.choice.threshold_of_likeliest(&prediction));
+        let (name, classification) = self.choice.choose(prediction);
+        let Classification { confidence, fallback, predicted, ranking, model } = classification;
+        Classified { text, intent: Chosen { name, confidence, fallback, predicted }, threshold, doubt, ranking, model }
     }
 }
 
 fn for_people(classified: &Classified<'_>) -> String {
-    let Classified { text, intent, threshold, ranking, model } = classified;
+    let Classified { text, intent, threshold, doubt, ranking, model } = classified;
+    let model = model.as_deref().unwrap_or_default();
     let rows: Vec<_> = ranking
         .iter()
         .map(|scored| [String::new(), scored.name.to_string(), format!("{:.4}", scored.confidence)])
         .collect();
-    let why = match (intent.fallback, ranking.is_empty()) {
-        (true, false) => format!("the fallback, as no confidence reaches the threshold of {threshold}"),
-        (true, true) => format!("the fallback, as '{model}' found none of the intents"),
-        (false, false) => format!("as its confidence reaches the threshold of {threshold}"),
-        (false, true) => format!("as '{model}' decided, which states no confidence"),
+    let why = match (doubt, threshold) {
+        (Some(Doubt::Ambiguous), _) => "the fallback, as the second is nearer than CHATBOT_MODEL_MARGIN".to_owned(),
+        (Some(Doubt::Unsure(threshold)), _) => {
+            format!("the fallback, as no confidence reaches the threshold of {threshold}")
+        }
+        (Some(Doubt::Nothing), _) => format!("the fallback, as '{model}' found none of the intents"),
+        (None, Some(threshold)) => format!("as its confidence reaches the threshold of {threshold}"),
+        (None, None) => format!("as '{model}' decided, which states no confidence"),
     };
     format!("{}\n{}  → {} answers, {why}\n", output::one_line(text), output::table(&rows), intent.name)
 }

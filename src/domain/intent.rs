@@ -98,6 +98,8 @@ pub struct Prediction {
     pub ranking: Vec<Scored>,
     /// What the model decided by itself, where it states no confidence that a threshold could be held against.
     pub decision: Option<Decision>,
+    /// The least confidence, in 0..=1, with which an intent should answer, as this model advises.
+    pub threshold: f32,
     /// The name of the model that answered.
     pub model: Arc<str>,
 }
@@ -112,14 +114,22 @@ pub enum Decision {
 }
 
 impl Prediction {
+    /// Where an answer becomes likelier right than wrong: what is advised for models that know no better.
+    const EVEN: f32 = 0.5;
+
     /// The likeliest intents with their confidence, most confident first.
     pub fn ranked(ranking: Vec<Scored>, model: Arc<str>) -> Self {
-        Self { ranking, decision: None, model }
+        Self { ranking, decision: None, threshold: Self::EVEN, model }
+    }
+
+    /// The same, of a model that knows from which confidence on it should be believed.
+    pub fn advising(self, threshold: f32) -> Self {
+        Self { threshold, ..self }
     }
 
     /// What a model decided without a confidence.
     pub fn decided(decision: Decision, model: Arc<str>) -> Self {
-        Self { ranking: Vec::new(), decision: Some(decision), model }
+        Self { ranking: Vec::new(), decision: Some(decision), threshold: Self::EVEN, model }
     }
 }
 

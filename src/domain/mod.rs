@@ -2,12 +2,14 @@
 //!
 //! **Invariant:** pure. No I/O, no AMQP, no clock; only std, serde, compression and charsets.
 
+mod choice;
 pub mod codec;
 mod intent;
 pub mod language;
 mod message;
 mod outcome;
 
+pub use choice::{ChoiceRule, Doubt};
 pub use intent::{Classification, Decision, IntentName, InvalidName, Prediction, Scored, is_valid_name};
 pub use message::{ERROR_TYPE, ErrorReply, MAX_SHORT, MessageError, REPLY_TYPE, REQUEST_TYPE, Reply, Request, SENDER};
 pub use outcome::{DeadLetter, DeadReason, ErrorCode, Outcome};

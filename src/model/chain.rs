@@ -10,27 +10,20 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, timeout_at};
 
 use super::{Failure, ModelClient, ModelError, Query};
-use crate::domain::Prediction;
+use crate::domain::{ChoiceRule, Prediction};
 
-/// A model of a chain, and how sure it has to be for the next not to be asked.
+/// A model of a chain, and when the next isn't asked.
 pub struct Link {
     /// The model.
     pub model: Box<dyn ModelClient>,
-    /// The least confidence, in 0..=1.
-    pub min_confidence: f32,
-    /// The least lead of the likeliest intent over the next, in 0..=1.
-    pub min_margin: f32,
+    /// By which its answer is sure.
+    pub sure: ChoiceRule,
 }
 
 impl Link {
     /// Whether the next needn't be asked. What a model decides without a confidence is taken at its word.
     fn is_sure(&self, prediction: &Prediction) -> bool {
-        if prediction.decision.is_some() {
-            return true;
-        }
-        let mut confidences = prediction.ranking.iter().map(|scored| scored.confidence);
-        let (Some(best), next) = (confidences.next(), confidences.next()) else { return false };
-        best >= self.min_confidence && best - next.unwrap_or(0.0) >= self.min_margin
+        prediction.decision.is_some() || self.sure.doubt(prediction).is_none()
     }
 }
 

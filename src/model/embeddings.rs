@@ -136,7 +136,8 @@ impl ModelClient for Embeddings {
         if vector.len() != classifier.width() {
             return error(Failure::BadAnswer, "its vector has another length than those of the examples had");
         }
-        Ok(Prediction::ranked(classifier.rank(&vector), Arc::clone(self.batcher.service().name())))
+        let prediction = Prediction::ranked(classifier.rank(&vector), Arc::clone(self.batcher.service().name()));
+        Ok(prediction.advising(classifier.threshold()))
     }
 
     async fn prepare(&self) -> Result<(), ModelError> {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::*;
 use crate::{
     answered::{Bounds, Key},
-    domain::{DeadReason, Scored},
+    domain::{DeadReason, Prediction, Scored},
     model::Failure,
 };
 
@@ -96,8 +96,7 @@ fn pipeline(model: Does, handler: Does) -> (Pipeline, [Arc<AtomicU32>; 2]) {
     let pipeline = Pipeline::new(Parts {
         model: Arc::new(Fake { does: model, asked: Arc::clone(&asked[0]) }),
         routes: [(intent(), Route { handler: Some(handler), dispatch: Dispatch::Inline })].into(),
-        fallback: intent(),
-        threshold: 0.5,
+        choice: ChoiceRule { fallback: intent(), threshold: None, intents: [(intent(), None)].into(), margin: 0.0 },
         inline: InlineLimit { bytes: 1 << 20, requests: 10 },
         model_timeout: 3 * MOMENT,
         handler_timeout: 3 * MOMENT,
@@ -176,19 +175,4 @@ async fn a_deadline_holds_for_whoever_waits_for_anothers_run_too() {
     let Outcome::DeadLetter(letter) = pipeline.run(&waiting).await else { unreachable!("its deadline passes") };
     assert_eq!(letter.reason, DeadReason::Error(ErrorCode::DeadlineExceeded));
     assert_eq!(models.load(SeqCst), 0);
-}
-
-#[tokio::test]
-async fn what_a_model_decides_without_a_confidence_is_not_held_against_the_threshold() {
-    let (pipeline, _) = pipeline(Does::Answers, Does::Answers);
-    let choose = |decision| pipeline.choose(Prediction::decided(decision, "fake".into()));
-    let (chosen, classification) = choose(Decision::Intent(intent()));
-    assert_eq!((chosen, classification.fallback, classification.confidence), (intent(), false, None));
-    let another = IntentName::new("another").unwrap();
-    for decision in [Decision::NoIntent, Decision::Intent(another)] {
-        let (chosen, classification) = choose(decision);
-        assert_eq!((chosen, classification.fallback, classification.predicted), (intent(), true, None));
-    }
-    let nothing = Prediction::ranked(Vec::new(), "fake".into());
-    assert!(pipeline.choose(nothing).1.fallback);
 }

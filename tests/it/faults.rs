@@ -1,8 +1,8 @@
-//! Faults: a worker killed, a broker that goes away, blocks, refuses; a queue that is missing.
+//! Faults of single messages, and a worker's end with work in hand. Those under load are in `chaos`.
 
 use std::{collections::BTreeSet, time::Duration};
 
-use chatbot_worker::amqp::{Names, WorkQueue};
+use chatbot_worker::amqp::WorkQueue;
 use lapin::{
     BasicProperties,
     options::{QueueDeclareOptions, QueueDeleteOptions},
@@ -10,9 +10,8 @@ use lapin::{
 };
 
 use crate::{
-    node::Node,
     process::WorkerProcess,
-    support::{Bench, Client, PATIENCE, eventually, header, headers, intent, remove, short},
+    support::{Bench, Client, eventually, header, headers, intent, remove, short},
 };
 
 /// A client's durable reply queue, and what arrives in it.
@@ -80,119 +79,6 @@ async fn a_worker_killed_with_a_hundred_requests_in_flight_loses_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_that_ends_the_worker_each_time_is_dead_lettered_and_those_around_it_answered() {
-    let bench = Bench::new();
-    let (url, names) = (crate::support::broker_url(), bench.names.clone());
-    bench.start().await.stop_and_leave().await;
-    let mut client = Client::new(&url, &names).await;
-    let answers = Durable::declare(&client).await;
-    let mut ids = publish(&client, &answers, 25).await;
-    client.publish("request", client.properties("killer").with_message_id(short("k")), b"refund crash").await;
-    for number in 25..50 {
-        let id = format!("r{number}");
-        client.publish("request", answers.properties(&id), b"refund").await;
-        ids.insert(id);
-    }
-    // What an operator's supervisor does: start it again.
-    let supervised = tokio::spawn({
-        let (url, names) = (url.clone(), names.clone());
-        async move {
-            let mut deaths = 0;
-            let mut worker = WorkerProcess::start(&url, &names);
-            loop {
-                if worker.has_ended() {
-                    deaths += 1;
-                    worker = WorkerProcess::start(&url, &names);
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                assert!(deaths < 8, "the message ends the worker for ever");
-            }
-        }
-    });
-    let told = client.next().await;
-    assert_eq!((told.code(), told.correlation_id()), (Some("crashed"), Some("killer")));
-    answers.all(&client, ids).await;
-    let letter = client.dead_letter(&WorkQueue::Requests).await;
-    assert_eq!(letter.data, b"refund crash");
-    assert_eq!(header(&letter, "chatbot-dead-reason").as_deref(), Some("crashed"));
-    assert_eq!(client.depth(&Names::dead(&names.queue(&WorkQueue::Requests))).await, 0, "only the culprit");
-    assert!(!supervised.is_finished());
-    supervised.abort();
-    answers.delete(&client).await;
-    let _ = supervised.await;
-    remove(&url, &names).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_broker_that_restarts_is_killed_or_blocks_costs_no_answer() {
-    let node = Node::start("faults");
-    let mut bench = Bench::at(&node.url);
-    bench.settings.broker.confirm_timeout = Duration::from_secs(2);
-    let mut worker = bench.start().await;
-    let ready = |expected: bool| {
-        let mut ready = worker.ready.clone();
-        async move {
-            let became = tokio::time::timeout(PATIENCE, ready.wait_for(|ready| *ready == expected)).await;
-            assert!(became.is_ok_and(|ready| ready.is_ok()), "ready never became {expected}");
-        }
-    };
-
-    // Declared before the orderly restart: RabbitMQ 3.10 forgets what a quorum queue holds if the node is killed within
-    // seconds of the queue's declaration, because its table of names isn't yet on the disk.
-    let answers = Durable::declare(&worker.client().await).await;
-    for fault in ["restart", "kill", "close"] {
-        let client = worker.client().await;
-        let ids = publish(&client, &answers, 50).await;
-        match fault {
-            "restart" => node.restart(),
-            "kill" => {
-                node.kill();
-                ready(false).await;
-                node.start_again();
-            }
-            _ => {
-                node.ctl(&["close_all_connections", "an operator closes it"]);
-            }
-        }
-        ready(true).await;
-        let client = eventually("a client", || async { Some(worker.client().await) }).await;
-        answers.all(&client, ids).await;
-    }
-
-    // An alarm that outlasts the confirm timeout: nothing is lost, and no connection either.
-    let mut client = worker.client().await;
-    client.publish("request", client.properties("before"), b"refund").await;
-    assert_eq!(client.next().await.correlation_id(), Some("before"));
-    let clients = Client::new(&node.url, &worker.names).await;
-    node.ctl(&["set_vm_memory_high_watermark", "0.0000001"]);
-    let blocked = tokio::spawn(async move {
-        // The broker takes it only when the alarm is over.
-        clients.publish("request", clients.properties("x"), b"refund").await;
-    });
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    assert!(!blocked.is_finished(), "the broker blocks publishers");
-    assert!(*worker.ready.borrow_and_update(), "a blocked connection is no lost one");
-    node.ctl(&["set_vm_memory_high_watermark", "0.4"]);
-    blocked.await.unwrap();
-    assert_eq!(client.ask("request", "refund").await.text(), Some("refund: refund"));
-    worker.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_work_queue_deleted_under_its_consumer_comes_back() {
-    let worker = Bench::new().start().await;
-    let mut client = worker.client().await;
-    let mut ready = worker.ready.clone();
-    ready.mark_unchanged();
-    let requests = worker.names.queue(&WorkQueue::Requests);
-    client.channel.queue_delete(short(&requests), QueueDeleteOptions::default()).await.unwrap();
-    tokio::time::timeout(PATIENCE, ready.wait_for(|ready| !ready)).await.unwrap().unwrap();
-    tokio::time::timeout(PATIENCE, ready.wait_for(|ready| *ready)).await.unwrap().unwrap();
-    assert_eq!(client.ask("request", "refund").await.text(), Some("refund: refund"));
-    worker.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_forward_whose_queue_is_missing_is_declared_again_and_retried() {
     let worker = Bench::new().start().await;
     let client = worker.client().await;
@@ -200,36 +86,6 @@ async fn a_forward_whose_queue_is_missing_is_declared_again_and_retried() {
     client.channel.queue_delete(short(&queue), QueueDeleteOptions::default()).await.unwrap();
     client.publish("request", client.properties("c"), b"outside").await;
     assert_eq!(client.take(&queue).await.data, b"outside");
-    worker.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_dead_letter_queue_that_is_missing_is_declared_again_before_the_client_is_told() {
-    let worker = Bench::new().start().await;
-    let mut client = worker.client().await;
-    let dead = Names::dead(&worker.names.queue(&WorkQueue::Requests));
-    client.channel.queue_delete(short(&dead), QueueDeleteOptions::default()).await.unwrap();
-    assert_eq!(client.ask("request", "").await.code(), Some("invalid_message"));
-    assert_eq!(header(&client.take(&dead).await, "chatbot-dead-reason").as_deref(), Some("invalid_message"));
-    worker.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_reply_queue_that_refuses_gets_its_reply_dead_lettered() {
-    let worker = Bench::new().start().await;
-    let mut client = worker.client().await;
-    let arguments = headers(&[
-        ("x-max-length", AMQPValue::LongInt(1)),
-        ("x-overflow", AMQPValue::LongString("reject-publish".into())),
-    ]);
-    let options = QueueDeclareOptions { exclusive: true, ..Default::default() };
-    let full = client.channel.queue_declare(short(""), options, arguments).await.unwrap().name().clone();
-    client.publish_to("", full.as_str(), BasicProperties::default(), b"in the way").await;
-    let properties = client.properties("c").with_reply_to(full.clone());
-    client.publish("request.x", properties, b"refund").await;
-    let letter = client.dead_letter(&WorkQueue::Requests).await;
-    assert_eq!(header(&letter, "chatbot-dead-reason").as_deref(), Some("reply_refused"));
-    assert_eq!(client.ask("request", "refund").await.text(), Some("refund: refund"));
     worker.stop().await;
 }
 

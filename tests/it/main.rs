@@ -1,8 +1,16 @@
 //! Tests of the worker on a real broker. `scripts/test` starts one and runs them.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub, reason = "a test may")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    unreachable_pub,
+    reason = "a test may"
+)]
 
 mod admin;
 mod answered;
+mod chaos;
 mod cli;
 mod dead;
 mod deadlines;

@@ -1,4 +1,6 @@
 //! A broker of a test's own, for faults that others mustn't suffer.
+//!
+//! `TEST_BROKER_VERSION` is the RabbitMQ to start, where it isn't the machine's.
 
 use std::process::Command;
 
@@ -12,7 +14,7 @@ impl Node {
     /// Starts a node on a free port.
     pub fn start(name: &str) -> Self {
         let name = format!("{name}{}", std::process::id());
-        broker(&["start", &name, "--port", "0"]);
+        broker(&[&["start", &name, "--port", "0"], &*version()].concat());
         let url = broker(&["url", &name]).trim().to_owned();
         Self { name, url }
     }
@@ -32,15 +34,62 @@ impl Node {
         broker(&["start", &self.name]);
     }
 
+    /// Cuts a cluster's node off from the others.
+    pub fn partition(&self) {
+        broker(&["partition", &self.name]);
+    }
+
+    /// Ends the partition.
+    pub fn heal(&self) {
+        broker(&["heal", &self.name]);
+    }
+
     /// Stops it in order and starts it again.
     pub fn restart(&self) {
         broker(&["restart", &self.name]);
     }
 }
 
+/// A cluster of three nodes; removed when dropped. Needs root.
+pub struct Cluster {
+    pub nodes: [Node; 3],
+}
+
+impl Cluster {
+    pub fn start(name: &str) -> Self {
+        let name = format!("{name}{}", std::process::id());
+        broker(&[&["cluster", &name], &*version()].concat());
+        let node = |number: usize| {
+            let name = format!("{name}-{number}");
+            Node { url: broker(&["url", &name]).trim().to_owned(), name }
+        };
+        Self { nodes: [node(1), node(2), node(3)] }
+    }
+
+    pub fn urls(&self) -> [&str; 3] {
+        [0, 1, 2].map(|index| self.nodes[index].url.as_str())
+    }
+
+    /// The node that leads a quorum queue.
+    pub fn leader(&self, queue: &str) -> &Node {
+        let listed = self.nodes[0].ctl(&["--quiet", "list_queues", "name", "leader"]);
+        let leader = listed.lines().find_map(|line| line.strip_prefix(queue)?.strip_prefix('\t')).expect("a leader");
+        let leader = leader.trim_matches('"').split('@').next().unwrap().to_owned();
+        self.nodes.iter().find(|node| node.name == leader).expect("one of the three")
+    }
+}
+
 impl Drop for Node {
     fn drop(&mut self) {
         let _ = command(&["remove", &self.name]).output();
+    }
+}
+
+/// The option that asks for another RabbitMQ than the machine's.
+fn version() -> Vec<&'static str> {
+    match std::env::var("TEST_BROKER_VERSION") {
+        Ok(version) => vec!["--version", version.leak()],
+        Err(_) => Vec::new(),
     }
 }
 

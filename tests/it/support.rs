@@ -12,7 +12,7 @@ use chatbot_worker::{
         worker::Fatal,
     },
     answered::{Answers, Bounds},
-    domain::{IntentName, Prediction, Scored},
+    domain::{ChoiceRule, IntentName, Prediction, Scored},
     handler::{Answer, Handler, HandlerError, Job},
     model::{ModelClient, ModelError, Query},
     pipeline::{Dispatch, InlineLimit, Parts, Pipeline, Route},
@@ -133,8 +133,12 @@ impl Bench {
         let parts = Parts {
             model: Arc::new(FirstWord),
             routes: routes.collect(),
-            fallback: intent("help_info"),
-            threshold: 0.5,
+            choice: ChoiceRule {
+                fallback: intent("help_info"),
+                threshold: None,
+                intents: INTENTS.iter().map(|&name| (intent(name), None)).collect(),
+                margin: 0.0,
+            },
             model_timeout: Duration::from_secs(5),
             handler_timeout: Duration::from_secs(5),
             retry: RetryPolicy { delays: vec![Duration::from_millis(100), Duration::from_millis(200)] },

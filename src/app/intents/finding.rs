@@ -132,6 +132,9 @@ pub enum Problem {
     /// Another program can't run inside the worker.
     #[error("another program answers it, and takes it from its queue: take out dispatch, or write \"queue\"")]
     ExternalInline,
+    /// No share of right answers.
+    #[error("threshold must be a number from 0 to 1, such as 0.8")]
+    Threshold,
     /// An example without a word.
     #[error("an example is empty: write what a user would say, or take it out")]
     EmptyExample,

@@ -18,7 +18,7 @@ mod suggest;
 pub use finding::{Faults, Finding, Problem};
 pub use lines::Position;
 
-pub use crate::pipeline::Dispatch;
+pub use crate::{config::types::Fraction, pipeline::Dispatch};
 
 /// The sample bot, so that the binary runs alone.
 pub const BUILT_IN: &str = include_str!("../../../config/intents.toml");
@@ -27,7 +27,7 @@ pub const BUILT_IN: &str = include_str!("../../../config/intents.toml");
 pub const MAX_SIZE: usize = 16 * 1024 * 1024;
 
 /// A checked intents file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct IntentsFile {
     /// The intent that answers where the model isn't sure of any.
     pub fallback: IntentName,
@@ -36,7 +36,7 @@ pub struct IntentsFile {
 }
 
 /// One intent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct IntentDefinition {
     /// Its name.
     pub name: IntentName,
@@ -46,6 +46,8 @@ pub struct IntentDefinition {
     pub handler: HandlerDefinition,
     /// How its messages reach the handler.
     pub dispatch: Dispatch,
+    /// The least confidence with which it answers, where it isn't the bot's.
+    pub threshold: Option<Fraction>,
     /// What users say when they mean it; none where only clients address it.
     pub examples: Vec<Example>,
 }
@@ -72,7 +74,7 @@ pub struct Example {
 }
 
 /// An intents file without faults.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Checked {
     /// The file.
     pub file: IntentsFile,

@@ -11,7 +11,7 @@ use toml::{
 };
 
 use super::{
-    Checked, Dispatch, Faults, Finding, HandlerDefinition, IntentDefinition, IntentsFile, Position, Problem,
+    Checked, Dispatch, Faults, Finding, Fraction, HandlerDefinition, IntentDefinition, IntentsFile, Position, Problem,
     lines::Lines,
     suggest::{nearest, suggestion},
 };
@@ -21,7 +21,7 @@ mod examples;
 mod replies;
 
 const TOP_KEYS: [&str; 2] = ["fallback", "intents"];
-const INTENT_KEYS: [&str; 5] = ["description", "handler", "dispatch", "examples", "reply"];
+const INTENT_KEYS: [&str; 6] = ["description", "handler", "dispatch", "threshold", "examples", "reply"];
 
 /// How much of a text that isn't TOML is kept to be quoted, in characters.
 const QUOTED: usize = 80;
@@ -155,13 +155,32 @@ impl<'t> Reader<'t> {
             _ => {}
         }
         let (handler, dispatch) = self.handler(key, table);
+        let threshold = self.threshold(table);
         Some(IntentDefinition {
             name: name.ok()?,
             description: description.map(str::to_owned),
             handler,
             dispatch,
+            threshold,
             examples,
         })
+    }
+
+    fn threshold(&mut self, table: &DeTable<'_>) -> Option<Fraction> {
+        let value = table.get("threshold")?;
+        let number = match value.get_ref() {
+            DeValue::Integer(number) => Some(number.as_str()),
+            DeValue::Float(number) => Some(number.as_str()),
+            _ => None,
+        };
+        let threshold = number.and_then(|number| number.parse().ok());
+        if threshold.is_none() {
+            match number {
+                Some(_) => self.add(value.span(), Problem::Threshold),
+                None => self.wrong_type("threshold", value, "a number from 0 to 1"),
+            }
+        }
+        threshold
     }
 
     fn handler(&mut self, key: &Key<'_>, table: &DeTable<'_>) -> (HandlerDefinition, Dispatch) {

@@ -247,7 +247,7 @@ reply.en = "Hi"
         r#"
 line 11, column 1: intent 'a': there is no key 'descripton': did you mean 'description'?
 line 12, column 1: intent 'a': there is no key 'fallback': it belongs at the top of the file, above the first intent
-line 13, column 1: intent 'a': there is no key 'zzz': there are 'description', 'handler', 'dispatch', 'examples', 'reply'
+line 13, column 1: intent 'a': there is no key 'zzz': there are 'description', 'handler', 'dispatch', 'threshold', 'examples', 'reply'
 line 14, column 15: intent 'a': description must be a text in quotes, and this is true or false
 "#,
     );
@@ -284,6 +284,20 @@ reply.en = "Hi"
         r#"
 line 12, column 12: intent 'a': another program answers it, and takes it from its queue: take out dispatch, or write "queue"
 line 13, column 1: intent 'a': another program answers it, as handler = "external" says: take out the reply, or the handler
+"#,
+    );
+    faults_after(
+        r#"
+[intents.a]
+threshold = 1.5
+reply.en = "Hi"
+[intents.b]
+threshold = "high"
+reply.en = "Hi"
+"#,
+        r#"
+line 11, column 13: intent 'a': threshold must be a number from 0 to 1, such as 0.8
+line 14, column 13: intent 'b': threshold must be a number from 0 to 1, and this is a text
 "#,
     );
     faults_after(
@@ -490,7 +504,7 @@ fn quotes_briefly() {
         &format!("[intents.{long}]\nreply.en = \"Hi\"\n{long} = 1\n"),
         r#"
 line 10, column 10: intent 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…': 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…' is no valid name: use 1 to 64 of the characters A-Z a-z 0-9 _ -
-line 12, column 1: intent 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…': there is no key 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…': there are 'description', 'handler', 'dispatch', 'examples', 'reply'
+line 12, column 1: intent 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…': there is no key 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…': there are 'description', 'handler', 'dispatch', 'threshold', 'examples', 'reply'
 "#,
     );
     faults_after(
@@ -500,7 +514,7 @@ reply.en = "Hi"
 "a\nb" = 1
 "#,
         r#"
-line 12, column 1: intent 'a': there is no key 'a b': there are 'description', 'handler', 'dispatch', 'examples', 'reply'
+line 12, column 1: intent 'a': there is no key 'a b': there are 'description', 'handler', 'dispatch', 'threshold', 'examples', 'reply'
 "#,
     );
 }
@@ -544,6 +558,7 @@ dispatch = "queue"
 examples = [" agent ", "human"]
 [intents.a]
 dispatch = "queue"
+threshold = 0.8
 reply.zh-Hant = """
 您好
 {{ sender }}"""
@@ -568,6 +583,7 @@ reply.en = "C"
                 description: Some("A person".into()),
                 handler: HandlerDefinition::External,
                 dispatch: Dispatch::Queue,
+                threshold: None,
                 examples: vec![example("agent", None), example("human", None)],
             },
             IntentDefinition {
@@ -577,6 +593,7 @@ reply.en = "C"
                     replies: vec![("zh-Hant".into(), "您好\n{{ sender }}".into()), ("en".into(), "Hi".into())],
                 },
                 dispatch: Dispatch::Queue,
+                threshold: "0.8".parse().ok(),
                 examples: vec![example("你好", Some("zh")), example("hello", Some("en")), example("hi", Some("en"))],
             },
             IntentDefinition {
@@ -584,6 +601,7 @@ reply.en = "C"
                 description: None,
                 handler: HandlerDefinition::External,
                 dispatch: Dispatch::Queue,
+                threshold: None,
                 examples: Vec::new(),
             },
             IntentDefinition {
@@ -591,6 +609,7 @@ reply.en = "C"
                 description: None,
                 handler: HandlerDefinition::Template { replies: vec![("en".into(), "C".into())] },
                 dispatch: Dispatch::Inline,
+                threshold: None,
                 examples: Vec::new(),
             },
         ]

@@ -17,7 +17,7 @@ use crate::config::{
 /// The built-in model, as a part of a chain.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Embedded {
-    /// The least confidence with which the chain's next model isn't asked; `model.threshold` where not set.
+    /// The least confidence with which the chain's next model isn't asked; that for an answer where not set.
     pub min_confidence: Option<Fraction>,
     /// The same for how far the likeliest intent is ahead of the next.
     pub min_margin: Fraction,

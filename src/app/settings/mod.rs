@@ -31,7 +31,7 @@ pub use self::{
     http::{Http, ListenAddress},
     intents::Intents,
     log::{Log, LogFilter, LogFormat},
-    model::{LastResort, Model, ModelName},
+    model::{LastResort, Model, ModelName, Threshold},
     overload::{Depth, Overload},
     reply::{AddressPattern, Reply},
     retry::{Delay, Delays, Retry},

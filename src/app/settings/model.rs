@@ -18,7 +18,9 @@ pub struct Model {
     /// What is asked where the chain's models fail, unless the chain names it.
     pub last_resort: LastResort,
     /// The least confidence with which an intent answers; below it, the fallback does.
-    pub threshold: Fraction,
+    pub threshold: Threshold,
+    /// How far the second intent has to be behind the likeliest; else the fallback answers.
+    pub margin: Fraction,
     /// For one answer of the chain, up to 10 min.
     pub timeout: BoundedDuration<1, 600_000>,
 }
@@ -39,6 +41,38 @@ impl Model {
         })
     }
 }
+
+/// The least confidence with which an intent answers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Threshold {
+    /// The one that the model advises.
+    Auto,
+    /// This one.
+    Fixed(Fraction),
+}
+
+impl FromStr for Threshold {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        let otherwise = |_| Invalid(format!("{} is neither auto nor a number from 0 to 1, such as 0.5", quote(text)));
+        text.parse().map(Self::Fixed).map_err(otherwise)
+    }
+}
+
+impl fmt::Display for Threshold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Fixed(fraction) => fraction.fmt(f),
+        }
+    }
+}
+
+serde_as_text!(Threshold);
 
 /// The name of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -198,7 +198,12 @@ fn a_wrong_value_is_told_with_its_variable_its_fault_and_what_would_be_right() {
     check("CHATBOT_MODEL_CHAIN", "embedded,embedded", "'embedded' is there twice", "asked once");
     check("CHATBOT_MODEL_CHAIN", "qwen", "what 'qwen' is isn't told", "set CHATBOT_QWEN_KIND to one of openai, embed");
     check("CHATBOT_MODEL_LAST_RESORT", "none", "\"none\" isn't one of", "embedded, off");
-    check("CHATBOT_MODEL_THRESHOLD", "40%", "\"40%\" isn't a number from 0 to 1", "such as 0.5 (default: 0.5)");
+    check(
+        "CHATBOT_MODEL_THRESHOLD",
+        "40%",
+        "\"40%\" is neither auto nor a number from 0 to 1",
+        "such as 0.5 (default: auto)",
+    );
     check("CHATBOT_MODEL_TIMEOUT", "11m", "out of range", "to 10m");
     check("CHATBOT_REPLY_ALLOW", "a,,b", "entry 2 of the list: it is empty", "a comma too many");
     check("CHATBOT_REPLY_ALLOW", &"x".repeat(256), "longer than 255 bytes", "replies.*");
@@ -352,7 +357,7 @@ fn what_is_wrong_in_the_file_is_told_with_its_line() {
         &[
             "2: amqp.prefetch: \"0\" isn't a whole number from 1 to 65535 (default: 128)",
             "3: amqp.url: the URL doesn't begin with amqp://",
-            "6: model.threshold: \"2\" isn't a number from 0 to 1",
+            "6: model.threshold: \"2\" is neither auto nor a number from 0 to 1",
             "7: model.timeout: a list where one value is needed",
         ],
     );

@@ -111,20 +111,17 @@ pub(super) fn models(report: &mut Report, settings: &Settings, intents: &Intents
     let models = app::each(settings, intents);
     let made = started.elapsed().as_millis();
     let count = models.len();
+    let rule = app::choice(settings, intents);
+    let sample = intents.intents.iter().find_map(|intent| intent.examples.first()).map_or("", |it| &it.text);
     for (at, (name, model)) in models.into_iter().enumerate() {
-        let model = match (model, &name) {
-            (Err(error), _) => {
+        let model = match model {
+            Ok(model) => model,
+            Err(error) => {
                 report.fail("model", error, "");
                 continue;
             }
-            (Ok(_), ModelName::Embedded) => {
-                report.ok("model", format!("trained on the examples in {made} ms"));
-                continue;
-            }
-            (Ok(model), ModelName::Section(_)) => model,
         };
         let asked = Instant::now();
-        let sample = intents.intents.iter().find_map(|intent| intent.examples.first()).map_or("", |it| &it.text);
         let answer = runtime.block_on(async {
             model.prepare().await?;
             let deadline = tokio::time::Instant::now() + settings.model.timeout.get();
@@ -132,7 +129,17 @@ pub(super) fn models(report: &mut Report, settings: &Settings, intents: &Intents
         });
         let took = asked.elapsed().as_millis();
         match answer {
-            Ok(_) => report.ok("model", format!("'{name}' answers: {took} ms")),
+            Ok(prediction) => {
+                let did = match name {
+                    ModelName::Embedded => format!("trained on the examples in {made} ms"),
+                    ModelName::Section(_) => format!("'{name}' answers: {took} ms"),
+                };
+                let threshold = match prediction.decision {
+                    None => format!("the threshold is {}", rule.threshold(&prediction)),
+                    Some(_) => "it states no confidence".to_owned(),
+                };
+                report.ok("model", format!("{did}; {threshold}"));
+            }
             Err(error) if at + 1 < count => {
                 report.warn(
                     "model",

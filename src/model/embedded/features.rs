@@ -1,9 +1,11 @@
-//! What the model sees of a text: two blocks of hashed n-grams, one of words and one of characters.
+//! What the model sees of a text: two blocks of hashed n-grams, one of words and one of characters, and its tokens.
 //!
 //! **Invariant:** equal after [`normalise`] means equal features, whatever the case or the width of the letters; the
 //! work is linear in the text, and bounded by [`MAX_CHARS`].
 
 use std::ops::RangeInclusive;
+
+use super::table::{CHINESE, ENGLISH, Table, Token};
 
 /// The characters of a text that are considered; what comes after can't change its intent.
 pub(super) const MAX_CHARS: usize = 4096;
@@ -14,15 +16,22 @@ const LETTER_GRAMS: RangeInclusive<usize> = 2..=4;
 /// The same, in scripts that are written without spaces, where a character says about as much as a word.
 const IDEOGRAPH_GRAMS: RangeInclusive<usize> = 1..=2;
 
+/// The longest token of a table, in characters.
+const LONGEST_TOKEN: usize = 18;
+
 const PAD: char = ' ';
 
 /// The n-grams of a text, by hash, a block each; sorted, and repeated as often as they occur.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Features {
     /// Words, pairs of neighbouring words, and the same of ideographs.
     words: Vec<u64>,
     /// Characters within words, and within runs of ideographs.
     characters: Vec<u64>,
+    /// What the tables know of it: wordpieces of letters, and words and characters of Chinese.
+    tokens: [Vec<Token>; 2],
+    /// How many words and characters are no token.
+    unknown: usize,
 }
 
 impl Features {
@@ -32,6 +41,8 @@ impl Features {
         let mut features = Self {
             words: Vec::with_capacity(characters.len()),
             characters: Vec::with_capacity(characters.len() * LETTER_GRAMS.count()),
+            tokens: [const { Vec::new() }; 2],
+            unknown: 0,
         };
         let mut previous = None;
         let mut padded = Vec::new();
@@ -40,10 +51,12 @@ impl Features {
                 Script::None => continue,
                 Script::Letters => {
                     features.push_word(run, &mut previous);
+                    features.push_wordpieces(run);
                     LETTER_GRAMS
                 }
                 Script::Ideographs => {
                     run.chunks(1).for_each(|character| features.push_word(character, &mut previous));
+                    features.push_chinese(run);
                     IDEOGRAPH_GRAMS
                 }
             };
@@ -61,6 +74,57 @@ impl Features {
     /// Both blocks.
     pub(super) fn blocks(&self) -> [&[u64]; 2] {
         [&self.words, &self.characters]
+    }
+
+    /// How many words of letters, and how many ideographs, are no token.
+    pub(super) fn unknown(&self) -> usize {
+        self.unknown
+    }
+
+    /// The tokens, of each table apart.
+    pub(super) fn tokens(&self) -> [&[Token]; 2] {
+        [&self.tokens[0], &self.tokens[1]]
+    }
+
+    /// A word's longest pieces that the table has, from the left; none of a word that can't be put together of them. The
+    /// more pieces, the more of the word counts as unknown too: nonsense falls into pieces as a rare word does.
+    fn push_wordpieces(&mut self, word: &[char]) {
+        let tokens = &mut self.tokens[0];
+        let before = tokens.len();
+        let mut rest = word;
+        let mut beginning = Gram::WORD;
+        while !rest.is_empty() {
+            let Some((length, token)) = longest(&ENGLISH, beginning, rest) else {
+                tokens.truncate(before);
+                break;
+            };
+            tokens.push(token);
+            rest = &rest[length..];
+            beginning = Gram::WORD.then('#').then('#');
+        }
+        self.unknown += (tokens.len() - before).abs_diff(1);
+    }
+
+    /// The longest words that the table has, from the left, and every character.
+    fn push_chinese(&mut self, run: &[char]) {
+        let tokens = &mut self.tokens[1];
+        let mut rest = run;
+        while !rest.is_empty() {
+            let length = match longest(&CHINESE, Gram::WORD, rest) {
+                Some((length, token)) if length > 1 => {
+                    tokens.push(token);
+                    length
+                }
+                _ => 1,
+            };
+            for &c in &rest[..length] {
+                match CHINESE.token(Gram::WORD.then(c)) {
+                    Some(token) => tokens.push(token),
+                    None => self.unknown += 1,
+                }
+            }
+            rest = &rest[length..];
+        }
     }
 
     /// A word, and its pair with the one before.
@@ -86,21 +150,33 @@ impl Features {
     }
 }
 
+/// The longest token that `characters` begin with, after what `gram` holds already; and its length.
+fn longest(table: &Table, mut gram: Gram, characters: &[char]) -> Option<(usize, Token)> {
+    let mut found = None;
+    for (length, &c) in (1..=LONGEST_TOKEN).zip(characters) {
+        gram = gram.then(c);
+        if let Some(token) = table.token(gram) {
+            found = Some((length, token));
+        }
+    }
+    found
+}
+
 /// A hash of an n-gram, taken in character by character: FNV-1a over code points, then the finaliser of MurmurHash3,
 /// because a table needs all bits to be good. Which n-gram a message holds is the sender's choice, but the table is
 /// filled from the examples alone, so chosen collisions gain nothing.
-#[derive(Clone, Copy)]
-struct Gram(u64);
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Gram(u64);
 
 impl Gram {
-    const WORD: Self = Self(0xcbf2_9ce4_8422_2325);
+    pub(super) const WORD: Self = Self(0xcbf2_9ce4_8422_2325);
     const CHARACTERS: Self = Self(0x9e37_79b9_7f4a_7c15);
 
-    fn then(self, c: char) -> Self {
+    pub(super) fn then(self, c: char) -> Self {
         Self((self.0 ^ u64::from(u32::from(c))).wrapping_mul(0x0000_0100_0000_01b3))
     }
 
-    fn finish(self) -> u64 {
+    pub(super) fn finish(self) -> u64 {
         let mut hash = self.0;
         hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
         hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);

@@ -1,16 +1,21 @@
 //! The embedded intent model: trained from the bot's own examples when the worker starts, asked in microseconds.
 //!
 //! Texts become hashed n-grams of words and characters ([`features`]), weighted and scaled to vectors
-//! ([`vocabulary`]); one linear support vector machine an intent gives a margin ([`svm`], [`training`]), and all margins
-//! together the confidences ([`calibration`]).
+//! ([`vocabulary`]), and the mean of what a sentence encoder made of their words ([`table`], [`dense`]). One linear
+//! support vector machine an intent gives a margin ([`svm`], [`training`]); where examples are few, a logistic regression
+//! on the dense vectors gives a second opinion ([`softmax`]). Cross-validation on the examples decides how both count
+//! and what confidence their sum is worth ([`calibration`]). As all of it is linear, it is one matrix in the end.
 //!
 //! **Invariant:** the same examples in the same order give the same model, to the last bit; the same text gets the same
 //! answer. No network, no file, no state that an answer changes.
 
 mod calibration;
+mod dense;
 mod features;
+mod softmax;
 mod sparse;
 mod svm;
+mod table;
 mod training;
 mod vectors;
 mod vocabulary;
@@ -20,7 +25,14 @@ use std::{collections::HashMap, num::NonZeroUsize, sync::Arc, thread};
 use async_trait::async_trait;
 
 pub use self::vectors::VectorClassifier;
-use self::{calibration::Calibration, sparse::SparseRows, vocabulary::Vocabulary};
+use self::{
+    calibration::{Calibration, confidences},
+    dense::{Dense, WIDTH},
+    features::Features,
+    sparse::SparseRows,
+    training::Trained,
+    vocabulary::Vocabulary,
+};
 use super::{ModelClient, ModelError, Query};
 use crate::domain::{IntentName, Prediction, Scored};
 
@@ -64,8 +76,12 @@ pub struct EmbeddedModel {
     vocabulary: Vocabulary,
     /// A row for each feature, over the intents.
     weights: SparseRows,
+    /// [`WIDTH`] numbers an intent.
+    dense: Vec<f32>,
     biases: Vec<f32>,
-    calibration: Calibration,
+    /// The score of none of the intents.
+    none: f32,
+    threshold: f32,
 }
 
 impl EmbeddedModel {
@@ -83,28 +99,40 @@ impl EmbeddedModel {
         if intents.len() < 2 {
             return Err(TrainError::TooFewIntents { found: intents.len() });
         }
-        let vocabulary = Vocabulary::of(examples.iter().map(|example| example.text));
-        let mut rows = SparseRows::default();
+        let features: Vec<Features> = examples.iter().map(|example| Features::of(example.text)).collect();
+        let vocabulary = Vocabulary::of(&features);
+        let (mut rows, mut dense) = (SparseRows::default(), Vec::with_capacity(labels.len()));
         let mut usable = Vec::with_capacity(labels.len());
-        for (example, &label) in examples.iter().zip(&labels) {
-            let vector = vocabulary.vector(example.text);
-            if !vector.is_empty() {
-                rows.push(vector);
+        for (features, &label) in features.iter().zip(&labels) {
+            let (sparse, meaning) = vocabulary.vector(features);
+            if !sparse.is_empty() {
+                rows.push(sparse);
+                dense.push(meaning);
                 usable.push(label);
             }
         }
         if let Some(unusable) = (0..intents.len()).find(|label| !usable.contains(label)) {
             return Err(TrainError::NothingToLearn { intent: intents[unusable].clone() });
         }
-        let trained = training::train(rows, vocabulary.len(), &usable, intents.len(), threads);
-        Ok(Self {
-            name: NAME.into(),
-            weights: trained.weights.transposed(vocabulary.len()),
-            biases: trained.biases,
-            calibration: Calibration::fit(&trained.held_out),
-            intents,
-            vocabulary,
-        })
+        let trained = training::train(rows, dense, vocabulary.len(), &usable, intents.len(), threads);
+        Ok(Self::of(trained, intents, vocabulary))
+    }
+
+    /// Adds up the classifiers, each by its scale.
+    fn of(trained: Trained, intents: Vec<IntentName>, vocabulary: Vocabulary) -> Self {
+        let calibration = Calibration::fit(&trained.held_out, 1 + usize::from(trained.softmax.is_some()));
+        let threshold = calibration.threshold(&trained.held_out);
+        let [of_machines, of_softmax] = calibration.scales();
+        let mut weights = trained.weights.transposed(vocabulary.len());
+        weights.scale(of_machines);
+        let mut dense: Vec<f32> = trained.dense.concat();
+        let mut biases = trained.biases;
+        dense.iter_mut().chain(&mut biases).for_each(|weight| *weight *= of_machines);
+        if let Some(softmax) = trained.softmax {
+            let more = softmax.planes.iter().flatten();
+            dense.iter_mut().zip(more).for_each(|(weight, more)| *weight += of_softmax * more);
+        }
+        Self { name: NAME.into(), intents, vocabulary, weights, dense, biases, none: calibration.none(), threshold }
     }
 
     /// The five likeliest intents of a text (all, where there are fewer), most confident first; equals in the order in
@@ -114,31 +142,46 @@ impl EmbeddedModel {
     /// less than 1, the rest being that of no intent; for a text of which no word is known they are close to 0. Only
     /// the first 4,096 characters count.
     pub fn rank(&self, text: &str) -> Vec<Scored> {
-        let margins = self.margins(text);
-        let confidences = self.calibration.confidences(&margins);
-        highest(&margins)
-            .into_iter()
-            .map(|intent| Scored::new(self.intents[intent].clone(), confidences[intent]))
-            .collect()
+        let mut scores = self.scores(text);
+        let likeliest = highest(&scores);
+        confidences(&mut scores, self.none);
+        likeliest.into_iter().map(|intent| Scored::new(self.intents[intent].clone(), scores[intent])).collect()
     }
 
-    fn margins(&self, text: &str) -> Vec<f32> {
-        let mut margins = self.biases.clone();
-        for (feature, value) in self.vocabulary.vector(text) {
+    /// The confidence from which on an intent should answer, by cross-validation on the examples; in 0..=1.
+    pub fn threshold(&self) -> f32 {
+        self.threshold
+    }
+
+    /// The same as [`Self::rank`], as an answer of this model's.
+    pub fn predict(&self, text: &str) -> Prediction {
+        Prediction::ranked(self.rank(text), Arc::clone(&self.name)).advising(self.threshold)
+    }
+
+    fn scores(&self, text: &str) -> Vec<f32> {
+        let (sparse, dense): (_, Dense) = self.vocabulary.vector(&Features::of(text));
+        let of_dense = self.dense.chunks(WIDTH).map(|weights| dense.dot(weights));
+        let mut scores: Vec<f32> = of_dense.zip(&self.biases).map(|(score, bias)| score + bias).collect();
+        for (feature, value) in sparse {
             for &(intent, weight) in self.weights.row(feature as usize) {
-                margins[intent as usize] += weight * value;
+                scores[intent as usize] += weight * value;
             }
         }
-        margins
+        scores
     }
 }
 
-/// The places of the highest margins, the highest first.
-fn highest(margins: &[f32]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..margins.len()).collect();
-    order.sort_by(|&a, &b| margins[b].total_cmp(&margins[a]));
-    order.truncate(RANKING);
-    order
+/// The places of the highest scores, the highest first; equals in their order.
+fn highest(scores: &[f32]) -> Vec<usize> {
+    let mut found: Vec<usize> = Vec::with_capacity(RANKING + 1);
+    for (place, score) in scores.iter().enumerate() {
+        if found.len() < RANKING || *score > scores[found[RANKING - 1]] {
+            let at = found.iter().take_while(|&&other| scores[other] >= *score).count();
+            found.insert(at, place);
+            found.truncate(RANKING);
+        }
+    }
+    found
 }
 
 #[async_trait]
@@ -148,7 +191,7 @@ impl ModelClient for EmbeddedModel {
     }
 
     async fn classify(&self, query: &Query<'_>) -> Result<Prediction, ModelError> {
-        Ok(Prediction::ranked(self.rank(query.text), Arc::clone(&self.name)))
+        Ok(self.predict(query.text))
     }
 }
 
@@ -230,12 +273,12 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_gets_less_confidence_than_chance() {
+    fn nonsense_gets_no_confidence() {
         let two: Vec<(&str, &str)> = TOY.into_iter().filter(|(_, intent)| *intent != "greeting").collect();
         for model in [toy(), train_on(&two, 1).unwrap()] {
             for text in ["", " ", "?!", "😀", "zzz qqq", "ぬるぽ"] {
                 let ranking = model.rank(text);
-                assert!(ranking[0].confidence < 1.0 / ranking.len() as f32, "{text:?}: {ranking:?}");
+                assert!(ranking[0].confidence < 0.5, "{text:?}: {ranking:?}");
             }
         }
     }
@@ -296,6 +339,6 @@ mod tests {
         let query = Query { text: "我要退款", locale: None, deadline: tokio::time::Instant::now() };
         let prediction = model.classify(&query).await.unwrap();
         assert_eq!((model.name(), &*prediction.model), (NAME, NAME));
-        assert_eq!(prediction.ranking, model.rank("我要退款"));
+        assert_eq!((prediction.ranking, prediction.threshold), (model.rank("我要退款"), model.threshold()));
     }
 }

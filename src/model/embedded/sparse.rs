@@ -29,6 +29,11 @@ impl SparseRows {
         self.ends.get(row).map_or(&[], |&end| &self.entries[start..end])
     }
 
+    /// Multiplies every value.
+    pub(super) fn scale(&mut self, factor: f32) {
+        self.entries.iter_mut().for_each(|(_, value)| *value *= factor);
+    }
+
     /// Columns as rows. `columns` is more than any column's number.
     pub(super) fn transposed(&self, columns: usize) -> Self {
         let mut ends = vec![0; columns + 1];

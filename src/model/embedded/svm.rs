@@ -6,7 +6,10 @@
 //! **Invariant:** `weights = Σ duals[i] · sign[i] · rows[i]`, so that a trained machine can forget examples and be
 //! trained on without them, which is much cheaper than to start anew: cross-validation lives on that.
 
-use super::sparse::{Entry, SparseRows};
+use super::{
+    dense::{self, Dense, WIDTH},
+    sparse::{Entry, SparseRows},
+};
 
 /// Passes over the examples at most; a few are enough, the bound is for data that can't be told apart.
 const MAX_PASSES: usize = 40;
@@ -38,17 +41,19 @@ impl Target {
 #[derive(Debug)]
 pub(super) struct Problem {
     rows: SparseRows,
+    dense: Vec<Dense>,
     /// Each row's squared length, with the bias's feature.
     squares: Vec<f32>,
     features: usize,
 }
 
 impl Problem {
-    /// Vectors over so many features.
-    pub(super) fn new(rows: SparseRows, features: usize) -> Self {
-        let square = |row| rows.row(row).iter().map(|(_, value)| value * value).sum::<f32>() + 1.0;
+    /// Vectors over so many features, each with its dense part.
+    pub(super) fn new(rows: SparseRows, dense: Vec<Dense>, features: usize) -> Self {
+        let sparse = |row| rows.row(row).iter().map(|(_, value)| value * value).sum::<f32>();
+        let square = |row: usize| sparse(row) + dense::dot(dense[row].values(), dense[row].values()) + 1.0;
         let squares = (0..rows.len()).map(square).collect();
-        Self { rows, squares, features }
+        Self { rows, dense, squares, features }
     }
 
     /// How many examples there are.
@@ -61,6 +66,7 @@ impl Problem {
 #[derive(Debug, Clone)]
 pub(super) struct Machine {
     weights: Vec<f32>,
+    dense: Vec<f32>,
     bias: f32,
     duals: Vec<f32>,
 }
@@ -68,18 +74,28 @@ pub(super) struct Machine {
 impl Machine {
     /// A machine that knows nothing.
     pub(super) fn new(problem: &Problem) -> Self {
-        Self { weights: vec![0.0; problem.features], bias: 0.0, duals: vec![0.0; problem.len()] }
+        Self {
+            weights: vec![0.0; problem.features],
+            dense: vec![0.0; WIDTH],
+            bias: 0.0,
+            duals: vec![0.0; problem.len()],
+        }
     }
 
     /// How far an example is on the class's side; 1 and more is well inside.
     pub(super) fn margin(&self, problem: &Problem, example: usize) -> f32 {
-        self.dot(problem.rows.row(example)) + self.bias
+        self.dot(problem.rows.row(example)) + problem.dense[example].dot(&self.dense) + self.bias
     }
 
     /// The weights, but for those that are nothing but rounding.
     pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
         let weights = self.weights.iter().enumerate().map(|(feature, &weight)| (feature as u32, weight));
         weights.filter(|(_, weight)| weight.abs() > NEGLIGIBLE)
+    }
+
+    /// The weights of the dense part.
+    pub(super) fn dense(&self) -> &[f32] {
+        &self.dense
     }
 
     /// The margin of a text of which nothing is known.
@@ -146,6 +162,7 @@ impl Machine {
             for &(feature, value) in problem.rows.row(example) {
                 self.weights[feature as usize] += step * value;
             }
+            problem.dense[example].add_to(&mut self.dense, step);
             self.bias += step;
             self.duals[example] = dual;
         }
@@ -187,7 +204,8 @@ mod tests {
         for row in rows {
             matrix.push(row.iter().copied());
         }
-        Problem::new(matrix, features)
+        let dense = vec![Dense::default(); rows.len()];
+        Problem::new(matrix, dense, features)
     }
 
     fn trained(problem: &Problem, targets: &[Target]) -> Machine {

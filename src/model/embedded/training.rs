@@ -1,10 +1,10 @@
-//! One machine for each intent against the rest, trained in parallel, with the margins of cross-validation.
+//! One machine for each intent against the rest, and where examples are few, a logistic regression on their dense vectors;
+//! trained in parallel, with the scores of cross-validation.
 //!
-//! **Invariant:** the result is the same, to the last bit, whatever the number of threads: an intent's machine is
-//! trained by one thread from that intent's own seed, and results are put in the order of intents.
+//! **Invariant:** the result is the same, to the last bit, whatever the number of threads: each machine
+//! is trained by one thread, from its own seed, and results are put in order.
 
 use std::{
-    mem,
     num::NonZeroUsize,
     sync::{
         Mutex, PoisonError,
@@ -15,6 +15,8 @@ use std::{
 
 use super::{
     calibration::HeldOut,
+    dense::Dense,
+    softmax::Softmax,
     sparse::{Entry, SparseRows},
     svm::{Machine, Problem, Target},
 };
@@ -30,13 +32,21 @@ const OUTSIDE: Target = Target::outside(1.0);
 /// nonsense for one of them; to one with many it makes no difference.
 const UNKNOWN: Target = Target::outside(10.0);
 
+/// The mean number of examples an intent up to which the dense vectors are learned from by themselves as well. With more
+/// it brought nothing, and takes its time.
+const FEW_EXAMPLES: usize = 20;
+
 /// What the examples taught.
 #[derive(Debug)]
 pub(super) struct Trained {
     /// A row for each intent, over the features.
     pub(super) weights: SparseRows,
+    /// By intent, over the dense vector.
+    pub(super) dense: Vec<Vec<f32>>,
     /// By intent.
     pub(super) biases: Vec<f32>,
+    /// From the dense vectors alone; none where the examples are many, or have none.
+    pub(super) softmax: Option<Softmax>,
     /// What cross-validation said of each example that it could judge.
     pub(super) held_out: Vec<HeldOut>,
 }
@@ -44,48 +54,82 @@ pub(super) struct Trained {
 /// Trains on so many vectors, over so many features, of which each has an intent, one of `0..intents`.
 pub(super) fn train(
     mut rows: SparseRows,
+    mut dense: Vec<Dense>,
     features: usize,
     labels: &[usize],
     intents: usize,
     threads: NonZeroUsize,
 ) -> Trained {
     let (folds, counts) = deal(labels, intents);
+    let few = labels.len() <= FEW_EXAMPLES * intents;
+    let softmaxes = if few && dense.iter().any(|dense| !dense.values().is_empty()) {
+        // The last leaves no fold out.
+        in_parallel(FOLDS + 1, threads, |fold| {
+            let kept = (0..labels.len()).filter(|&example| folds[example] != fold);
+            Softmax::train(&kept.map(|example| (&dense[example], labels[example])).collect::<Vec<_>>(), intents)
+        })
+    } else {
+        Vec::new()
+    };
+    let by_softmax = |example: usize, intent| {
+        softmaxes.get(folds[example]).map_or(0.0, |softmax: &Softmax| softmax.score(&dense[example], intent))
+    };
+    // An intent's only example can't be held out: nothing would be left to know it by.
+    let judged = (0..labels.len()).filter(|&example| counts[labels[example]] > 1);
+    let mut held_out: Vec<HeldOut> = judged
+        .map(|example| HeldOut {
+            example,
+            scores: (0..intents).map(|intent| [0.0, by_softmax(example, intent)]).collect(),
+            intent: labels[example],
+        })
+        .collect();
+
     rows.push([]);
-    let problem = Problem::new(rows, features);
+    dense.push(Dense::default());
+    let problem = Problem::new(rows, dense, features);
+    let results = in_parallel(intents, threads, |intent| OneIntent::train(&problem, labels, &folds, intent));
+
+    let mut trained = Trained {
+        weights: SparseRows::default(),
+        dense: Vec::with_capacity(intents),
+        biases: Vec::with_capacity(intents),
+        softmax: softmaxes.into_iter().next_back(),
+        held_out: Vec::new(),
+    };
+    for (intent, result) in results.into_iter().enumerate() {
+        trained.weights.push(result.weights);
+        trained.dense.push(result.dense);
+        trained.biases.push(result.bias);
+        held_out.iter_mut().for_each(|held_out| held_out.scores[intent][0] = result.held_out[held_out.example]);
+    }
+    trained.held_out = held_out;
+    trained
+}
+
+/// The results of `work` for `0..count`, in order.
+fn in_parallel<T: Send>(count: usize, threads: NonZeroUsize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
-    let finished = Mutex::new(Vec::with_capacity(intents));
+    let finished = Mutex::new(Vec::with_capacity(count));
     let work = || {
         loop {
-            let intent = next.fetch_add(1, Ordering::Relaxed);
-            if intent >= intents {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= count {
                 break;
             }
-            let result = OneIntent::train(&problem, labels, &folds, intent);
-            finished.lock().unwrap_or_else(PoisonError::into_inner).push((intent, result));
+            let result = work(number);
+            finished.lock().unwrap_or_else(PoisonError::into_inner).push((number, result));
         }
     };
     thread::scope(|scope| {
-        for _ in 1..threads.get().min(intents) {
+        for _ in 1..threads.get().min(count) {
             // Where no thread can be had, this one does the work.
             drop(thread::Builder::new().name("train".to_owned()).spawn_scoped(scope, work));
         }
         work();
     });
     let mut results = finished.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_unstable_by_key(|(intent, _)| *intent);
-
-    let mut weights = SparseRows::default();
-    for (_, result) in &mut results {
-        weights.push(mem::take(&mut result.weights));
-    }
-    // An intent's only example can't be held out: nothing would be left to know it by.
-    let judged = (0..labels.len()).filter(|&example| counts[labels[example]] > 1);
-    let margins = |example: usize| results.iter().map(|(_, result)| result.held_out[example]).collect();
-    Trained {
-        weights,
-        biases: results.iter().map(|(_, result)| result.bias).collect(),
-        held_out: judged.map(|example| HeldOut { margins: margins(example), intent: labels[example] }).collect(),
-    }
+    results.sort_unstable_by_key(|(number, _)| *number);
+    results.into_iter().map(|(_, result)| result).collect()
 }
 
 /// Each example's fold, so that the folds hold as many of every intent; and how many examples each intent has.
@@ -103,6 +147,7 @@ fn deal(labels: &[usize], intents: usize) -> (Vec<usize>, Vec<usize>) {
 
 struct OneIntent {
     weights: Vec<Entry>,
+    dense: Vec<f32>,
     bias: f32,
     /// The margins of the examples by machines that didn't see them.
     held_out: Vec<f32>,
@@ -127,6 +172,7 @@ impl OneIntent {
             out.iter().for_each(|&example| held_out[example] = without.margin(problem, example));
         }
         // A machine is as wide as all features, which is too much to keep for every intent.
-        Self { weights: machine.entries().collect(), bias: machine.bias(), held_out }
+        let dense = machine.dense().to_vec();
+        Self { weights: machine.entries().collect(), dense, bias: machine.bias(), held_out }
     }
 }

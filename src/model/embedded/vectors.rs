@@ -4,7 +4,14 @@
 
 use std::{num::NonZeroUsize, thread};
 
-use super::{TrainError, calibration::Calibration, highest, number_of, sparse::SparseRows, training};
+use super::{
+    TrainError,
+    calibration::{Calibration, confidences},
+    dense::{Dense, dot},
+    highest, number_of,
+    sparse::SparseRows,
+    training,
+};
 use crate::domain::{IntentName, Scored};
 
 /// A classifier of vectors, all of one length.
@@ -18,7 +25,9 @@ pub struct VectorClassifier {
     /// By intent.
     weights: Vec<Vec<f32>>,
     biases: Vec<f32>,
-    calibration: Calibration,
+    /// The score of none of the intents.
+    none: f32,
+    threshold: f32,
 }
 
 impl VectorClassifier {
@@ -45,16 +54,21 @@ impl VectorClassifier {
             rows.push((0..).zip(centred(vector, &mean).map(|value| value * scale)));
         }
         let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let trained = training::train(rows, width, &labels, names.len(), threads);
-        let dense = |intent: usize| {
+        // The dense part of what is trained is that of the token tables.
+        let no_tokens = vec![Dense::default(); labels.len()];
+        let trained = training::train(rows, no_tokens, width, &labels, names.len(), threads);
+        let calibration = Calibration::fit(&trained.held_out, 1);
+        let [of_machines, _] = calibration.scales();
+        let plane = |intent: usize| {
             let mut weights = vec![0.0; width];
-            trained.weights.row(intent).iter().for_each(|&(at, weight)| weights[at as usize] = weight);
+            trained.weights.row(intent).iter().for_each(|&(at, weight)| weights[at as usize] = of_machines * weight);
             weights
         };
         Ok(Self {
-            weights: (0..names.len()).map(dense).collect(),
-            biases: trained.biases,
-            calibration: Calibration::fit(&trained.held_out),
+            weights: (0..names.len()).map(plane).collect(),
+            biases: trained.biases.iter().map(|bias| of_machines * bias).collect(),
+            none: calibration.none(),
+            threshold: calibration.threshold(&trained.held_out),
             intents: names,
             mean,
             scale,
@@ -66,16 +80,19 @@ impl VectorClassifier {
         self.mean.len()
     }
 
+    /// The confidence from which on an intent should answer, by cross-validation; in 0..=1.
+    pub fn threshold(&self) -> f32 {
+        self.threshold
+    }
+
     /// The five likeliest intents of a vector of that length, with calibrated confidence, most confident first.
     pub fn rank(&self, vector: &[f32]) -> Vec<Scored> {
         let vector: Vec<f32> = centred(vector, &self.mean).map(|value| value * self.scale).collect();
-        let margin =
-            |weights: &Vec<f32>| weights.iter().zip(&vector).map(|(weight, value)| weight * value).sum::<f32>();
-        let margins: Vec<f32> =
-            self.weights.iter().zip(&self.biases).map(|(weights, bias)| margin(weights) + bias).collect();
-        let confidences = self.calibration.confidences(&margins);
-        let scored = |intent: usize| Scored::new(self.intents[intent].clone(), confidences[intent]);
-        highest(&margins).into_iter().map(scored).collect()
+        let planes = self.weights.iter().zip(&self.biases);
+        let mut scores: Vec<f32> = planes.map(|(weights, bias)| dot(weights, &vector) + bias).collect();
+        let likeliest = highest(&scores);
+        confidences(&mut scores, self.none);
+        likeliest.into_iter().map(|intent| Scored::new(self.intents[intent].clone(), scores[intent])).collect()
     }
 }
 

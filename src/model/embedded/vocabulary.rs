@@ -1,4 +1,4 @@
-//! The n-grams of the examples, and a text as a vector over them.
+//! The n-grams of the examples, and a text as a vector over them, with its dense part.
 //!
 //! **Invariant:** a vector depends on the text and the vocabulary alone, to the last bit: n-grams are taken in the
 //! order of their hashes.
@@ -8,13 +8,18 @@ use std::{
     hash::{BuildHasherDefault, Hasher},
 };
 
-use super::{features::Features, sparse::Entry};
+use super::{
+    dense::{Common, Dense},
+    features::Features,
+    sparse::Entry,
+};
 
 /// The n-grams that the examples hold, each with a weight that falls with the number of examples that hold it.
 #[derive(Debug)]
 pub(super) struct Vocabulary {
     known: HashMap<u64, Known, BuildHasherDefault<AlreadyHashed>>,
     unseen_weight: f32,
+    common: Common,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -25,12 +30,12 @@ struct Known {
 
 impl Vocabulary {
     /// Learns the n-grams of the examples. Features are numbered from 0 as they come.
-    pub(super) fn of<'a>(examples: impl ExactSizeIterator<Item = &'a str>) -> Self {
+    pub(super) fn of(examples: &[Features]) -> Self {
         let count = examples.len();
         let mut known = HashMap::<u64, Known, _>::default();
         let mut frequencies: Vec<usize> = Vec::new();
         for example in examples {
-            for (gram, _) in Features::of(example).blocks().into_iter().flat_map(counted) {
+            for (gram, _) in example.blocks().into_iter().flat_map(counted) {
                 let next = Known { feature: frequencies.len() as u32, weight: 0.0 };
                 let feature = known.entry(gram).or_insert(next).feature as usize;
                 if feature == frequencies.len() {
@@ -42,7 +47,8 @@ impl Vocabulary {
         for entry in known.values_mut() {
             entry.weight = rarity(count, frequencies[entry.feature as usize]);
         }
-        Self { known, unseen_weight: rarity(count, 0) }
+        let common = Common::of(examples.iter().map(Features::tokens));
+        Self { known, unseen_weight: rarity(count, 0), common }
     }
 
     /// How many features there are.
@@ -50,12 +56,11 @@ impl Vocabulary {
         self.known.len()
     }
 
-    /// A text as a vector, whose two blocks have a length of 1 each (of 0 where a text has no n-gram).
+    /// A text as a vector, whose two blocks have a length of 1 each (of 0 where a text has no n-gram), and its dense part.
     ///
     /// N-grams that no example holds have no place in the vector, but they count towards its length: the less of a
     /// text is known, the closer to 0 its vector, and the lower the model's confidence.
-    pub(super) fn vector(&self, text: &str) -> Vec<Entry> {
-        let features = Features::of(text);
+    pub(super) fn vector(&self, features: &Features) -> (Vec<Entry>, Dense) {
         let mut vector = Vec::with_capacity(features.blocks().iter().map(|block| block.len()).sum());
         for block in features.blocks() {
             let start = vector.len();
@@ -73,7 +78,7 @@ impl Vocabulary {
             let length = f32::sqrt(squares);
             vector[start..].iter_mut().for_each(|(_, value)| *value /= length);
         }
-        vector
+        (vector, self.common.dense(features.tokens(), features.unknown()))
     }
 }
 
@@ -113,11 +118,19 @@ mod tests {
     use super::*;
 
     fn vocabulary() -> Vocabulary {
-        Vocabulary::of(["where is my order", "i want a refund", "我想退货"].into_iter())
+        of(["where is my order", "i want a refund", "我想退货"])
+    }
+
+    fn of<const N: usize>(examples: [&str; N]) -> Vocabulary {
+        Vocabulary::of(&examples.map(Features::of))
+    }
+
+    fn entries(vocabulary: &Vocabulary, text: &str) -> Vec<Entry> {
+        vocabulary.vector(&Features::of(text)).0
     }
 
     fn squared_length(text: &str) -> f32 {
-        vocabulary().vector(text).iter().map(|(_, value)| value * value).sum()
+        entries(&vocabulary(), text).iter().map(|(_, value)| value * value).sum()
     }
 
     #[test]
@@ -131,14 +144,14 @@ mod tests {
     fn the_less_is_known_the_shorter_the_vector() {
         let lengths = ["my order", "my order please", "my xyzzy please plugh", "zzz qqq"].map(squared_length);
         assert!(lengths.is_sorted_by(|a, b| a > b), "{lengths:?}");
-        assert!(vocabulary().vector("zzz qqq 天").is_empty());
-        assert!(vocabulary().vector("").is_empty());
+        assert!(entries(&vocabulary(), "zzz qqq 天").is_empty());
+        assert!(entries(&vocabulary(), "").is_empty());
     }
 
     #[test]
     fn rare_n_grams_weigh_more() {
-        let vocabulary = Vocabulary::of(["a b", "a c", "a d"].into_iter());
-        let values = |text| vocabulary.vector(text).iter().map(|entry| entry.1).collect::<Vec<_>>();
+        let vocabulary = of(["a b", "a c", "a d"]);
+        let values = |text| entries(&vocabulary, text).into_iter().map(|entry| entry.1).collect::<Vec<_>>();
         let (both, common) = (values("a b"), rarity(3, 3) / rarity(3, 1));
         assert!(both.iter().any(|value| both.iter().any(|other| (value / other - common).abs() < 1e-6)));
         assert_eq!(rarity(3, 3), 1.0);

@@ -163,6 +163,11 @@ impl Process {
         self.until("/readyz").rsplit_once("address=").unwrap().1.to_owned()
     }
 
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn signal(&self, name: &str) {
         let kill = format!("kill -{name} {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
@@ -179,11 +184,14 @@ impl Process {
     }
 }
 
-/// A test that fails leaves no process behind.
+/// A test that fails leaves no process behind, and shows its log.
 impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if thread::panicking() {
+            self.lines.iter().for_each(|line| println!("  worker: {line}"));
+        }
     }
 }
 

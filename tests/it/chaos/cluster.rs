@@ -1,0 +1,82 @@
+//! Clusters of three nodes: a queue's leader is killed, a node is cut off and comes back.
+//!
+//! Only `scripts/chaos` runs these: a cluster takes root, and half a minute to start.
+
+use std::time::{Duration, Instant};
+
+use chatbot_worker::amqp::WorkQueue;
+use tokio::{task::block_in_place, time::sleep};
+
+use super::{
+    at_full_length,
+    load::Load,
+    report,
+    subject::{Subject, Worker},
+};
+use crate::node::Cluster;
+
+/// A cluster with two workers and a load, which know all nodes.
+struct Scene {
+    cluster: Cluster,
+    subject: Subject,
+    _workers: [Worker; 2],
+    load: Load,
+}
+
+impl Scene {
+    async fn new(name: &str) -> Self {
+        let cluster = block_in_place(|| Cluster::start(name));
+        let urls = cluster.urls();
+        let subject = Subject::new(&urls.join(","), urls[0])
+            .with("CHATBOT_AMQP_HEARTBEAT", "2s")
+            .with("CHATBOT_AMQP_CONFIRM_TIMEOUT", "15s");
+        let workers = [subject.start().await, subject.start().await];
+        let load = Load::start(&urls, &subject.names).await;
+        Self { cluster, subject, _workers: workers, load }
+    }
+
+    fn leader(&self) -> &crate::node::Node {
+        block_in_place(|| self.cluster.leader(&self.subject.names.queue(&WorkQueue::Requests)))
+    }
+
+    async fn end(self, scenario: &str, fault_ended: Instant) {
+        let account = self.load.settled().await;
+        report(scenario, &account, self.load.ledger().recovery(fault_ended));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cluster_leader_killed() {
+    if !at_full_length() {
+        return;
+    }
+    let scene = Scene::new("leader").await;
+    let leader = scene.leader();
+    let fault = async {
+        block_in_place(|| leader.kill());
+        let killed = Instant::now();
+        sleep(Duration::from_secs(5)).await;
+        block_in_place(|| leader.start_again());
+        killed
+    };
+    let killed = scene.load.around(fault).await;
+    scene.end("cluster_leader_killed", killed).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cluster_node_partitioned() {
+    if !at_full_length() {
+        return;
+    }
+    let scene = Scene::new("cut").await;
+    let leader = scene.leader();
+    let fault = async {
+        block_in_place(|| leader.partition());
+        // Longer than the nodes take to notice.
+        sleep(Duration::from_secs(30)).await;
+        block_in_place(|| leader.heal());
+        Instant::now()
+    };
+    let healed = scene.load.around(fault).await;
+    scene.end("cluster_node_partitioned", healed).await;
+}
