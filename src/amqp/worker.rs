@@ -49,11 +49,18 @@ pub struct Worker {
     replacer: Replacer,
     /// Sessions whose bot was replaced, and which finish what they have in work.
     retired: JoinSet<()>,
+    /// Has them hand back what they haven't started: once nothing is consumed any more, or the one that serves would get
+    /// it, and hand it back again.
+    hand_back: CancellationToken,
+    /// The preparation of the bot's model, for as long as the bot serves.
+    preparing: Option<AbortOnDropHandle<()>>,
 }
 
 /// A session at work, in a task of its own.
 struct Serving {
     retired: CancellationToken,
+    /// Tells it to stop, as long as it serves.
+    stop: CancellationToken,
     since: Instant,
     session: AbortOnDropHandle<Ended>,
 }
@@ -67,6 +74,8 @@ impl Worker {
             ready: watch::Sender::new(false),
             replacer: Replacer::default(),
             retired: JoinSet::new(),
+            hand_back: CancellationToken::new(),
+            preparing: None,
         }
     }
 
@@ -86,11 +95,18 @@ impl Worker {
     /// [`Fatal`], only before the first session.
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<Ended, Fatal> {
         let _takes_bots = self.replacer.until_dropped();
+        self.prepare();
         let ended = self.sessions(&shutdown).await;
-        // They were told to stop as well, and began to before.
+        self.hand_back.cancel();
         while self.retired.join_next().await.is_some() {}
         self.unfinished.close().await;
         ended
+    }
+
+    /// Prepares the bot's model, as long as that takes; meanwhile the worker works.
+    fn prepare(&mut self) {
+        let pipeline = Arc::clone(&self.shared.pipeline);
+        self.preparing = Some(AbortOnDropHandle::new(tokio::spawn(async move { pipeline.prepare().await })));
     }
 
     async fn sessions(&mut self, shutdown: &CancellationToken) -> Result<Ended, Fatal> {
@@ -109,7 +125,7 @@ impl Worker {
                         events::reconnected("consuming");
                     }
                     told.clear();
-                    let mut serving = self.serve(session, shutdown);
+                    let mut serving = self.serve(session);
                     match self.until_ended(&mut serving, shutdown).await {
                         Ended::Lost(reason) if shutdown.is_cancelled() => {
                             tracing::warn!(
@@ -145,17 +161,17 @@ impl Worker {
     }
 
     /// Has a session that started do its work.
-    fn serve(&self, session: Session, shutdown: &CancellationToken) -> Serving {
+    fn serve(&self, session: Session) -> Serving {
         tracing::info!(queues = session.queues(), exchange = self.shared.settings.names.exchange(), "ready");
         self.ready.send_replace(true);
-        let retired = CancellationToken::new();
-        let (ready, shutdown, is_retired) = (self.ready.clone(), shutdown.clone(), retired.clone());
+        let (retired, stop) = (CancellationToken::new(), self.hand_back.child_token());
+        let (ready, shutdown, is_retired) = (self.ready.clone(), stop.clone(), retired.clone());
         let session = tokio::spawn(async move {
             // Where another serves in its place, the worker is as ready as before.
             let on_end = || ready.send_modify(|ready| *ready &= is_retired.is_cancelled());
             session.run(&shutdown, &is_retired, on_end).await
         });
-        Serving { retired, since: Instant::now(), session: AbortOnDropHandle::new(session) }
+        Serving { retired, stop, since: Instant::now(), session: AbortOnDropHandle::new(session) }
     }
 
     /// Waits for the end of the session that serves; a bot that comes meanwhile gets one of its own, in its place.
@@ -164,7 +180,11 @@ impl Worker {
         loop {
             let mut replacement = tokio::select! {
                 ended = &mut serving.session => return joined(ended),
-                replacement = replacer.next(), if !shutdown.is_cancelled() => replacement,
+                () = shutdown.cancelled() => {
+                    serving.stop.cancel();
+                    return joined((&mut serving.session).await);
+                }
+                replacement = replacer.next() => replacement,
             };
             let bot = &replacement.bot;
             let (pipeline, topology) = (bot.pipeline.clone(), bot.topology.clone());
@@ -173,8 +193,9 @@ impl Worker {
                 started = start_beside(shared.clone(), self.unfinished.clone()) => match started {
                     Ok(session) => {
                         self.shared = shared;
+                        self.prepare();
                         serving.retired.cancel();
-                        let before = std::mem::replace(serving, self.serve(session, shutdown));
+                        let before = std::mem::replace(serving, self.serve(session));
                         self.let_finish(before);
                         replacement.tell(Ok(()));
                     }

@@ -11,10 +11,7 @@ use std::{
 };
 
 use super::{intents::IntentsFile, settings::Settings};
-use crate::model::{
-    ModelClient,
-    embedded::{EmbeddedModel, Example, LoadError, Progress, TrainError},
-};
+use crate::model::embedded::{EmbeddedModel, Example, LoadError, TrainError};
 
 /// A training that takes longer tells how far it is, and again after as long.
 pub const QUIET: Duration = Duration::from_secs(2);
@@ -22,14 +19,39 @@ pub const QUIET: Duration = Duration::from_secs(2);
 /// A saved model isn't larger. CLINC150's, with 150 intents, takes a few per cent of it.
 const MAX_SIZE: u64 = 1 << 30;
 
-/// A bot's embedded model, and where it came from.
-pub struct Embedded {
-    /// The model.
-    pub model: EmbeddedModel,
-    /// The file that it was loaded from; none where it was trained.
-    pub loaded: Option<PathBuf>,
-    /// Why it wasn't loaded from the file that the settings name.
-    pub fault: Option<LoadFault>,
+/// Whoever is told what goes on while the embedded model is made.
+pub trait Watcher: Sync {
+    /// So many intents of so many are learned. Called by the threads that train, often.
+    fn learned(&self, done: usize, all: usize);
+
+    /// The model that the settings name can't be used, and is trained.
+    fn unfit(&self, fault: &LoadFault);
+}
+
+/// Tells the log.
+#[derive(Debug)]
+pub struct Log {
+    told: Mutex<Instant>,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { told: Mutex::new(Instant::now()) }
+    }
+}
+
+impl Watcher for Log {
+    fn learned(&self, done: usize, all: usize) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.elapsed() >= QUIET {
+            *told = Instant::now();
+            tracing::info!(intents = done, of = all, "training the intent model");
+        }
+    }
+
+    fn unfit(&self, fault: &LoadFault) {
+        tracing::warn!("{fault}");
+    }
 }
 
 /// Why a saved model can't be used.
@@ -56,14 +78,27 @@ enum LoadFaultReason {
 ///
 /// # Errors
 /// [`TrainError`].
-pub fn embedded(settings: &Settings, intents: &IntentsFile, progress: Progress<'_>) -> Result<Embedded, TrainError> {
-    let examples = examples(intents);
-    let fault = match settings.embedded.path.as_ref().map(|path| load(path.as_path(), &examples)) {
-        Some(Ok((model, path))) => return Ok(Embedded { model, loaded: Some(path), fault: None }),
-        Some(Err(fault)) => Some(fault),
-        None => None,
-    };
-    Ok(Embedded { model: EmbeddedModel::train_telling(&examples, progress)?, loaded: None, fault })
+pub(super) fn embedded(
+    settings: &Settings,
+    intents: &IntentsFile,
+    watcher: &dyn Watcher,
+) -> Result<EmbeddedModel, TrainError> {
+    let (started, examples) = (Instant::now(), examples(intents));
+    let rule = super::choice(settings, intents);
+    let threshold = |model: &EmbeddedModel| rule.threshold.unwrap_or_else(|| model.threshold());
+    if let Some(path) = &settings.embedded.path {
+        match load(path.as_path(), &examples) {
+            Ok(model) => {
+                let (took, threshold) = (started.elapsed(), threshold(&model));
+                tracing::info!(?took, threshold, %path, "the intent model is loaded");
+                return Ok(model);
+            }
+            Err(fault) => watcher.unfit(&fault),
+        }
+    }
+    let model = EmbeddedModel::train_telling(&examples, &|done, all| watcher.learned(done, all))?;
+    tracing::info!(took = ?started.elapsed(), threshold = threshold(&model), "the intent model is trained");
+    Ok(model)
 }
 
 /// The same model, trained whatever the settings are.
@@ -78,33 +113,11 @@ pub fn train(intents: &IntentsFile) -> Result<EmbeddedModel, TrainError> {
 ///
 /// # Errors
 /// [`TrainError`].
-pub fn train_to_save(intents: &IntentsFile, progress: Progress<'_>) -> Result<(EmbeddedModel, Vec<u8>), TrainError> {
+pub fn train_to_save(intents: &IntentsFile, watcher: &dyn Watcher) -> Result<(EmbeddedModel, Vec<u8>), TrainError> {
     let examples = examples(intents);
-    let model = EmbeddedModel::train_telling(&examples, progress)?;
+    let model = EmbeddedModel::train_telling(&examples, &|done, all| watcher.learned(done, all))?;
     let bytes = model.to_bytes(&examples);
     Ok((model, bytes))
-}
-
-/// [`embedded`], told in the log.
-pub(super) fn logged(settings: &Settings, intents: &IntentsFile) -> Result<EmbeddedModel, TrainError> {
-    let started = Instant::now();
-    let told = Mutex::new(started);
-    let Embedded { model, loaded, fault } = embedded(settings, intents, &|done, all| {
-        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.elapsed() >= QUIET {
-            *told = Instant::now();
-            tracing::info!(intents = done, of = all, "training the intent model");
-        }
-    })?;
-    if let Some(fault) = fault {
-        tracing::warn!("{fault}");
-    }
-    let (took, threshold) = (started.elapsed(), super::threshold(settings, model.threshold()));
-    match loaded {
-        Some(path) => tracing::info!(?took, threshold, path = %path.display(), "the intent model is loaded"),
-        None => tracing::info!(?took, threshold, "the intent model is trained"),
-    }
-    Ok(model)
 }
 
 fn examples(intents: &IntentsFile) -> Vec<Example<'_>> {
@@ -115,15 +128,11 @@ fn examples(intents: &IntentsFile) -> Vec<Example<'_>> {
         .collect()
 }
 
-fn load(path: &Path, examples: &[Example<'_>]) -> Result<(EmbeddedModel, PathBuf), LoadFault> {
+fn load(path: &Path, examples: &[Example<'_>]) -> Result<EmbeddedModel, LoadFault> {
     let read = || {
         let mut bytes = Vec::new();
         File::open(path)?.take(MAX_SIZE).read_to_end(&mut bytes)?;
-        Ok::<_, LoadFaultReason>(EmbeddedModel::from_bytes(&bytes, examples)?)
+        Ok(EmbeddedModel::from_bytes(&bytes, examples)?)
     };
-    let path = path.to_owned();
-    match read() {
-        Ok(model) => Ok((model, path)),
-        Err(reason) => Err(LoadFault { path, reason }),
-    }
+    read().map_err(|reason| LoadFault { path: path.to_owned(), reason })
 }

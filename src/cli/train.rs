@@ -8,8 +8,8 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Exit, Failure, Format, output, setup, training};
-use crate::{app, model::ModelClient};
+use super::{Exit, Failure, Format, output, setup, training::Terminal};
+use crate::app;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         output::tell(&format!("{warning}\n"));
     }
     let started = Instant::now();
-    let (model, bytes) = training::shown(|progress| app::train_to_save(&checked.file, progress))
+    let (model, bytes) = app::train_to_save(&checked.file, &Terminal::new())
         .map_err(|error| Failure::new(Exit::Config, format!("the intent model can't be trained: {error}")))?;
     let train_seconds = started.elapsed().as_secs_f64();
     write(&arguments.out, &bytes)
@@ -66,7 +66,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         intents: checked.file.intents.iter().filter(|intent| !intent.examples.is_empty()).count(),
         examples: checked.file.intents.iter().map(|intent| intent.examples.len()).sum(),
         bytes: bytes.len(),
-        threshold: app::threshold(&settings, model.threshold()),
+        threshold: app::choice(&settings, &checked.file).threshold.unwrap_or_else(|| model.threshold()),
         train_seconds,
     };
     output::print(&match arguments.format {

@@ -8,23 +8,43 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::{app::QUIET, model::embedded::Progress};
+use crate::app::{LoadFault, QUIET, Watcher};
 
-/// Runs `work`, which trains, with something to tell its progress to.
-pub(super) fn shown<T>(work: impl FnOnce(Progress<'_>) -> T) -> T {
-    let (started, bar) = (Instant::now(), OnceLock::new());
-    let on_terminal = io::stderr().is_terminal();
-    let result = work(&|done, all| {
-        if on_terminal && started.elapsed() >= QUIET {
-            let bar = bar.get_or_init(|| {
+/// A terminal that is shown a training; without one, nothing is.
+pub(super) struct Terminal {
+    started: Instant,
+    bar: OnceLock<ProgressBar>,
+    fault: OnceLock<String>,
+}
+
+impl Terminal {
+    /// For a training that begins now.
+    pub(super) fn new() -> Self {
+        Self { started: Instant::now(), bar: OnceLock::new(), fault: OnceLock::new() }
+    }
+
+    /// Why the saved model couldn't be used.
+    pub(super) fn fault(&self) -> Option<&str> {
+        self.fault.get().map(String::as_str)
+    }
+}
+
+impl Watcher for Terminal {
+    fn learned(&self, done: usize, all: usize) {
+        if self.started.elapsed() >= QUIET && io::stderr().is_terminal() {
+            let bar = self.bar.get_or_init(|| {
                 let style = ProgressStyle::with_template("training: {pos} of {len} intents {wide_bar} {eta}");
                 ProgressBar::new(all as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
             });
             bar.set_position(done as u64);
+            if done == all {
+                bar.finish_and_clear();
+            }
         }
-    });
-    if let Some(bar) = bar.get() {
-        bar.finish_and_clear();
     }
-    result
+
+    fn unfit(&self, fault: &LoadFault) {
+        // One embedded model is made at most.
+        let _ = self.fault.set(fault.to_string());
+    }
 }

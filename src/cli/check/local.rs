@@ -3,12 +3,17 @@
 use std::{net::IpAddr, time::Instant};
 
 use secrecy::ExposeSecret;
+use tokio::runtime::Runtime;
 
-use super::{Report, setup, training};
+use super::{Report, setup, training::Terminal};
 use crate::{
-    app::{self, BUILT_IN_NAME, Embedded, intents::IntentsFile, settings::Settings},
+    app::{
+        self, BUILT_IN_NAME,
+        intents::IntentsFile,
+        settings::{ModelName, Settings},
+    },
     config::Problems,
-    model::ModelClient,
+    model::Query,
 };
 
 /// The settings; none where they are wrong, and then nothing else can be known.
@@ -26,6 +31,7 @@ pub(super) fn settings(report: &mut Report) -> Option<Settings> {
         report.warn("settings", notice, "");
     }
     exposed_password(report, &loaded.settings);
+    exposed_keys(report, &loaded.settings);
     Some(loaded.settings)
 }
 
@@ -59,6 +65,20 @@ fn exposed_password(report: &mut Report, settings: &Settings) {
     }
 }
 
+/// A key that others on the way can read.
+fn exposed_keys(report: &mut Report, settings: &Settings) {
+    for (name, backend) in &settings.backend {
+        if backend.url.as_ref().is_some_and(|url| url.is_exposed()) {
+            let what = if backend.api_key.is_some() { "the key and all texts go" } else { "all texts go" };
+            report.warn(
+                "settings",
+                format!("{what} to the model '{name}' unencrypted"),
+                "Use https:// in its URL, unless the network between is yours alone.",
+            );
+        }
+    }
+}
+
 fn is_local(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
@@ -85,24 +105,56 @@ pub(super) fn intents(report: &mut Report, settings: &Settings) -> Option<Intent
     }
 }
 
-/// Loads or trains the model, as a worker does at its start.
-pub(super) fn model(report: &mut Report, settings: &Settings, intents: &IntentsFile) {
+/// Makes every model, as a worker does at its start, and asks each by itself.
+pub(super) fn models(report: &mut Report, settings: &Settings, intents: &IntentsFile, runtime: &Runtime) {
     let started = Instant::now();
-    match training::shown(|progress| app::embedded(settings, intents, progress)) {
-        Ok(Embedded { model, loaded, fault }) => {
-            let took = started.elapsed().as_millis();
-            let threshold = app::threshold(settings, model.threshold());
-            let did = match loaded {
-                Some(path) => format!("loaded from {}", path.display()),
-                None => "trained on the examples".to_owned(),
-            };
-            report.ok("model", format!("{did} in {took} ms; the threshold is {threshold}"));
-            if let Some(fault) = fault {
-                report.warn("model", fault, "");
+    let terminal = Terminal::new();
+    let models = app::each(settings, intents, &terminal);
+    let made = started.elapsed().as_millis();
+    if let Some(fault) = terminal.fault() {
+        report.warn("model", fault, "");
+    }
+    let count = models.len();
+    let rule = app::choice(settings, intents);
+    let sample = intents.intents.iter().find_map(|intent| intent.examples.first()).map_or("", |it| &it.text);
+    for (at, (name, model)) in models.into_iter().enumerate() {
+        let model = match model {
+            Ok(model) => model,
+            Err(error) => {
+                report.fail("model", error, "");
+                continue;
             }
-        }
-        Err(error) => {
-            report.fail("model", format!("it can't be trained: {error}"), "Correct the intents file's examples.")
+        };
+        let asked = Instant::now();
+        let answer = runtime.block_on(async {
+            model.prepare().await?;
+            let deadline = tokio::time::Instant::now() + settings.model.timeout.get();
+            model.classify(&Query { text: sample, locale: None, deadline }).await
+        });
+        let took = asked.elapsed().as_millis();
+        match answer {
+            Ok(prediction) => {
+                let did = match name {
+                    ModelName::Embedded => match &settings.embedded.path {
+                        Some(path) if terminal.fault().is_none() => format!("loaded from {path} in {made} ms"),
+                        _ => format!("trained on the examples in {made} ms"),
+                    },
+                    ModelName::Section(_) => format!("'{name}' answers: {took} ms"),
+                };
+                let threshold = match prediction.decision {
+                    None => format!("the threshold is {}", rule.threshold(&prediction)),
+                    Some(_) => "it states no confidence".to_owned(),
+                };
+                report.ok("model", format!("{did}; {threshold}"));
+            }
+            Err(error) if at + 1 < count => {
+                report.warn(
+                    "model",
+                    error,
+                    "Mend it, or take it out of CHATBOT_MODEL_CHAIN; the next answers meanwhile.",
+                );
+            }
+            Err(error) => report.fail("model", error, "Mend it: no other model stands in for it."),
         }
     }
 }

@@ -19,13 +19,14 @@ mod sparse;
 mod svm;
 mod table;
 mod training;
+mod vectors;
 mod vocabulary;
+mod weights;
 
 use std::{cell::RefCell, collections::HashMap, num::NonZeroUsize, sync::Arc, thread};
 
 use async_trait::async_trait;
 
-pub use self::saved::LoadError;
 use self::{
     calibration::{Calibration, confidences},
     dense::{Dense, WIDTH},
@@ -33,8 +34,10 @@ use self::{
     sparse::{Entry, SparseRows},
     training::Trained,
     vocabulary::Vocabulary,
+    weights::Weights,
 };
-use super::{ModelClient, ModelError};
+pub use self::{saved::LoadError, vectors::VectorClassifier};
+use super::{ModelClient, ModelError, Query};
 use crate::domain::{IntentName, Prediction, Scored};
 
 /// The model's name in replies and metrics.
@@ -79,8 +82,7 @@ pub struct EmbeddedModel {
     name: Arc<str>,
     intents: Vec<IntentName>,
     vocabulary: Vocabulary,
-    /// A row for each feature, over the intents.
-    weights: SparseRows,
+    weights: Weights,
     /// [`WIDTH`] numbers an intent.
     dense: Vec<f32>,
     biases: Vec<f32>,
@@ -108,7 +110,7 @@ impl EmbeddedModel {
     }
 
     fn train_on(examples: &[Example<'_>], threads: NonZeroUsize, progress: Progress<'_>) -> Result<Self, TrainError> {
-        let (intents, labels) = number(examples);
+        let (intents, labels) = number_of(examples.iter().map(|example| example.intent));
         if intents.len() < 2 {
             return Err(TrainError::TooFewIntents { found: intents.len() });
         }
@@ -148,6 +150,7 @@ impl EmbeddedModel {
         let [of_machines, of_softmax] = calibration.scales();
         let mut weights = trained.weights.transposed(vocabulary.len());
         weights.scale(of_machines);
+        let weights = Weights::new(&weights, intents.len());
         let mut dense: Vec<f32> = trained.dense.concat();
         let mut biases = trained.biases;
         dense.iter_mut().chain(&mut biases).for_each(|weight| *weight *= of_machines);
@@ -168,16 +171,21 @@ impl EmbeddedModel {
         SCRATCH.with_borrow_mut(|scratch| {
             self.score(text, scratch);
             let scores = &mut scratch.scores;
-            let (count, likeliest) = highest(scores);
+            let likeliest = highest(scores);
             confidences(scores, self.none);
-            let scored = |&intent: &usize| Scored::new(self.intents[intent].clone(), scores[intent]);
-            likeliest[..count].iter().map(scored).collect()
+            let scored = |intent: usize| Scored::new(self.intents[intent].clone(), scores[intent]);
+            likeliest.map(scored).collect()
         })
     }
 
-    /// The same, as an answer of this model's.
+    /// The confidence from which on an intent should answer, by cross-validation on the examples; in 0..=1.
+    pub fn threshold(&self) -> f32 {
+        self.threshold
+    }
+
+    /// The same as [`Self::rank`], as an answer of this model's.
     pub fn predict(&self, text: &str) -> Prediction {
-        Prediction { ranking: self.rank(text), model: Arc::clone(&self.name) }
+        Prediction::ranked(self.rank(text), Arc::clone(&self.name)).advising(self.threshold)
     }
 
     /// Every intent's score, left in the scratch.
@@ -188,11 +196,9 @@ impl EmbeddedModel {
         scores.clear();
         scores
             .extend(self.dense.chunks_exact(WIDTH).zip(&self.biases).map(|(weights, bias)| dense.dot(weights) + bias));
-        for &(feature, value) in &*sparse {
-            for &(intent, weight) in self.weights.row(feature as usize) {
-                scores[intent as usize] += weight * value;
-            }
-        }
+        scores.resize(self.weights.width(), 0.0);
+        sparse.iter().for_each(|&(feature, value)| self.weights.add_to(scores, feature, value));
+        scores.truncate(self.intents.len());
     }
 }
 
@@ -211,8 +217,8 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-/// The places of the highest scores, the highest first, and how many there are; equals in their order.
-fn highest(scores: &[f32]) -> (usize, [usize; RANKING]) {
+/// The places of the highest scores, the highest first; equals in their order.
+fn highest(scores: &[f32]) -> impl Iterator<Item = usize> + use<> {
     let (mut count, mut found) = (0, [0; RANKING]);
     for (place, &score) in scores.iter().enumerate() {
         if count < RANKING {
@@ -227,7 +233,7 @@ fn highest(scores: &[f32]) -> (usize, [usize; RANKING]) {
         }
         found[at] = place;
     }
-    (count, found)
+    found.into_iter().take(count)
 }
 
 #[async_trait]
@@ -236,24 +242,19 @@ impl ModelClient for EmbeddedModel {
         &self.name
     }
 
-    fn threshold(&self) -> Option<f32> {
-        Some(self.threshold)
-    }
-
-    async fn classify(&self, text: &str) -> Result<Prediction, ModelError> {
-        Ok(self.predict(text))
+    async fn classify(&self, query: &Query<'_>) -> Result<Prediction, ModelError> {
+        Ok(self.predict(query.text))
     }
 }
 
 /// The intents in the order in which they first occur, and each example's place among them.
-fn number(examples: &[Example<'_>]) -> (Vec<IntentName>, Vec<usize>) {
+fn number_of<'a>(examples: impl Iterator<Item = &'a IntentName>) -> (Vec<IntentName>, Vec<usize>) {
     let mut intents = Vec::new();
     let mut numbers = HashMap::new();
     let labels = examples
-        .iter()
-        .map(|example| {
-            *numbers.entry(example.intent).or_insert_with(|| {
-                intents.push(example.intent.clone());
+        .map(|intent| {
+            *numbers.entry(intent).or_insert_with(|| {
+                intents.push(intent.clone());
                 intents.len() - 1
             })
         })
@@ -374,8 +375,7 @@ mod tests {
     #[test]
     fn the_highest_come_first_and_equals_keep_their_order() {
         let check = |margins: &[f32], expected: &[usize]| {
-            let (count, found) = highest(margins);
-            assert_eq!(&found[..count], expected, "{margins:?}");
+            assert_eq!(highest(margins).collect::<Vec<_>>(), expected, "{margins:?}");
         };
         check(&[0.5, 0.7, 0.5], &[1, 0, 2]);
         check(&[-1.0; 7], &[0, 1, 2, 3, 4]);
@@ -403,8 +403,9 @@ mod tests {
     #[tokio::test]
     async fn it_answers_as_a_client() {
         let model = toy();
-        let prediction = model.classify("我要退款").await.unwrap();
+        let query = Query { text: "我要退款", locale: None, deadline: tokio::time::Instant::now() };
+        let prediction = model.classify(&query).await.unwrap();
         assert_eq!((model.name(), &*prediction.model), (NAME, NAME));
-        assert_eq!(prediction.ranking, model.rank("我要退款"));
+        assert_eq!((prediction.ranking, prediction.threshold), (model.rank("我要退款"), model.threshold()));
     }
 }

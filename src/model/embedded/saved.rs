@@ -23,6 +23,7 @@ use super::{
     dense::{Common, WIDTH},
     sparse::SparseRows,
     vocabulary::Vocabulary,
+    weights::Weights,
 };
 use crate::domain::IntentName;
 
@@ -114,7 +115,7 @@ impl EmbeddedModel {
             body.extend((row.len() as u32).to_le_bytes());
             for (intent, weight) in row {
                 body.extend(intent.to_le_bytes());
-                numbers(&[*weight], &mut body);
+                numbers(&[weight], &mut body);
             }
         }
         body
@@ -135,7 +136,7 @@ impl EmbeddedModel {
                 dense.push(from.number()?);
             }
         }
-        let (mut grams, mut weights) = (Vec::new(), SparseRows::default());
+        let (mut grams, mut rows) = (Vec::new(), SparseRows::default());
         let mut row = Vec::new();
         for _ in 0..from.u32()? {
             grams.push((from.u64()?, from.number()?));
@@ -144,7 +145,7 @@ impl EmbeddedModel {
                 let intent = from.u32().filter(|&intent| (intent as usize) < intents.len())?;
                 row.push((intent, from.number()?));
             }
-            weights.push(row.iter().copied());
+            rows.push(row.iter().copied());
         }
         // An n-gram's weight is 1 where every example holds it, and else more.
         let is_rarity = |weight: f32| weight >= 0.5;
@@ -153,8 +154,19 @@ impl EmbeddedModel {
             && (0.0..=1.0).contains(&threshold)
             && is_rarity(unseen_weight)
             && grams.iter().all(|&(_, weight)| is_rarity(weight));
+        let distinct = grams.len();
+        let weights = Weights::new(&rows, intents.len());
         let vocabulary = Vocabulary::restored(grams, unseen_weight, common);
-        is_sound.then(|| Self { name: NAME.into(), intents, vocabulary, weights, dense, biases, none, threshold })
+        (is_sound && vocabulary.len() == distinct).then(|| Self {
+            name: NAME.into(),
+            intents,
+            vocabulary,
+            weights,
+            dense,
+            biases,
+            none,
+            threshold,
+        })
     }
 }
 

@@ -7,23 +7,23 @@ use chatbot_worker::app::intents::BUILT_IN;
 use super::program::Program;
 
 /// A folder of the test's own.
-struct Folder(PathBuf);
+pub struct Folder(PathBuf);
 
 impl Folder {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let folder = std::env::temp_dir().join(format!("chatbot-eval-{}", uuid::Uuid::now_v7().simple()));
         fs::create_dir(&folder).unwrap();
         Self(folder)
     }
 
     /// A file in it; its path.
-    fn file(&self, name: &str, content: &str) -> String {
+    pub fn file(&self, name: &str, content: &str) -> String {
         let path = self.path(name);
         fs::write(&path, content).unwrap();
         path
     }
 
-    fn path(&self, name: &str) -> String {
+    pub fn path(&self, name: &str) -> String {
         self.0.join(name).to_str().unwrap().to_owned()
     }
 }
