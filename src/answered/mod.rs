@@ -24,7 +24,7 @@ use self::memory::{Known, Memory};
 pub use self::{
     key::Key,
     memory::Bounds,
-    redis::{InvalidRedisUrl, RedisAnswers},
+    redis::{InvalidRedisUrl, RedisAnswers, probe},
     shared::SharedAnswers,
 };
 use crate::domain::Outcome;

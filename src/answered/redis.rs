@@ -74,11 +74,22 @@ struct Connected {
 
 /// Why a command wasn't carried out.
 #[derive(Debug, thiserror::Error)]
-enum Failed {
-    #[error("it didn't answer within {COMMAND_LIMIT:?}")]
-    TooSlow,
+pub enum Failed {
+    /// A connection or an answer took too long.
+    #[error("it didn't {0} within {1:?}")]
+    TooSlow(&'static str, Duration),
+    /// The network's error, or Redis's own.
     #[error("{0}")]
     Redis(#[from] RedisError),
+}
+
+/// Connects as a worker does, and tells how long a `PING` took.
+///
+/// # Errors
+/// [`Failed`]: a worker couldn't share its answers.
+pub async fn probe(url: &str) -> Result<Duration, Failed> {
+    let mut connection = connection(&Client::open(url)?).await?;
+    ping(&mut connection).await
 }
 
 impl RedisAnswers {
@@ -171,12 +182,8 @@ impl Link {
     }
 
     async fn connect(&self) -> Result<(), Failed> {
-        // Each command has its own limit here.
-        let config =
-            AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_LIMIT)).set_response_timeout(None);
-        let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
-        let mut connection = timeout(CONNECT_LIMIT, connecting).await.map_err(|_| Failed::TooSlow)??;
-        ask::<()>(&mut connection, Cmd::new().arg("PING")).await?;
+        let mut connection = connection(&self.client).await?;
+        ping(&mut connection).await?;
         let number = self.connections.fetch_add(1, Ordering::Relaxed);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(Connected { number, connection });
         Ok(())
@@ -196,8 +203,22 @@ impl Link {
     }
 }
 
+async fn connection(client: &Client) -> Result<MultiplexedConnection, Failed> {
+    // Each command has its own limit here.
+    let config = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_LIMIT)).set_response_timeout(None);
+    let connecting = client.get_multiplexed_async_connection_with_config(&config);
+    Ok(timeout(CONNECT_LIMIT, connecting).await.map_err(|_| Failed::TooSlow("connect", CONNECT_LIMIT))??)
+}
+
+async fn ping(connection: &mut MultiplexedConnection) -> Result<Duration, Failed> {
+    let asked = Instant::now();
+    ask::<()>(connection, Cmd::new().arg("PING")).await?;
+    Ok(asked.elapsed())
+}
+
 async fn ask<T: FromRedisValue>(connection: &mut MultiplexedConnection, command: &Cmd) -> Result<T, Failed> {
-    Ok(timeout(COMMAND_LIMIT, command.query_async(connection)).await.map_err(|_| Failed::TooSlow)??)
+    let answer = timeout(COMMAND_LIMIT, command.query_async(connection)).await;
+    Ok(answer.map_err(|_| Failed::TooSlow("answer", COMMAND_LIMIT))??)
 }
 
 /// Keeps a connection, for ever.

@@ -15,7 +15,10 @@ use lapin::{
 };
 use serde_json::Value;
 
-use crate::support::{Bench, Client, broker_url, intent, remove, short};
+use crate::{
+    redis_server::RedisServer,
+    support::{Bench, Client, broker_url, intent, remove, short},
+};
 
 /// The bench's intents, as a file.
 const INTENTS_FILE: &str = r#"
@@ -283,6 +286,36 @@ async fn a_queue_with_other_arguments_is_told_in_words() {
     assert_eq!(declared.code, Some(78));
     assert!(declared.err.contains(&format!("queue '{requests}'")), "{declared:?}");
     admin.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_tells_of_redis_and_only_warns() {
+    let mut server = RedisServer::start_with(&["--requirepass", "s3cret"]).await;
+    let admin = Admin::new(&Bench::new().names, NOBODY);
+    let check = |url: &str| {
+        let mut command = admin.command(&["check", "--format", "json"]);
+        command.env("CHATBOT_ANSWERED_REDIS_URL", url);
+        let ended = finish(command, "");
+        assert_eq!(ended.code, Some(69), "only the broker is away: {ended:?}");
+        let found: Vec<Value> = serde_json::from_str(&ended.out).unwrap();
+        let line = found.into_iter().find(|line| line["check"] == "redis").unwrap();
+        (line["status"].as_str().unwrap().to_owned(), line["message"].as_str().unwrap().to_owned())
+    };
+    let with = |password: &str| server.url().replace("redis://", &format!("redis://:{password}@"));
+    let (right, wrong) = (with("s3cret"), with("wr0ng"));
+    let (status, message) = check(&right);
+    assert_eq!(status, "ok", "{message}");
+    assert!(message.contains("answers a PING in ") && !message.contains("s3cret"), "{message}");
+    let (status, message) = check(&wrong);
+    assert_eq!(status, "warn");
+    assert!(message.contains("uthentication") && !message.contains("wr0ng"), "{message}");
+    server.freeze();
+    let (status, message) = check(&right);
+    assert!(status == "warn" && message.contains("it didn't connect within 5s"), "{message}");
+    server.kill();
+    let (status, message) = check(&right);
+    assert!(status == "warn" && message.contains("refused"), "{message}");
+    std::fs::remove_file(&admin.intents).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@ mod dead;
 mod local;
 mod objects;
 mod permissions;
+mod redis;
 mod report;
 
 use std::path::PathBuf;
@@ -79,6 +80,11 @@ fn check(report: &mut Report, listed: Option<&str>) -> Result<(), Failure> {
         intents_known: intents.is_some(),
         listed,
     };
-    setup::runtime()?.block_on(broker::check(report, &settings.amqp, &checked));
+    setup::runtime()?.block_on(async {
+        if let Some(url) = &settings.answered.redis_url {
+            redis::check(report, url).await;
+        }
+        broker::check(report, &settings.amqp, &checked).await;
+    });
     Ok(())
 }
