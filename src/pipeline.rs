@@ -20,7 +20,10 @@ use uuid::Uuid;
 
 use crate::{
     answered::{Answers, Found, Identity},
-    domain::{ChoiceRule, Classification, ErrorCode, IntentName, MessageError, Outcome, Prediction, Reply, Request},
+    domain::{
+        ChoiceRule, Classification, Entity, ErrorCode, IntentName, MessageError, Outcome, Prediction, Reply, Request,
+    },
+    entity::Extractor,
     handler::{Answer, Handler, HandlerError, Job as HandlerJob},
     model::{ModelClient, ModelError},
     retry::RetryPolicy,
@@ -52,6 +55,8 @@ pub struct Parts {
     pub routes: HashMap<IntentName, Route>,
     /// Which intent answers; its fallback is one of the routes.
     pub choice: ChoiceRule,
+    /// Finds the entities of a text; none where the bot has no entities.
+    pub extractor: Option<Extractor>,
     /// How long the model may take.
     pub model_timeout: Duration,
     /// How long a handler may take.
@@ -185,18 +190,45 @@ impl Pipeline {
         })?;
         let handler = match (&route.handler, route.dispatch, &job.stage) {
             (Some(handler), Dispatch::Inline, _) | (Some(handler), Dispatch::Queue, Stage::Handle { .. }) => handler,
-            _ => return Ok(Outcome::Forward { intent, classification }),
+            _ => return Ok(self.forward(&job.request, intent, classification)),
         };
         let _room = match job.stage {
             Stage::Handle { .. } => None,
             // Where its handler holds too much already, the message waits in the intent's queue, and not in the others' way.
             Stage::Classify => match self.room(&job.request, &intent) {
-                None => return Ok(Outcome::Forward { intent, classification }),
+                None => return Ok(self.forward(&job.request, intent, classification)),
                 room => room,
             },
         };
-        let answer = self.handle(job, started, handler.as_ref(), &intent, classification.as_deref()).await?;
-        Ok(Outcome::Reply(Arc::new(reply(&job.request, answer, intent, classification.map(|boxed| *boxed)))))
+        let entities = self.entities(&job.request.text);
+        let work = HandlerJob {
+            request: &job.request,
+            intent: &intent,
+            classification: classification.as_deref(),
+            entities: &entities,
+        };
+        let answer = self.handle(job, started, handler.as_ref(), &work).await?;
+        // They were for whoever handles a forwarded message; in a reply they have a place of their own.
+        let classification = classification.map(|boxed| Classification { entities: Vec::new(), ..*boxed });
+        Ok(Outcome::Reply(Arc::new(reply(&job.request, answer, intent, classification, entities))))
+    }
+
+    /// Hands a request to the queue of its intent, with what its text names where it was classified here.
+    fn forward(
+        &self,
+        request: &Request,
+        intent: IntentName,
+        mut classification: Option<Box<Classification>>,
+    ) -> Outcome {
+        if let Some(classification) = &mut classification {
+            classification.entities = self.entities(&request.text);
+        }
+        Outcome::Forward { intent, classification }
+    }
+
+    /// The entities of a text. They aren't taken from a header, which anybody could write.
+    fn entities(&self, text: &str) -> Vec<Entity> {
+        self.parts.extractor.as_ref().map(|extractor| extractor.extract(text)).unwrap_or_default()
     }
 
     /// Room for one more request that an intent handles inline; none where it has taken its share.
@@ -232,13 +264,12 @@ impl Pipeline {
         job: &Job,
         started: Instant,
         handler: &dyn Handler,
-        intent: &IntentName,
-        classification: Option<&Classification>,
+        work: &HandlerJob<'_>,
     ) -> Result<Answer, MessageError> {
+        let intent = work.intent;
         let asked = Instant::now();
         let limit = self.limit(self.parts.handler_timeout, left(job, started))?;
-        let work = HandlerJob { request: &job.request, intent, classification };
-        let handled = timeout(limit, AssertUnwindSafe(handler.handle(&work)).catch_unwind()).await;
+        let handled = timeout(limit, AssertUnwindSafe(handler.handle(work)).catch_unwind()).await;
         self.handler_seconds.record(asked.elapsed());
         match handled {
             Ok(Ok(Ok(answer))) => Ok(answer),
@@ -294,7 +325,13 @@ fn handler_error(error: &HandlerError) -> MessageError {
     MessageError::new(error.code(), error.to_string())
 }
 
-fn reply(request: &Request, answer: Answer, intent: IntentName, classification: Option<Classification>) -> Reply {
+fn reply(
+    request: &Request,
+    answer: Answer,
+    intent: IntentName,
+    classification: Option<Classification>,
+    entities: Vec<Entity>,
+) -> Reply {
     Reply {
         id: Uuid::now_v7().to_string(),
         in_reply_to: request.id.clone(),
@@ -305,5 +342,6 @@ fn reply(request: &Request, answer: Answer, intent: IntentName, classification: 
         locale: answer.locale,
         intent,
         classification,
+        entities,
     }
 }

@@ -7,23 +7,23 @@ use std::{
 };
 
 /// What each module may import; the arrows of `docs/ARCHITECTURE.md`.
-const IMPORTS: [(&str, &[&str]); 13] = [
-    ("domain", &[]),
-    ("config", &[]),
-    ("telemetry", &[]),
-    ("http", &[]),
-    ("sharing", &[]),
-    ("retry", &["domain"]),
-    ("model", &["domain"]),
-    ("handler", &["domain"]),
-    ("answered", &["domain"]),
-    ("pipeline", &["answered", "domain", "handler", "model", "retry", "sharing"]),
-    ("amqp", &["answered", "domain", "handler", "model", "pipeline", "retry", "sharing"]),
-    ("app", &["amqp", "answered", "config", "domain", "handler", "http", "model", "pipeline", "retry", "telemetry"]),
-    (
-        "cli",
-        &["amqp", "answered", "app", "config", "domain", "handler", "http", "model", "pipeline", "retry", "telemetry"],
-    ),
+const IMPORTS: &[(&str, &str)] = &[
+    ("domain", ""),
+    ("config", ""),
+    ("telemetry", ""),
+    ("http", ""),
+    ("sharing", ""),
+    ("retry", "domain"),
+    ("corpus", "domain"),
+    ("entity", "domain"),
+    ("model", "domain"),
+    ("eval", "corpus domain model"),
+    ("handler", "domain"),
+    ("answered", "domain"),
+    ("pipeline", "answered domain entity handler model retry sharing"),
+    ("amqp", "answered domain entity handler model pipeline retry sharing"),
+    ("app", "amqp answered config corpus domain entity handler http model pipeline retry telemetry"),
+    ("cli", "amqp answered app config corpus domain entity eval handler http model pipeline retry telemetry"),
 ];
 
 fn root() -> PathBuf {
@@ -96,7 +96,7 @@ fn modules_import_only_along_the_arrows() {
             continue;
         };
         for to in named(&text).into_iter().filter(|to| known.contains(&to.as_str()) && *to != from) {
-            assert!(allowed.contains(&to.as_str()), "{}: {from} may not import {to}", path.display());
+            assert!(allowed.split(' ').any(|allowed| allowed == to), "{}: {from} may not import {to}", path.display());
         }
     }
 }

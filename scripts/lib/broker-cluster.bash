@@ -73,6 +73,7 @@ heal() {
 # A namespace goes with its node, the switch with the last of them.
 remove_cables() {
     [ -n "$cluster" ] || return 0
+    ip -n "$(switch)" link delete "$(cable)" 2>/dev/null || true # with the namespace it would go only some time later
     ip netns delete "$(namespace)" 2>/dev/null || true
     if [ -z "$(ip -n "$(switch)" -oneline link show type veth 2>/dev/null)" ]; then
         ip netns delete "$(switch)" 2>/dev/null || true

@@ -14,6 +14,9 @@ use tokio::time::{Instant, timeout};
 
 use super::{connection::Link, events};
 
+/// How long a confirm may be late.
+const LAST_LOOK: Duration = Duration::from_millis(500);
+
 /// Why a publish wasn't confirmed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
@@ -111,7 +114,11 @@ impl Publisher {
                         return Err(PublishError::Lost("closed while the broker blocked it".to_owned()));
                     }
                 }
-                Err(_) => return Err(PublishError::Unconfirmed(self.confirm_timeout)),
+                // A process that was paused finds its time over before it has read what came meanwhile.
+                Err(_) => match timeout(LAST_LOOK, &mut publish).await {
+                    Ok(confirmation) => break confirmation?,
+                    Err(_) => return Err(PublishError::Unconfirmed(self.confirm_timeout)),
+                },
             }
         };
         match confirmation {

@@ -49,11 +49,16 @@ pub struct Worker {
     replacer: Replacer,
     /// Sessions whose bot was replaced, and which finish what they have in work.
     retired: JoinSet<()>,
+    /// Has them hand back what they haven't started: once nothing is consumed any more, or the one that serves would get
+    /// it, and hand it back again.
+    hand_back: CancellationToken,
 }
 
 /// A session at work, in a task of its own.
 struct Serving {
     retired: CancellationToken,
+    /// Tells it to stop, as long as it serves.
+    stop: CancellationToken,
     since: Instant,
     session: AbortOnDropHandle<Ended>,
 }
@@ -67,6 +72,7 @@ impl Worker {
             ready: watch::Sender::new(false),
             replacer: Replacer::default(),
             retired: JoinSet::new(),
+            hand_back: CancellationToken::new(),
         }
     }
 
@@ -87,7 +93,7 @@ impl Worker {
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<Ended, Fatal> {
         let _takes_bots = self.replacer.until_dropped();
         let ended = self.sessions(&shutdown).await;
-        // They were told to stop as well, and began to before.
+        self.hand_back.cancel();
         while self.retired.join_next().await.is_some() {}
         self.unfinished.close().await;
         ended
@@ -109,7 +115,7 @@ impl Worker {
                         events::reconnected("consuming");
                     }
                     told.clear();
-                    let mut serving = self.serve(session, shutdown);
+                    let mut serving = self.serve(session);
                     match self.until_ended(&mut serving, shutdown).await {
                         Ended::Lost(reason) if shutdown.is_cancelled() => {
                             tracing::warn!(
@@ -145,17 +151,17 @@ impl Worker {
     }
 
     /// Has a session that started do its work.
-    fn serve(&self, session: Session, shutdown: &CancellationToken) -> Serving {
+    fn serve(&self, session: Session) -> Serving {
         tracing::info!(queues = session.queues(), exchange = self.shared.settings.names.exchange(), "ready");
         self.ready.send_replace(true);
-        let retired = CancellationToken::new();
-        let (ready, shutdown, is_retired) = (self.ready.clone(), shutdown.clone(), retired.clone());
+        let (retired, stop) = (CancellationToken::new(), self.hand_back.child_token());
+        let (ready, shutdown, is_retired) = (self.ready.clone(), stop.clone(), retired.clone());
         let session = tokio::spawn(async move {
             // Where another serves in its place, the worker is as ready as before.
             let on_end = || ready.send_modify(|ready| *ready &= is_retired.is_cancelled());
             session.run(&shutdown, &is_retired, on_end).await
         });
-        Serving { retired, since: Instant::now(), session: AbortOnDropHandle::new(session) }
+        Serving { retired, stop, since: Instant::now(), session: AbortOnDropHandle::new(session) }
     }
 
     /// Waits for the end of the session that serves; a bot that comes meanwhile gets one of its own, in its place.
@@ -164,7 +170,11 @@ impl Worker {
         loop {
             let mut replacement = tokio::select! {
                 ended = &mut serving.session => return joined(ended),
-                replacement = replacer.next(), if !shutdown.is_cancelled() => replacement,
+                () = shutdown.cancelled() => {
+                    serving.stop.cancel();
+                    return joined((&mut serving.session).await);
+                }
+                replacement = replacer.next() => replacement,
             };
             let bot = &replacement.bot;
             let (pipeline, topology) = (bot.pipeline.clone(), bot.topology.clone());
@@ -174,7 +184,7 @@ impl Worker {
                     Ok(session) => {
                         self.shared = shared;
                         serving.retired.cancel();
-                        let before = std::mem::replace(serving, self.serve(session, shutdown));
+                        let before = std::mem::replace(serving, self.serve(session));
                         self.let_finish(before);
                         replacement.tell(Ok(()));
                     }

@@ -31,6 +31,7 @@ fn answer(text: &str) -> Outcome {
         locale: None,
         intent: IntentName::new("refund").unwrap(),
         classification: None,
+        entities: Vec::new(),
     }))
 }
 

@@ -3,6 +3,8 @@
 //! **Invariant:** every part takes plain values made here; only this module knows them all.
 
 mod amqp_settings;
+pub mod corpus;
+pub mod import;
 pub mod intents;
 mod reload;
 pub mod settings;
@@ -24,6 +26,7 @@ use crate::{
         settings::{Settings, Threshold},
     },
     domain::{ChoiceRule, IntentName, InvalidName},
+    entity::{Extractor, InvalidPattern},
     handler::{
         Handler,
         template::{TemplateError, TemplateHandler},
@@ -51,6 +54,9 @@ pub enum BuildError {
     /// A reply doesn't compile.
     #[error(transparent)]
     Template(#[from] TemplateError),
+    /// An entity's pattern doesn't compile.
+    #[error(transparent)]
+    Pattern(#[from] InvalidPattern),
     /// A TLS file can't be used.
     #[error(transparent)]
     Tls(#[from] TlsFileError),
@@ -71,6 +77,7 @@ pub enum BuildError {
 /// All of its faults.
 pub fn load_intents(settings: &Settings) -> Result<Checked, Faults> {
     match &settings.intents.path {
+        Some(path) if corpus::is_corpus(path.as_path()) => corpus::load_as_intents(path.as_path()),
         Some(path) => IntentsFile::load(path.as_path()),
         None => IntentsFile::parse(BUILT_IN_NAME, BUILT_IN),
     }
@@ -118,10 +125,7 @@ pub fn external(intents: &IntentsFile) -> impl Iterator<Item = &IntentName> {
 
 /// Which intent answers, by the settings and the intents file, where the model advises this threshold.
 pub fn choice(settings: &Settings, intents: &IntentsFile, advised: Option<f32>) -> ChoiceRule {
-    let threshold = match settings.model.threshold {
-        Threshold::Fixed(threshold) => threshold.get(),
-        Threshold::Auto => advised.unwrap_or(DEFAULT_THRESHOLD),
-    };
+    let threshold = threshold(settings, advised);
     let own = intents.intents.iter().filter_map(|intent| Some((intent.name.clone(), intent.threshold?.get())));
     ChoiceRule {
         fallback: intents.fallback.clone(),
@@ -131,15 +135,23 @@ pub fn choice(settings: &Settings, intents: &IntentsFile, advised: Option<f32>) 
     }
 }
 
+/// The least confidence with which an intent answers: the one that is set, else the one that the model advises.
+pub fn threshold(settings: &Settings, advised: Option<f32>) -> f32 {
+    match settings.model.threshold {
+        Threshold::Fixed(threshold) => threshold.get(),
+        Threshold::Auto => advised.unwrap_or(DEFAULT_THRESHOLD),
+    }
+}
+
 /// A pipeline that answers these intents, classified by this model.
 ///
 /// # Errors
-/// [`TemplateError`] where a reply doesn't compile.
+/// [`BuildError`] where a reply or an entity's pattern doesn't compile.
 pub fn pipeline(
     settings: &Settings,
     intents: &IntentsFile,
     model: Arc<dyn ModelClient>,
-) -> Result<Pipeline, TemplateError> {
+) -> Result<Pipeline, BuildError> {
     let routes = intents.intents.iter().map(|intent| {
         let handler: Option<Arc<dyn Handler>> = match &intent.handler {
             HandlerDefinition::Template { replies } => Some(Arc::new(TemplateHandler::new(&intent.name, replies)?)),
@@ -150,6 +162,7 @@ pub fn pipeline(
     let threshold = model.threshold();
     Ok(Pipeline::new(Parts {
         model,
+        extractor: Extractor::new(&intents.entities)?,
         routes: routes.collect::<Result<_, TemplateError>>()?,
         choice: choice(settings, intents, threshold),
         model_timeout: settings.model.timeout.get(),

@@ -7,8 +7,10 @@ mod check;
 mod classify;
 mod config;
 mod dead;
+mod eval;
 mod exit;
 mod health;
+mod import;
 mod intents;
 mod output;
 mod run;
@@ -101,10 +103,14 @@ enum Command {
     Dead(dead::Arguments),
     /// Classify a text with the bot's model, without a broker
     Classify(classify::Arguments),
+    /// Measure how good the bot is, or a model on any data, and say what to do about it
+    Eval(eval::Arguments),
     /// Show the settings in force, and where each came from
     Config(config::Arguments),
     /// Print the built-in intents file, to make a bot of your own from
     Intents(intents::Arguments),
+    /// Make an intents file of Rasa's nlu.yml, CSV or JSON lines
+    Import(import::Arguments),
     /// Ask a running worker whether it is ready, for a container's health check
     Health(health::Arguments),
 }
@@ -131,8 +137,10 @@ pub fn main() -> std::process::ExitCode {
         Command::Topology(arguments) => topology::run(&arguments),
         Command::Dead(arguments) => dead::run(&arguments),
         Command::Classify(arguments) => classify::run(&arguments),
+        Command::Eval(arguments) => eval::run(&arguments),
         Command::Config(arguments) => config::run(&arguments),
         Command::Intents(arguments) => intents::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
         Command::Health(arguments) => health::run(&arguments),
     };
     exit::report(result)

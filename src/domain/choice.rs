@@ -50,10 +50,11 @@ impl ChoiceRule {
         match best {
             Some(best) if doubt.is_none() => {
                 let confidence = Some(best.confidence);
-                (best.name, Classification { confidence, fallback: false, predicted: None, ranking, model })
+                (best.name, Classification { confidence, ranking, model, ..Classification::default() })
             }
             predicted => {
-                let classification = Classification { confidence: None, fallback: true, predicted, ranking, model };
+                let classification =
+                    Classification { fallback: true, predicted, ranking, model, ..Classification::default() };
                 (self.fallback.clone(), classification)
             }
         }

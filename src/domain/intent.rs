@@ -4,6 +4,8 @@ use std::{borrow::Borrow, fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::Entity;
+
 /// The name of an intent, `[A-Za-z0-9_-]{1,64}`: it is part of queue names and routing keys, where a dot or a wildcard
 /// would mean something else.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -101,7 +103,7 @@ pub struct Prediction {
 }
 
 /// A prediction after the threshold was applied: which intent answers, and why.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Classification {
     /// The confidence in the intent that answers; none where it is the fallback.
     #[serde(default)]
@@ -118,4 +120,7 @@ pub struct Classification {
     /// The name of the model that answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<Arc<str>>,
+    /// What the text names: for whoever handles a message that is forwarded. A reply has them in a place of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entities: Vec<Entity>,
 }

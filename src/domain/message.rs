@@ -4,7 +4,7 @@
 
 use serde_json::value::RawValue;
 
-use super::{Classification, ErrorCode, IntentName};
+use super::{Classification, Entity, ErrorCode, IntentName};
 
 /// The `type` of a request that names none.
 pub const REQUEST_TYPE: &str = "chat.request";
@@ -59,6 +59,8 @@ pub struct Reply {
     pub intent: IntentName,
     /// How it was classified; none where the client addressed the intent itself.
     pub classification: Option<Classification>,
+    /// What the request's text names, in its order.
+    pub entities: Vec<Entity>,
 }
 
 /// What is sent where no answer can be.
@@ -116,7 +118,7 @@ impl PartialEq for Reply {
                 &other.locale,
                 &other.intent,
             )
-            && self.classification == other.classification
+            && (&self.classification, &self.entities) == (&other.classification, &other.entities)
             && raw(&self.metadata) == raw(&other.metadata)
     }
 }

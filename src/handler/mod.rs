@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::domain::{Classification, ErrorCode, IntentName, Request};
+use crate::domain::{Classification, Entity, ErrorCode, IntentName, Request};
 
 pub mod template;
 
@@ -25,6 +25,8 @@ pub struct Job<'a> {
     pub intent: &'a IntentName,
     /// How it was classified; none where the client addressed the intent itself.
     pub classification: Option<&'a Classification>,
+    /// What its text names, in its order.
+    pub entities: &'a [Entity],
 }
 
 /// A handler's answer.

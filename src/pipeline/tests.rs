@@ -96,6 +96,7 @@ fn pipeline(model: Does, handler: Does) -> (Pipeline, [Arc<AtomicU32>; 2]) {
         model: Arc::new(Fake { does: model, asked: Arc::clone(&asked[0]) }),
         routes: [(intent(), Route { handler: Some(handler), dispatch: Dispatch::Inline })].into(),
         choice: ChoiceRule { fallback: intent(), threshold: 0.5, thresholds: HashMap::new(), margin: 0.0 },
+        extractor: None,
         inline: InlineLimit { bytes: 1 << 20, requests: 10 },
         model_timeout: 3 * MOMENT,
         handler_timeout: 3 * MOMENT,

@@ -3,6 +3,7 @@
 use std::{num::NonZeroU16, path::PathBuf};
 
 use chatbot_worker::amqp::{Names, ReplaceError, WorkQueue};
+use futures_util::FutureExt;
 use lapin::{
     options::{QueueDeclareOptions, QueueDeleteOptions},
     types::FieldTable,
@@ -254,12 +255,12 @@ async fn while_the_broker_is_away_the_newest_bot_waits_and_a_worker_that_stops_d
         let replacer = worker.replacer.clone();
         Box::pin(async move { replacer.replace(bot).await })
     });
-    let [first, mut second] = replacing;
-    let first = tokio::spawn(first);
-    tokio::task::yield_now().await;
+    let [mut first, mut second] = replacing;
+    assert!((&mut first).now_or_never().is_none(), "the broker is away");
     tokio::select! {
+        biased;
         told = &mut second => unreachable!("the broker is away: {told:?}"),
-        told = first => assert!(matches!(told.unwrap(), Err(ReplaceError::Dropped))),
+        told = first => assert!(matches!(told, Err(ReplaceError::Dropped))),
     }
     node.ctl(&["start_app"]);
     second.await.unwrap();

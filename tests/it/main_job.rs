@@ -5,7 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chatbot_worker::{
     amqp::{Names, WorkQueue},
-    handler::{Answer, Handler, HandlerError, Job},
+    entity::{Definition, Extractor},
+    handler::{Answer, Handler, HandlerError, Job, template::TemplateHandler},
     model::{ModelClient, ModelError},
 };
 use lapin::types::AMQPValue;
@@ -44,6 +45,34 @@ async fn the_fallback_answers_what_the_model_is_unsure_of() {
         "predicted": {"name": "refund", "confidence": 0.1},
     });
     assert_eq!(answer.json["intent"], expected);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_text_names_is_told_to_handlers_and_in_the_reply() {
+    let values = vec![("kettle".to_owned(), vec!["水壶".to_owned()])];
+    let product = Definition { name: "product".into(), values, ..Definition::default() };
+    let texts = [("en".to_owned(), "The {{ entities.product }}.".to_owned())];
+    let template = || TemplateHandler::new(&intent("refund"), &texts).unwrap();
+    let mut bench = Bench::new().handler("refund", template()).handler("queued", template());
+    bench.parts.extractor = Extractor::new(&[product]).unwrap();
+    let worker = bench.start().await;
+    let mut client = worker.client().await;
+    let expected = |start: usize| serde_json::json!([{"name": "product", "value": "kettle", "text": "水壶", "start": start, "end": start + 2}]);
+    // Classified, by way of a queue of its own, and addressed.
+    for (key, body, start) in
+        [("request", "refund 我的水壶", 9), ("request", "queued 👋水壶", 8), ("intent.refund", "水壶", 0)]
+    {
+        let answer = client.ask(key, body).await;
+        assert_eq!(answer.text(), Some("The kettle."), "{body}");
+        assert_eq!(answer.json["entities"], expected(start), "{body}");
+    }
+    // Another program finds them beside the classification.
+    client.publish("request", client.properties("o"), "outside 水壶".as_bytes()).await;
+    let forwarded = client.take(&worker.names.queue(&WorkQueue::Intent(intent("outside")))).await;
+    let classification = header(&forwarded, "chatbot-classification").unwrap();
+    let classification: serde_json::Value = serde_json::from_str(&classification).unwrap();
+    assert_eq!(classification["entities"], expected(8));
     worker.stop().await;
 }
 

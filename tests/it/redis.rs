@@ -46,6 +46,7 @@ fn reply(text: &str) -> Reply {
         locale: Some("zh".to_owned()),
         intent: intent("refund"),
         classification: None,
+        entities: Vec::new(),
     }
 }
 

@@ -139,6 +139,7 @@ impl Bench {
                 thresholds: HashMap::new(),
                 margin: 0.0,
             },
+            extractor: None,
             model_timeout: Duration::from_secs(5),
             handler_timeout: Duration::from_secs(5),
             retry: RetryPolicy { delays: vec![Duration::from_millis(100), Duration::from_millis(200)] },

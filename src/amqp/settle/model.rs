@@ -219,6 +219,7 @@ fn answer() -> Reply {
         locale: None,
         intent: broker::intent(),
         classification: None,
+        entities: Vec::new(),
     }
 }
 

@@ -3,7 +3,11 @@
 use std::fmt;
 
 use super::Position;
-use crate::{domain::InvalidName, handler::template::ReplyTextError};
+use crate::{
+    domain::InvalidName,
+    entity::{InvalidPattern, MAX_LENGTH},
+    handler::template::ReplyTextError,
+};
 
 /// How many findings are printed: whoever has more begins with these.
 const PRINTED: usize = 50;
@@ -40,6 +44,12 @@ pub enum Problem {
     /// A charset other than UTF-8.
     #[error("it isn't UTF-8 from here on: save it as UTF-8")]
     NotUtf8,
+    /// A file of another format that can't be read.
+    #[error("{0}")]
+    Corpus(String),
+    /// A warning: what was changed on the way from another format.
+    #[error("{0}")]
+    Imported(String),
     /// Not TOML.
     #[error("this isn't valid TOML{}: {message}", excerpt_at(.at))]
     Syntax {
@@ -91,6 +101,15 @@ pub enum Problem {
     /// A name that can't be part of a queue's name.
     #[error("'{}' is no valid name: use 1 to 64 of the characters A-Z a-z 0-9 _ -", excerpt(&.0.0))]
     InvalidName(InvalidName),
+    /// Not an expression.
+    #[error("{0}")]
+    Pattern(InvalidPattern),
+    /// An entity that nothing can be.
+    #[error("the entity has nothing to be found by: give it values = [\"…\"], patterns = ['…'], or a kind")]
+    EmptyEntity,
+    /// A value that can't be handed on.
+    #[error("'{}' can't be a value: it takes 1 to {MAX_LENGTH} characters", excerpt(.0))]
+    EntityValue(String),
     /// Not a language.
     #[error("'{}' is no language tag: {hint}", excerpt(.tag))]
     LanguageTag {
@@ -174,12 +193,12 @@ pub enum Problem {
 impl Problem {
     /// Whether the file can be used nevertheless.
     pub fn is_warning(&self) -> bool {
-        matches!(self, Self::NoExamples | Self::FewExamples(_) | Self::LongExample(_))
+        matches!(self, Self::Imported(_) | Self::NoExamples | Self::FewExamples(_) | Self::LongExample(_))
     }
 }
 
 impl Faults {
-    pub(super) fn one(source_name: &str, position: Option<Position>, problem: Problem) -> Self {
+    pub(in crate::app) fn one(source_name: &str, position: Option<Position>, problem: Problem) -> Self {
         let fault = Finding { position, intent: None, problem };
         Self { source_name: source_name.to_owned(), faults: vec![fault] }
     }

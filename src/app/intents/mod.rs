@@ -8,7 +8,7 @@
 
 use std::{fs::File, io::Read, path::Path};
 
-use crate::domain::IntentName;
+use crate::{domain::IntentName, entity};
 
 mod finding;
 mod lines;
@@ -17,6 +17,7 @@ mod suggest;
 
 pub use finding::{Faults, Finding, Problem};
 pub use lines::Position;
+pub(super) use reader::normal_form;
 
 pub use crate::{config::types::Fraction, pipeline::Dispatch};
 
@@ -33,6 +34,8 @@ pub struct IntentsFile {
     pub fallback: IntentName,
     /// The intents, in the file's order.
     pub intents: Vec<IntentDefinition>,
+    /// What texts name that handlers may want to know.
+    pub entities: Vec<entity::Definition>,
 }
 
 /// One intent.

@@ -15,12 +15,18 @@ use super::{
     lines::Lines,
     suggest::{nearest, suggestion},
 };
-use crate::domain::{IntentName, language::is_plausible_tag};
+use crate::{
+    domain::{IntentName, language::is_plausible_tag},
+    entity::Definition,
+};
 
+mod entities;
 mod examples;
 mod replies;
 
-const TOP_KEYS: [&str; 2] = ["fallback", "intents"];
+pub(in crate::app) use examples::normal_form;
+
+const TOP_KEYS: [&str; 3] = ["fallback", "intents", "entities"];
 const INTENT_KEYS: [&str; 6] = ["description", "handler", "dispatch", "threshold", "examples", "reply"];
 
 /// How much of a text that isn't TOML is kept to be quoted, in characters.
@@ -61,12 +67,22 @@ struct Reader<'t> {
     examples: HashMap<String, (String, usize)>,
     /// How many intents have examples.
     trained: usize,
+    /// The entities that are told of, and those that examples are marked with.
+    entities: Vec<Definition>,
 }
 
 impl<'t> Reader<'t> {
     fn new(text: &'t str) -> Self {
         let lines = Lines::new(text);
-        Self { text, lines, findings: Vec::new(), intent: None, examples: HashMap::new(), trained: 0 }
+        Self {
+            text,
+            lines,
+            findings: Vec::new(),
+            intent: None,
+            examples: HashMap::new(),
+            trained: 0,
+            entities: Vec::new(),
+        }
     }
 
     fn syntax(&mut self, errors: &[toml::de::Error]) {
@@ -109,6 +125,7 @@ impl<'t> Reader<'t> {
                 return None;
             }
         };
+        self.entities(table);
         let fallback = self.fallback(table, intents);
         let definitions: Vec<_> = intents
             .iter()
@@ -121,6 +138,7 @@ impl<'t> Reader<'t> {
         Some(IntentsFile {
             fallback: IntentName::new(&fallback?).ok()?,
             intents: definitions.into_iter().collect::<Option<_>>()?,
+            entities: std::mem::take(&mut self.entities),
         })
     }
 

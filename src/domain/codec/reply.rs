@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 
 use super::to_json;
 use crate::domain::{
-    Classification, ERROR_TYPE, ErrorCode, ErrorReply, IntentName, MessageError, REPLY_TYPE, Reply, SENDER, Scored,
-    intent::rounded,
+    Classification, ERROR_TYPE, Entity, ErrorCode, ErrorReply, IntentName, MessageError, REPLY_TYPE, Reply, SENDER,
+    Scored, intent::rounded,
 };
 
 /// Whether a message of this type is a reply or an error reply, and so never answered.
@@ -47,6 +47,7 @@ pub fn encode_reply(reply: &Reply) -> Vec<u8> {
             fallback: classification.is_some_and(|it| it.fallback),
             predicted: classification.and_then(|it| it.predicted.as_ref()).map(Cow::Borrowed),
         },
+        entities: Cow::Borrowed(&reply.entities),
         ranking: classification.map(|it| Cow::Borrowed(it.ranking.as_slice())),
         model: classification.and_then(|it| it.model.as_deref()).map(Cow::Borrowed),
         conversation: reply.conversation.as_deref().map(Cow::Borrowed),
@@ -107,6 +108,8 @@ struct ReplyJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     locale: Option<Cow<'a, str>>,
     intent: IntentJson<'a>,
+    #[serde(default, skip_serializing_if = "<[Entity]>::is_empty")]
+    entities: Cow<'a, [Entity]>,
     /// There, if empty, wherever the text was classified: that tells it from a request addressed to its intent.
     #[serde(skip_serializing_if = "Option::is_none")]
     ranking: Option<Cow<'a, [Scored]>>,
@@ -159,6 +162,7 @@ impl From<ReplyJson<'_>> for Reply {
             predicted: predicted.map(Cow::into_owned),
             ranking: json.ranking.map(Cow::into_owned).unwrap_or_default(),
             model: json.model.as_deref().map(Arc::from),
+            entities: Vec::new(),
         });
         Self {
             id: json.id.into_owned(),
@@ -170,6 +174,7 @@ impl From<ReplyJson<'_>> for Reply {
             locale: json.locale.map(Cow::into_owned),
             intent: name.into_owned(),
             classification,
+            entities: json.entities.into_owned(),
         }
     }
 }
@@ -210,6 +215,7 @@ mod tests {
             locale: None,
             intent: name(intent),
             classification,
+            entities: Vec::new(),
         }
     }
 
@@ -226,6 +232,7 @@ mod tests {
             predicted: None,
             ranking: vec![scored("product_info", 0.97), scored("refund", 0.02)],
             model: Some("embedded".into()),
+            entities: Vec::new(),
         };
         let reply = Reply {
             in_reply_to: Some("q1".into()),
@@ -234,6 +241,13 @@ mod tests {
             metadata: Some(RawValue::from_string(r#"{ "b": 1,"a" :2.0}"#.into()).unwrap()),
             text: "规格 \"10\"".into(),
             locale: Some("zh".into()),
+            entities: vec![Entity {
+                name: "product".into(),
+                value: "kettle".into(),
+                text: "水壶".into(),
+                start: 2,
+                end: 4,
+            }],
             ..bare("product_info", Some(classification))
         };
         check(
@@ -242,6 +256,7 @@ mod tests {
                 r#"{"type":"chat.reply","id":"r1","in_reply_to":"q1","sender":"chatbot","receiver":"alice","#,
                 r#""body":"规格 \"10\"","locale":"zh","#,
                 r#""intent":{"name":"product_info","confidence":0.97,"fallback":false},"#,
+                r#""entities":[{"name":"product","value":"kettle","text":"水壶","start":2,"end":4}],"#,
                 r#""ranking":[{"name":"product_info","confidence":0.97},{"name":"refund","confidence":0.02}],"#,
                 r#""model":"embedded","conversation":"c1","metadata":{ "b": 1,"a" :2.0}}"#
             ),
@@ -256,6 +271,7 @@ mod tests {
             predicted: Some(scored("refund", 0.31)),
             ranking: vec![scored("refund", 0.31)],
             model: Some("embedded".into()),
+            entities: Vec::new(),
         };
         check(
             bare("help_info", Some(classification)),
@@ -293,10 +309,8 @@ mod tests {
             // As a client of this module may build it, without rounding.
             let classification = Classification {
                 confidence: Some(confidence),
-                fallback: false,
-                predicted: None,
                 ranking: vec![Scored { name: name("a"), confidence }],
-                model: None,
+                ..Classification::default()
             };
             let json = String::from_utf8(encode_reply(&bare("a", Some(classification)))).unwrap();
             let expected = format!(

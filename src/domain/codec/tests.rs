@@ -5,7 +5,7 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::value::RawValue;
 
 use super::*;
-use crate::domain::{Classification, ErrorReply, IntentName, Reply, Request, Scored};
+use crate::domain::{Classification, Entity, ErrorReply, IntentName, Reply, Request, Scored};
 
 const MAX: usize = 1 << 20;
 
@@ -91,15 +91,26 @@ fn classification() -> impl Strategy<Value = Classification> {
             predicted,
             ranking,
             model: model.map(Into::into),
+            entities: Vec::new(),
         },
     )
+}
+
+fn entity() -> impl Strategy<Value = Entity> {
+    (text(), text(), text(), any::<usize>(), any::<usize>()).prop_map(|(name, value, text, start, end)| Entity {
+        name,
+        value,
+        text,
+        start,
+        end,
+    })
 }
 
 fn reply() -> impl Strategy<Value = Reply> {
     let optional = || option::of(text());
     let header = (text(), optional(), optional(), optional(), option::of(metadata()));
-    (header, text(), optional(), scored(), option::of(classification())).prop_map(
-        |((id, in_reply_to, receiver, conversation, metadata), text, locale, intent, classification)| Reply {
+    (header, text(), optional(), scored(), option::of(classification()), vec(entity(), 0..3)).prop_map(
+        |((id, in_reply_to, receiver, conversation, metadata), text, locale, intent, classification, entities)| Reply {
             id,
             in_reply_to,
             receiver,
@@ -109,6 +120,7 @@ fn reply() -> impl Strategy<Value = Reply> {
             locale,
             intent: intent.name,
             classification,
+            entities,
         },
     )
 }

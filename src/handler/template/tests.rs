@@ -5,7 +5,7 @@
 use serde_json::value::RawValue;
 
 use super::*;
-use crate::domain::{Classification, Request};
+use crate::domain::{Classification, Entity, Request};
 
 fn intent() -> IntentName {
     IntentName::new("price").unwrap()
@@ -21,15 +21,25 @@ fn request() -> Request {
     }
 }
 
+/// Two products, so that the first is seen to count.
+fn entities() -> [Entity; 2] {
+    ["kettle", "toaster"].map(|value| Entity {
+        name: "product".into(),
+        value: value.into(),
+        text: format!("{value}s"),
+        start: 0,
+        end: 8,
+    })
+}
+
 fn with_metadata(metadata: String) -> Request {
     Request { metadata: Some(RawValue::from_string(metadata).unwrap()), ..request() }
 }
 
 fn render(source: &str, request: &Request, confidence: Option<f32>) -> Result<Answer, HandlerError> {
-    let classification =
-        Classification { confidence, fallback: false, predicted: None, ranking: Vec::new(), model: None };
+    let classification = Classification { confidence, ..Classification::default() };
     let handler = TemplateHandler::new(&intent(), &[("en".into(), source.into())]).unwrap();
-    answer(&handler, &Job { request, intent: &intent(), classification: Some(&classification) })
+    answer(&handler, &Job { request, intent: &intent(), classification: Some(&classification), entities: &entities() })
 }
 
 fn answer(handler: &TemplateHandler, job: &Job<'_>) -> Result<Answer, HandlerError> {
@@ -52,6 +62,7 @@ fn renders_what_the_request_says() {
     check("{{ '<' ~ sender ~ '>' }}", "<李雷>");
     check("{{ intent }} {{ confidence }} {{ conversation }} {{ locale }}", "price 0.97 c-1 en");
     check("{{ (confidence * 100) | round | int }} %", "97 %");
+    check("the {{ entities.product }}{{ entities.colour }}", "the kettle");
     // What the request lacks is nothing, however deep one asks.
     check("[{{ receiver }}]", "[]");
     check("[{{ metadata }}{{ metadata.customer.name }}]", "[]");
@@ -143,8 +154,7 @@ fn refuses_texts_that_could_never_answer() {
     check("{% if sender is nice %}Hi{% endif %}", "line 1 of the text: test nice is unknown");
     check("{{ sender.upper() }}", "line 1 of the text: string has no method named upper");
     check("{{ metadata.items() }}", "line 1 of the text: map has no method named items");
-    let variables =
-        "there are 'text', 'intent', 'confidence', 'sender', 'receiver', 'conversation', 'locale', 'metadata'";
+    let variables = "there are 'text', 'intent', 'confidence', 'sender', 'receiver', 'conversation', 'locale', 'metadata', 'entities'";
     check("{{ sendr }} {{ name }} {{ text }}", &format!("no variable is called 'name', 'sendr': {variables}"));
     check("{{ today() }}", &format!("no variable is called 'today': {variables}"));
     check("{{ debug() }}", &format!("no variable is called 'debug': {variables}"));
@@ -164,7 +174,9 @@ fn answers_in_the_language_that_suits() {
         let handler = TemplateHandler::new(&intent(), &replies).unwrap();
         let request =
             Request { locale: locale.map(str::to_owned), text: text.into(), sender: Some("Li".into()), ..request() };
-        let answer = answer(&handler, &Job { request: &request, intent: &intent(), classification: None }).unwrap();
+        let answer =
+            answer(&handler, &Job { request: &request, intent: &intent(), classification: None, entities: &[] })
+                .unwrap();
         assert_eq!(format!("{}: {}", answer.locale.unwrap(), answer.text), expected);
     }
     check(None, "hello", "en: Hello Li!");

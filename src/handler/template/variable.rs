@@ -2,7 +2,7 @@
 
 use minijinja::Value;
 
-use crate::handler::Job;
+use crate::{domain::Entity, handler::Job};
 
 /// A variable of reply templates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,10 +15,11 @@ pub(super) enum Variable {
     Conversation,
     Locale,
     Metadata,
+    Entities,
 }
 
 impl Variable {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Text,
         Self::Intent,
         Self::Confidence,
@@ -27,6 +28,7 @@ impl Variable {
         Self::Conversation,
         Self::Locale,
         Self::Metadata,
+        Self::Entities,
     ];
 
     /// The variable's name in a template.
@@ -40,11 +42,12 @@ impl Variable {
             Self::Conversation => "conversation",
             Self::Locale => "locale",
             Self::Metadata => "metadata",
+            Self::Entities => "entities",
         }
     }
 
     /// Every variable's name.
-    pub(super) fn names() -> [&'static str; 8] {
+    pub(super) fn names() -> [&'static str; 9] {
         Self::ALL.map(Self::name)
     }
 
@@ -68,6 +71,7 @@ impl Variable {
             Self::Receiver => text(&request.receiver),
             Self::Conversation => text(&request.conversation),
             Self::Locale => text(&request.locale),
+            Self::Entities => Some(values(job.entities)),
             Self::Metadata => request.metadata.as_deref().map(|raw| serde_json::from_str(raw.get())).transpose()?,
         })
     }
@@ -79,7 +83,7 @@ impl Variable {
             .map(|variable| {
                 let value = match variable {
                     Self::Confidence => Value::from(0.97),
-                    Self::Metadata => Value::from_pairs(Vec::<(&str, Value)>::new()),
+                    Self::Metadata | Self::Entities => Value::from_pairs(Vec::<(&str, Value)>::new()),
                     Self::Locale => Value::from("en"),
                     other => Value::from(other.name()),
                 };
@@ -87,6 +91,17 @@ impl Variable {
             })
             .collect()
     }
+}
+
+/// The value of each entity by its name; of several with one name, the first.
+fn values(entities: &[Entity]) -> Value {
+    let mut values: Vec<(&str, Value)> = Vec::new();
+    for entity in entities {
+        if values.iter().all(|(name, _)| *name != entity.name) {
+            values.push((&entity.name, Value::from(&*entity.value)));
+        }
+    }
+    Value::from_pairs(values)
 }
 
 /// A confidence as replies write it: 0.97, and not the 0.9700000286102295 that the same number is in 64 bits.

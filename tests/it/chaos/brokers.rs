@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{
     load::Load,
-    report,
+    report, requests,
     subject::{Subject, Worker},
     until,
 };
@@ -149,20 +149,30 @@ async fn disk_alarm() {
     alarm("disk_alarm", ["set_disk_free_limit", "100000GB"], ["set_disk_free_limit", "1MB"]).await;
 }
 
-/// An alarm that outlasts the confirm timeout costs no connection.
+/// An alarm that outlasts the confirm timeout, with answers under way, costs no connection.
 async fn alarm(scenario: &str, raise: [&str; 2], lift: [&str; 2]) {
     let scene = Scene::new(&scenario.replace('_', "-"), &[("CHATBOT_AMQP_CONFIRM_TIMEOUT", "1s")]).await;
-    let began = Instant::now();
-    let fault = async {
-        scene.ctl(&raise);
-        let open = scene.load.ledger().progress();
+    let (load, quarter, began) = (&scene.load, requests() / 4, Instant::now());
+    load.send(quarter).await;
+    until("these are answered", || async { load.ledger().progress().1 == 0 }).await;
+    // Held, so that the worker has something to publish when the alarm is in force.
+    scene.worker.signal("STOP");
+    until("the worker is stopped", || async { scene.worker.is_stopped() }).await;
+    load.send(quarter).await;
+    scene.ctl(&raise);
+    let raised = || async { scene.ctl(&["--quiet", "eval", "rabbit_alarm:get_alarms()."]).trim() != "[]" };
+    until("the alarm is in force", raised).await;
+    let (answered, waiting) = load.ledger().progress();
+    scene.worker.signal("CONT");
+    let lifted = async {
         sleep(Duration::from_secs(4)).await;
-        let later = scene.load.ledger().progress();
-        assert!(later.0 - open.0 < 10, "the broker doesn't block: {open:?}, {later:?}");
+        let (later, _) = load.ledger().progress();
+        assert!(later - answered < waiting / 2, "the broker doesn't block: {} of {waiting} answered", later - answered);
         scene.ctl(&lift);
         Instant::now()
     };
-    let lifted = scene.load.around(fault).await;
+    let (lifted, ()) = tokio::join!(lifted, load.send(quarter));
+    load.send(quarter).await;
     assert!(scene.worker.stayed_ready_since(began), "a connection that is blocked isn't lost");
     scene.end(scenario, lifted).await;
 }

@@ -174,11 +174,20 @@ impl Worker {
         !self.seen.lock().unwrap().iter().any(|(at, ready)| *at > moment && !ready)
     }
 
+    /// Whether SIGSTOP has had its effect.
+    pub fn is_stopped(&self) -> bool {
+        self.status("State:").starts_with('T')
+    }
+
     /// The memory that it holds, in KiB.
     pub fn resident(&self) -> u64 {
+        self.status("VmRSS:").trim_end_matches(" kB").parse().unwrap()
+    }
+
+    /// A line of what the kernel knows of it.
+    fn status(&self, key: &str) -> String {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
+        status.lines().find_map(|line| line.strip_prefix(key)).unwrap().trim().to_owned()
     }
 }
 

@@ -1,5 +1,6 @@
 //! The program as an operator has it: arguments, environment, standard streams, signals, exit codes.
 
+mod eval;
 mod other;
 pub mod program;
 

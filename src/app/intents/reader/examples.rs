@@ -8,6 +8,7 @@ use super::{
     super::{Example, Problem},
     Reader,
 };
+use crate::corpus::annotation;
 
 /// The longest example that gets no warning, in characters.
 const LONG_EXAMPLE: usize = 500;
@@ -46,8 +47,10 @@ impl Reader<'_> {
             if length > LONG_EXAMPLE {
                 self.add(value.span(), Problem::LongExample(length));
             }
-            self.check_unique(text, value.span());
-            read.push(Example { text: text.to_owned(), language: language.map(str::to_owned) });
+            let (text, mentions) = annotation::parse(text);
+            mentions.iter().for_each(|mention| self.mention(mention, value));
+            self.check_unique(&text, value.span());
+            read.push(Example { text, language: language.map(str::to_owned) });
         }
     }
 
@@ -73,6 +76,6 @@ impl Reader<'_> {
 }
 
 /// What is the same in two examples that no model tells apart: case and white space are left out.
-fn normal_form(text: &str) -> String {
+pub(in crate::app) fn normal_form(text: &str) -> String {
     text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,0 +1,278 @@
+//! Utterances from elsewhere become an intents file.
+//!
+//! **Invariant:** what is written is a file that [`super::intents`] finds no fault with, as far as the data allows: with
+//! fewer than two intents there is none.
+
+use std::{collections::HashMap, fmt::Write};
+
+use super::intents::normal_form;
+use crate::{
+    corpus::{Corpus, LabelNames},
+    domain::IntentName,
+    entity::{Definition, Extractor, MAX_LENGTH},
+};
+
+/// The names that the fallback may have; the first that the data has, else the first of all.
+const FALLBACKS: [&str; 4] = ["fallback", "help_info", "nlu_fallback", "out_of_scope"];
+
+/// An intents file made of utterances.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imported {
+    /// The file's text.
+    pub text: String,
+    /// What was changed or left out on the way, for the author.
+    pub notes: Vec<String>,
+}
+
+/// Makes an intents file of utterances. The replies are placeholders for the author to replace.
+pub fn to_intents_file(corpus: &Corpus, from: &str) -> Imported {
+    let labels = corpus.utterances.iter().filter_map(|utterance| utterance.label.as_deref());
+    let mut names = LabelNames::of(labels);
+    let mut notes = Vec::new();
+    let intents = sorted_by_intent(corpus, &mut names, &mut notes);
+    for renamed in names.renamed() {
+        let taken = renamed.taken_by.as_ref();
+        let taken = taken.map_or(String::new(), |by| format!(", as '{by}' has the nearest name"));
+        notes.push(format!("the label '{}' became the intent {}{taken}", renamed.label, renamed.name));
+    }
+
+    let known = |name: &&str| intents.iter().any(|(intent, _)| intent.as_str() == *name);
+    let fallback = FALLBACKS.into_iter().find(known).unwrap_or(FALLBACKS[0]);
+    let mut text = format!(
+        "# Made from {} by `chatbot-worker import`.\n# Write what the bot answers in place of each \"TODO\".\n\nfallback = {}\n",
+        one_line(from),
+        quoted(fallback)
+    );
+    if !intents.iter().any(|(intent, _)| intent.as_str() == fallback) {
+        let chinese = intents.iter().any(|(_, examples)| examples.iter().any(|example| has_han(example)));
+        text +=
+            &format!("\n[intents.{fallback}]\ndescription = \"Answers where the model isn't sure of any intent.\"\n");
+        text += "reply.en = \"Sorry, I didn't understand that. Could you say it in other words?\"\n";
+        if chinese {
+            text += "reply.zh = \"抱歉，我没有听懂。能换个说法吗？\"\n";
+        }
+    }
+    for (name, examples) in &intents {
+        let _ = write_intent(&mut text, name, names.label(name), examples);
+    }
+    for definition in entities(corpus, &mut notes) {
+        let _ = write_entity(&mut text, &definition);
+    }
+    Imported { text, notes }
+}
+
+/// Every intent's examples, in the order in which the intents come; each sentence once in all.
+fn sorted_by_intent<'c>(
+    corpus: &'c Corpus,
+    names: &mut LabelNames,
+    notes: &mut Vec<String>,
+) -> Vec<(IntentName, Vec<&'c str>)> {
+    let mut intents: Vec<(IntentName, Vec<&str>)> = Vec::new();
+    let mut places: HashMap<IntentName, usize> = HashMap::new();
+    let mut seen: HashMap<String, IntentName> = HashMap::new();
+    let (mut outside, mut twice) = (0_usize, 0_usize);
+    for utterance in &corpus.utterances {
+        let Some(label) = &utterance.label else {
+            outside += 1;
+            continue;
+        };
+        let name = names.name(label);
+        if let Some(other) = seen.get(&normal_form(&utterance.text)) {
+            if *other == name {
+                twice += 1;
+            } else {
+                notes.push(format!(
+                    "'{}' is an example of {other} and of {name}: {other} kept it",
+                    one_line(&utterance.text)
+                ));
+            }
+            continue;
+        }
+        seen.insert(normal_form(&utterance.text), name.clone());
+        let place = *places.entry(name.clone()).or_insert_with(|| {
+            intents.push((name, Vec::new()));
+            intents.len() - 1
+        });
+        intents[place].1.push(utterance.text.trim());
+    }
+    if twice > 0 {
+        notes.push(format!("{twice} examples were there twice, and are there once now"));
+    }
+    if outside > 0 {
+        notes.push(format!(
+            "{outside} texts out of scope were left out: no intent learns from them; keep them to evaluate with"
+        ));
+    }
+    intents
+}
+
+fn write_intent(text: &mut String, name: &IntentName, label: &str, examples: &[&str]) -> std::fmt::Result {
+    write!(text, "\n[intents.{}]\n", name)?;
+    if label != name.as_str() {
+        writeln!(text, "description = {}", quoted(label))?;
+    }
+    writeln!(text, "examples = [")?;
+    for example in examples {
+        writeln!(text, "  {},", quoted(example))?;
+    }
+    writeln!(text, "]")?;
+    // The first language answers where nothing tells another.
+    let chinese = examples.iter().filter(|example| has_han(example)).count();
+    if chinese < examples.len() {
+        writeln!(text, "reply.en = {}", quoted(&plain(&format!("TODO: what the bot answers to {label}"))))?;
+    }
+    if chinese > 0 {
+        writeln!(text, "reply.zh = {}", quoted(&plain(&format!("TODO：请写下机器人对“{label}”的回答"))))?;
+    }
+    Ok(())
+}
+
+/// The entities that the marks, lookup tables and patterns tell of, with the synonyms of their values.
+fn entities(corpus: &Corpus, notes: &mut Vec<String>) -> Vec<Definition> {
+    let lookups = corpus.lookups.iter().map(|word| (&word.of, &word.text, &word.text));
+    let mentions = corpus.mentions.iter().map(|mention| (&mention.entity, &mention.value, &mention.text));
+    let values: Vec<_> = lookups.chain(mentions).collect();
+    let patterns = || corpus.patterns.iter().map(|word| &word.of);
+    let mut names =
+        LabelNames::of(values.iter().map(|(entity, ..)| entity.as_str()).chain(patterns().map(String::as_str)));
+    let mut definitions: Vec<Definition> = Vec::new();
+    let mut place = |entity: &str, definitions: &mut Vec<Definition>| {
+        let name = names.name(entity).to_string();
+        definitions.iter().position(|known| known.name == name).unwrap_or_else(|| {
+            definitions.push(Definition { name, ..Definition::default() });
+            definitions.len() - 1
+        })
+    };
+    for (entity, value, said) in values {
+        let place = place(entity, &mut definitions);
+        if [value, said].iter().all(|text| text.chars().count() <= MAX_LENGTH) {
+            definitions[place].add(value, said);
+        } else {
+            notes.push(format!("'{}' is too long for a value of {entity}, and was left out", one_line(said)));
+        }
+    }
+    for word in &corpus.patterns {
+        let one = Definition { patterns: vec![word.text.clone()], ..Definition::default() };
+        match Extractor::new(&[one]) {
+            Ok(_) => {
+                let place = place(&word.of, &mut definitions);
+                definitions[place].patterns.push(word.text.clone());
+            }
+            Err(error) => notes.push(format!("a pattern of {} was left out: {error}", word.of)),
+        }
+    }
+    for synonym in &corpus.synonyms {
+        let known = |definition: &&mut Definition| definition.values.iter().any(|(value, _)| *value == synonym.of);
+        let fits = synonym.text.chars().count() <= MAX_LENGTH;
+        match definitions.iter_mut().find(known) {
+            Some(definition) if fits => definition.add(&synonym.of, &synonym.text),
+            _ => notes.push(format!(
+                "the synonym '{}' of '{}' is of no entity, and was left out",
+                one_line(&synonym.text),
+                one_line(&synonym.of)
+            )),
+        }
+    }
+    definitions.retain(|definition| !definition.values.is_empty() || !definition.patterns.is_empty());
+    for renamed in names.renamed() {
+        notes.push(format!("the entity '{}' became {}", renamed.label, renamed.name));
+    }
+    definitions
+}
+
+fn write_entity(text: &mut String, entity: &Definition) -> std::fmt::Result {
+    write!(text, "\n[entities.{}]\n", entity.name)?;
+    let list = |words: &[String]| words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(", ");
+    if !entity.patterns.is_empty() {
+        writeln!(text, "patterns = [{}]", list(&entity.patterns))?;
+    }
+    for (value, said) in &entity.values {
+        writeln!(text, "values.{} = [{}]", quoted(value), list(said))?;
+    }
+    Ok(())
+}
+
+/// A text that isn't taken for a template, whatever is in it.
+fn plain(text: &str) -> String {
+    text.replace('{', "(").replace('}', ")")
+}
+
+/// A TOML basic string. JSON's escapes are TOML's, but for the delete character, which JSON leaves as it is.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f")
+}
+
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn has_han(text: &str) -> bool {
+    text.chars().any(|c| matches!(c, '\u{3400}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}'))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may end at the first surprise")]
+
+    use super::*;
+    use crate::{
+        app::intents::{HandlerDefinition, IntentsFile},
+        corpus::Format,
+    };
+
+    fn imported(format: Format, text: &str) -> (Imported, IntentsFile) {
+        let imported = to_intents_file(&Corpus::parse(format, text).unwrap(), "nlu.yml\n[x]");
+        let file = IntentsFile::parse("made", &imported.text).unwrap_or_else(|faults| unreachable!("{faults}")).file;
+        (imported, file)
+    }
+
+    #[test]
+    fn rasas_data_becomes_a_bot() {
+        let (imported, file) = imported(
+            Format::Nlu,
+            "nlu:\n- intent: faq/退货\n  examples: |\n    - 我要退货\n    - {{ \"quoted\" }} \\ ok\n- intent: order\n  examples: |\n    - \
+             where is my [kettles](product:kettle)\n    - Where is  my kettles\n    - 我要退货\n- synonym: kettle\n  examples: |\n    \
+             - 水壶\n- synonym: x\n  examples: |\n    - y\n- regex: order number\n  examples: |\n    - \\d{10}\n    - (\n- lookup: \
+             city\n  examples: |\n    - 上海\n",
+        );
+        let names: Vec<_> = file.intents.iter().map(|intent| intent.name.as_str()).collect();
+        assert_eq!(names, ["fallback", "faq", "order"]);
+        let texts: Vec<_> = file.intents[1].examples.iter().map(|example| example.text.as_str()).collect();
+        assert_eq!(texts, ["我要退货", "{{ \"quoted\" }} \\ ok"]);
+        assert_eq!(file.intents[1].description.as_deref(), Some("faq/退货"));
+        let HandlerDefinition::Template { replies } = &file.intents[1].handler else { unreachable!("it has replies") };
+        assert!(replies.len() == 2 && replies.iter().all(|(_, text)| text.contains("TODO")), "{replies:?}");
+        let entities: Vec<_> =
+            file.entities.iter().map(|it| (it.name.as_str(), it.values.clone(), it.patterns.clone())).collect();
+        let value =
+            |value: &str, said: &[&str]| (value.to_owned(), said.iter().map(|&it| it.to_owned()).collect::<Vec<_>>());
+        let expected = [
+            ("city", vec![value("上海", &[])], vec![]),
+            ("product", vec![value("kettle", &["kettles", "水壶"])], vec![]),
+            ("order_number", vec![], vec![r"\d{10}".to_owned()]),
+        ];
+        assert_eq!(entities, expected);
+        let told = imported.notes.join("\n");
+        for note in [
+            "the label 'faq/退货' became the intent faq",
+            "'我要退货' is an example of faq and of order: faq kept it",
+            "1 examples were there twice",
+            "the synonym 'y' of 'x' is of no entity",
+            "a pattern of order number was left out",
+            "the entity 'order number' became order_number",
+        ] {
+            assert!(told.contains(note), "{note} isn't in\n{told}");
+        }
+    }
+
+    #[test]
+    fn texts_out_of_scope_are_left_out_and_a_fallback_of_the_data_is_kept() {
+        let lines = r#"{"text":"hi\u007f","intent":"a"}
+{"text":"what can you do","intent":"help_info"}
+{"text":"几点了","intent":null}"#;
+        let (imported, file) = imported(Format::JsonLines, lines);
+        assert_eq!((file.fallback.as_str(), file.intents.len()), ("help_info", 2));
+        assert_eq!(file.intents[0].examples[0].text, "hi\u{7f}");
+        assert!(imported.notes[0].starts_with("1 texts out of scope were left out"), "{:?}", imported.notes);
+    }
+}

@@ -1,0 +1,122 @@
+//! The entities: values with what users say for them, patterns, known kinds; and those that examples are marked with.
+
+use toml::de::{DeArray, DeTable, DeValue};
+
+use super::{super::Problem, Reader, Value, suggestion};
+use crate::{
+    corpus::Mention,
+    domain::{InvalidName, is_valid_name},
+    entity::{BUILT_IN, Definition, Extractor, MAX_LENGTH},
+};
+
+const ENTITY_KEYS: [&str; 3] = ["values", "patterns", "kind"];
+
+impl Reader<'_> {
+    /// Reads the table `entities`.
+    pub(super) fn entities(&mut self, table: &DeTable<'_>) {
+        let Some(value) = table.get("entities") else { return };
+        let Some(entities) = value.get_ref().as_table() else {
+            return self.wrong_type("entities", value, "tables, each written [entities.NAME]");
+        };
+        for (key, value) in entities {
+            let name = &**key.get_ref();
+            if !is_valid_name(name) {
+                self.add(key.span(), Problem::InvalidName(InvalidName(name.to_owned())));
+            }
+            let Some(entity) = value.get_ref().as_table() else {
+                self.wrong_type(&format!("entities.{name}"), value, "a table, written [entities.NAME]");
+                continue;
+            };
+            self.unknown_keys(entity, &ENTITY_KEYS, |key, _| suggestion(key, &ENTITY_KEYS));
+            let mut definition = Definition { name: name.to_owned(), ..Definition::default() };
+            self.values(entity, &mut definition);
+            self.patterns(entity, &mut definition);
+            definition.built_in = self.word(entity, "kind", BUILT_IN).ok().flatten();
+            if !ENTITY_KEYS.iter().any(|key| entity.contains_key(*key)) {
+                self.add(key.span(), Problem::EmptyEntity);
+            }
+            self.entities.push(definition);
+        }
+    }
+
+    /// Adds what an example is marked with.
+    pub(super) fn mention(&mut self, mention: &Mention, example: &Value<'_>) {
+        let Mention { entity, value, text } = mention;
+        if !is_valid_name(entity) {
+            return self.add(example.span(), Problem::InvalidName(InvalidName(entity.clone())));
+        }
+        if !self.fits(value, example) || !self.fits(text, example) {
+            return;
+        }
+        let place = self.entities.iter().position(|known| known.name == *entity).unwrap_or_else(|| {
+            self.entities.push(Definition { name: entity.clone(), ..Definition::default() });
+            self.entities.len() - 1
+        });
+        self.entities[place].add(value, text);
+    }
+
+    fn values(&mut self, entity: &DeTable<'_>, definition: &mut Definition) {
+        const EXPECTED: &str =
+            "a list of texts, or a list for each value, such as values.kettle = [\"kettles\", \"水壶\"]";
+        match entity.get("values").map(|value| (value, value.get_ref())) {
+            None => {}
+            Some((_, DeValue::Array(values))) => {
+                for value in self.texts(values) {
+                    definition.add(&value, &value);
+                }
+            }
+            Some((_, DeValue::Table(values))) => {
+                for (key, said) in values {
+                    let value = &**key.get_ref();
+                    let Some(list) = said.get_ref().as_array() else {
+                        self.wrong_type(&format!("values.{value}"), said, "a list of what users say for it");
+                        continue;
+                    };
+                    if self.fits(value, said) {
+                        definition.add(value, value);
+                    }
+                    for text in self.texts(list) {
+                        definition.add(value, &text);
+                    }
+                }
+            }
+            Some((value, _)) => self.wrong_type("values", value, EXPECTED),
+        }
+    }
+
+    fn patterns(&mut self, entity: &DeTable<'_>, definition: &mut Definition) {
+        let Some(value) = entity.get("patterns") else { return };
+        let Some(patterns) = value.get_ref().as_array() else {
+            return self.wrong_type("patterns", value, "a list of regular expressions, such as ['[A-Z]{2}\\d{6}']");
+        };
+        for value in patterns.iter() {
+            let Some(pattern) = self.string("a pattern", value) else { continue };
+            let one = Definition { patterns: vec![pattern.to_owned()], ..Definition::default() };
+            match Extractor::new(&[one]) {
+                Ok(_) => definition.patterns.push(pattern.to_owned()),
+                Err(error) => self.add(value.span(), Problem::Pattern(error)),
+            }
+        }
+    }
+
+    /// The texts of a list that can be values.
+    fn texts(&mut self, list: &DeArray<'_>) -> Vec<String> {
+        let mut texts = Vec::new();
+        for value in list.iter() {
+            if let Some(text) = self.string("a value", value)
+                && self.fits(text, value)
+            {
+                texts.push(text.trim().to_owned());
+            }
+        }
+        texts
+    }
+
+    fn fits(&mut self, text: &str, value: &Value<'_>) -> bool {
+        let fits = (1..=MAX_LENGTH).contains(&text.trim().chars().count());
+        if !fits {
+            self.add(value.span(), Problem::EntityValue(text.to_owned()));
+        }
+        fits
+    }
+}

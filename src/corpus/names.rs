@@ -1,0 +1,137 @@
+//! Labels of any form, mapped to names of intents.
+//!
+//! **Invariant:** different labels get different names, the same label the same one, and a label that is a name keeps it
+//! unless another label took it before.
+
+use std::collections::{HashMap, hash_map::Entry};
+
+use crate::domain::IntentName;
+
+/// The longest stem of a made-up name, in characters: what tells it from others has to fit behind it.
+const STEM: usize = 56;
+
+/// The names that labels got.
+#[derive(Debug, Default)]
+pub struct LabelNames {
+    by_label: HashMap<String, IntentName>,
+    by_name: HashMap<IntentName, String>,
+    /// In the order in which the labels came.
+    renamed: Vec<Renamed>,
+}
+
+/// A label that isn't the name of its intent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renamed {
+    /// The label.
+    pub label: String,
+    /// The name that it got.
+    pub name: IntentName,
+    /// The label that had the nearest name already, where one had.
+    pub taken_by: Option<String>,
+}
+
+impl LabelNames {
+    /// Maps all of these labels; those that are names already come first, so that they keep theirs.
+    pub fn of<'a>(labels: impl IntoIterator<Item = &'a str> + Clone) -> Self {
+        let mut names = Self::default();
+        for label in labels.clone().into_iter().filter(|label| IntentName::new(label).is_ok()) {
+            names.name(label);
+        }
+        for label in labels {
+            names.name(label);
+        }
+        names
+    }
+
+    /// The name of a label.
+    pub fn name(&mut self, label: &str) -> IntentName {
+        if let Some(name) = self.by_label.get(label) {
+            return name.clone();
+        }
+        let stem = stem(label);
+        let mut taken_by = None;
+        let mut number = 1_usize;
+        let name = loop {
+            let candidate = match number {
+                1 => IntentName::new(if IntentName::new(label).is_ok() { label } else { &stem }),
+                more => IntentName::new(&format!("{stem}_{more}")),
+            };
+            number += 1;
+            let Ok(candidate) = candidate else { continue };
+            match self.by_name.entry(candidate) {
+                Entry::Vacant(entry) => {
+                    let name = entry.key().clone();
+                    entry.insert(label.to_owned());
+                    break name;
+                }
+                Entry::Occupied(entry) => taken_by = taken_by.or_else(|| Some(entry.get().clone())),
+            }
+        };
+        if name.as_str() != label {
+            self.renamed.push(Renamed { label: label.to_owned(), name: name.clone(), taken_by });
+        }
+        self.by_label.insert(label.to_owned(), name.clone());
+        name
+    }
+
+    /// The label that got this name; the name itself where none did.
+    pub fn label<'a>(&'a self, name: &'a IntentName) -> &'a str {
+        self.by_name.get(name).map_or(name.as_str(), String::as_str)
+    }
+
+    /// The labels that couldn't be names.
+    pub fn renamed(&self) -> &[Renamed] {
+        &self.renamed
+    }
+}
+
+/// What of a label can stand in a name: runs of anything else become one `_`. `intent`, where nothing can.
+fn stem(label: &str) -> String {
+    let words = label.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').filter(|word| !word.is_empty());
+    let mut stem = words.collect::<Vec<_>>().join("_");
+    stem.truncate(STEM);
+    if stem.chars().any(|c| c.is_ascii_alphanumeric()) { stem } else { "intent".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn labels_become_names() {
+        fn check(labels: &[&str], expected: &[&str]) {
+            let mut names = LabelNames::of(labels.iter().copied());
+            let got: Vec<_> = labels.iter().map(|label| names.name(label).to_string()).collect();
+            assert_eq!(got, expected);
+        }
+        check(&["refund", "Refund_not-ok"], &["refund", "Refund_not-ok"]);
+        check(&["reverted_card_payment?"], &["reverted_card_payment"]);
+        check(&["faq/ask name", "faq.ask.name", "faq_ask_name"], &["faq_ask_name_2", "faq_ask_name_3", "faq_ask_name"]);
+        check(&["退货", "退款", "a退b", "?"], &["intent", "intent_2", "a_b", "intent_3"]);
+        check(&["a", "a "], &["a", "a_2"]);
+    }
+
+    #[test]
+    fn what_was_renamed_is_told() {
+        let names = LabelNames::of(["退货", "a b", "a_b"]);
+        let told: Vec<_> =
+            names.renamed().iter().map(|it| (it.label.as_str(), it.name.as_str(), it.taken_by.as_deref())).collect();
+        assert_eq!(told, [("退货", "intent", None), ("a b", "a_b_2", Some("a_b"))]);
+        assert_eq!(names.label(&names.renamed()[0].name), "退货");
+    }
+
+    proptest! {
+        #[test]
+        fn no_two_labels_share_a_name(labels in proptest::collection::hash_set("[a_ ?退]{0,70}", 0..12)) {
+            let mut names = LabelNames::of(labels.iter().map(String::as_str));
+            let mapped: std::collections::HashSet<_> = labels.iter().map(|label| names.name(label)).collect();
+            prop_assert_eq!(mapped.len(), labels.len());
+            for label in &labels {
+                let name = names.name(label);
+                prop_assert_eq!(names.label(&name), label.as_str());
+            }
+        }
+    }
+}

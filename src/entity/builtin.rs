@@ -1,0 +1,157 @@
+//! Kinds of entities that are known without being told: amounts of money, dates, e-mail addresses, numbers, phone
+//! numbers. Their texts are folded before.
+
+use std::{ops::Range, sync::LazyLock};
+
+use regex::{Captures, Regex};
+
+use super::numeral::{self, ARABIC, CHINESE};
+
+/// A kind of entity that is known without being told. Of two that fit the same text, the earlier here counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BuiltIn {
+    /// A day: `2026-11-25`, `--11-25` without a year (ISO 8601), or `today`, `tomorrow`, `yesterday`,
+    /// `day_after_tomorrow`, `day_before_yesterday`.
+    Date,
+    /// A sum of money; its value is the number.
+    Amount,
+    /// An e-mail address, in lower case.
+    Email,
+    /// A phone number: digits, maybe after a `+`.
+    Phone,
+    /// A number, in decimal notation.
+    Number,
+}
+
+/// The kinds, and what the intents file calls each.
+pub const BUILT_IN: [(&str, BuiltIn); 5] = [
+    ("amount", BuiltIn::Amount),
+    ("date", BuiltIn::Date),
+    ("email", BuiltIn::Email),
+    ("number", BuiltIn::Number),
+    ("phone", BuiltIn::Phone),
+];
+
+/// What a form of a kind looks like, and how its value is read; none where it isn't one after all.
+type Form = (Option<Regex>, Read);
+type Read = fn(&Captures<'_>) -> Option<String>;
+
+const MONTHS: &str = "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|\
+                      oct(?:ober)?|nov(?:ember)?|dec(?:ember)?";
+
+static AMOUNTS: LazyLock<Vec<Form>> = LazyLock::new(|| {
+    let forms = [
+        format!(r"(?:[$€£¥]|rmb|cny|usd|eur|gbp)\s?(?<n>{ARABIC})"),
+        format!(
+            r"(?<n>{ARABIC}|{CHINESE}+(?:点{CHINESE}+)?)\s?(?:元|圆|块钱|人民币|美元|美金|欧元|英镑|港币|日元|rmb|cny|usd|euros?|eur|gbp|yuan|dollars?|pounds?|bucks)"
+        ),
+        // 一块 also means 'together'.
+        format!(r"(?<n>{ARABIC}|{CHINESE}{{2,}})块"),
+    ];
+    forms.into_iter().map(|form| (Regex::new(&form).ok(), number as Read)).collect()
+});
+
+static DATES: LazyLock<Vec<Form>> = LazyLock::new(|| {
+    let forms: [(String, Read); 5] = [
+        (r"(?<y>\d{4})[-/.](?<m>\d{1,2})[-/.](?<d>\d{1,2})".to_owned(), day),
+        (
+            format!(r"(?:(?<y>\d{{4}}|{CHINESE}{{4}})年)?(?<m>\d{{1,2}}|{CHINESE}{{1,3}})月(?<d>\d{{1,2}}|{CHINESE}{{1,3}})[日号]"),
+            day,
+        ),
+        (format!(r"(?<d>\d{{1,2}})(?:st|nd|rd|th)?\s(?:of\s)?(?<m>{MONTHS})\b\.?(?:,?\s(?<y>\d{{4}}))?"), day),
+        (format!(r"(?<m>{MONTHS})\b\.?\s(?<d>\d{{1,2}})(?:st|nd|rd|th)?(?:,?\s(?<y>\d{{4}}))?"), day),
+        (
+            "the day after tomorrow|the day before yesterday|today|tomorrow|yesterday|今天|今日|明天|明日|昨天|昨日|后天|前天"
+                .to_owned(),
+            word,
+        ),
+    ];
+    forms.into_iter().map(|(form, read)| (Regex::new(&form).ok(), read)).collect()
+});
+
+static EMAILS: LazyLock<Vec<Form>> = LazyLock::new(|| {
+    let form = r"[a-z0-9][a-z0-9._%+-]*@[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}";
+    vec![(Regex::new(form).ok(), |found| Some(found[0].to_owned()))]
+});
+
+static NUMBERS: LazyLock<Vec<Form>> = LazyLock::new(|| {
+    // One character alone is more often part of a word: 一下, 万一.
+    let form = format!(r"(?<n>{ARABIC}|{CHINESE}{{2,}}(?:点{CHINESE}+)?)");
+    vec![(Regex::new(&form).ok(), number)]
+});
+
+static PHONES: LazyLock<Vec<Form>> = LazyLock::new(|| vec![(Regex::new(r"\+?\d(?:[ ().-]{0,2}\d){6,14}").ok(), phone)]);
+
+impl BuiltIn {
+    /// Where a folded text has entities of this kind, in bytes, and their values.
+    pub(super) fn find(self, text: &str) -> Vec<(Range<usize>, String)> {
+        let forms = match self {
+            Self::Amount => &AMOUNTS,
+            Self::Date => &DATES,
+            Self::Email => &EMAILS,
+            Self::Number => &NUMBERS,
+            Self::Phone => &PHONES,
+        };
+        let mut found = Vec::new();
+        if matches!(self, Self::Amount | Self::Phone | Self::Number) && !numeral::may_be_in(text) {
+            return found;
+        }
+        for (form, read) in forms.iter() {
+            let matches = form.iter().flat_map(|form| form.captures_iter(text));
+            found.extend(matches.filter_map(|it| Some((it.get(0)?.range(), read(&it)?))));
+        }
+        found
+    }
+}
+
+fn number(found: &Captures<'_>) -> Option<String> {
+    numeral::value(found.name("n")?.as_str())
+}
+
+fn phone(found: &Captures<'_>) -> Option<String> {
+    Some(found[0].chars().filter(|c| c.is_ascii_digit() || *c == '+').collect())
+}
+
+fn day(found: &Captures<'_>) -> Option<String> {
+    let part = |name: &str| found.name(name).map(|it| it.as_str());
+    let whole = |text: &str| text.parse::<u64>().ok().or_else(|| numeral::chinese(text));
+    let month = part("m")?;
+    let month = whole(month).or_else(|| {
+        let names = MONTHS.split('|').map(|name| name.get(..3).unwrap_or_default());
+        names.zip(1..).find(|(name, _)| month.starts_with(name)).map(|(_, number)| number)
+    })?;
+    let day = whole(part("d")?)?;
+    let lengths = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let longest = *lengths.get(usize::try_from(month).ok()?.checked_sub(1)?)?;
+    if !(1..=longest).contains(&day) {
+        return None;
+    }
+    Some(match part("y") {
+        Some(year) => format!("{:04}-{month:02}-{day:02}", whole(year)?),
+        None => format!("--{month:02}-{day:02}"),
+    })
+}
+
+fn word(found: &Captures<'_>) -> Option<String> {
+    let day = match &found[0] {
+        "today" | "今天" | "今日" => "today",
+        "tomorrow" | "明天" | "明日" => "tomorrow",
+        "yesterday" | "昨天" | "昨日" => "yesterday",
+        "the day after tomorrow" | "后天" => "day_after_tomorrow",
+        "the day before yesterday" | "前天" => "day_before_yesterday",
+        _ => return None,
+    };
+    Some(day.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_compiles() {
+        for forms in [&AMOUNTS, &DATES, &EMAILS, &NUMBERS, &PHONES] {
+            assert!(!forms.is_empty() && forms.iter().all(|(form, _)| form.is_some()));
+        }
+    }
+}

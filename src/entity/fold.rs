@@ -1,0 +1,64 @@
+//! A text as it is compared: in lower case, full-width forms as ordinary ones, one character for each of its own.
+
+use super::MAX_TEXT;
+
+/// A folded text, and where its characters stand.
+pub(super) struct Folded {
+    /// The folded text.
+    pub(super) text: String,
+    /// The first byte of each character of `text`, and its end.
+    starts: Vec<usize>,
+}
+
+impl Folded {
+    /// Folds the first [`MAX_TEXT`] characters of a text.
+    pub(super) fn of(text: &str) -> Self {
+        let mut folded = String::with_capacity(text.len().min(4 * MAX_TEXT));
+        let mut starts = Vec::new();
+        for c in text.chars().take(MAX_TEXT) {
+            starts.push(folded.len());
+            folded.push(fold(c));
+        }
+        starts.push(folded.len());
+        Self { text: folded, starts }
+    }
+
+    /// The number of the character that begins at a byte.
+    pub(super) fn character(&self, byte: usize) -> usize {
+        self.starts.partition_point(|&start| start < byte)
+    }
+
+    /// Whether neither end of a part is inside a word. Scripts that are written without spaces have no such words.
+    pub(super) fn at_boundaries(&self, start: usize, end: usize) -> bool {
+        let joined =
+            |before: Option<char>, after: Option<char>| before.is_some_and(in_word) && after.is_some_and(in_word);
+        let (before, part, after) = (&self.text[..start], &self.text[start..end], &self.text[end..]);
+        !joined(before.chars().next_back(), part.chars().next())
+            && !joined(part.chars().next_back(), after.chars().next())
+    }
+}
+
+/// A character's lower case, where that is one character; an ordinary form for a full-width one.
+fn fold(c: char) -> char {
+    let c = match c {
+        '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),
+        '\u{3000}' => ' ',
+        '\u{FFE5}' => '¥',
+        other => other,
+    };
+    let mut lower = c.to_lowercase();
+    match (lower.next(), lower.next()) {
+        (Some(one), None) => one,
+        _ => c,
+    }
+}
+
+/// Whether a character belongs to a word that its neighbours may belong to as well.
+fn in_word(c: char) -> bool {
+    let without_spaces = matches!(c,
+        '\u{0E00}'..='\u{0EFF}' // Thai, Lao
+        | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{17FF}' // Burmese, Khmer
+        | '\u{3000}'..='\u{30FF}' | '\u{31F0}'..='\u{31FF}' // kana
+        | '\u{3400}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}'); // Chinese characters
+    c.is_alphanumeric() && !without_spaces
+}

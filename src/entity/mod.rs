@@ -1,0 +1,294 @@
+//! Entities: the products, order numbers, amounts and dates that a text names.
+//!
+//! Values that the bot's author lists are found by one Aho-Corasick automaton, patterns by regular expressions, both in
+//! time that grows with the text alone; of what overlaps, the leftmost and then the longest counts. No statistics: what
+//! is found is found always.
+//!
+//! **Invariant:** pure, and bounded by [`MAX_TEXT`], [`MAX_ENTITIES`] and [`MAX_LENGTH`], whatever the text.
+
+mod builtin;
+mod fold;
+mod numeral;
+
+use aho_corasick::AhoCorasick;
+use regex::{Regex, RegexBuilder};
+
+pub use self::builtin::{BUILT_IN, BuiltIn};
+use self::fold::Folded;
+use crate::domain::Entity;
+
+/// How much of a text is looked at, in characters; as much as the embedded model reads.
+pub const MAX_TEXT: usize = 4096;
+/// How many entities are found in a text at most.
+pub const MAX_ENTITIES: usize = 16;
+/// The longest entity, and the longest value, in characters: together they have to fit a header of the message.
+pub const MAX_LENGTH: usize = 64;
+
+/// What a compiled pattern may take, in bytes.
+const PATTERN_SIZE: usize = 1 << 20;
+
+/// What an entity can be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Definition {
+    /// The entity's name.
+    pub name: String,
+    /// Its values, and what users say for each.
+    pub values: Vec<(String, Vec<String>)>,
+    /// Regular expressions of what can be its value.
+    pub patterns: Vec<String>,
+    /// A kind that is known without being told.
+    pub built_in: Option<BuiltIn>,
+}
+
+impl Definition {
+    /// Adds what users say for a value.
+    pub fn add(&mut self, value: &str, said: &str) {
+        let place = self.values.iter().position(|(known, _)| known == value).unwrap_or_else(|| {
+            self.values.push((value.to_owned(), Vec::new()));
+            self.values.len() - 1
+        });
+        let words = &mut self.values[place].1;
+        if said != value && !words.iter().any(|word| word == said) {
+            words.push(said.to_owned());
+        }
+    }
+}
+
+/// A pattern that can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{pattern}' is no regular expression that can be used: {reason}")]
+pub struct InvalidPattern {
+    /// The pattern.
+    pub pattern: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// Finds entities in texts.
+#[derive(Debug)]
+pub struct Extractor {
+    names: Vec<String>,
+    words: AhoCorasick,
+    /// What each of the automaton's words stands for: the entity's place, and the value.
+    meanings: Vec<(usize, String)>,
+    patterns: Vec<(usize, Regex)>,
+    built_in: Vec<(usize, BuiltIn)>,
+}
+
+/// A part of a text that may be an entity; bytes of the folded text.
+struct Candidate {
+    start: usize,
+    end: usize,
+    entity: usize,
+    /// None where it is as the user wrote it.
+    value: Option<String>,
+}
+
+impl Extractor {
+    /// An extractor of these entities; none where there are none, so that a bot without entities pays nothing.
+    ///
+    /// # Errors
+    /// [`InvalidPattern`], at the first pattern that isn't one.
+    pub fn new(definitions: &[Definition]) -> Result<Option<Self>, InvalidPattern> {
+        if definitions.is_empty() {
+            return Ok(None);
+        }
+        let (mut words, mut meanings) = (Vec::new(), Vec::new());
+        let (mut patterns, mut built_in) = (Vec::new(), Vec::new());
+        for (place, definition) in definitions.iter().enumerate() {
+            for (value, said) in &definition.values {
+                for word in said.iter().chain([value]).filter(|word| !word.trim().is_empty()) {
+                    words.push(Folded::of(word.trim()).text);
+                    meanings.push((place, value.clone()));
+                }
+            }
+            for pattern in &definition.patterns {
+                patterns.push((place, compile(pattern)?));
+            }
+            built_in.extend(definition.built_in.map(|kind| (place, kind)));
+        }
+        built_in.sort_by_key(|&(_, kind)| kind);
+        let words = AhoCorasick::new(words)
+            .map_err(|error| InvalidPattern { pattern: "the values".to_owned(), reason: error.to_string() })?;
+        let names = definitions.iter().map(|definition| definition.name.clone()).collect();
+        Ok(Some(Self { names, words, meanings, patterns, built_in }))
+    }
+
+    /// The entities of a text, in its order.
+    pub fn extract(&self, text: &str) -> Vec<Entity> {
+        let folded = Folded::of(text);
+        let mut candidates = self.candidates(&folded.text);
+        candidates.retain(|it| it.end > it.start && folded.at_boundaries(it.start, it.end));
+        // Stable: of two that cover the same, the one that was found first, and an author's own word before a known kind.
+        candidates.sort_by_key(|it| (it.start, std::cmp::Reverse(it.end)));
+        let mut entities: Vec<Entity> = Vec::new();
+        let mut free_from = 0;
+        for candidate in candidates {
+            let [start, end] = [candidate.start, candidate.end].map(|byte| folded.character(byte));
+            if candidate.start < free_from || end - start > MAX_LENGTH {
+                continue;
+            }
+            let text: String = text.chars().skip(start).take(end - start).collect();
+            let value = candidate.value.unwrap_or_else(|| text.clone());
+            entities.push(Entity { name: self.names[candidate.entity].clone(), value, text, start, end });
+            free_from = candidate.end;
+            if entities.len() == MAX_ENTITIES {
+                break;
+            }
+        }
+        entities
+    }
+
+    fn candidates(&self, folded: &str) -> Vec<Candidate> {
+        let words = self.words.find_overlapping_iter(folded).map(|found| {
+            let (entity, value) = &self.meanings[found.pattern()];
+            Candidate { start: found.start(), end: found.end(), entity: *entity, value: Some(value.clone()) }
+        });
+        let patterns = self.patterns.iter().flat_map(|(entity, pattern)| {
+            let entity = *entity;
+            pattern.find_iter(folded).map(move |it| Candidate { start: it.start(), end: it.end(), entity, value: None })
+        });
+        let built_in = self.built_in.iter().flat_map(|(entity, kind)| {
+            let entity = *entity;
+            let found = kind.find(folded).into_iter();
+            found.map(move |(range, value)| Candidate {
+                start: range.start,
+                end: range.end,
+                entity,
+                value: Some(value),
+            })
+        });
+        words.chain(patterns).chain(built_in).collect()
+    }
+}
+
+fn compile(pattern: &str) -> Result<Regex, InvalidPattern> {
+    let invalid = |reason: String| InvalidPattern { pattern: pattern.to_owned(), reason };
+    // The error's first line draws the pattern; its last says what is wrong.
+    RegexBuilder::new(pattern)
+        .case_insensitive(true)
+        .size_limit(PATTERN_SIZE)
+        .build()
+        .map_err(|error| invalid(error.to_string().lines().last().unwrap_or_default().trim().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may end at the first surprise")]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn extractor() -> Extractor {
+        let values = |values: &[(&str, &[&str])]| -> Vec<(String, Vec<String>)> {
+            let owned = |said: &[&str]| said.iter().map(|&word| word.to_owned()).collect();
+            values.iter().map(|&(value, said)| (value.to_owned(), owned(said))).collect()
+        };
+        let definition = |name: &str| Definition { name: name.into(), ..Definition::default() };
+        let kettle: &[&str] = &["kettles", "水壶", "电水壶"];
+        Extractor::new(&[
+            Definition {
+                values: values(&[("kettle", kettle), ("kettle stand", &[]), ("Müller", &[])]),
+                ..definition("product")
+            },
+            Definition { patterns: vec![r"[A-Z]{2}\d{6,8}".into(), r"\d{10}".into()], ..definition("order_number") },
+            Definition { built_in: Some(BuiltIn::Amount), ..definition("amount") },
+            Definition { built_in: Some(BuiltIn::Date), ..definition("date") },
+            Definition { built_in: Some(BuiltIn::Phone), ..definition("phone") },
+            Definition { built_in: Some(BuiltIn::Email), ..definition("email") },
+            Definition { built_in: Some(BuiltIn::Number), ..definition("number") },
+        ])
+        .unwrap()
+        .unwrap()
+    }
+
+    #[test]
+    fn entities_are_found() {
+        let extractor = extractor();
+        let check = |text: &str, expected: &[(&str, &str, &str)]| {
+            let found = extractor.extract(text);
+            let told: Vec<_> = found.iter().map(|it| (it.name.as_str(), it.value.as_str(), it.text.as_str())).collect();
+            assert_eq!(told, expected, "{text}");
+            for entity in found {
+                let there: String = text.chars().skip(entity.start).take(entity.end - entity.start).collect();
+                assert_eq!(there, entity.text);
+            }
+        };
+        check("two Kettles, please", &[("product", "kettle", "Kettles")]);
+        check("the ＫＥＴＴＬＥ stand", &[("product", "kettle stand", "ＫＥＴＴＬＥ stand")]);
+        check("kettlestand, akettle, kettle2", &[]);
+        check("kettle's lid", &[("product", "kettle", "kettle")]);
+        check("我的电水壶坏了", &[("product", "kettle", "电水壶")]);
+        check("我的kettle坏了", &[("product", "kettle", "kettle")]);
+        check("MÜLLER", &[("product", "Müller", "MÜLLER")]);
+        check("order ab123456!", &[("order_number", "ab123456", "ab123456")]);
+        check("订单AB123456到哪了", &[("order_number", "AB123456", "AB123456")]);
+        check("AB123456789", &[]);
+        check("1234567890", &[("order_number", "1234567890", "1234567890")]);
+        check("三百五十元的水壶", &[("amount", "350", "三百五十元"), ("product", "kettle", "水壶")]);
+        check("$1,234.50 or 99 euros", &[("amount", "1234.50", "$1,234.50"), ("amount", "99", "99 euros")]);
+        check("￥３５０", &[("amount", "350", "￥３５０")]);
+        check("25块，3万元", &[("amount", "25", "25块"), ("amount", "30000", "3万元")]);
+        check("我们一块去", &[]);
+        check("on 2026-11-25", &[("date", "2026-11-25", "2026-11-25")]);
+        check("二〇二六年十一月二十五日", &[("date", "2026-11-25", "二〇二六年十一月二十五日")]);
+        check("11月25号送到", &[("date", "--11-25", "11月25号")]);
+        check(
+            "Nov 3rd, 2026 or 4 December",
+            &[("date", "2026-11-03", "Nov 3rd, 2026"), ("date", "--12-04", "4 December")],
+        );
+        check("明天来, see you tomorrow", &[("date", "tomorrow", "明天"), ("date", "tomorrow", "tomorrow")]);
+        check("2026-13-45", &[("phone", "20261345", "2026-13-45")]);
+        check("call +86 138-0013-8000", &[("phone", "+8613800138000", "+86 138-0013-8000")]);
+        check("电话13800138000", &[("phone", "13800138000", "13800138000")]);
+        check(
+            "mail Ann.Lee+x@shop.example.com.",
+            &[("email", "ann.lee+x@shop.example.com", "Ann.Lee+x@shop.example.com")],
+        );
+        check("3 or 十五个", &[("number", "3", "3"), ("number", "15", "十五")]);
+        check("看一下", &[]);
+        check("", &[]);
+    }
+
+    #[test]
+    fn offsets_are_in_characters() {
+        let found = extractor().extract("👋 我要水壶");
+        assert_eq!((found[0].start, found[0].end), (4, 6));
+    }
+
+    #[test]
+    fn what_is_found_is_bounded() {
+        let extractor = extractor();
+        assert_eq!(extractor.extract(&"kettle ".repeat(10_000)).len(), MAX_ENTITIES);
+        assert_eq!(extractor.extract(&format!("{}kettle", "x ".repeat(MAX_TEXT))), []);
+        assert_eq!(extractor.extract(&"1".repeat(3000)), []);
+    }
+
+    #[test]
+    fn a_pattern_that_is_none_is_refused() {
+        let of = |pattern: &str| {
+            Extractor::new(&[Definition { patterns: vec![pattern.into()], ..Definition::default() }]).map(|_| ())
+        };
+        assert_eq!(
+            of("(").unwrap_err().to_string(),
+            "'(' is no regular expression that can be used: error: unclosed group"
+        );
+        assert!(of(r"(\w{1000}){1000}").is_err());
+        assert!(Extractor::new(&[]).unwrap().is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_survived(text in "(kettle|水壶|[0-9,.元$年月日号 ]|三百|İ|ß|.){0,40}") {
+            let extractor = extractor();
+            let mut end = 0;
+            for entity in extractor.extract(&text) {
+                prop_assert!(entity.start >= end && entity.end > entity.start);
+                let there: String = text.chars().skip(entity.start).take(entity.end - entity.start).collect();
+                prop_assert_eq!(there, entity.text);
+                end = entity.end;
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Numbers as people write them: 1,234.5; 三百五十; 3.5万.
+
+/// What a numeral is made of, as part of a regular expression over folded text.
+pub(super) const ARABIC: &str = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?[百千万亿]?";
+/// The same in Chinese characters.
+pub(super) const CHINESE: &str = "[零〇一二两三四五六七八九十百千万亿]";
+
+/// Whether there can be a numeral in a text: most have none, and then there is nothing to search for.
+pub(super) fn may_be_in(text: &str) -> bool {
+    text.chars().any(|c| c.is_numeric() || digit(c).is_some() || unit(c).is_some())
+}
+
+/// A numeral's value, in decimal notation; none where it is no number.
+pub(super) fn value(text: &str) -> Option<String> {
+    let plain: String = text.chars().filter(|&c| c != ',').collect();
+    if plain.starts_with(|c: char| c.is_ascii_digit()) {
+        let Some((last, unit)) = plain.char_indices().next_back().and_then(|(at, c)| Some((at, unit(c)?))) else {
+            return Some(plain);
+        };
+        return scaled(&plain[..last], unit);
+    }
+    match plain.split_once('点') {
+        None => chinese(&plain).map(|number| number.to_string()),
+        Some((whole, fraction)) => {
+            let fraction = Some(fraction).filter(|fraction| !fraction.is_empty())?;
+            let fraction: Option<String> = fraction.chars().map(|c| digit(c).map(|it| it.to_string())).collect();
+            Some(format!("{}.{}", chinese(whole)?, fraction?))
+        }
+    }
+}
+
+/// `3.5`, times a unit.
+fn scaled(decimal: &str, unit: u64) -> Option<String> {
+    let (whole, fraction) = decimal.split_once('.').unwrap_or((decimal, ""));
+    let zeros = unit.ilog10() as usize;
+    if fraction.len() > zeros {
+        return None;
+    }
+    let digits = format!("{whole}{fraction:0<zeros$}");
+    let digits = digits.trim_start_matches('0');
+    Some(if digits.is_empty() { "0".to_owned() } else { digits.to_owned() })
+}
+
+/// A whole number in Chinese characters: 三百五十, 二〇二六 (its digits), and with the last unit left out, 三百五, 一万二.
+pub(super) fn chinese(text: &str) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    if text.chars().all(|c| digit(c).is_some()) {
+        return text.chars().try_fold(0_u64, |sum, c| sum.checked_mul(10)?.checked_add(digit(c)?));
+    }
+    // `sum` is what stands before the last 万 or 亿, `section` what stands behind it, `open` a digit without its unit.
+    let (mut sum, mut section, mut open) = (0_u64, 0_u64, None);
+    let mut last_unit = 1;
+    for c in text.chars() {
+        match (digit(c), unit(c)) {
+            (Some(0), _) => last_unit = 1,
+            (Some(digit), _) if open.is_none() => open = Some(digit),
+            (None, Some(unit)) if unit < 10_000 => {
+                // 十五 is 15; no other unit goes without a digit.
+                let count = open.take().or((unit == 10).then_some(1))?;
+                section += count * unit;
+                last_unit = unit;
+            }
+            (None, Some(unit)) => {
+                let part = section + open.take().unwrap_or_default();
+                sum = match unit {
+                    10_000 => sum.checked_add(part.checked_mul(unit)?)?,
+                    _ => sum.checked_add(part)?.checked_mul(unit)?,
+                };
+                (section, last_unit) = (0, unit);
+            }
+            _ => return None,
+        }
+    }
+    let rest = open.unwrap_or_default() * if last_unit >= 100 { last_unit / 10 } else { 1 };
+    sum.checked_add(section)?.checked_add(rest)
+}
+
+fn digit(c: char) -> Option<u64> {
+    Some(match c {
+        '零' | '〇' => 0,
+        '一' => 1,
+        '二' | '两' => 2,
+        '三' => 3,
+        '四' => 4,
+        '五' => 5,
+        '六' => 6,
+        '七' => 7,
+        '八' => 8,
+        '九' => 9,
+        _ => return None,
+    })
+}
+
+fn unit(c: char) -> Option<u64> {
+    Some(match c {
+        '十' => 10,
+        '百' => 100,
+        '千' => 1000,
+        '万' => 10_000,
+        '亿' => 100_000_000,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn numerals_have_their_value() {
+        fn check(text: &str, expected: &str) {
+            assert_eq!(value(text).as_deref(), Some(expected), "{text}");
+        }
+        check("1,234.50", "1234.50");
+        check("三百五十", "350");
+        check("三百五", "350");
+        check("三百零五", "305");
+        check("十", "10");
+        check("十五", "15");
+        check("两千", "2000");
+        check("一万二", "12000");
+        check("一万零二", "10002");
+        check("一亿二千万", "120000000");
+        check("二〇二六", "2026");
+        check("三点一四", "3.14");
+        check("3.5万", "35000");
+        check("0万", "0");
+        check("3千", "3000");
+        for none in ["", "万百", "百", "一二百", "点", "3.55555万"] {
+            assert!(value(none).is_none_or(|it| it == "0"), "{none}: {:?}", value(none));
+        }
+    }
+
+    /// A number as it is written in full.
+    fn written(number: u64) -> String {
+        const DIGITS: [&str; 10] = ["零", "一", "二", "三", "四", "五", "六", "七", "八", "九"];
+        if number >= 100_000_000 {
+            let rest = number % 100_000_000;
+            let zero = if rest > 0 && rest < 10_000_000 { "零" } else { "" };
+            return format!(
+                "{}亿{zero}{}",
+                written(number / 100_000_000),
+                if rest > 0 { written(rest) } else { String::new() }
+            );
+        }
+        if number >= 10_000 {
+            let rest = number % 10_000;
+            let zero = if rest > 0 && rest < 1000 { "零" } else { "" };
+            return format!(
+                "{}万{zero}{}",
+                written(number / 10_000),
+                if rest > 0 { written(rest) } else { String::new() }
+            );
+        }
+        let (mut text, mut gap) = (String::new(), false);
+        for (unit, name) in [(1000, "千"), (100, "百"), (10, "十"), (1, "")] {
+            match (number / unit % 10) as usize {
+                0 => gap = !text.is_empty(),
+                digit => {
+                    text += if std::mem::take(&mut gap) { "零" } else { "" };
+                    text += DIGITS[digit];
+                    text += name;
+                }
+            }
+        }
+        if text.is_empty() { DIGITS[0].to_owned() } else { text }
+    }
+
+    proptest! {
+        #[test]
+        fn every_number_is_read_as_it_is_written(number in prop_oneof![0_u64..20_000, 0_u64..1_000_000_000_000]) {
+            let text = written(number);
+            prop_assert_eq!(chinese(&text), Some(number), "{}", text);
+        }
+
+        #[test]
+        fn any_row_of_characters_is_survived(text in "[零一二两三九十百千万亿点0-9.,]{0,30}") {
+            value(&text);
+        }
+    }
+}
