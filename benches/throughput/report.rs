@@ -171,9 +171,9 @@ impl Report {
                 self.against_echo(Kind::Inline, |turn| turn.one.p50),
             ),
             least("queued: requests/s against the echo", 0.45, self.against_echo(Kind::Queued, |turn| turn.many.rate)),
-            most("memory of an idle worker", 25.0, " MiB", median(self.idle_bytes.iter().map(|b| *b as f64)) / MIB),
+            most("memory of an idle worker", 45.0, " MiB", median(self.idle_bytes.iter().map(|b| *b as f64)) / MIB),
             most("ready after its start", 1.0, " s", median(self.starts.iter().map(Duration::as_secs_f64))),
-            most("the binary", 15.0, " MiB", self.binary_bytes as f64 / MIB),
+            most("the binary", 32.0, " MiB", self.binary_bytes as f64 / MIB),
         ]
     }
 
