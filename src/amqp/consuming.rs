@@ -210,7 +210,7 @@ async fn consume_by(
         };
         let Some((arrived, delivery)) = next else { break };
         let delivery = delivery.map_err(|error| format!("consuming '{}' failed: {error}", queue.name))?;
-        if !changed && !draining.is_cancelled() && queue.prefetch.changes(delivery.data.len()) {
+        if !changed && queue.prefetch.changes(delivery.data.len()) && !draining.is_cancelled() {
             changed = true;
             tokio::select! {
                 () = current.cancel() => {}
