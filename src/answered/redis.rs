@@ -204,8 +204,8 @@ impl Link {
 }
 
 async fn connection(client: &Client) -> Result<MultiplexedConnection, Failed> {
-    // Each command has its own limit here.
-    let config = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_LIMIT)).set_response_timeout(None);
+    // Each step has its own limit here.
+    let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
     let connecting = client.get_multiplexed_async_connection_with_config(&config);
     Ok(timeout(CONNECT_LIMIT, connecting).await.map_err(|_| Failed::TooSlow("connect", CONNECT_LIMIT))??)
 }
