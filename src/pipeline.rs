@@ -6,26 +6,19 @@
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::HashMap,
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use metrics::{Histogram, histogram};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
 
 use crate::{
     answered::{Answers, Found, Identity},
-    domain::{
-        ChoiceRule, Classification, Entity, ErrorCode, IntentName, MessageError, Outcome, Prediction, Reply, Request,
-    },
+    domain::{ChoiceRule, Classification, Entity, ErrorCode, IntentName, MessageError, Outcome, Reply, Request},
     entity::Extractor,
     handler::{Answer, Handler, HandlerError, Job as HandlerJob},
-    model::{ModelClient, ModelError},
+    model::{ModelClient, ModelError, Query, prepared},
     retry::RetryPolicy,
     sharing::{Pool, Room, Share},
 };
@@ -53,7 +46,7 @@ pub struct Parts {
     pub model: Arc<dyn ModelClient>,
     /// Every intent's route.
     pub routes: HashMap<IntentName, Route>,
-    /// Which intent answers; its fallback is one of the routes.
+    /// Which intent answers; its intents are those of the routes.
     pub choice: ChoiceRule,
     /// Finds the entities of a text; none where the bot has no entities.
     pub extractor: Option<Extractor>,
@@ -138,6 +131,11 @@ impl Pipeline {
     /// Whether answers are remembered.
     pub fn is_remembering(&self) -> bool {
         self.answers.is_some()
+    }
+
+    /// Prepares the model, as long as that takes.
+    pub async fn prepare(&self) {
+        prepared(self.parts.model.as_ref()).await;
     }
 
     /// The delays after which a retry may come.
@@ -242,21 +240,18 @@ impl Pipeline {
         let model = &self.parts.model;
         let asked = Instant::now();
         let limit = self.limit(self.parts.model_timeout, left(job, started))?;
-        let classified = timeout(limit, AssertUnwindSafe(model.classify(&job.request.text)).catch_unwind()).await;
+        let Request { text, locale, .. } = &job.request;
+        let query = Query { text, locale: locale.as_deref(), deadline: asked + limit };
+        let classified = timeout_at(query.deadline, AssertUnwindSafe(model.classify(&query)).catch_unwind()).await;
         self.model_seconds.record(asked.elapsed());
         let prediction = match classified {
             Ok(Ok(Ok(prediction))) => prediction,
+            Ok(Ok(Err(_))) if left(job, started) == Some(Duration::ZERO) => return Err(deadline_exceeded()),
             Ok(Ok(Err(error))) => return Err(model_error(&error)),
             Ok(Err(_)) => return Err(panicked(&format!("the model '{}'", model.name()))),
             Err(_) => return Err(timed_out(job, started, &format!("the model '{}'", model.name()), limit)),
         };
-        Ok(self.choose(prediction))
-    }
-
-    /// Applies the rule. An intent that isn't routed here can't be chosen, whatever the model says.
-    fn choose(&self, mut prediction: Prediction) -> (IntentName, Classification) {
-        prediction.ranking.retain(|scored| self.parts.routes.contains_key(&scored.name));
-        self.parts.choice.choose(prediction)
+        Ok(self.parts.choice.choose(prediction))
     }
 
     async fn handle(

@@ -12,8 +12,9 @@ use std::{
 use chatbot_worker::{
     app::{
         intents::{BUILT_IN, IntentsFile},
-        settings::DEFAULTS,
+        settings::{DEFAULTS, Settings},
     },
+    config::Variables,
     domain::ErrorCode,
 };
 
@@ -117,7 +118,12 @@ fn every_variable_exists() {
     for (path, page) in pages() {
         for name in words(&page, "CHATBOT_", |c| c.is_ascii_uppercase() || c == '_') {
             let setting = name.strip_suffix("_FILE").unwrap_or(name);
-            assert!(known.contains(setting) || others.contains(&name), "{}: {name}", path.display());
+            // A model's section has a name of its own.
+            let of_model = setting.trim_start_matches("CHATBOT_").split_once('_').is_some_and(|(section, key)| {
+                let own = defaults.contains_key(&section.to_lowercase());
+                !own && known.contains(&format!("CHATBOT_BACKEND_{key}"))
+            });
+            assert!(known.contains(setting) || of_model || others.contains(&name), "{}: {name}", path.display());
         }
     }
 }
@@ -139,6 +145,17 @@ fn the_readme_tells_the_defaults_as_they_are() {
             };
             assert_eq!(told, default, "{variable}");
         }
+    }
+}
+
+#[test]
+fn the_models_of_the_docs_have_settings_that_are_right() {
+    let examples = blocks(&read("docs/MODELS.md"), "sh");
+    assert!(examples.len() > 6);
+    for example in examples {
+        let variables: Variables = example.lines().filter_map(|line| line.split_once('=')).collect();
+        let settings = Settings::load(&variables, &|_| Ok(b"key".to_vec()));
+        assert!(settings.is_ok_and(|loaded| !loaded.settings.backend.is_empty()), "{example}");
     }
 }
 

@@ -52,6 +52,8 @@ pub struct Worker {
     /// Has them hand back what they haven't started: once nothing is consumed any more, or the one that serves would get
     /// it, and hand it back again.
     hand_back: CancellationToken,
+    /// The preparation of the bot's model, for as long as the bot serves.
+    preparing: Option<AbortOnDropHandle<()>>,
 }
 
 /// A session at work, in a task of its own.
@@ -73,6 +75,7 @@ impl Worker {
             replacer: Replacer::default(),
             retired: JoinSet::new(),
             hand_back: CancellationToken::new(),
+            preparing: None,
         }
     }
 
@@ -92,11 +95,18 @@ impl Worker {
     /// [`Fatal`], only before the first session.
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<Ended, Fatal> {
         let _takes_bots = self.replacer.until_dropped();
+        self.prepare();
         let ended = self.sessions(&shutdown).await;
         self.hand_back.cancel();
         while self.retired.join_next().await.is_some() {}
         self.unfinished.close().await;
         ended
+    }
+
+    /// Prepares the bot's model, as long as that takes; meanwhile the worker works.
+    fn prepare(&mut self) {
+        let pipeline = Arc::clone(&self.shared.pipeline);
+        self.preparing = Some(AbortOnDropHandle::new(tokio::spawn(async move { pipeline.prepare().await })));
     }
 
     async fn sessions(&mut self, shutdown: &CancellationToken) -> Result<Ended, Fatal> {
@@ -183,6 +193,7 @@ impl Worker {
                 started = start_beside(shared.clone(), self.unfinished.clone()) => match started {
                     Ok(session) => {
                         self.shared = shared;
+                        self.prepare();
                         serving.retired.cancel();
                         let before = std::mem::replace(serving, self.serve(session));
                         self.let_finish(before);

@@ -6,23 +6,25 @@ mod amqp_settings;
 pub mod corpus;
 pub mod import;
 pub mod intents;
+mod models;
 mod reload;
 pub mod settings;
 mod watch;
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 
 pub use self::{
     amqp_settings::{TlsFileError, amqp_settings, broker},
+    models::{Made, ModelFault, each, model},
     reload::Reloader,
 };
 use crate::{
     amqp::{Bot, InvalidAmqpUrl, Names, Worker, session::Shared, topology::Topology},
     answered::{Answers, Bounds, InvalidRedisUrl, RedisAnswers, SharedAnswers},
     app::{
-        intents::{BUILT_IN, Checked, Faults, HandlerDefinition, IntentsFile},
+        intents::{BUILT_IN, Checked, Faults, HandlerDefinition, IntentDefinition, IntentsFile},
         settings::{Settings, Threshold},
     },
     domain::{ChoiceRule, IntentName, InvalidName},
@@ -42,15 +44,12 @@ use crate::{
 /// What faults call the intents file that is built in.
 pub const BUILT_IN_NAME: &str = "the built-in intents file";
 
-/// Where an answer becomes likelier right than wrong: the threshold of models that advise none.
-const DEFAULT_THRESHOLD: f32 = 0.5;
-
 /// Why a worker can't be put together.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// The model can't be trained.
-    #[error("the intent model can't be trained: {0}")]
-    Train(#[from] TrainError),
+    /// A model can't be made.
+    #[error(transparent)]
+    Model(#[from] ModelFault),
     /// A reply doesn't compile.
     #[error(transparent)]
     Template(#[from] TemplateError),
@@ -123,23 +122,17 @@ pub fn external(intents: &IntentsFile) -> impl Iterator<Item = &IntentName> {
     external.map(|intent| &intent.name)
 }
 
-/// Which intent answers, by the settings and the intents file, where the model advises this threshold.
-pub fn choice(settings: &Settings, intents: &IntentsFile, advised: Option<f32>) -> ChoiceRule {
-    let threshold = threshold(settings, advised);
-    let own = intents.intents.iter().filter_map(|intent| Some((intent.name.clone(), intent.threshold?.get())));
+/// Which intent answers, by the settings and the intents file.
+pub fn choice(settings: &Settings, intents: &IntentsFile) -> ChoiceRule {
+    let own = |intent: &IntentDefinition| (intent.name.clone(), intent.threshold.map(|own| own.get()));
     ChoiceRule {
         fallback: intents.fallback.clone(),
-        threshold,
-        thresholds: own.collect(),
+        threshold: match settings.model.threshold {
+            Threshold::Fixed(threshold) => Some(threshold.get()),
+            Threshold::Auto => None,
+        },
+        intents: intents.intents.iter().map(own).collect(),
         margin: settings.model.margin.get(),
-    }
-}
-
-/// The least confidence with which an intent answers: the one that is set, else the one that the model advises.
-pub fn threshold(settings: &Settings, advised: Option<f32>) -> f32 {
-    match settings.model.threshold {
-        Threshold::Fixed(threshold) => threshold.get(),
-        Threshold::Auto => advised.unwrap_or(DEFAULT_THRESHOLD),
     }
 }
 
@@ -159,12 +152,11 @@ pub fn pipeline(
         };
         Ok((intent.name.clone(), Route { handler, dispatch: intent.dispatch }))
     });
-    let threshold = model.threshold();
     Ok(Pipeline::new(Parts {
         model,
         extractor: Extractor::new(&intents.entities)?,
         routes: routes.collect::<Result<_, TemplateError>>()?,
-        choice: choice(settings, intents, threshold),
+        choice: choice(settings, intents),
         model_timeout: settings.model.timeout.get(),
         handler_timeout: settings.worker.handler_timeout.get(),
         retry: RetryPolicy { delays: settings.retry.delays.iter().collect() },
@@ -203,10 +195,7 @@ pub fn bot(
     intents: &IntentsFile,
     answers: Option<Arc<Answers>>,
 ) -> Result<Bot, BuildError> {
-    let started = Instant::now();
-    let model = Arc::new(train(intents)?);
-    let threshold = choice(settings, intents, model.threshold()).threshold;
-    tracing::info!(took = ?started.elapsed(), threshold, "the intent model is trained");
+    let model = model(settings, intents)?;
     let mut pipeline = pipeline(settings, intents, model)?;
     if let Some(answers) = answers {
         pipeline = pipeline.remembering(answers);

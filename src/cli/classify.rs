@@ -1,14 +1,19 @@
 //! `classify`: what the bot takes a text to mean, without a broker.
 
-use std::io::{self, ErrorKind, IsTerminal};
+use std::{
+    io::{self, ErrorKind, IsTerminal},
+    sync::Arc,
+    time::Duration,
+};
 
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::{Exit, Failure, Format, output, setup};
 use crate::{
     app,
-    domain::{ChoiceRule, Classification, Doubt, IntentName, Scored},
-    model::{ModelClient, embedded::EmbeddedModel},
+    domain::{ChoiceRule, Classification, Doubt, IntentName, Prediction, Scored},
+    model::{ModelClient, Query},
 };
 
 const EXAMPLES: &str = "\
@@ -19,11 +24,12 @@ Examples:
   CHATBOT_INTENTS_PATH=my-bot.toml chatbot-worker classify 你好   with a bot of your own
   CHATBOT_MODEL_THRESHOLD=0.6 chatbot-worker classify hello       how sure the model has to be
 
-Below the threshold, the intents file's fallback answers.
+Below the threshold, the intents file's fallback answers. The models of CHATBOT_MODEL_CHAIN are asked as by a worker.
 
 Exit codes:
    0  classified
   65  standard input isn't UTF-8
+  69  no model of the chain answers
   78  the settings or the intents file are wrong; all that is wrong is told at once";
 
 /// The command's arguments.
@@ -39,7 +45,8 @@ pub(super) struct Arguments {
 
 /// What decides which intent answers.
 struct Bot {
-    model: EmbeddedModel,
+    model: Arc<dyn ModelClient>,
+    timeout: Duration,
     choice: ChoiceRule,
 }
 
@@ -48,11 +55,13 @@ struct Bot {
 struct Classified<'a> {
     text: &'a str,
     intent: Chosen,
-    /// Of the likeliest intent.
-    threshold: f32,
+    /// Of the likeliest intent; none where the model decided without a confidence.
+    threshold: Option<f32>,
     #[serde(skip)]
     doubt: Option<Doubt>,
     ranking: Vec<Scored>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<Arc<str>>,
 }
 
 #[derive(Serialize)]
@@ -71,13 +80,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     for warning in &checked.warnings {
         output::tell(&format!("{warning}\n"));
     }
-    let model = app::train(&checked.file)
-        .map_err(|error| Failure::new(Exit::Config, format!("the intent model can't be trained: {error}")))?;
-    let choice = app::choice(&settings, &checked.file, model.threshold());
-    let bot = Bot { model, choice };
+    let runtime = setup::runtime()?;
+    let model = app::model(&settings, &checked.file).map_err(|error| Failure::new(Exit::Config, error))?;
+    if let Err(error) = runtime.block_on(model.prepare()) {
+        output::tell(&format!("{error}\n"));
+    }
+    let choice = app::choice(&settings, &checked.file);
+    let bot = Bot { model, timeout: settings.model.timeout.get(), choice };
+    let show = |text: &str| runtime.block_on(bot.show(text, arguments.format));
 
     if !arguments.text.is_empty() {
-        bot.show(&arguments.text.join(" "), arguments.format)?;
+        show(&arguments.text.join(" "))?;
         return Ok(Exit::Ok);
     }
     let input = io::stdin();
@@ -90,15 +103,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             _ => Failure::new(Exit::Os, format!("can't read standard input: {error}")),
         })?;
         if !line.trim().is_empty() {
-            bot.show(&line, arguments.format)?;
+            show(&line)?;
         }
     }
     Ok(Exit::Ok)
 }
 
 impl Bot {
-    fn show(&self, text: &str, format: Format) -> Result<(), Failure> {
-        let classified = self.classified(text);
+    async fn show(&self, text: &str, format: Format) -> Result<(), Failure> {
+        let query = Query { text, locale: None, deadline: Instant::now() + self.timeout };
+        let answer = self.model.classify(&query).await;
+        let prediction = answer.map_err(|error| Failure::new(Exit::Unavailable, error))?;
+        let classified = self.classified(text, prediction);
         output::print(&match format {
             Format::Text => for_people(&classified),
             Format::Json => output::json_line(&classified)?,
@@ -106,27 +122,30 @@ impl Bot {
     }
 
     /// The same decision as the worker's.
-    fn classified<'a>(&self, text: &'a str) -> Classified<'a> {
-        let prediction = self.model.predict(text);
+    fn classified<'a>(&self, text: &'a str, prediction: Prediction) -> Classified<'a> {
         let doubt = self.choice.doubt(&prediction);
-        let likeliest = prediction.ranking.first();
-        let threshold = likeliest.map_or(self.choice.threshold, |best| self.choice.threshold_of(&best.name));
+        let threshold = prediction.decision.is_none().then(|| self.choice.threshold_of_likeliest(&prediction));
         let (name, classification) = self.choice.choose(prediction);
-        let Classification { confidence, fallback, predicted, ranking, .. } = classification;
-        Classified { text, intent: Chosen { name, confidence, fallback, predicted }, threshold, doubt, ranking }
+        let Classification { confidence, fallback, predicted, ranking, model, .. } = classification;
+        Classified { text, intent: Chosen { name, confidence, fallback, predicted }, threshold, doubt, ranking, model }
     }
 }
 
 fn for_people(classified: &Classified<'_>) -> String {
-    let Classified { text, intent, threshold, doubt, ranking } = classified;
+    let Classified { text, intent, threshold, doubt, ranking, model } = classified;
+    let model = model.as_deref().unwrap_or_default();
     let rows: Vec<_> = ranking
         .iter()
         .map(|scored| [String::new(), scored.name.to_string(), format!("{:.4}", scored.confidence)])
         .collect();
-    let why = match doubt {
-        Some(Doubt::Ambiguous) => "the fallback, as the second is nearer than CHATBOT_MODEL_MARGIN".to_owned(),
-        Some(_) => format!("the fallback, as no confidence reaches the threshold of {threshold}"),
-        None => format!("as its confidence reaches the threshold of {threshold}"),
+    let why = match (doubt, threshold) {
+        (Some(Doubt::Ambiguous), _) => "the fallback, as the second is nearer than CHATBOT_MODEL_MARGIN".to_owned(),
+        (Some(Doubt::Unsure(threshold)), _) => {
+            format!("the fallback, as no confidence reaches the threshold of {threshold}")
+        }
+        (Some(Doubt::Nothing), _) => format!("the fallback, as '{model}' found none of the intents"),
+        (None, Some(threshold)) => format!("as its confidence reaches the threshold of {threshold}"),
+        (None, None) => format!("as '{model}' decided, which states no confidence"),
     };
     format!("{}\n{}  → {} answers, {why}\n", output::one_line(text), output::table(&rows), intent.name)
 }

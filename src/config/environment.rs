@@ -6,7 +6,9 @@ use std::{
 };
 
 use super::{
-    Key, Origin, Problem, ReadFile, Variables, kubernetes,
+    Key, Origin, Problem, ReadFile, Variables,
+    known::Known,
+    kubernetes,
     layer::{Entry, Layer, Raw},
     suggest::{self, Instead},
 };
@@ -32,7 +34,7 @@ pub(super) fn read_text(path: &Path, read: ReadFile<'_>) -> Result<String, Strin
 /// Reads the variables that begin with `prefix` and an underscore. `known` decides what is taken for a setting rather
 /// than for something that Kubernetes injects, and what is suggested; what isn't known stays in the layer, to be found
 /// when the settings' type leaves it over.
-pub(super) fn read(prefix: &str, variables: &Variables, known: &BTreeSet<Key>, read: ReadFile<'_>) -> Environment {
+pub(super) fn read(prefix: &str, variables: &Variables, known: &Known, read: ReadFile<'_>) -> Environment {
     let mut environment = Environment::default();
     let mut injected = Vec::new();
     let ours = format!("{prefix}_");
@@ -85,7 +87,7 @@ pub(super) fn read(prefix: &str, variables: &Variables, known: &BTreeSet<Key>, r
 }
 
 /// The problem of a variable that sets nothing.
-pub(super) fn unknown(prefix: &str, variable: &str, known: &BTreeSet<Key>) -> Problem {
+pub(super) fn unknown(prefix: &str, variable: &str, known: &Known) -> Problem {
     let rest = variable.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')).unwrap_or(variable);
     let (rest, suffix) = match rest.strip_suffix("_FILE") {
         Some(rest) if rest.contains('_') => (rest, "_FILE"),
@@ -96,10 +98,12 @@ pub(super) fn unknown(prefix: &str, variable: &str, known: &BTreeSet<Key>) -> Pr
     let hint = if let Some(key) = known.iter().find(|key| !suffix.is_empty() && key.to_string() == as_path) {
         // `…_TLS_CA_FILE`: whoever writes that means the file itself, not a file that holds its path.
         format!("did you mean {}?", key.variable(prefix))
-    } else if let Some(key) = suggest::nearest(&as_key, known) {
+    } else if let Some(hint) = known.hint(&as_key, |list| list.variable(prefix)) {
+        hint
+    } else if let Some(key) = suggest::nearest(&as_key, &**known) {
         format!("did you mean {}{suffix}?", key.variable(prefix))
     } else {
-        match suggest::instead(&as_key, known) {
+        match suggest::instead(&as_key, &**known) {
             Instead::Names(section, names) => {
                 format!("{prefix}_{}_ goes on with one of {}", section.to_uppercase(), names.join(", ").to_uppercase())
             }

@@ -30,6 +30,8 @@ pub(super) struct Layer {
     entries: BTreeMap<Key, Entry>,
     /// Also those with nothing set: a settings type's section is there even if all of its settings are off.
     sections: BTreeSet<String>,
+    /// Sections that are entries of a table rather than the settings type's own: the table's name, and theirs.
+    nested: Option<(&'static str, BTreeSet<String>)>,
 }
 
 impl Layer {
@@ -41,12 +43,28 @@ impl Layer {
         }
     }
 
+    /// Makes a section that is there even if nothing is set in it.
+    pub(super) fn add_section(&mut self, section: &str) {
+        self.sections.insert(section.to_owned());
+    }
+
     pub(super) fn get(&self, key: &Key) -> Option<&Entry> {
         self.entries.get(key)
     }
 
     pub(super) fn remove(&mut self, key: &Key) -> Option<Entry> {
         self.entries.remove(key)
+    }
+
+    /// Takes a section away, with all that is set in it.
+    pub(super) fn split_section(&mut self, section: &str) -> Self {
+        self.sections.remove(section);
+        Self { entries: self.entries.extract_if(.., |key, _| key.section() == section).collect(), ..Self::default() }
+    }
+
+    /// The same, with these sections as entries of a table.
+    pub(super) fn nested(&self, table: &'static str, sections: &BTreeSet<String>) -> Self {
+        Self { nested: Some((table, sections.clone())), ..self.clone() }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Key, &Entry)> {
@@ -76,6 +94,13 @@ impl Source for Layer {
             };
             sections.entry(key.section().to_owned()).or_default().insert(key.name().to_owned(), value);
         }
-        Ok(sections.into_iter().map(|(name, section)| (name, Value::from(section))).collect())
+        let mut values: HashMap<String, Value> =
+            sections.into_iter().map(|(name, section)| (name, Value::from(section))).collect();
+        if let Some((table, names)) = &self.nested {
+            let entries: HashMap<String, Value> =
+                names.iter().filter_map(|name| values.remove_entry(name.as_str())).collect();
+            values.insert((*table).to_owned(), Value::from(entries));
+        }
+        Ok(values.into_iter().collect())
     }
 }

@@ -5,6 +5,7 @@
 
 mod environment;
 mod key;
+mod known;
 mod kubernetes;
 mod layer;
 mod load;
@@ -16,6 +17,7 @@ pub mod types;
 mod variables;
 
 pub use key::Key;
+pub use known::NamedSections;
 pub use load::{Conflict, Effective, Loaded, Program, ReadFile, load};
 pub use origin::Origin;
 pub use problem::{Problem, Problems};

@@ -20,10 +20,10 @@ pub(super) fn nearest<'k>(unknown: &str, known: impl IntoIterator<Item = &'k Key
             // The right name in the wrong section, or in none.
             let elsewhere = 1 + 2 * osa_distance(name, key.name());
             let distance = full.min(elsewhere);
-            (distance <= 1 + unknown.chars().count() / 6).then_some((distance, key))
+            (distance <= 1 + unknown.chars().count() / 6).then_some((distance, full, key))
         })
-        .min_by_key(|&(distance, _)| distance)
-        .map(|(_, key)| key);
+        .min_by_key(|&(distance, full, _)| (distance, full))
+        .map(|(_, _, key)| key);
     nearest.or_else(|| match instead(&unknown, known.clone()) {
         Instead::Names(section, names) if names.len() == 1 => known.into_iter().find(|key| key.section() == section),
         _ => None,

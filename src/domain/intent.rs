@@ -93,13 +93,46 @@ fn write_rounded<S: Serializer>(confidence: &f32, serializer: S) -> Result<S::Ok
     serializer.serialize_f32(rounded(*confidence))
 }
 
-/// What a model says of a text: its intents, the likeliest first.
+/// What a model says of a text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
-    /// The likeliest intents, most confident first; never empty.
+    /// The likeliest intents, most confident first; empty where the model has no idea, or states no confidence.
     pub ranking: Vec<Scored>,
+    /// What the model decided by itself, where it states no confidence that a threshold could be held against.
+    pub decision: Option<Decision>,
+    /// The least confidence, in 0..=1, with which an intent should answer, as this model advises.
+    pub threshold: f32,
     /// The name of the model that answered.
     pub model: Arc<str>,
+}
+
+/// What a model decided that answers without a confidence, as a language model does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// It is this intent.
+    Intent(IntentName),
+    /// It is none of the intents.
+    NoIntent,
+}
+
+impl Prediction {
+    /// Where an answer becomes likelier right than wrong: what is advised for models that know no better.
+    pub const EVEN: f32 = 0.5;
+
+    /// The likeliest intents with their confidence, most confident first.
+    pub fn ranked(ranking: Vec<Scored>, model: Arc<str>) -> Self {
+        Self { ranking, decision: None, threshold: Self::EVEN, model }
+    }
+
+    /// The same, of a model that knows from which confidence on it should be believed.
+    pub fn advising(self, threshold: f32) -> Self {
+        Self { threshold, ..self }
+    }
+
+    /// What a model decided without a confidence.
+    pub fn decided(decision: Decision, model: Arc<str>) -> Self {
+        Self { ranking: Vec::new(), decision: Some(decision), threshold: Self::EVEN, model }
+    }
 }
 
 /// A prediction after the threshold was applied: which intent answers, and why.

@@ -12,6 +12,6 @@ mod outcome;
 
 pub use choice::{ChoiceRule, Doubt};
 pub use entity::Entity;
-pub use intent::{Classification, IntentName, InvalidName, Prediction, Scored, is_valid_name};
+pub use intent::{Classification, Decision, IntentName, InvalidName, Prediction, Scored, is_valid_name};
 pub use message::{ERROR_TYPE, ErrorReply, MAX_SHORT, MessageError, REPLY_TYPE, REQUEST_TYPE, Reply, Request, SENDER};
 pub use outcome::{DeadLetter, DeadReason, ErrorCode, Outcome};

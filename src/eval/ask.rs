@@ -3,7 +3,13 @@
 use std::time::{Duration, Instant};
 
 use super::{Answer, Case};
-use crate::model::{ModelClient, ModelError};
+use crate::{
+    domain::Decision,
+    model::{ModelClient, ModelError, Query},
+};
+
+/// How long one answer may take.
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// The model's answers, in the order of the cases, and how long each took.
 ///
@@ -14,10 +20,16 @@ pub async fn ask(client: &dyn ModelClient, cases: &[Case]) -> Result<(Vec<Answer
     let mut times = Vec::with_capacity(cases.len());
     for case in cases {
         let begin = Instant::now();
-        let prediction = client.classify(&case.text).await?;
+        let deadline = tokio::time::Instant::now() + LIMIT;
+        let prediction = client.classify(&Query { text: &case.text, locale: None, deadline }).await?;
         times.push(begin.elapsed());
         let best = prediction.ranking.into_iter().next();
-        let (predicted, confidence) = best.map_or((None, 0.0), |best| (Some(best.name), best.confidence));
+        let (predicted, confidence) = match (prediction.decision, best) {
+            // It decided by itself, and says not how sure it is.
+            (Some(Decision::Intent(intent)), _) => (Some(intent), 1.0),
+            (None, Some(best)) => (Some(best.name), best.confidence),
+            _ => (None, 0.0),
+        };
         let (text, expected) = (case.text.clone(), case.intent.clone());
         answers.push(Answer { text, expected, predicted, confidence });
     }

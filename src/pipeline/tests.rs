@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use super::*;
 use crate::{
     answered::{Bounds, Key},
-    domain::{DeadReason, Scored},
+    domain::{DeadReason, Prediction, Scored},
+    model::Failure,
 };
 
 const MOMENT: Duration = Duration::from_millis(30);
@@ -52,12 +53,12 @@ impl ModelClient for Fake {
         "fake"
     }
 
-    async fn classify(&self, _: &str) -> Result<Prediction, ModelError> {
+    async fn classify(&self, _: &Query<'_>) -> Result<Prediction, ModelError> {
         self.asked.fetch_add(1, SeqCst);
         self.does.act().await;
         match self.does {
-            Does::IsAway => Err(ModelError::Unavailable { model: "fake".to_owned(), reason: "away".to_owned() }),
-            _ => Ok(Prediction { ranking: vec![Scored::new(intent(), 0.9)], model: "fake".into() }),
+            Does::IsAway => Err(ModelError::new(&"fake".into(), Failure::Unreachable, "away")),
+            _ => Ok(Prediction::ranked(vec![Scored::new(intent(), 0.9)], "fake".into())),
         }
     }
 }
@@ -95,7 +96,7 @@ fn pipeline(model: Does, handler: Does) -> (Pipeline, [Arc<AtomicU32>; 2]) {
     let pipeline = Pipeline::new(Parts {
         model: Arc::new(Fake { does: model, asked: Arc::clone(&asked[0]) }),
         routes: [(intent(), Route { handler: Some(handler), dispatch: Dispatch::Inline })].into(),
-        choice: ChoiceRule { fallback: intent(), threshold: 0.5, thresholds: HashMap::new(), margin: 0.0 },
+        choice: ChoiceRule { fallback: intent(), threshold: None, intents: [(intent(), None)].into(), margin: 0.0 },
         extractor: None,
         inline: InlineLimit { bytes: 1 << 20, requests: 10 },
         model_timeout: 3 * MOMENT,

@@ -77,6 +77,14 @@ fn describe() {
     ] {
         describe_counter!(name, help);
     }
+    for (name, help) in [
+        ("chatbot_backend_requests_total", "Texts that a model of the chain was to classify, by what came of it."),
+        ("chatbot_backend_cache_total", "Texts looked up among a model's kept answers, by whether one was there."),
+    ] {
+        describe_counter!(name, help);
+    }
+    describe_gauge!("chatbot_backend_breaker_open", "1 while a model is left alone because it failed, else 0.");
+    describe_histogram!("chatbot_backend_seconds", Unit::Seconds, "Time that a model of the chain took.");
     describe_gauge!("chatbot_in_flight", "Messages being worked on now.");
     describe_gauge!(
         "chatbot_last_reload_successful",

@@ -267,6 +267,7 @@ async fn an_answer_that_is_forgotten_is_worked_out_again() {
     mute.cut();
     client.next().await;
     client.next().await;
-    assert_eq!(counting.runs(), 3, "of two that came again, one was remembered");
+    // The old one at least. Its answer takes the place of the new one's, if that wasn't looked up before.
+    assert!((3..=4).contains(&counting.runs()), "{}", counting.runs());
     worker.stop().await;
 }

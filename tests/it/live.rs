@@ -226,6 +226,7 @@ async fn a_bot_that_the_broker_refuses_leaves_the_one_before_at_work() {
         let mut bench = Bench::new().named(&worker.names);
         let route = bench.parts.routes.remove(&intent("queued")).unwrap();
         bench.parts.routes.insert(intent("new"), route);
+        bench.parts.choice.intents = bench.parts.routes.keys().map(|intent| (intent.clone(), None)).collect();
         bench.bot()
     };
     let refused = worker.replacer.replace(bot()).await.unwrap_err();

@@ -7,7 +7,7 @@ use chatbot_worker::{
     amqp::{Names, WorkQueue},
     entity::{Definition, Extractor},
     handler::{Answer, Handler, HandlerError, Job, template::TemplateHandler},
-    model::{ModelClient, ModelError},
+    model::{ModelClient, ModelError, Query},
 };
 use lapin::types::AMQPValue;
 
@@ -242,11 +242,11 @@ impl ModelClient for Hanging {
         "hanging"
     }
 
-    async fn classify(&self, text: &str) -> Result<chatbot_worker::domain::Prediction, ModelError> {
-        if text.starts_with("hang") {
+    async fn classify(&self, query: &Query<'_>) -> Result<chatbot_worker::domain::Prediction, ModelError> {
+        if query.text.starts_with("hang") {
             std::future::pending::<()>().await;
         }
-        FirstWord.classify(text).await
+        FirstWord.classify(query).await
     }
 }
 

@@ -14,7 +14,7 @@ use chatbot_worker::{
     amqp::{Names, WorkQueue},
     domain::Prediction,
     handler::{Answer, Handler, HandlerError, Job},
-    model::{ModelClient, ModelError},
+    model::{ModelClient, ModelError, Query},
 };
 use lapin::BasicProperties;
 use tokio_util::sync::CancellationToken;
@@ -80,9 +80,9 @@ impl ModelClient for Counting {
         "counting"
     }
 
-    async fn classify(&self, text: &str) -> Result<Prediction, ModelError> {
+    async fn classify(&self, query: &Query<'_>) -> Result<Prediction, ModelError> {
         self.0.fetch_add(1, Ordering::Relaxed);
-        FirstWord.classify(text).await
+        FirstWord.classify(query).await
     }
 }
 

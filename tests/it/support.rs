@@ -1,6 +1,6 @@
 //! A worker under test on a real broker, in a namespace of its own, and a client that speaks plain AMQP to it.
 
-use std::{collections::HashMap, num::NonZeroU16, sync::Arc, time::Duration};
+use std::{num::NonZeroU16, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use chatbot_worker::{
@@ -14,7 +14,7 @@ use chatbot_worker::{
     answered::{Answers, Bounds},
     domain::{ChoiceRule, IntentName, Prediction, Scored},
     handler::{Answer, Handler, HandlerError, Job},
-    model::{ModelClient, ModelError},
+    model::{ModelClient, ModelError, Query},
     pipeline::{Dispatch, InlineLimit, Parts, Pipeline, Route},
     retry::RetryPolicy,
 };
@@ -60,13 +60,13 @@ impl ModelClient for FirstWord {
         "first-word"
     }
 
-    async fn classify(&self, text: &str) -> Result<Prediction, ModelError> {
-        let first = text.split_whitespace().next().unwrap_or_default();
+    async fn classify(&self, query: &Query<'_>) -> Result<Prediction, ModelError> {
+        let first = query.text.split_whitespace().next().unwrap_or_default();
         let (name, confidence) = match IntentName::new(first) {
             Ok(name) if INTENTS.contains(&name.as_str()) => (name, 0.9),
             _ => (intent("refund"), 0.1),
         };
-        Ok(Prediction { ranking: vec![Scored { name, confidence }], model: "first-word".into() })
+        Ok(Prediction::ranked(vec![Scored { name, confidence }], "first-word".into()))
     }
 }
 
@@ -135,8 +135,8 @@ impl Bench {
             routes: routes.collect(),
             choice: ChoiceRule {
                 fallback: intent("help_info"),
-                threshold: 0.5,
-                thresholds: HashMap::new(),
+                threshold: None,
+                intents: INTENTS.iter().map(|&name| (intent(name), None)).collect(),
                 margin: 0.0,
             },
             extractor: None,

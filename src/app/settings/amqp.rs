@@ -65,7 +65,7 @@ impl Amqp {
             _ => return None,
         };
         Some(Conflict {
-            keys: vec!["amqp.tls_cert_path", "amqp.tls_key_path"],
+            keys: vec!["amqp.tls_cert_path".into(), "amqp.tls_key_path".into()],
             message: format!("a certificate and its key belong together: set {missing}"),
         })
     }

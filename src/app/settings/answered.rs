@@ -38,7 +38,7 @@ impl Answered {
     pub(super) fn conflict(&self) -> Option<Conflict> {
         let unused = self.redis_url.is_some() && self.max_entries.get().is_none();
         unused.then(|| Conflict {
-            keys: vec!["answered.redis_url", "answered.max_entries"],
+            keys: vec!["answered.redis_url".into(), "answered.max_entries".into()],
             message: "answered.redis_url names a Redis in which to share answers, but answered.max_entries is off, so \
                       none is remembered: set CHATBOT_ANSWERED_MAX_ENTRIES to a number, or unset \
                       CHATBOT_ANSWERED_REDIS_URL"

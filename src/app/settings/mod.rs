@@ -6,6 +6,7 @@
 mod amqp;
 mod amqp_url;
 mod answered;
+mod backend;
 mod http;
 mod intents;
 mod log;
@@ -18,22 +19,25 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     amqp::{Amqp, ExchangeName, Topology},
     amqp_url::{AmqpUrl, AmqpUrlOptions},
     answered::{Answered, RedisUrl},
+    backend::{Backend, Embedded, Format, HeaderName, JsonObject, Kind, Pointer, Text},
     http::{Http, ListenAddress},
     intents::Intents,
     log::{Log, LogFilter, LogFormat},
-    model::{Model, ModelName, Threshold},
+    model::{LastResort, Model, ModelName, Threshold},
     overload::{Depth, Overload},
     reply::{AddressPattern, Reply},
     retry::{Delay, Delays, Retry},
     worker::{Queues, Worker},
 };
-use crate::config::{Conflict, Loaded, Problems, Program, ReadFile, Variables, load};
+use crate::config::{Conflict, Loaded, NamedSections, Problems, Program, ReadFile, Variables, load};
 
 /// What the settings' environment variables begin with, without the underscore.
 pub const PREFIX: &str = "CHATBOT";
@@ -56,6 +60,11 @@ pub struct Settings {
     pub answered: Answered,
     /// Classification.
     pub model: Model,
+    /// The built-in model, as a part of a chain.
+    pub embedded: Embedded,
+    /// The other models, by name.
+    #[serde(default)]
+    pub backend: BTreeMap<String, Backend>,
     /// Where replies may go.
     pub reply: Reply,
     /// Health and metrics.
@@ -73,10 +82,14 @@ impl Settings {
     /// # Errors
     /// Everything that is wrong, at once.
     pub fn load(variables: &Variables, read: ReadFile<'_>) -> Result<Loaded<Self>, Problems> {
-        load(&Program { prefix: PREFIX, defaults: DEFAULTS, check: Self::conflicts }, variables, read)
+        let named = Some(NamedSections { template: "backend", listed_in: ("model", "chain") });
+        load(&Program { prefix: PREFIX, defaults: DEFAULTS, named, check: Self::conflicts }, variables, read)
     }
 
     fn conflicts(&self) -> Vec<Conflict> {
-        [self.amqp.conflict(), self.worker.conflict(), self.answered.conflict()].into_iter().flatten().collect()
+        let of_sections =
+            [self.amqp.conflict(), self.worker.conflict(), self.answered.conflict(), self.model.conflict()];
+        let of_models = self.backend.iter().flat_map(|(name, backend)| backend.conflicts(name));
+        of_sections.into_iter().flatten().chain(of_models).collect()
     }
 }

@@ -55,7 +55,12 @@ fn the_defaults_and_the_settings_type_have_the_same_keys() {
         .iter()
         .flat_map(|(section, keys)| keys.as_table().unwrap().keys().map(move |key| format!("{section}.{key}")))
         .collect();
-    let known: BTreeSet<String> = loaded(&[]).effective.into_iter().map(|setting| setting.key).collect();
+    let rules = [("CHATBOT_MODEL_CHAIN", "x"), ("CHATBOT_X_KIND", "keywords"), ("CHATBOT_X_RULES_PATH", "/r")];
+    let known = loaded(&rules).effective.into_iter().map(|setting| match setting.key.strip_prefix("x.") {
+        Some(name) => format!("backend.{name}"),
+        None => setting.key,
+    });
+    let known: BTreeSet<String> = known.collect();
     assert_eq!(documented, known);
     // `CHATBOT_X_FILE` names a file with the value of `x`, so no setting may be called so.
     assert_eq!(known.iter().find(|key| key.ends_with("_file") || key.ends_with(".file")), None);
@@ -186,7 +191,13 @@ fn a_wrong_value_is_told_with_its_variable_its_fault_and_what_would_be_right() {
     check("CHATBOT_RETRY_DELAYS", "1s,off", "entry 2 of the list: \"off\"", "or off");
     check("CHATBOT_RETRY_DELAYS", "1ms", "\"1ms\" is out of range", "from 10ms to 24h");
     check("CHATBOT_RETRY_DELAYS", "1s,2s,3s,4s,5s,6s,7s,8s,9s", "9 delays are too many", "8 at most");
-    check("CHATBOT_MODEL_CHAIN", "embedded,gpt", "\"gpt\" isn't a model", "only embedded is known");
+    check("CHATBOT_MODEL_CHAIN", "embedded,GPT-5", "entry 2 of the list: \"GPT-5\" can't name", "such as qwen");
+    check("CHATBOT_MODEL_CHAIN", "port", "\"port\" can't name a model", "choose another");
+    check("CHATBOT_MODEL_CHAIN", "retry", "\"retry\" can't name a model", "choose another");
+    check("CHATBOT_MODEL_CHAIN", "backend", "\"backend\" can't name a model", "choose another");
+    check("CHATBOT_MODEL_CHAIN", "embedded,embedded", "'embedded' is there twice", "asked once");
+    check("CHATBOT_MODEL_CHAIN", "qwen", "what 'qwen' is isn't told", "set CHATBOT_QWEN_KIND to one of openai, embed");
+    check("CHATBOT_MODEL_LAST_RESORT", "none", "\"none\" isn't one of", "embedded, off");
     check(
         "CHATBOT_MODEL_THRESHOLD",
         "40%",
@@ -208,6 +219,98 @@ fn a_wrong_value_is_told_with_its_variable_its_fault_and_what_would_be_right() {
     check("CHATBOT_CONFIG", "/etc/nothing.toml", "/etc/nothing.toml can't be read", "not found");
 }
 
+/// The settings of a model that is right, with one of them changed or added.
+fn qwen<'a>(variable: &'a str, value: &'a str) -> Vec<(&'a str, &'a str)> {
+    let mut variables = vec![
+        ("CHATBOT_MODEL_CHAIN", "qwen,embedded"),
+        ("CHATBOT_QWEN_KIND", "openai"),
+        ("CHATBOT_QWEN_URL", "https://h/v1"),
+        ("CHATBOT_QWEN_MODEL", "m"),
+    ];
+    variables.retain(|(name, _)| *name != variable);
+    variables.push((variable, value));
+    variables
+}
+
+#[test]
+fn a_model_named_in_the_chain_has_a_section_of_its_own() {
+    let loaded = loaded(&qwen("CHATBOT_QWEN_API_KEY", "s3cret"));
+    let kind = ("openai".into(), "environment CHATBOT_QWEN_KIND".into());
+    assert_eq!(effective(&loaded, "qwen.kind"), kind);
+    assert_eq!(effective(&loaded, "qwen.api_key").0, "***");
+    assert_eq!(effective(&loaded, "qwen.timeout"), ("3s".into(), "default".into()));
+    assert_eq!(loaded.settings.backend["qwen"].api_key.as_ref().unwrap().expose(), "s3cret");
+    assert_eq!(loaded.effective.iter().find(|setting| setting.key.starts_with("backend")), None);
+    assert!(!format!("{loaded:?}").contains("s3cret"));
+}
+
+#[test]
+fn a_file_may_have_sections_of_models_that_a_variable_leaves_out_of_the_chain() {
+    let file = "[model]\nchain = [\"a\", \"b\"]\n[a]\nkind = \"rasa\"\nurl = \"http://a\"\n\
+                [b]\nkind = \"tei\"\nurl = \"http://b?key=s3cret\"\ntimeout = \"1s\"";
+    let read = |_: &Path| Ok(file.as_bytes().to_vec());
+    let variables = [("CHATBOT_CONFIG", "/f"), ("CHATBOT_MODEL_CHAIN", "b"), ("CHATBOT_B_BATCH", "7")];
+    let loaded = Settings::load(&variables.into_iter().collect(), &read).unwrap();
+    let links: Vec<String> = loaded.settings.model.links().map(ToString::to_string).collect();
+    assert_eq!(links, ["b", "embedded"]);
+    assert_eq!(effective(&loaded, "b.timeout").0, "1s");
+    assert_eq!(effective(&loaded, "b.batch").0, "7");
+    assert_eq!(effective(&loaded, "b.url").0, "http://b/?***");
+}
+
+#[test]
+fn what_is_set_for_all_models_holds_for_those_that_do_not_say_otherwise() {
+    let mut variables = qwen("CHATBOT_BACKEND_TIMEOUT", "7s");
+    variables.extend([("CHATBOT_BACKEND_RETRIES", "9"), ("CHATBOT_QWEN_RETRIES", "off")]);
+    let loaded = loaded(&variables);
+    assert_eq!(effective(&loaded, "qwen.timeout"), ("7s".into(), "environment CHATBOT_BACKEND_TIMEOUT".into()));
+    assert_eq!(effective(&loaded, "qwen.retries"), ("off".into(), "environment CHATBOT_QWEN_RETRIES".into()));
+}
+
+#[test]
+fn a_wrong_value_of_a_model_is_told_as_any_other() {
+    fn check(variable: &str, value: &str, fault: &str, remedy: &str) {
+        let problems = load(&qwen(variable, value)).map(|_| ()).unwrap_err().to_string();
+        assert!(problems.starts_with(&format!("{variable}: ")), "{problems}");
+        assert_eq!(problems.lines().count(), 1, "{problems}");
+        assert!(problems.contains(fault) && problems.contains(remedy), "{problems}");
+        assert!(!problems.contains("s3cret"), "{problems}");
+    }
+    check("CHATBOT_QWEN_KIND", "opnai", "\"opnai\" isn't one of", "openai, embeddings, rasa, tei, http, keywords");
+    check("CHATBOT_QWEN_URL", "h/s3cret", "the URL can't be read", "https://api.example.com/v1");
+    check("CHATBOT_QWEN_API_KEY", "s3cret\nx", "no key has", "a line break");
+    check("CHATBOT_QWEN_API_KEY_HEADER", "a b", "can't name a header", "x-api-key");
+    check("CHATBOT_QWEN_FORMAT", "xml", "\"xml\" isn't one of", "json_schema");
+    check("CHATBOT_QWEN_EXTRA", "[1]", "no JSON object", "enable_thinking");
+    check("CHATBOT_QWEN_TIMEOUT", "11m", "out of range", "(default: 3s)");
+    check("CHATBOT_QWEN_MIN_CONFIDENCE", "2", "isn't a number from 0 to 1", "such as 0.5");
+    check("CHATBOT_QWEN_BODY", "{}", "the kind openai has no use for", "unset it");
+    check("CHATBOT_QWEN_RULES_PATH", "/x", "the kind openai has no use for", "unset it");
+    check("CHATBOT_QWEN_TIMEOT", "1s", "no such setting", "did you mean CHATBOT_QWEN_TIMEOUT?");
+    check("CHATBOT_QWEN_HOST", "s3cret", "no such setting", "CHATBOT_QWEN_ goes on with one of");
+    check("CHATBOT_QVEN_URL", "https://h", "no such setting", "did you mean CHATBOT_QWEN_URL?");
+    check("CHATBOT_DEEPSEEK_URL", "https://h", "no such setting", "if CHATBOT_MODEL_CHAIN listed 'deepseek'");
+    check("CHATBOT_BACKEND_TIMEOUT", "11m", "out of range", "(default: 3s)");
+    check("CHATBOT_BACKEND_TIMEOT", "1s", "no such setting", "did you mean CHATBOT_BACKEND_TIMEOUT?");
+}
+
+#[test]
+fn what_a_model_lacks_is_told_where_it_is_named() {
+    fn check(kind: &str, expected: &[&str]) {
+        let problems = load(&[("CHATBOT_MODEL_CHAIN", "x"), ("CHATBOT_X_KIND", kind)]).map(|_| ()).unwrap_err();
+        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(problems.len(), expected.len(), "{problems:?}");
+        for (problem, variable) in problems.iter().zip(expected) {
+            let expected = format!("CHATBOT_X_KIND: the kind {kind} needs {variable}: set it");
+            assert_eq!(problem, &expected);
+        }
+    }
+    check("openai", &["CHATBOT_X_MODEL", "CHATBOT_X_URL"]);
+    check("embeddings", &["CHATBOT_X_URL"]);
+    check("http", &["CHATBOT_X_BODY", "CHATBOT_X_INTENT_POINTER", "CHATBOT_X_URL"]);
+    check("keywords", &["CHATBOT_X_RULES_PATH"]);
+}
+
 #[test]
 fn an_unknown_variable_is_told_with_what_may_have_been_meant() {
     fn check(variable: &str, hint: &str) {
@@ -225,8 +328,8 @@ fn an_unknown_variable_is_told_with_what_may_have_been_meant() {
     check("CHATBOT_HTTP_PORT", "no such setting; did you mean CHATBOT_HTTP_LISTEN?");
     check("CHATBOT_INTENTS_FILE", "no such setting; CHATBOT_INTENTS_ goes on with one of PATH, WATCH");
     check("CHATBOT_LOG_FILE", "no such setting; CHATBOT_LOG_ goes on with one of FORMAT, LEVEL");
-    let sections =
-        "CHATBOT_ goes on with one of AMQP, ANSWERED, HTTP, INTENTS, LOG, MODEL, OVERLOAD, REPLY, RETRY, WORKER";
+    let sections = "CHATBOT_ goes on with one of AMQP, ANSWERED, BACKEND, EMBEDDED, HTTP, INTENTS, LOG, MODEL, OVERLOAD, \
+                    REPLY, RETRY, WORKER";
     check("CHATBOT_REDIS_HOST", &format!("no such setting; {sections}"));
     check("CHATBOT_CONFIG_FILE", "unknown: the path of the settings file goes into CHATBOT_CONFIG");
 }

@@ -51,7 +51,7 @@ impl Worker {
         let (budget, body) = (self.memory_budget.get(), self.max_body.get());
         let least = body.saturating_mul(2);
         (budget < least).then(|| Conflict {
-            keys: vec!["worker.memory_budget", "worker.max_body"],
+            keys: vec!["worker.memory_budget".into(), "worker.max_body".into()],
             message: format!(
                 "worker.memory_budget ({}) has to be at least twice worker.max_body ({}): set \
                  CHATBOT_WORKER_MEMORY_BUDGET to {} or more, or CHATBOT_WORKER_MAX_BODY to {} or less",

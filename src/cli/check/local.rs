@@ -3,12 +3,17 @@
 use std::{net::IpAddr, time::Instant};
 
 use secrecy::ExposeSecret;
+use tokio::runtime::Runtime;
 
 use super::{Report, setup};
 use crate::{
-    app::{self, BUILT_IN_NAME, intents::IntentsFile, settings::Settings},
+    app::{
+        self, BUILT_IN_NAME,
+        intents::IntentsFile,
+        settings::{ModelName, Settings},
+    },
     config::Problems,
-    model::ModelClient,
+    model::Query,
 };
 
 /// The settings; none where they are wrong, and then nothing else can be known.
@@ -26,6 +31,7 @@ pub(super) fn settings(report: &mut Report) -> Option<Settings> {
         report.warn("settings", notice, "");
     }
     exposed_password(report, &loaded.settings);
+    exposed_keys(report, &loaded.settings);
     Some(loaded.settings)
 }
 
@@ -59,6 +65,20 @@ fn exposed_password(report: &mut Report, settings: &Settings) {
     }
 }
 
+/// A key that others on the way can read.
+fn exposed_keys(report: &mut Report, settings: &Settings) {
+    for (name, backend) in &settings.backend {
+        if backend.url.as_ref().is_some_and(|url| url.is_exposed()) {
+            let what = if backend.api_key.is_some() { "the key and all texts go" } else { "all texts go" };
+            report.warn(
+                "settings",
+                format!("{what} to the model '{name}' unencrypted"),
+                "Use https:// in its URL, unless the network between is yours alone.",
+            );
+        }
+    }
+}
+
 fn is_local(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
@@ -85,17 +105,49 @@ pub(super) fn intents(report: &mut Report, settings: &Settings) -> Option<Intent
     }
 }
 
-/// Trains the model, as a worker does at its start.
-pub(super) fn model(report: &mut Report, settings: &Settings, intents: &IntentsFile) {
+/// Makes every model, as a worker does at its start, and asks each by itself.
+pub(super) fn models(report: &mut Report, settings: &Settings, intents: &IntentsFile, runtime: &Runtime) {
     let started = Instant::now();
-    match app::train(intents) {
-        Ok(model) => {
-            let took = started.elapsed().as_millis();
-            let threshold = app::choice(settings, intents, model.threshold()).threshold;
-            report.ok("model", format!("trained on the examples in {took} ms; the threshold is {threshold}"));
-        }
-        Err(error) => {
-            report.fail("model", format!("it can't be trained: {error}"), "Correct the intents file's examples.")
+    let models = app::each(settings, intents);
+    let made = started.elapsed().as_millis();
+    let count = models.len();
+    let rule = app::choice(settings, intents);
+    let sample = intents.intents.iter().find_map(|intent| intent.examples.first()).map_or("", |it| &it.text);
+    for (at, (name, model)) in models.into_iter().enumerate() {
+        let model = match model {
+            Ok(model) => model,
+            Err(error) => {
+                report.fail("model", error, "");
+                continue;
+            }
+        };
+        let asked = Instant::now();
+        let answer = runtime.block_on(async {
+            model.prepare().await?;
+            let deadline = tokio::time::Instant::now() + settings.model.timeout.get();
+            model.classify(&Query { text: sample, locale: None, deadline }).await
+        });
+        let took = asked.elapsed().as_millis();
+        match answer {
+            Ok(prediction) => {
+                let did = match name {
+                    ModelName::Embedded => format!("trained on the examples in {made} ms"),
+                    ModelName::Section(_) => format!("'{name}' answers: {took} ms"),
+                };
+                let threshold = match prediction.decision {
+                    None => format!("the threshold is {}", rule.threshold(&prediction)),
+                    Some(_) => "it states no confidence".to_owned(),
+                };
+                report.ok("model", format!("{did}; {threshold}"));
+            }
+            Err(error) if at + 1 < count => {
+                report.warn(
+                    "model",
+                    error,
+                    "Mend it, or take it out of CHATBOT_MODEL_CHAIN; the next answers meanwhile.",
+                );
+            }
+            Err(error) => report.fail("model", error, "Mend it: no other model stands in for it."),
         }
     }
 }

@@ -20,7 +20,8 @@ const HELP: &str = "\
 What needs no broker is looked at without one. Nothing is changed on the broker: dead letters are looked at where they
 are few, and for that moment nobody else sees them; a right is tried by a request that the
 broker refuses in any case, so its log gets a channel error for each. Where a worker runs, one message that means
-nothing is published, to see whether unroutable messages reach it.
+nothing is published, to see whether unroutable messages reach it. Each model of CHATBOT_MODEL_CHAIN that is a service is
+asked once, with one of the bot's own examples.
 
 Examples:
   chatbot-worker check
@@ -57,8 +58,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 fn check(report: &mut Report, listed: Option<&str>) -> Result<(), Failure> {
     let Some(settings) = local::settings(report) else { return Ok(()) };
     let intents = local::intents(report, &settings);
+    let runtime = setup::runtime()?;
     if let Some(intents) = &intents {
-        local::model(report, &settings, intents);
+        local::models(report, &settings, intents, &runtime);
     }
     let amqp = match app::amqp_settings(&settings) {
         Ok(amqp) => amqp,
@@ -80,7 +82,7 @@ fn check(report: &mut Report, listed: Option<&str>) -> Result<(), Failure> {
         intents_known: intents.is_some(),
         listed,
     };
-    setup::runtime()?.block_on(async {
+    runtime.block_on(async {
         if let Some(url) = &settings.answered.redis_url {
             redis::check(report, url).await;
         }

@@ -7,7 +7,8 @@ use std::{
 
 use super::{Exit, Failure, data::Data, output, setup};
 use crate::{
-    app::{self, settings::Settings},
+    app::settings::{Settings, Threshold},
+    domain::Prediction,
     eval::{Answer, Case, Measured, Subject, ThresholdFrom, advice, ask, folds, threshold},
     model::{
         ModelClient,
@@ -56,11 +57,10 @@ impl<'a> Contest<'a> {
             }
             (.., None) => threshold::fit(&tried.answers).map(|it| (it, ThresholdFrom::CrossValidation)),
             // Training has cross-validated already.
-            (_, Some(model), _) => model.threshold().map(|it| (it, ThresholdFrom::CrossValidation)),
+            (_, Some(model), _) => Some((model.threshold(), ThresholdFrom::CrossValidation)),
             _ => None,
         };
-        let (threshold, threshold_from) =
-            fitted.unwrap_or((app::threshold(self.settings, None), ThresholdFrom::Setting));
+        let (threshold, threshold_from) = fitted.unwrap_or((self.default_threshold(), ThresholdFrom::Setting));
         self.answers = tried.answers;
         let subject = Subject {
             model: embedded::NAME.to_owned(),
@@ -79,6 +79,14 @@ impl<'a> Contest<'a> {
             names: &data.names,
         };
         Ok(Measured::new(subject, &data.train, &self.answers, advice::advise(&evidence)))
+    }
+
+    /// Where nothing can be fitted.
+    fn default_threshold(&self) -> f32 {
+        match self.settings.model.threshold {
+            Threshold::Fixed(threshold) => threshold.get(),
+            Threshold::Auto => Prediction::EVEN,
+        }
     }
 
     /// The answers to the examples themselves, in their order, each by a model that learnt from the other folds.

@@ -17,12 +17,14 @@ mod sparse;
 mod svm;
 mod table;
 mod training;
+mod vectors;
 mod vocabulary;
 
 use std::{collections::HashMap, num::NonZeroUsize, sync::Arc, thread};
 
 use async_trait::async_trait;
 
+pub use self::vectors::VectorClassifier;
 use self::{
     calibration::{Calibration, confidences},
     dense::{Dense, WIDTH},
@@ -31,7 +33,7 @@ use self::{
     training::Trained,
     vocabulary::Vocabulary,
 };
-use super::{ModelClient, ModelError};
+use super::{ModelClient, ModelError, Query};
 use crate::domain::{IntentName, Prediction, Scored};
 
 /// The model's name in replies and metrics.
@@ -93,7 +95,7 @@ impl EmbeddedModel {
     }
 
     fn train_on(examples: &[Example<'_>], threads: NonZeroUsize) -> Result<Self, TrainError> {
-        let (intents, labels) = number(examples);
+        let (intents, labels) = number_of(examples.iter().map(|example| example.intent));
         if intents.len() < 2 {
             return Err(TrainError::TooFewIntents { found: intents.len() });
         }
@@ -146,9 +148,14 @@ impl EmbeddedModel {
         likeliest.into_iter().map(|intent| Scored::new(self.intents[intent].clone(), scores[intent])).collect()
     }
 
-    /// The same, as an answer of this model's.
+    /// The confidence from which on an intent should answer, by cross-validation on the examples; in 0..=1.
+    pub fn threshold(&self) -> f32 {
+        self.threshold
+    }
+
+    /// The same as [`Self::rank`], as an answer of this model's.
     pub fn predict(&self, text: &str) -> Prediction {
-        Prediction { ranking: self.rank(text), model: Arc::clone(&self.name) }
+        Prediction::ranked(self.rank(text), Arc::clone(&self.name)).advising(self.threshold)
     }
 
     fn scores(&self, text: &str) -> Vec<f32> {
@@ -183,24 +190,19 @@ impl ModelClient for EmbeddedModel {
         &self.name
     }
 
-    fn threshold(&self) -> Option<f32> {
-        Some(self.threshold)
-    }
-
-    async fn classify(&self, text: &str) -> Result<Prediction, ModelError> {
-        Ok(self.predict(text))
+    async fn classify(&self, query: &Query<'_>) -> Result<Prediction, ModelError> {
+        Ok(self.predict(query.text))
     }
 }
 
 /// The intents in the order in which they first occur, and each example's place among them.
-fn number(examples: &[Example<'_>]) -> (Vec<IntentName>, Vec<usize>) {
+fn number_of<'a>(examples: impl Iterator<Item = &'a IntentName>) -> (Vec<IntentName>, Vec<usize>) {
     let mut intents = Vec::new();
     let mut numbers = HashMap::new();
     let labels = examples
-        .iter()
-        .map(|example| {
-            *numbers.entry(example.intent).or_insert_with(|| {
-                intents.push(example.intent.clone());
+        .map(|intent| {
+            *numbers.entry(intent).or_insert_with(|| {
+                intents.push(intent.clone());
                 intents.len() - 1
             })
         })
@@ -334,8 +336,9 @@ mod tests {
     #[tokio::test]
     async fn it_answers_as_a_client() {
         let model = toy();
-        let prediction = model.classify("我要退款").await.unwrap();
+        let query = Query { text: "我要退款", locale: None, deadline: tokio::time::Instant::now() };
+        let prediction = model.classify(&query).await.unwrap();
         assert_eq!((model.name(), &*prediction.model), (NAME, NAME));
-        assert_eq!(prediction.ranking, model.rank("我要退款"));
+        assert_eq!((prediction.ranking, prediction.threshold), (model.rank("我要退款"), model.threshold()));
     }
 }

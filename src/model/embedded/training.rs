@@ -45,7 +45,7 @@ pub(super) struct Trained {
     pub(super) dense: Vec<Vec<f32>>,
     /// By intent.
     pub(super) biases: Vec<f32>,
-    /// From the dense vectors alone; none where the examples are many.
+    /// From the dense vectors alone; none where the examples are many, or have none.
     pub(super) softmax: Option<Softmax>,
     /// What cross-validation said of each example that it could judge.
     pub(super) held_out: Vec<HeldOut>,
@@ -61,7 +61,8 @@ pub(super) fn train(
     threads: NonZeroUsize,
 ) -> Trained {
     let (folds, counts) = deal(labels, intents);
-    let softmaxes = if labels.len() <= FEW_EXAMPLES * intents {
+    let few = labels.len() <= FEW_EXAMPLES * intents;
+    let softmaxes = if few && dense.iter().any(|dense| !dense.values().is_empty()) {
         // The last leaves no fold out.
         in_parallel(FOLDS + 1, threads, |fold| {
             let kept = (0..labels.len()).filter(|&example| folds[example] != fold);

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use chatbot_worker::{
     domain::Prediction,
     handler::{Answer, Handler, HandlerError, Job},
-    model::{ModelClient, ModelError},
+    model::{Failure, ModelClient, ModelError, Query},
 };
 
 use super::{account::Account, load::Load, report, requests};
@@ -76,12 +76,12 @@ impl ModelClient for Faulty {
         "faulty"
     }
 
-    async fn classify(&self, text: &str) -> Result<Prediction, ModelError> {
-        if self.strikes(text, None) {
+    async fn classify(&self, query: &Query<'_>) -> Result<Prediction, ModelError> {
+        if self.strikes(query.text, None) {
             self.strike().await;
-            return Err(ModelError::Unavailable { model: "faulty".to_owned(), reason: "away".to_owned() });
+            return Err(ModelError::new(&"faulty".into(), Failure::Unreachable, "away"));
         }
-        FirstWord.classify(text).await
+        FirstWord.classify(query).await
     }
 }
 

@@ -16,9 +16,10 @@ use chatbot_worker::{
 };
 use serde_json::Value;
 
+pub use self::program::Program;
 use self::{
     other::{Other, reply},
-    program::{Program, end_of, in_background},
+    program::{end_of, in_background},
 };
 use crate::support::{PATIENCE, broker_url, intent, short};
 

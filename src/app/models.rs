@@ -1,0 +1,210 @@
+//! The models that the settings name, put together.
+
+use std::{path::Path, sync::Arc, time::Instant};
+
+use super::{
+    choice,
+    intents::IntentsFile,
+    settings::{Backend, Format, Kind, ModelName, Settings},
+    train,
+};
+use crate::{
+    config::types::{FilePath, is_loopback},
+    model::{
+        Catalogue, Chain, Connection, Endpoint, Intent, Link, ModelClient,
+        around::{Bounds, bounded},
+        bearer,
+        embedded::{EmbeddedModel, TrainError},
+        embeddings::{self, Embeddings},
+        http::{Http, Pointers},
+        keywords::Keywords,
+        openai::{self, OpenAi},
+        rasa::Rasa,
+        tei::Tei,
+    },
+};
+
+/// Why a model can't be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelFault {
+    /// The built-in one can't be trained.
+    #[error("the intent model can't be trained: {0}")]
+    Train(#[from] TrainError),
+    /// One of the others.
+    #[error("the model '{name}' can't be made: {reason}")]
+    Backend {
+        /// Its name.
+        name: String,
+        /// What is wrong, and with which setting.
+        reason: String,
+    },
+}
+
+/// The model that classifies: the built-in one by itself, or the chain that the settings name. Takes a processor's time
+/// for training; asks nothing over a network.
+///
+/// # Errors
+/// [`ModelFault`].
+pub fn model(settings: &Settings, intents: &IntentsFile) -> Result<Arc<dyn ModelClient>, ModelFault> {
+    let names: Vec<&ModelName> = settings.model.links().collect();
+    if names == [&ModelName::Embedded] {
+        return Ok(Arc::new(embedded(settings, intents)?));
+    }
+    let catalogue = Arc::new(catalogue(intents));
+    let links = names.into_iter().map(|name| link(settings, intents, &catalogue, name));
+    Ok(Arc::new(Chain::new(links.collect::<Result<_, _>>()?)))
+}
+
+/// A model, or why it can't be made.
+pub type Made = Result<Box<dyn ModelClient>, ModelFault>;
+
+/// Each model that the settings name by itself, in the chain's order: those that can't be made too.
+pub fn each(settings: &Settings, intents: &IntentsFile) -> Vec<(ModelName, Made)> {
+    let catalogue = Arc::new(catalogue(intents));
+    let made = |name: &ModelName| link(settings, intents, &catalogue, name).map(|link| link.model);
+    settings.model.links().map(|name| (name.clone(), made(name))).collect()
+}
+
+fn link(
+    settings: &Settings,
+    intents: &IntentsFile,
+    catalogue: &Arc<Catalogue>,
+    name: &ModelName,
+) -> Result<Link, ModelFault> {
+    let (model, min_confidence, min_margin) = match name {
+        ModelName::Embedded => {
+            let model: Box<dyn ModelClient> = Box::new(embedded(settings, intents)?);
+            (model, settings.embedded.min_confidence, settings.embedded.min_margin)
+        }
+        ModelName::Section(name) => {
+            let fault = |reason: String| ModelFault::Backend { name: name.clone(), reason };
+            let backend = settings.backend.get(name).ok_or_else(|| fault("it has no section".to_owned()))?;
+            let model = client(name, backend, catalogue).map_err(fault)?;
+            (model, backend.min_confidence, backend.min_margin)
+        }
+    };
+    // What would be left to the fallback is asked of the next.
+    let mut sure = choice(settings, intents);
+    if let Some(least) = min_confidence {
+        sure.threshold = Some(least.get());
+        sure.intents.values_mut().for_each(|own| *own = None);
+    }
+    sure.margin = sure.margin.max(min_margin.get());
+    Ok(Link { model, sure })
+}
+
+/// The built-in model, trained.
+fn embedded(settings: &Settings, intents: &IntentsFile) -> Result<EmbeddedModel, TrainError> {
+    let started = Instant::now();
+    let model = train(intents)?;
+    let threshold = choice(settings, intents).threshold.unwrap_or_else(|| model.threshold());
+    tracing::info!(took = ?started.elapsed(), threshold, "the intent model is trained");
+    Ok(model)
+}
+
+/// The intents that a model may choose: those with examples.
+fn catalogue(intents: &IntentsFile) -> Catalogue {
+    let chosen = intents.intents.iter().filter(|intent| !intent.examples.is_empty()).map(|intent| Intent {
+        name: intent.name.clone(),
+        description: intent.description.clone(),
+        examples: intent.examples.iter().map(|example| example.text.clone()).collect(),
+    });
+    Catalogue::new(chosen.collect())
+}
+
+fn client(name: &str, backend: &Backend, catalogue: &Arc<Catalogue>) -> Result<Box<dyn ModelClient>, String> {
+    let catalogue = Arc::clone(catalogue);
+    // What each kind needs is there: the settings were checked. An empty one is refused by the server all the same.
+    let text = |text: &Option<_>| text.as_ref().map(|text: &super::settings::Text| text.as_str().to_owned());
+    let pointer = |pointer: &Option<super::settings::Pointer>| pointer.as_ref().map(|it| it.as_str().to_owned());
+    let extra = backend.extra.as_ref().map(|extra| extra.get().clone()).unwrap_or_default();
+    let (batch, batch_wait) = (backend.batch.get(), backend.batch_wait.get());
+    let bounds = bounds(backend);
+    Ok(match backend.kind.ok_or("its kind isn't set")? {
+        Kind::OpenAi => {
+            let settings = openai::Settings {
+                model: text(&backend.model).unwrap_or_default(),
+                format: format(backend.format),
+                examples: backend.examples.get().map_or(0, |count| count.get().get().into()),
+                max_tokens: backend.max_tokens.get().map(|most| most.get().get()),
+                extra,
+            };
+            bounded(OpenAi::new(endpoint(name, backend)?, settings, catalogue), &bounds)
+        }
+        Kind::Embeddings => {
+            let (model, prefix) = (text(&backend.model), text(&backend.prefix));
+            let settings = embeddings::Settings { model, prefix, extra, batch, batch_wait };
+            bounded(Embeddings::new(endpoint(name, backend)?, settings, catalogue), &bounds)
+        }
+        Kind::Rasa => {
+            // Rasa wants its token in the query; a header that is named goes before a proxy.
+            let token = backend.api_key.as_ref().filter(|_| backend.api_key_header.is_none());
+            bounded(Rasa::new(endpoint(name, backend)?, token.map(|key| key.expose()), catalogue), &bounds)
+        }
+        Kind::Tei => bounded(Tei::new(endpoint(name, backend)?, batch, batch_wait, catalogue), &bounds),
+        Kind::Http => {
+            let pointers = Pointers {
+                intent: pointer(&backend.intent_pointer).unwrap_or_default(),
+                confidence: pointer(&backend.confidence_pointer),
+                ranking: pointer(&backend.ranking_pointer),
+            };
+            let body = text(&backend.body).unwrap_or_default();
+            let made = Http::new(endpoint(name, backend)?, body, pointers, catalogue);
+            bounded(made.map_err(|reason| format!("{}: {reason}", variable(name, "BODY")))?, &bounds)
+        }
+        Kind::Keywords => {
+            let path = backend.rules_path.as_ref().map_or(Path::new(""), FilePath::as_path);
+            let rules = read(name, "RULES_PATH", path)?;
+            let rules = String::from_utf8(rules).map_err(|_| format!("{} isn't UTF-8", path.display()))?;
+            let made = Keywords::parse(name.into(), &rules, &catalogue);
+            Box::new(made.map_err(|reason| format!("{}: {reason}", path.display()))?)
+        }
+    })
+}
+
+fn endpoint(name: &str, backend: &Backend) -> Result<Endpoint, String> {
+    let url = backend.url.as_ref().ok_or("its url isn't set")?.get().clone();
+    let header = backend.api_key_header.as_ref().map(|header| header.get());
+    let in_query = backend.kind == Some(Kind::Rasa) && header.is_none();
+    let key = backend.api_key.as_ref().filter(|_| !in_query).map(|key| bearer(key.expose(), header)).transpose()?;
+    let ca = backend.ca_path.as_ref().map(|path| read(name, "CA_PATH", path.as_path())).transpose()?;
+    let connection = Connection {
+        local: is_loopback(&url),
+        url,
+        key,
+        ca,
+        connect_timeout: backend.connect_timeout.get(),
+        max_response: backend.max_response.get(),
+    };
+    Endpoint::new(name.into(), connection)
+}
+
+fn bounds(backend: &Backend) -> Bounds {
+    Bounds {
+        timeout: backend.timeout.get(),
+        retries: backend.retries.get().map_or(0, |times| times.get().get().into()),
+        concurrency: backend.concurrency.get(),
+        cache: backend.cache.get().map(|count| (count.get(), backend.cache_ttl.get())),
+        breaker_failures: backend.breaker_failures.get(),
+        breaker_pause: backend.breaker_pause.get(),
+    }
+}
+
+fn format(format: Format) -> Option<openai::Format> {
+    match format {
+        Format::Auto => None,
+        Format::JsonSchema => Some(openai::Format::JsonSchema),
+        Format::StructuredOutputs => Some(openai::Format::StructuredOutputs),
+        Format::GuidedJson => Some(openai::Format::GuidedJson),
+        Format::JsonObject => Some(openai::Format::JsonObject),
+        Format::Plain => Some(openai::Format::Plain),
+    }
+}
+
+fn read(name: &str, key: &str, path: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|error| format!("{}: {} can't be read: {error}", variable(name, key), path.display()))
+}
+
+fn variable(name: &str, key: &str) -> String {
+    format!("{}_{}_{key}", super::settings::PREFIX, name.to_uppercase())
+}

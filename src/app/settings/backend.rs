@@ -1,0 +1,344 @@
+//! The sections of models, one for each name in `model.chain`, and the section `embedded`.
+
+use std::{convert::Infallible, fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::PREFIX;
+use crate::config::{
+    Conflict, Key,
+    types::{
+        BoundedDuration, BoundedSize, Count, FilePath, Fraction, HttpUrl, Invalid, OrOff, Secret, choose, quote,
+        text::serde_as_text,
+    },
+};
+
+/// The built-in model, as a part of a chain.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Embedded {
+    /// The least confidence with which the chain's next model isn't asked; that for an answer where not set.
+    pub min_confidence: Option<Fraction>,
+    /// The same for how far the likeliest intent is ahead of the next.
+    pub min_margin: Fraction,
+}
+
+/// A model that another program serves, or rules.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Backend {
+    /// What it is; has to be set.
+    pub kind: Option<Kind>,
+    /// Where it is.
+    pub url: Option<HttpUrl>,
+    /// What lets this worker in.
+    pub api_key: Option<Secret>,
+    /// The header that carries the key; `Authorization: Bearer` where not set.
+    pub api_key_header: Option<HeaderName>,
+    /// The authority that signed its certificate, besides those that the system trusts.
+    pub ca_path: Option<FilePath>,
+    /// The model's name there.
+    pub model: Option<Text>,
+    /// How the form of an answer is asked for.
+    pub format: Format,
+    /// How many of the examples most like a text are shown to the model.
+    pub examples: OrOff<Count>,
+    /// The longest answer, in tokens.
+    pub max_tokens: OrOff<Count>,
+    /// More of the request's body.
+    pub extra: Option<JsonObject>,
+    /// What stands before each text.
+    pub prefix: Option<Text>,
+    /// The request's body, a template.
+    pub body: Option<Text>,
+    /// Where in the answer the intent is.
+    pub intent_pointer: Option<Pointer>,
+    /// Where in the answer the confidence is.
+    pub confidence_pointer: Option<Pointer>,
+    /// Where in the answer a list of intents is.
+    pub ranking_pointer: Option<Pointer>,
+    /// The file with the rules.
+    pub rules_path: Option<FilePath>,
+    /// For one request, up to 10 min.
+    pub timeout: BoundedDuration<1, 600_000>,
+    /// For a connection, up to 1 min.
+    pub connect_timeout: BoundedDuration<1, 60_000>,
+    /// How often a request is sent again.
+    pub retries: OrOff<Count>,
+    /// Requests under way at once.
+    pub concurrency: Count,
+    /// The largest answer, 1 KiB to 64 MiB.
+    pub max_response: BoundedSize<1024, { 64 << 20 }>,
+    /// Texts in one request.
+    pub batch: Count,
+    /// How long a text waits for others, up to 1 s.
+    pub batch_wait: BoundedDuration<0, 1_000>,
+    /// Answers that are kept.
+    pub cache: OrOff<Count>,
+    /// For how long, up to 24 h.
+    pub cache_ttl: BoundedDuration<1, 86_400_000>,
+    /// Failures in a row after which it is left alone.
+    pub breaker_failures: Count,
+    /// For how long, up to 10 min.
+    pub breaker_pause: BoundedDuration<1, 600_000>,
+    /// As the built-in model's.
+    pub min_confidence: Option<Fraction>,
+    /// As the built-in model's.
+    pub min_margin: Fraction,
+}
+
+/// What serves a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A language model behind OpenAI's chat completions.
+    OpenAi,
+    /// Sentence embeddings, with a classifier of this worker's own on top.
+    Embeddings,
+    /// A Rasa server.
+    Rasa,
+    /// A classifier served by Text Embeddings Inference.
+    Tei,
+    /// Any other service that takes and gives JSON.
+    Http,
+    /// Words and patterns.
+    Keywords,
+}
+
+/// How the form of a language model's answer is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// The strictest way that the server takes.
+    Auto,
+    /// `response_format` with a JSON schema.
+    JsonSchema,
+    /// vLLM's `structured_outputs`.
+    StructuredOutputs,
+    /// vLLM's older `guided_json`.
+    GuidedJson,
+    /// `response_format` `json_object`.
+    JsonObject,
+    /// By words alone.
+    Plain,
+}
+
+const KINDS: [(&str, Kind); 6] = [
+    ("openai", Kind::OpenAi),
+    ("embeddings", Kind::Embeddings),
+    ("rasa", Kind::Rasa),
+    ("tei", Kind::Tei),
+    ("http", Kind::Http),
+    ("keywords", Kind::Keywords),
+];
+
+const FORMATS: [(&str, Format); 6] = [
+    ("auto", Format::Auto),
+    ("json_schema", Format::JsonSchema),
+    ("structured_outputs", Format::StructuredOutputs),
+    ("guided_json", Format::GuidedJson),
+    ("json_object", Format::JsonObject),
+    ("plain", Format::Plain),
+];
+
+impl Backend {
+    /// What is missing for the kind, or set though the kind has no use for it, in the section of this name.
+    pub(super) fn conflicts(&self, name: &str) -> Vec<Conflict> {
+        let variable = |key: &str| Key::new(name, key).variable(PREFIX);
+        let conflict = |key: &str, message: String| Conflict {
+            keys: vec![format!("{name}.{key}"), format!("{name}.kind"), "model.chain".into()],
+            message,
+        };
+        let Some(kind) = self.kind else {
+            let kinds = KINDS.map(|(name, _)| name).join(", ");
+            let message = format!("what '{name}' is isn't told: set {} to one of {kinds}", variable("kind"));
+            return vec![conflict("kind", message)];
+        };
+        self.uses(kind)
+            .into_iter()
+            .filter_map(|(key, is_set, usage)| match (usage, is_set) {
+                (Use::Needed, false) => Some(conflict(key, format!("the kind {kind} needs {}: set it", variable(key)))),
+                (Use::None, true) => {
+                    Some(conflict(key, format!("the kind {kind} has no use for {}: unset it", variable(key))))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Each setting that not all kinds have, whether it is set, and what use the kind has for it.
+    fn uses(&self, kind: Kind) -> [(&'static str, bool, Use); 13] {
+        let needed = |by: &[Kind]| if by.contains(&kind) { Use::Needed } else { Use::None };
+        let taken = |by: &[Kind]| if by.contains(&kind) { Use::Taken } else { Use::None };
+        let remote = if kind == Kind::Keywords { Use::None } else { Use::Taken };
+        [
+            ("url", self.url.is_some(), if kind == Kind::Keywords { Use::None } else { Use::Needed }),
+            ("api_key", self.api_key.is_some(), remote),
+            ("api_key_header", self.api_key_header.is_some(), remote),
+            ("ca_path", self.ca_path.is_some(), remote),
+            (
+                "model",
+                self.model.is_some(),
+                if kind == Kind::OpenAi { Use::Needed } else { taken(&[Kind::Embeddings]) },
+            ),
+            ("max_tokens", self.max_tokens.get().is_some(), taken(&[Kind::OpenAi])),
+            ("extra", self.extra.is_some(), taken(&[Kind::OpenAi, Kind::Embeddings])),
+            ("prefix", self.prefix.is_some(), taken(&[Kind::Embeddings])),
+            ("body", self.body.is_some(), needed(&[Kind::Http])),
+            ("intent_pointer", self.intent_pointer.is_some(), needed(&[Kind::Http])),
+            ("confidence_pointer", self.confidence_pointer.is_some(), taken(&[Kind::Http])),
+            ("ranking_pointer", self.ranking_pointer.is_some(), taken(&[Kind::Http])),
+            ("rules_path", self.rules_path.is_some(), needed(&[Kind::Keywords])),
+        ]
+    }
+}
+
+/// What use a kind has for a setting.
+#[derive(Clone, Copy)]
+enum Use {
+    Needed,
+    Taken,
+    None,
+}
+
+impl FromStr for Kind {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        choose(text, &KINDS)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(KINDS.iter().find(|(_, kind)| kind == self).map_or("", |(name, _)| name))
+    }
+}
+
+serde_as_text!(Kind);
+
+impl FromStr for Format {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        choose(text, &FORMATS)
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(FORMATS.iter().find(|(_, format)| format == self).map_or("", |(name, _)| name))
+    }
+}
+
+serde_as_text!(Format);
+
+/// Any text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text(String);
+
+impl Text {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Text {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.into()))
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+serde_as_text!(Text);
+
+/// The name of an HTTP header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeaderName(reqwest::header::HeaderName);
+
+impl HeaderName {
+    /// The name.
+    pub fn get(&self) -> &reqwest::header::HeaderName {
+        &self.0
+    }
+}
+
+impl FromStr for HeaderName {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let invalid = |_| Invalid(format!("{} can't name a header: write one such as x-api-key", quote(text)));
+        text.parse().map(Self).map_err(invalid)
+    }
+}
+
+impl fmt::Display for HeaderName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+serde_as_text!(HeaderName);
+
+/// A JSON object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JsonObject(Map<String, Value>);
+
+impl JsonObject {
+    /// The object.
+    pub fn get(&self) -> &Map<String, Value> {
+        &self.0
+    }
+}
+
+impl FromStr for JsonObject {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let remedy = r#"write one such as {"enable_thinking": false}"#;
+        serde_json::from_str(text).map(Self).map_err(|error| Invalid(format!("no JSON object, {error}: {remedy}")))
+    }
+}
+
+impl fmt::Display for JsonObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(&self.0).unwrap_or_default())
+    }
+}
+
+serde_as_text!(JsonObject);
+
+/// A JSON pointer, RFC 6901.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pointer(String);
+
+impl Pointer {
+    /// The pointer; empty for the whole.
+    pub fn as_str(&self) -> &str {
+        if self.0 == "/" { "" } else { &self.0 }
+    }
+}
+
+impl FromStr for Pointer {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        match text.starts_with('/') {
+            true => Ok(Self(text.to_owned())),
+            false => Err(Invalid(format!("{} is no JSON pointer: write one such as /intent/name", quote(text)))),
+        }
+    }
+}
+
+impl fmt::Display for Pointer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+serde_as_text!(Pointer);
