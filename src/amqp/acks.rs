@@ -13,7 +13,7 @@ use lapin::{Channel, options::BasicAckOptions};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::events;
+use super::{events, properties::short};
 
 /// The most deliveries acked at a time.
 const MAX_BATCH: usize = 256;
@@ -60,7 +60,8 @@ impl Acks {
 pub(super) struct AckWriter(mpsc::UnboundedReceiver<Settled>);
 
 impl AckWriter {
-    /// Writes until every [`Ack`] is used or dropped and no more can be made, or the session is lost.
+    /// Writes until every [`Ack`] is used or dropped and no more can be made, and closes the channel; or until the session
+    /// is lost.
     pub(super) async fn run(self, channel: Channel, lost: CancellationToken) {
         lost.run_until_cancelled_owned(self.write(channel)).await;
     }
@@ -81,6 +82,8 @@ impl AckWriter {
                 events::lost_acks(batch.drain(..).count());
             }
         }
+        // Nothing came on it that isn't acked; where its session goes on, another consumer has taken over.
+        let _ = channel.close(200, short("done")).await;
     }
 }
 

@@ -1,10 +1,9 @@
-//! A session: three connections, a channel and a consumer for each queue, and a task for each delivery.
+//! A session: three connections, consumers, and the work of each delivery.
 //!
 //! **Invariant:** it is built as a whole and torn down as a whole; whatever is lost (a connection, a channel, a consumer)
 //! ends it. Every task that it spawns has ended before it returns.
 
 use std::{
-    collections::VecDeque,
     pin::pin,
     sync::{
         Arc, OnceLock,
@@ -13,15 +12,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{
-    StreamExt,
-    future::{join_all, try_join_all},
-};
-use lapin::{
-    Channel, Consumer,
-    options::{BasicConsumeOptions, BasicQosOptions},
-    types::{FieldTable, ShortString},
-};
+use futures_util::future::{join_all, try_join_all};
 use tokio::{
     sync::Mutex,
     time::{Instant, timeout},
@@ -33,32 +24,28 @@ use tokio_util::{
 
 use super::{
     WorkQueue,
-    acks::Acks,
+    acks::Ack,
     admit::{self, Admission, Limits},
     clock::now_ms,
     connection::{ConnectError, Link, Use},
     connections::Connections,
+    consuming::{self, Current, During, Queue, Started},
     events,
     overload::{self, Excess},
-    properties::{Received, short},
+    properties::Received,
     publisher::Publisher,
     replies::Replies,
     reply_to,
     settings::Settings,
     settle::{Delivery, SessionLost, Settler},
-    topology::{Topology, TopologyError, problem},
+    topology::{Topology, TopologyError},
     unfinished::Unfinished,
 };
 use crate::{
     domain::Outcome,
-    pipeline::{Dispatch, Pipeline},
+    pipeline::Pipeline,
     sharing::{Room, Share},
 };
-
-/// Deliveries of [`super::Names::died`] held at a time.
-const DIED_PREFETCH: u16 = 32;
-/// The least that a delivery counts for in the memory budget, in bytes: its properties and its task take some, too.
-const LEAST_ROOM: usize = 1024;
 
 /// What all deliveries of a worker share, from session to session.
 #[derive(Clone)]
@@ -96,20 +83,12 @@ pub enum Ended {
     Lost(String),
 }
 
-/// A queue being consumed.
-struct Consuming {
-    queue: Option<WorkQueue>,
-    name: String,
-    channel: Channel,
-    consumer: Consumer,
-}
-
 /// A session that consumes.
 pub struct Session {
     shared: Arc<Shared>,
-    consuming_link: Link,
+    consuming_link: Arc<Link>,
     settler: Arc<Settler<Connections>>,
-    consuming: Vec<Consuming>,
+    consuming: Vec<(Queue, Started)>,
     unfinished: Arc<Unfinished>,
     /// Its deliveries that are still its own: tokens, as [`Unfinished`] owns their tasks.
     tasks: TaskTracker,
@@ -118,8 +97,8 @@ pub struct Session {
 
 /// The end of a session, told by whoever first finds that it can't go on.
 #[derive(Default)]
-struct Ending {
-    token: CancellationToken,
+pub(super) struct Ending {
+    pub(super) token: CancellationToken,
     reason: OnceLock<String>,
 }
 
@@ -152,14 +131,11 @@ impl Session {
             .await
             .map_err(|_| too_slow("open a channel", broker.connect_timeout))?
             .map_err(|error| StartError::Lost(error.to_string()))?;
-        let consuming = try_join_all(queues(&shared).into_iter().map(|(queue, name, prefetch)| {
-            let consuming = consume_queue(&consuming_link, queue, name, prefetch);
-            async {
-                let started = timeout(broker.connect_timeout, consuming).await;
-                started.map_err(|_| too_slow("start a consumer", broker.connect_timeout))?
-            }
-        }))
-        .await?;
+        let started = consuming::queues(&shared).into_iter().map(|queue| async {
+            let started = queue.open(&consuming_link, broker.connect_timeout).await?;
+            Ok::<_, StartError>((queue, started))
+        });
+        let consuming = try_join_all(started).await?;
         let settler = Settler {
             broker: Connections {
                 forwards,
@@ -175,7 +151,7 @@ impl Session {
         Ok(Self {
             unfinished,
             shared,
-            consuming_link,
+            consuming_link: Arc::new(consuming_link),
             settler: Arc::new(settler),
             consuming,
             tasks: TaskTracker::new(),
@@ -196,41 +172,44 @@ impl Session {
         let draining = CancellationToken::new();
         let mut cancels = Vec::new();
         let (loops, acking, mut watched) = (TaskTracker::new(), TaskTracker::new(), Vec::new());
-        for Consuming { queue, name, channel, consumer } in consuming {
-            cancels.push((channel.clone(), consumer.tag()));
-            let (acks, writer) = Acks::new();
-            acking.spawn(writer.run(channel.clone(), ending.token.clone()));
+        for (queue, started) in consuming {
+            let current = Current::new(&started);
+            cancels.push(current.clone());
             let excess = Arc::<Excess>::default();
             // A suspect isn't started twice by chance, and what died is only told of.
-            if matches!(queue, Some(WorkQueue::Requests | WorkQueue::Intent(_))) {
-                watched.push((name.clone(), excess.clone()));
+            if matches!(queue.work, Some(WorkQueue::Requests | WorkQueue::Intent(_))) {
+                watched.push((queue.name.clone(), excess.clone()));
             }
             let worker = DeliveryWorker {
                 shared: shared.clone(),
                 settler: settler.clone(),
                 mended: consuming_link.mended().clone(),
-                channel: channel.id(),
                 deliveries: events::Deliveries::of(
-                    &queue.as_ref().map_or_else(|| "died".to_owned(), ToString::to_string),
+                    &queue.work.as_ref().map_or_else(|| "died".to_owned(), ToString::to_string),
                 ),
                 // What requests hold is bounded by the pipeline, intent by intent.
-                share: if queue == Some(WorkQueue::Requests) {
+                share: if queue.work == Some(WorkQueue::Requests) {
                     unfinished.budget.unbounded_share()
                 } else {
                     unfinished.budget.share()
                 },
-                excess: excess.clone(),
-                queue,
-                acks,
+                excess,
+                queue: queue.work.clone(),
                 ending: ending.clone(),
                 unfinished: unfinished.clone(),
             };
-            let (draining, tasks, ending) = (draining.clone(), tasks.clone(), ending.clone());
-            let shutdown = shutdown.clone();
+            let during = During {
+                shutdown: shutdown.clone(),
+                draining: draining.clone(),
+                current,
+                tasks: tasks.clone(),
+                acking: acking.clone(),
+            };
+            let link = consuming_link.clone();
             loops.spawn(async move {
-                let max_body = worker.shared.settings.max_body;
-                match consume(consumer, Arc::new(worker), &name, max_body, &tasks, &shutdown).await {
-                    Ok(()) if draining.is_cancelled() || ending.token.is_cancelled() => {}
+                let (name, ending) = (queue.name.clone(), worker.ending.clone());
+                match consuming::consume(queue, started, &link, worker, &during).await {
+                    Ok(()) if during.draining.is_cancelled() || ending.token.is_cancelled() => {}
                     Ok(()) => {
                         ending.tell(format!("the broker cancelled the consumer of '{name}'; was the queue deleted?"));
                     }
@@ -260,8 +239,7 @@ impl Session {
             tasks.close();
             let drained = async {
                 // All at once: a queue that still has a consumer goes on handing out what is handed back.
-                join_all(cancels.iter().map(|(channel, tag)| channel.basic_cancel(tag.clone(), Default::default())))
-                    .await;
+                join_all(cancels.iter().map(Current::cancel)).await;
                 loops.wait().await;
                 tasks.wait().await;
                 acking.wait().await;
@@ -286,140 +264,39 @@ impl Session {
     }
 }
 
-/// The queues to consume, each with its name and prefetch.
-fn queues(shared: &Shared) -> Vec<(Option<WorkQueue>, String, u16)> {
-    let settings = &shared.settings;
-    let (inline, queued) = (settings.prefetch.get(), settings.prefetch_queued.get());
-    let mut work = vec![(WorkQueue::Requests, inline), (WorkQueue::Suspects, 1)];
-    for (intent, route) in shared.pipeline.routes() {
-        // An intent without a handler is consumed by another program.
-        if route.handler.is_some() {
-            let prefetch = if route.dispatch == Dispatch::Inline { inline } else { queued };
-            work.push((WorkQueue::Intent(intent.clone()), prefetch));
-        }
-    }
-    work.retain(|(queue, _)| settings.consume.work(queue));
-    let mut queues: Vec<_> =
-        work.into_iter().map(|(queue, prefetch)| (settings.names.queue(&queue), Some(queue), prefetch)).collect();
-    if settings.consume.died() {
-        queues.push((settings.names.died(), None, DIED_PREFETCH));
-    }
-    queues.into_iter().map(|(name, queue, prefetch)| (queue, name, prefetch)).collect()
-}
-
-async fn consume_queue(
-    link: &Link,
-    queue: Option<WorkQueue>,
-    name: String,
-    prefetch: u16,
-) -> Result<Consuming, StartError> {
-    let failed = |error: lapin::Error| match problem(&format!("consuming queue '{name}'"), &error) {
-        Some(problem) => StartError::Topology(TopologyError::Problems(vec![problem])),
-        None => StartError::Lost(error.to_string()),
-    };
-    let channel = link.channel().await.map_err(failed)?;
-    // lapin's buffer of deliveries is unbounded; the prefetch is what bounds it.
-    channel.basic_qos(prefetch, BasicQosOptions::default()).await.map_err(failed)?;
-    let options = BasicConsumeOptions::default();
-    let consumer =
-        channel.basic_consume(short(&name), short(""), options, FieldTable::default()).await.map_err(failed)?;
-    Ok(Consuming { queue, name, channel, consumer })
-}
-
-fn too_slow(what: &str, limit: Duration) -> StartError {
+pub(super) fn too_slow(what: &str, limit: Duration) -> StartError {
     StartError::Lost(format!("the broker didn't {what} within {limit:?}"))
 }
 
-/// Starts a task for each delivery of one queue, until the consumer is cancelled. What came and isn't started at
-/// `shutdown` is handed back.
-async fn consume(
-    mut consumer: Consumer,
-    worker: Arc<DeliveryWorker>,
-    name: &str,
-    max_body: usize,
-    tasks: &TaskTracker,
-    shutdown: &CancellationToken,
-) -> Result<(), String> {
-    // Handed back only when the consumer is gone: the broker would hand them out to it again, and count.
-    let mut unstarted = Vec::new();
-    // What came while an earlier one waited for room, each with its time: deadlines count from there.
-    let mut backlog = VecDeque::new();
-    let mut is_over = false;
-    let mut ended = pin!(worker.ending.token.cancelled());
-    // A suspect is started even then: handed back, it would count as one that ended its worker.
-    let hands_back = worker.queue != Some(WorkQueue::Suspects);
-    loop {
-        let next = match backlog.pop_front() {
-            None if is_over => break,
-            None => tokio::select! {
-                biased;
-                delivery = consumer.next() => delivery.map(|delivery| (now_ms(), delivery)),
-                () = &mut ended => return Ok(()),
-            },
-            next => next,
-        };
-        let Some((arrived, delivery)) = next else { break };
-        let delivery = delivery.map_err(|error| format!("consuming '{name}' failed: {error}"))?;
-        if shutdown.is_cancelled() && hands_back {
-            unstarted.push(delivery.acker);
-            continue;
-        }
-        let mut room = pin!(worker.share.take(room_for(&delivery, max_body)));
-        let room = loop {
-            tokio::select! {
-                biased;
-                room = &mut room => break Some(room),
-                () = shutdown.cancelled(), if hands_back => break None,
-                () = &mut ended => return Ok(()),
-                next = consumer.next(), if !is_over => match next {
-                    Some(delivery) => backlog.push_back((now_ms(), delivery)),
-                    None => is_over = true,
-                },
-            }
-        };
-        let Some(room) = room else {
-            unstarted.push(delivery.acker);
-            continue;
-        };
-        // Boxed, here and where it was read: what a task holds is moved about with it, and allocated as one piece.
-        let (worker, delivery, token) = (worker.clone(), Box::new(delivery), tasks.token());
-        let unfinished = worker.unfinished.clone();
-        unfinished.tasks.spawn(async move { worker.work(delivery, arrived, room, token).await });
-    }
-    for acker in unstarted {
-        Delivery::hand_back(acker).await;
-    }
-    Ok(())
-}
-
-/// What a delivery takes of the memory budget, in bytes: compressed, it may unfold to the largest body.
-fn room_for(delivery: &lapin::message::Delivery, max_body: usize) -> usize {
-    let encoding = delivery.properties.content_encoding().as_ref().map_or("", ShortString::as_str).to_ascii_lowercase();
-    let compressed = encoding.contains("gzip") || encoding.contains("zstd");
-    (delivery.data.len() + if compressed { max_body } else { 0 }).max(LEAST_ROOM)
+/// A delivery as it came.
+pub(super) struct Came {
+    pub(super) delivery: lapin::message::Delivery,
+    pub(super) ack: Ack,
+    /// The channel on which it came.
+    pub(super) channel: u16,
+    /// When, in Unix milliseconds.
+    pub(super) arrived: u64,
 }
 
 /// Does the work of one queue's deliveries.
-struct DeliveryWorker {
-    shared: Arc<Shared>,
+pub(super) struct DeliveryWorker {
+    pub(super) shared: Arc<Shared>,
     settler: Arc<Settler<Connections>>,
     mended: Arc<super::wire::Mended>,
-    channel: u16,
     queue: Option<WorkQueue>,
     deliveries: events::Deliveries,
-    acks: Acks,
-    ending: Arc<Ending>,
-    unfinished: Arc<Unfinished>,
+    pub(super) ending: Arc<Ending>,
+    pub(super) unfinished: Arc<Unfinished>,
     /// Of the memory budget.
-    share: Arc<Share>,
+    pub(super) share: Arc<Share>,
     /// How many are too many in the queue.
     excess: Arc<Excess>,
 }
 
 impl DeliveryWorker {
-    async fn work(&self, delivery: Box<lapin::message::Delivery>, arrived: u64, _room: Room, token: TaskTrackerToken) {
+    pub(super) async fn work(&self, came: Box<Came>, _room: Room, token: TaskTrackerToken) {
         let _in_flight = self.deliveries.delivered();
-        let Some((delivery, outcome, _token)) = self.decide(delivery, arrived, token).await else { return };
+        let Some((delivery, outcome, _token)) = self.decide(came, token).await else { return };
         tokio::select! {
             biased;
             result = self.settler.settle(delivery, outcome) => if let Err(SessionLost(reason)) = result {
@@ -431,14 +308,9 @@ impl DeliveryWorker {
 
     /// What becomes of a delivery; none where its session ends first. Work whose outcome its redelivery can use is let
     /// finish even then, and is no longer the session's.
-    async fn decide<T>(
-        &self,
-        delivery: Box<lapin::message::Delivery>,
-        arrived: u64,
-        token: T,
-    ) -> Option<(Delivery, Outcome, T)> {
+    async fn decide<T>(&self, came: Box<Came>, token: T) -> Option<(Delivery, Outcome, T)> {
         let reusable = AtomicBool::new(false);
-        let mut outcome = pin!(self.outcome(delivery, arrived, &reusable));
+        let mut outcome = pin!(self.outcome(came, &reusable));
         tokio::select! {
             biased;
             (delivery, outcome) = &mut outcome => return Some((delivery, outcome, token)),
@@ -452,18 +324,13 @@ impl DeliveryWorker {
         None
     }
 
-    async fn outcome(
-        &self,
-        delivery: Box<lapin::message::Delivery>,
-        arrived: u64,
-        reusable: &AtomicBool,
-    ) -> (Delivery, Outcome) {
+    async fn outcome(&self, came: Box<Came>, reusable: &AtomicBool) -> (Delivery, Outcome) {
         let (started, now) = (Instant::now(), now_ms());
         let settings = &self.shared.settings;
         let names = &settings.names;
-        let ack = self.acks.of(delivery.delivery_tag);
-        let blemishes = self.mended.take(self.channel, delivery.delivery_tag);
-        let received = Received::read(*delivery, self.queue.clone(), &blemishes, names, arrived, settings.default_ttl);
+        let Came { delivery, ack, channel, arrived } = *came;
+        let blemishes = self.mended.take(channel, delivery.delivery_tag);
+        let received = Received::read(delivery, self.queue.clone(), &blemishes, names, arrived, settings.default_ttl);
         let mut received = Box::new(received);
         let pipeline = &self.shared.pipeline;
         received.keep_known(names, |intent| pipeline.routes().contains_key(intent));

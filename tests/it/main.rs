@@ -19,6 +19,7 @@ mod hostile;
 mod live;
 mod load;
 mod main_job;
+mod memory;
 mod migrate;
 mod models;
 mod mute;

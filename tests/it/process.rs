@@ -12,11 +12,15 @@ use chatbot_worker::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Bench, Echo};
+use crate::{
+    memory::LARGE_BUDGET,
+    support::{Bench, Echo},
+};
 
 const EXCHANGE: &str = "TEST_WORKER_EXCHANGE";
 const URL: &str = "TEST_WORKER_URL";
 const REDIS: &str = "TEST_WORKER_REDIS_URL";
+const LARGE: &str = "TEST_WORKER_LARGE";
 
 /// Takes its time, and ends the process where the text says so.
 struct Crashing;
@@ -32,6 +36,27 @@ impl Handler for Crashing {
     }
 }
 
+/// Never answers.
+struct Never;
+
+#[async_trait]
+impl Handler for Never {
+    async fn handle(&self, _: &Job<'_>) -> Result<Answer, HandlerError> {
+        std::future::pending().await
+    }
+}
+
+/// With large bodies, which it takes and never answers.
+fn large(mut bench: Bench) -> Bench {
+    for name in ["help_info", "product_info", "refund", "queued"] {
+        bench = bench.handler(name, Never);
+    }
+    bench.parts.handler_timeout = Duration::from_secs(600);
+    (bench.settings.max_body, bench.settings.memory_budget) = (1 << 20, LARGE_BUDGET);
+    bench.parts.inline.bytes = LARGE_BUDGET / 2;
+    bench
+}
+
 /// Not a test: what [`WorkerProcess::start`] runs. Without its variables it does nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_when_told_so() {
@@ -42,6 +67,9 @@ async fn a_worker_when_told_so() {
     if let Ok(redis) = std::env::var(REDIS) {
         bench = crate::redis::sharing(bench, &redis).0;
     }
+    if std::env::var(LARGE).is_ok() {
+        bench = large(bench);
+    }
     bench.worker().run(CancellationToken::new()).await.unwrap();
 }
 
@@ -51,24 +79,36 @@ pub struct WorkerProcess(Child);
 impl WorkerProcess {
     /// Starts one; it takes a moment until it consumes.
     pub fn start(url: &str, names: &Names) -> Self {
-        Self::start_with(url, names, None)
+        Self::start_with(url, names, [])
     }
 
     /// The same, sharing its answers in a Redis.
     pub fn start_sharing(url: &str, names: &Names, redis: &str) -> Self {
-        Self::start_with(url, names, Some(redis))
+        Self::start_with(url, names, [(REDIS, redis)])
     }
 
-    fn start_with(url: &str, names: &Names, redis: Option<&str>) -> Self {
+    /// The same, for large bodies, which it never answers; the memory budget is [`LARGE_BUDGET`].
+    pub fn start_large(url: &str, names: &Names) -> Self {
+        Self::start_with(url, names, [(LARGE, "yes")])
+    }
+
+    fn start_with<const N: usize>(url: &str, names: &Names, further: [(&str, &str); N]) -> Self {
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["process::a_worker_when_told_so", "--exact"])
             .envs([(EXCHANGE, names.exchange()), (URL, url)])
-            .envs(redis.map(|redis| (REDIS, redis)))
+            .envs(further)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
         Self(child)
+    }
+
+    /// The most memory that it has had resident so far, in bytes (`VmHWM` of proc(5)).
+    pub fn peak_memory(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB")).unwrap();
+        peak.trim().parse::<usize>().unwrap() << 10
     }
 
     /// SIGKILL.
