@@ -67,8 +67,8 @@ fn what_is_wrong_with_tls_is_told_with_its_mend_and_what_is_right_is_answered() 
     folder.write_authority("ca.pem", &trusted);
     folder.write_authority("stranger.pem", &stranger);
     folder.write("server", &trusted, "127.0.0.1", |_| {});
-    folder.write("client", &trusted, "bot", |_| {});
-    folder.write("unknown", &stranger, "bot", |_| {});
+    folder.write("client", &trusted, "guest", |_| {});
+    folder.write("unknown", &stranger, "guest", |_| {});
     let node = Node::start_tls("tls", &folder.0);
     let program = |url: &str, ca: &str| {
         let program = Program::new().with("CHATBOT_AMQP_URL", url).with("CHATBOT_AMQP_TLS_CA_PATH", &folder.path(ca));
@@ -87,14 +87,12 @@ fn what_is_wrong_with_tls_is_told_with_its_mend_and_what_is_right_is_answered() 
     assert!(checked.code == Some(0) && checked.out.contains("(TLS): RabbitMQ"), "{checked:?}");
     drop(worker);
 
-    node.ctl(&["add_user", "bot", "none"]);
-    node.ctl(&["set_permissions", "bot", ".*", ".*", ".*"]);
     let external = format!("{}?auth_mechanism=external", node.url.replace("guest:guest@", ""));
     let by_certificate = with(program(&external, "ca.pem"), "client.pem", "client.key");
     let mut worker = by_certificate.start();
     worker.until(" ready ");
     let connections = node.ctl(&["--quiet", "list_connections", "user", "auth_mechanism", "ssl"]);
-    assert!(connections.contains("bot\tEXTERNAL\ttrue"), "{connections}");
+    assert!(connections.contains("guest\tEXTERNAL\ttrue"), "{connections}");
     assert_eq!(by_certificate.run(&["ask", "my money back"]).ok().lines().next(), Some("refund"));
     let checked = by_certificate.run(&["check"]);
     assert!(checked.code == Some(0) && checked.out.contains("the user of its certificate"), "{checked:?}");
