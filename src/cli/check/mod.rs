@@ -20,11 +20,11 @@ use crate::{
 };
 
 const HELP: &str = "\
-What needs no broker is looked at without one. Nothing is changed on the broker: dead letters are looked at where they
-are few, and for that moment nobody else sees them; a right is tried by a request that the
-broker refuses in any case, so its log gets a channel error for each. Where a worker runs, one message that means
-nothing is published, to see whether unroutable messages reach it. Each model of CHATBOT_MODEL_CHAIN that is a service is
-asked once, with one of the bot's own examples.
+What needs no broker is looked at without one. Each line is printed when it is known, those of the models last. Nothing is
+changed on the broker: dead letters are looked at where they are few, and for that moment nobody else sees them; a right is
+tried by a request that the broker refuses in any case, so its log gets a channel error for each. Where a worker runs, one
+message that means nothing is published, to see whether unroutable messages reach it. Each model of CHATBOT_MODEL_CHAIN
+that is a service is asked once, with one of the bot's own examples.
 
 Examples:
   chatbot-worker check

@@ -144,6 +144,15 @@ mod tests {
     }
 
     #[test]
+    fn what_could_not_be_told_ends_the_command_once_all_was_looked_at() {
+        let mut report = Report::told(|_| Err(Failure::new(Exit::Os, "the disk is full")));
+        report.ok("a", "fine");
+        report.fail("b", "wrong", "");
+        assert_eq!(report.told_all().map_err(|failure| failure.exit), Err(Exit::Os));
+        assert_eq!((report.lines.len(), report.exit()), (2, Exit::Config));
+    }
+
+    #[test]
     fn a_mend_stands_below_what_it_mends_and_each_is_one_line() {
         let mut report = Report::default();
         report.ok("model", "trained");
