@@ -83,7 +83,7 @@ pub(super) fn tune(
 pub(super) fn for_people(tuned: &Tuned) -> String {
     let Tuned { first, next, tuning, test, settings } = tuned;
     let percent = |share: f64| format!("{:.1} %", share * 100.0);
-    let confidence = |point: &Point| point.min_confidence.map_or("not set".to_owned(), |least| format!("{least:.3}"));
+    let confidence = |point: &Point| point.min_confidence.map_or("not set".to_owned(), |least| format!("{least:.4}"));
     let row = |point: &Point, mark: &str| {
         let [asked, right] = [point.asked, point.right].map(percent);
         [format!("  {asked}"), confidence(point), right, mark.to_owned()]

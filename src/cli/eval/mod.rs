@@ -45,8 +45,8 @@ for every text: with a language model, that costs what so many requests cost. Wh
 
 Exit codes:
    0  measured, however good or bad it is
-  65  a file of texts is wrong
   64  the command line is wrong
+  65  a file of texts is wrong
   69  no model answers
   71  the report can't be written
   78  the settings or the intents file are wrong";
