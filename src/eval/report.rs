@@ -7,8 +7,11 @@ use std::collections::BTreeMap;
 use minijinja::{Environment, ErrorKind, value::Serde};
 use serde::Serialize;
 
-use super::{Answer, Case, Measured, metrics};
+use self::tuning::Chart;
+use super::{Answer, Case, Measured, advice::surer, in_words, metrics, tuning::Tuning};
 use crate::{corpus::LabelNames, domain::IntentName};
+
+mod tuning;
 
 const TEMPLATE: &str = include_str!("report.html");
 /// The template's name; its end is what turns escaping on.
@@ -42,6 +45,8 @@ pub struct Report<'a> {
     pub answers: &'a [Answer],
     /// What the author calls the intents.
     pub names: &'a LabelNames,
+    /// What a cascade of the models would do.
+    pub tuning: Option<&'a Tuning>,
 }
 
 /// All that the template reads.
@@ -52,10 +57,11 @@ struct Page<'a> {
     models: &'a [Measured],
     /// The first of them.
     main: &'a Measured,
+    cascade: Option<Chart>,
     histograms: Vec<Histogram>,
     curves: Vec<Curve>,
-    /// Where the threshold stands on the x axis.
-    mark: f64,
+    /// Where the threshold stands on the x axis; none where the model decides without one.
+    mark: Option<f64>,
     pairs: Vec<Pair<'a>>,
     matrix: Matrix<'a>,
     intents: Vec<Intent<'a>>,
@@ -136,7 +142,7 @@ struct Mistake<'a> {
     text: &'a str,
     expected: Option<&'a str>,
     predicted: Option<&'a str>,
-    confidence: f32,
+    confidence: Option<f32>,
     answered: bool,
 }
 
@@ -156,8 +162,10 @@ impl Report<'_> {
         environment.add_filter("decimals", |number: Option<f64>, places: usize| {
             number.map_or("–".to_owned(), |number| format!("{number:.places$}"))
         });
+        environment.add_filter("time", |micros: Option<f64>| micros.map_or("–".to_owned(), in_words));
         environment.add_template(NAME, TEMPLATE)?;
-        let mut mistakes = self.mistakes(main.threshold);
+        let threshold = main.threshold.unwrap_or(0.0);
+        let mut mistakes = self.mistakes(threshold);
         let n_mistakes = mistakes.len();
         mistakes.truncate(MISTAKES);
         environment.get_template(NAME)?.render(Serde(Page {
@@ -165,9 +173,10 @@ impl Report<'_> {
             data: self.data,
             models: self.models,
             main,
+            cascade: self.tuning.map(|tuning| Chart::new(tuning, self.models)),
             histograms: self.histograms(),
-            curves: self.curves(main.threshold),
-            mark: x(f64::from(main.threshold)),
+            curves: self.curves(threshold),
+            mark: main.threshold.map(|threshold| x(f64::from(threshold))),
             pairs: self.pairs(),
             matrix: self.matrix(),
             intents: self.intents(),
@@ -190,8 +199,9 @@ impl Report<'_> {
         ];
         let histogram = |(what, class, is_one): (&'static str, &'static str, Kind)| {
             let mut counts = [0_usize; BINS];
-            for answer in self.answers.iter().filter(|answer| is_one(answer)) {
-                counts[((answer.confidence * BINS as f32) as usize).min(BINS - 1)] += 1;
+            let these = self.answers.iter().filter(|answer| is_one(answer) && !answer.failed);
+            for confidence in these.filter_map(|answer| answer.confidence) {
+                counts[((confidence * BINS as f32) as usize).min(BINS - 1)] += 1;
             }
             let most = counts.into_iter().max().unwrap_or_default();
             let bar = |(bin, count): (usize, usize)| {
@@ -322,7 +332,7 @@ impl Report<'_> {
             None => answer.is_accepted(threshold),
         };
         let mut mistakes: Vec<&Answer> = self.answers.iter().filter(wrong).collect();
-        mistakes.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+        mistakes.sort_by(|a, b| surer(a, b));
         mistakes
             .iter()
             .map(|answer| Mistake {
@@ -353,7 +363,11 @@ mod tests {
     use std::time::Duration;
 
     use super::{
-        super::{Subject, ThresholdFrom, metrics::tests::answers},
+        super::{
+            Subject, ThresholdFrom,
+            metrics::tests::answers,
+            tuning::{Rule, tune},
+        },
         *,
     };
 
@@ -361,13 +375,16 @@ mod tests {
         let subject = || Subject {
             model: "embedded".into(),
             folds: None,
-            threshold: 0.5,
+            threshold: Some(0.5),
             threshold_from: ThresholdFrom::Setting,
             training: Duration::from_secs(1),
             times: vec![Duration::from_micros(7)],
+            errors: Vec::new(),
         };
         let models: Vec<_> = (0..models).map(|_| Measured::new(subject(), &[], answers, Vec::new())).collect();
-        Report { title: "bot", data: "tried", models: &models, train: &[], answers, names }.html().unwrap()
+        let tuning = (models.len() > 1).then(|| tune(answers, answers, Rule { threshold: None, margin: 0.0 }, 0.1));
+        let tuning = tuning.as_ref();
+        Report { title: "bot", data: "tried", models: &models, train: &[], answers, names, tuning }.html().unwrap()
     }
 
     #[test]
@@ -394,6 +411,7 @@ mod tests {
                 let page = page(&answers(of), &names, models);
                 assert!(page.ends_with("</html>") && !page.contains("NaN"), "{page}");
                 assert_eq!(page.contains("The models"), models == 2);
+                assert_eq!(page.contains("A cascade"), models == 2);
             }
         }
     }
