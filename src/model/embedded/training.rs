@@ -226,7 +226,7 @@ mod tests {
         let trained = train(lessons, 2, NonZeroUsize::MIN, &|_, _| {});
         assert_eq!(trained.held_out.len(), 10);
         for HeldOut { example, scores, intent } in trained.held_out {
-            let [[first, _], [second, _]] = scores[..] else { panic!("two intents") };
+            let (first, second) = (scores[0][0], scores[1][0]);
             assert!((first - second).abs() < 0.1, "{example} of {intent}: {first} {second}");
             assert!(
                 trained.weights.row(intent).iter().any(|&(feature, weight)| feature == example as u32 && weight > 0.3)

@@ -204,8 +204,7 @@ mod tests {
         let vocabulary = Vocabulary::of(&texts, &[0, 0, 1, 1]);
         let weight = |word: &str| {
             let features = Features::of(word);
-            let [[word], _] = features.blocks() else { panic!("one word") };
-            vocabulary.known[&word.gram].weight
+            vocabulary.known[&features.blocks()[0][0].gram].weight
         };
         assert_eq!(weight("refund"), rarity(6, 3));
         assert_eq!(weight("hi"), LEAST_SHARE * rarity(6, 2));
