@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** what users said is data: the template engine escapes it, here as everywhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::{Environment, ErrorKind, value::Serde};
 use serde::Serialize;
@@ -259,24 +259,26 @@ impl Report<'_> {
         pairs.collect()
     }
 
-    /// The intents with the most mistakes, against each other.
+    /// The intents that are confused most, against each other. Those with the most mistakes may be confused with others
+    /// each, which would leave the matrix empty.
     fn matrix(&self) -> Matrix<'_> {
         let mut cells: BTreeMap<(&IntentName, &IntentName), usize> = BTreeMap::new();
-        let mut mistakes: BTreeMap<&IntentName, usize> = BTreeMap::new();
         for answer in self.answers {
             let (Some(expected), Some(predicted)) = (&answer.expected, &answer.predicted) else { continue };
             *cells.entry((expected, predicted)).or_default() += 1;
-            for name in [expected, predicted] {
-                *mistakes.entry(name).or_default() += usize::from(expected != predicted);
+        }
+        let all = cells.keys().flat_map(|(expected, predicted)| [expected, predicted]).collect::<BTreeSet<_>>().len();
+        let mut pairs: Vec<_> = cells.iter().filter(|((expected, predicted), _)| expected != predicted).collect();
+        pairs.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        let mut worst: Vec<&IntentName> = Vec::new();
+        for name in pairs.iter().flat_map(|((expected, predicted), _)| [*expected, *predicted]) {
+            if worst.len() < MATRIX && !worst.contains(&name) {
+                worst.push(name);
             }
         }
-        let all = mistakes.len();
-        let mut worst: Vec<_> = mistakes.into_iter().filter(|(_, count)| *count > 0).collect();
-        worst.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        worst.truncate(MATRIX);
         let row = |expected: &'_ IntentName| {
             let texts: usize = cells.iter().filter(|((of, _), _)| *of == expected).map(|(_, count)| count).sum();
-            let cell = |&(predicted, _): &(&IntentName, usize)| {
+            let cell = |&predicted: &&IntentName| {
                 let count = cells.get(&(expected, predicted)).copied().unwrap_or_default();
                 // The root makes few mistakes among many texts seen.
                 let strength = if texts == 0 { 0.0 } else { (100.0 * (count as f64 / texts as f64).sqrt()).round() };
@@ -286,8 +288,8 @@ impl Report<'_> {
             };
             worst.iter().map(cell).collect::<Vec<_>>()
         };
-        let rows = worst.iter().map(|(name, _)| Row { label: self.label(name), cells: row(name) }).collect();
-        Matrix { labels: worst.iter().map(|(name, _)| self.names.label(name)).collect(), rows, all }
+        let rows = worst.iter().map(|name| Row { label: self.names.label(name), cells: row(name) }).collect();
+        Matrix { labels: worst.iter().map(|name| self.names.label(name)).collect(), rows, all }
     }
 
     /// Every intent, the worst first.
@@ -300,7 +302,7 @@ impl Report<'_> {
         let confusions = metrics::confusions(self.answers);
         let counts = metrics::by_intent(self.answers);
         let names = self.answers.iter().flat_map(|answer| [&answer.expected, &answer.predicted]).flatten();
-        let names: std::collections::BTreeSet<_> = names.filter(|name| counts.contains_key(*name)).collect();
+        let names: BTreeSet<_> = names.filter(|name| counts.contains_key(*name)).collect();
         let mut intents: Vec<Intent<'_>> = names
             .into_iter()
             .map(|name| {
@@ -401,6 +403,17 @@ mod tests {
         for none in ["<script", "<i>退", "http://", "https://", "src=", "@import"] {
             assert!(!page.contains(none), "{none} is in the page");
         }
+    }
+
+    #[test]
+    fn the_matrix_shows_what_is_confused_most() {
+        // Each of many intents is taken once for one of its own, and two for each other.
+        let many: Vec<(String, String)> = (0..30).map(|n| (format!("a{n}"), format!("b{n}"))).collect();
+        let mut of: Vec<_> = many.iter().map(|(a, b)| (a.as_str(), b.as_str(), 0.5)).collect();
+        of.extend([("y", "z", 0.5), ("y", "z", 0.5), ("y", "y", 0.5)]);
+        let page = page(&answers(&of), &LabelNames::default(), 1);
+        let there = "title=\"2 of 3 texts of y taken for z\"";
+        assert!(page.contains(there) && page.contains("The 18 of 62 intents that are confused most"), "{page}");
     }
 
     #[test]
