@@ -105,7 +105,8 @@ fn what_is_wrong_with_tls_is_told_with_its_mend_and_what_is_right_is_answered() 
     let wrong_host = program(&node.url.replace("127.0.0.1", "localhost"), "ca.pem");
     check(&wrong_host, 78, "certificate isn't for 'localhost' but for", "Write the host in CHATBOT_AMQP_URL as");
     let plain = program(&node.url.replace("amqps:", "amqp:"), "ca.pem");
-    check(&plain, 69, "closed the connection before", "write amqps:// instead of amqp:// in CHATBOT_AMQP_URL");
+    // The broker's alert may be read before its reset, or not; the mend is the same.
+    check(&plain, 69, "can't be reached", "amqps:// instead of amqp://");
     let no_tls = program(&node.plain_url().replace("amqp:", "amqps:"), "ca.pem");
     check(&no_tls, 78, "doesn't speak TLS", "takes amqp:// in CHATBOT_AMQP_URL");
     let other_key = with(program(&node.url, "ca.pem"), "client.pem", "server.key");
