@@ -112,7 +112,11 @@ fn broker(arguments: &[&str]) -> String {
 pub fn try_broker(arguments: &[&str]) -> Result<String, String> {
     let output = command(arguments).output().expect("scripts/broker runs");
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    if output.status.success() { Ok(out.into_owned()) } else { Err(format!("scripts/broker {arguments:?}: {out}{err}")) }
+    if output.status.success() {
+        Ok(out.into_owned())
+    } else {
+        Err(format!("scripts/broker {arguments:?}: {out}{err}"))
+    }
 }
 
 /// The node that this URL leads to, where `scripts/broker` started it.

@@ -43,12 +43,8 @@ struct Seen {
 impl Reader {
     /// Reads this queue, on one of the nodes.
     pub fn start(urls: Vec<String>, queue: String, ledger: Arc<Mutex<Ledger>>) -> Self {
-        let seen = Seen {
-            doing: (String::new(), Instant::now()),
-            connections: 0,
-            lost: "none yet".to_owned(),
-            answers: 0,
-        };
+        let seen =
+            Seen { doing: (String::new(), Instant::now()), connections: 0, lost: "none yet".to_owned(), answers: 0 };
         let seen = Arc::new(Mutex::new(seen));
         let mut task = JoinSet::new();
         task.spawn(read(urls, queue, ledger, seen.clone()));
@@ -60,7 +56,10 @@ impl std::fmt::Display for Reader {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Seen { doing: (doing, since), connections, lost, answers } = &*self.seen.lock().unwrap();
         let since = since.elapsed().as_secs_f64();
-        write!(formatter, "{doing} for {since:.1} s; {answers} answers on {connections} connections; the last loss: {lost}")
+        write!(
+            formatter,
+            "{doing} for {since:.1} s; {answers} answers on {connections} connections; the last loss: {lost}"
+        )
     }
 }
 
