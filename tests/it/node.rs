@@ -70,13 +70,13 @@ impl Cluster {
         [0, 1, 2].map(|index| self.nodes[index].url.as_str())
     }
 
-    /// The node that leads a quorum queue, as the nodes but this one see it.
-    pub fn leader(&self, queue: &str, but: Option<&Node>) -> &Node {
+    /// The node that leads a quorum queue, as the nodes but this one see it; none while they elect it.
+    pub fn leader(&self, queue: &str, but: Option<&Node>) -> Option<&Node> {
         let asked = self.nodes.iter().find(|node| but.is_none_or(|but| node.name != but.name)).expect("another");
         let listed = asked.ctl(&["--quiet", "list_queues", "name", "leader"]);
-        let leader = listed.lines().find_map(|line| line.strip_prefix(queue)?.strip_prefix('\t')).expect("a leader");
-        let leader = leader.trim_matches('"').split('@').next().unwrap().to_owned();
-        self.nodes.iter().find(|node| node.name == leader).expect("one of the three")
+        let leader = listed.lines().find_map(|line| line.strip_prefix(queue)?.strip_prefix('\t'))?;
+        let leader = leader.trim_matches('"').split('@').next()?.to_owned();
+        self.nodes.iter().find(|node| node.name == leader)
     }
 }
 

@@ -39,13 +39,14 @@ impl Scene {
 
     /// The node that leads the queue of requests.
     fn leader(&self) -> &Node {
-        block_in_place(|| self.cluster.leader(&self.subject.names.queue(&WorkQueue::Requests), None))
+        block_in_place(|| self.cluster.leader(&self.subject.names.queue(&WorkQueue::Requests), None)).expect("a leader")
     }
 
     /// Waits until the others have made one of them the leader.
     async fn has_left(&self, leader: &Node) {
         let queue = self.subject.names.queue(&WorkQueue::Requests);
-        let another = || block_in_place(|| self.cluster.leader(&queue, Some(leader)).url != leader.url);
+        let is_another = |node: &Node| node.url != leader.url;
+        let another = || block_in_place(|| self.cluster.leader(&queue, Some(leader)).is_some_and(is_another));
         until("another leader", || async { another() }).await;
     }
 

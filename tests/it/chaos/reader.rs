@@ -2,7 +2,7 @@
 
 use std::{
     convert::Infallible,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -54,7 +54,8 @@ impl Reader {
 
 impl std::fmt::Display for Reader {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Seen { doing: (doing, since), connections, lost, answers } = &*self.seen.lock().unwrap();
+        let Seen { doing: (doing, since), connections, lost, answers } =
+            &*self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let since = since.elapsed().as_secs_f64();
         write!(
             formatter,
