@@ -26,7 +26,7 @@ docker_pid() { docker inspect --format '{{.State.Pid}}' "$(docker_name)"; }
 docker_stop() { docker stop --time "$stop_deadline" "$(docker_name)" >/dev/null; }
 docker_kill() { docker kill "$(docker_name)" >/dev/null; }
 docker_ctl() { docker exec "$(docker_name)" rabbitmqctl "$@"; }
-docker_log() { docker logs --tail 20 "$(docker_name)" 2>&1 | sed 's/^/    /' >&2; }
+docker_log() { docker logs --tail "${1:-20}" "$(docker_name)" 2>&1 | sed 's/^/    /' >&2; }
 
 docker_remove() {
     docker_prepare

@@ -151,6 +151,6 @@ local_remove() {
 local_ctl() { (local_environment rabbitmqctl "$@"); }
 
 local_log() {
-    show_log "$dir/log/console.log"
-    show_log "$dir/log/rabbit.log"
+    show_log "$dir/log/console.log" "${1:-15}"
+    show_log "$dir/log/rabbit.log" "${1:-15}"
 }

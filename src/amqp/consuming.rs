@@ -218,7 +218,7 @@ async fn consume_by(
             }
         }
         if shutdown.is_cancelled() && hands_back {
-            unstarted.push(delivery.acker);
+            unstarted.push(delivery.delivery_tag);
             continue;
         }
         let mut room = pin!(worker.share.take(room_for(&delivery, max_body)));
@@ -235,7 +235,7 @@ async fn consume_by(
             }
         };
         let Some(room) = room else {
-            unstarted.push(delivery.acker);
+            unstarted.push(delivery.delivery_tag);
             continue;
         };
         // Boxed, here and where it was read: what a task holds is moved about with it, and allocated as one piece.
@@ -245,8 +245,8 @@ async fn consume_by(
         let unfinished = worker.unfinished.clone();
         unfinished.tasks.spawn(async move { worker.work(came, room, token).await });
     }
-    for acker in unstarted {
-        Delivery::hand_back(acker).await;
+    for tag in unstarted {
+        Delivery::hand_back(&channel, tag).await;
     }
     Ok(if changed && !draining.is_cancelled() { End::Changed } else { End::Over })
 }

@@ -9,7 +9,7 @@ mod model;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use lapin::{Acker, options::BasicNackOptions};
+use lapin::{Channel, options::BasicNackOptions};
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
@@ -88,9 +88,12 @@ struct Client<'a> {
 }
 
 impl Delivery {
-    /// Gives a delivery that wasn't started back to its queue. Only for shutdown.
-    pub async fn hand_back(acker: Acker) {
-        let _ = acker.nack(BasicNackOptions { requeue: true, multiple: false }).await;
+    /// Gives the delivery with this tag, which wasn't started, back to its queue. Only for shutdown.
+    ///
+    /// By its channel, as all acks here, and not by lapin's `Acker`: that one's promise can stay open for ever when the
+    /// connection ends just then, and the session would wait for it.
+    pub async fn hand_back(channel: &Channel, tag: u64) {
+        let _ = channel.basic_nack(tag, BasicNackOptions { requeue: true, multiple: false }).await;
     }
 }
 

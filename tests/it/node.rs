@@ -89,12 +89,13 @@ impl Cluster {
         [0, 1, 2].map(|index| self.nodes[index].url.as_str())
     }
 
-    /// The node that leads a quorum queue.
-    pub fn leader(&self, queue: &str) -> &Node {
-        let listed = self.nodes[0].ctl(&["--quiet", "list_queues", "name", "leader"]);
-        let leader = listed.lines().find_map(|line| line.strip_prefix(queue)?.strip_prefix('\t')).expect("a leader");
-        let leader = leader.trim_matches('"').split('@').next().unwrap().to_owned();
-        self.nodes.iter().find(|node| node.name == leader).expect("one of the three")
+    /// The node that leads a quorum queue, as the nodes but this one see it; none while they elect it.
+    pub fn leader(&self, queue: &str, but: Option<&Node>) -> Option<&Node> {
+        let asked = self.nodes.iter().find(|node| but.is_none_or(|but| node.name != but.name)).expect("another");
+        let listed = asked.ctl(&["--quiet", "list_queues", "name", "leader"]);
+        let leader = listed.lines().find_map(|line| line.strip_prefix(queue)?.strip_prefix('\t'))?;
+        let leader = leader.trim_matches('"').split('@').next()?.to_owned();
+        self.nodes.iter().find(|node| node.name == leader)
     }
 }
 
@@ -120,8 +121,29 @@ fn command(arguments: &[&str]) -> Command {
 }
 
 fn broker(arguments: &[&str]) -> String {
+    try_broker(arguments).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// What `scripts/broker` prints.
+///
+/// # Errors
+/// The same, with the command, where that fails.
+pub fn try_broker(arguments: &[&str]) -> Result<String, String> {
     let output = command(arguments).output().expect("scripts/broker runs");
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "scripts/broker {arguments:?}: {out}{err}");
-    out.into_owned()
+    if output.status.success() {
+        Ok(out.into_owned())
+    } else {
+        Err(format!("scripts/broker {arguments:?}: {out}{err}"))
+    }
+}
+
+/// The node that this URL leads to, where `scripts/broker` started it.
+pub fn name_of(url: &str) -> Option<String> {
+    let port = url.rsplit_once(':')?.1.split('/').next()?;
+    // It fails where a node is stopped, and prints them all the same.
+    let nodes = command(&["status"]).output().ok()?.stdout;
+    let fields = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let nodes: Vec<_> = String::from_utf8_lossy(&nodes).lines().map(fields).collect();
+    nodes.into_iter().find(|fields| fields.get(2).is_some_and(|at| at == port)).map(|mut fields| fields.swap_remove(0))
 }

@@ -15,7 +15,7 @@ use std::{
 
 use futures_util::StreamExt;
 use lapin::{
-    Acker, Channel, Consumer,
+    Channel, Consumer,
     options::{BasicAckOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions, QueueDeclareOptions},
     types::FieldTable,
 };
@@ -62,21 +62,18 @@ impl Held {
     /// # Errors
     /// [`ReadError::Lost`]; then it is in its queue.
     pub async fn remove(mut self) -> Result<(), ReadError> {
-        match self.place.acker.ack(BasicAckOptions::default()).await {
-            Ok(true) => {
-                self.place.removed = true;
-                Ok(())
-            }
-            Ok(false) => Err(ReadError::Lost("the channel is closed".to_owned())),
-            Err(error) => Err(ReadError::Lost(error.to_string())),
-        }
+        // Not by lapin's `Acker`, which may never answer when the connection ends just then.
+        let acked = self.place.channel.basic_ack(self.place.tag, BasicAckOptions::default()).await;
+        acked.map_err(|error| ReadError::Lost(error.to_string()))?;
+        self.place.removed = true;
+        Ok(())
     }
 }
 
 /// A letter's place in its queue, to which it returns unless it is removed.
 #[derive(Debug)]
 struct Place {
-    acker: Acker,
+    channel: Channel,
     consumer: u32,
     tag: u64,
     removed: bool,
@@ -209,7 +206,7 @@ impl<'a> Reader<'a> {
             self.brought = self.brought.saturating_add(1);
             let blemishes = self.link.mended().take(self.channel.id(), delivery.delivery_tag);
             let place = Place {
-                acker: delivery.acker.clone(),
+                channel: self.channel.clone(),
                 consumer: self.consumers,
                 tag: delivery.delivery_tag,
                 removed: false,

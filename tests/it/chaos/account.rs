@@ -102,10 +102,11 @@ impl Ledger {
         self.fate(id).dead.push(reason);
     }
 
-    /// Takes as dropped what was published before and is without an answer now.
-    pub fn drop_unanswered_before(&mut self, moment: Instant) {
-        let open = self.0.values_mut().filter(|fate| !fate.returned && !fate.is_told());
-        open.filter(|fate| fate.published.is_some_and(|at| at < moment)).for_each(|fate| fate.dropped = true);
+    /// Takes as dropped those of these that are without an answer now.
+    pub fn drop_unanswered(&mut self, which: impl Fn(&str, Instant) -> bool) {
+        for (id, fate) in &mut self.0 {
+            fate.dropped |= !fate.is_told() && fate.published.is_some_and(|at| which(id, at));
+        }
     }
 
     /// How many of those that were published after `moment` aren't accounted for yet.
@@ -118,6 +119,11 @@ impl Ledger {
     pub fn progress(&self) -> (usize, usize) {
         let sent = self.sent();
         sent.fold((0, 0), |(told, open), (_, fate)| if fate.is_told() { (told + 1, open) } else { (told, open + 1) })
+    }
+
+    /// The longest that a request waited for its answer.
+    pub fn longest_wait(&self) -> Option<Duration> {
+        self.sent().filter_map(|(_, fate)| Some(fate.answered? - fate.published?)).max()
     }
 
     /// The requests with a dead letter.
@@ -153,6 +159,28 @@ impl Ledger {
         account
     }
 
+    /// The requests that aren't accounted for, in ranges of their numbers, each with when it was published, in seconds
+    /// after the first.
+    pub fn unanswered(&self) -> Vec<String> {
+        let Some(began) = self.sent().filter_map(|(_, fate)| fate.published).min() else { return Vec::new() };
+        let number = |id: &str| id.rsplit_once('-').and_then(|(_, number)| number.parse::<u64>().ok());
+        let mut open: Vec<(u64, f64)> = self
+            .sent()
+            .filter(|(_, fate)| !fate.is_told())
+            .map(|(id, fate)| {
+                let published = fate.published.unwrap_or(began) - began;
+                (number(id).unwrap_or_default(), published.as_secs_f64())
+            })
+            .collect();
+        open.sort_by(|one, other| one.0.cmp(&other.0));
+        open.chunk_by(|one, next| one.0 + 1 == next.0)
+            .map(|range| {
+                let ((first, from), (last, to)) = (range[0], range[range.len() - 1]);
+                format!("no answer: requests {first} to {last}, published after {from:.2} s to {to:.2} s")
+            })
+            .collect()
+    }
+
     fn sent(&self) -> impl Iterator<Item = (&str, &Fate)> {
         let fates = self.0.iter().filter(|(_, fate)| fate.published.is_some() && !fate.returned);
         fates.map(|(id, fate)| (id.as_str(), fate))
@@ -185,6 +213,9 @@ fn each_request_is_counted_where_it_belongs() {
     assert_eq!((account.sent, account.answered, account.duplicates, account.dead), (6, 4, 3, 1));
     assert_eq!((account.dropped, account.untold), (0, 1));
     assert_eq!(account.lost, BTreeSet::from(["lost".to_owned()]));
-    ledger.drop_unanswered_before(Instant::now());
+    assert_eq!(ledger.unanswered().len(), 1);
+    ledger.drop_unanswered(|id, _| id != "lost");
+    assert_eq!((ledger.account().dropped, ledger.account().lost.len()), (0, 1));
+    ledger.drop_unanswered(|id, _| id == "lost");
     assert_eq!((ledger.account().dropped, ledger.account().lost.len()), (1, 0));
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -36,29 +36,36 @@ enum When {
 const WORD: &str = "fault";
 /// Half of them have the word; every one is another text.
 const QUESTIONS: [(&str, &str); 4] = [
-    ("request", "product_info 我想查询产品规格"),
-    ("request", "product_info fault"),
-    ("request", "queued 我的包裹在哪里"),
-    ("request", "queued fault"),
+    ("request", "product_info 我想查询产品规格 {number}"),
+    ("request", "product_info fault {number}"),
+    ("request", "queued 我的包裹在哪里 {number}"),
+    ("request", "queued fault {number}"),
 ];
 
 /// A model or handler with a fault.
+#[derive(Clone)]
 struct Faulty {
     fault: Fault,
     when: When,
-    /// The requests that had their fault.
-    had: Mutex<HashSet<String>>,
+    /// The texts that had their fault.
+    had: Arc<Mutex<HashSet<String>>>,
+}
+
+/// A worker with a fault, and what had it.
+struct Scene {
+    bench: Bench,
+    faulty: Faulty,
 }
 
 impl Faulty {
     fn new(fault: Fault, when: When) -> Self {
-        Self { fault, when, had: Mutex::default() }
+        Self { fault, when, had: Arc::default() }
     }
 
     /// Whether this call has the fault.
-    fn strikes(&self, text: &str, id: Option<&str>) -> bool {
-        let struck = |id: &str| !self.had.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
-        text.contains(WORD) && (matches!(self.when, When::Always) || !struck(id.unwrap_or(text)))
+    fn strikes(&self, text: &str) -> bool {
+        let strikes = || self.had.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_owned());
+        text.contains(WORD) && (strikes() || matches!(self.when, When::Always))
     }
 
     async fn strike(&self) {
@@ -77,7 +84,7 @@ impl ModelClient for Faulty {
     }
 
     async fn classify(&self, query: &Query<'_>) -> Result<Prediction, ModelError> {
-        if self.strikes(query.text, None) {
+        if self.strikes(query.text) {
             self.strike().await;
             return Err(ModelError::new(&"faulty".into(), Failure::Unreachable, "away"));
         }
@@ -88,7 +95,7 @@ impl ModelClient for Faulty {
 #[async_trait]
 impl Handler for Faulty {
     async fn handle(&self, job: &Job<'_>) -> Result<Answer, HandlerError> {
-        if self.strikes(&job.request.text, job.request.id.as_deref()) {
+        if self.strikes(&job.request.text) {
             self.strike().await;
             return Err(HandlerError::Unavailable { intent: intent("product_info"), reason: "away".to_owned() });
         }
@@ -104,11 +111,13 @@ fn bench() -> Bench {
     bench
 }
 
-async fn account(scenario: &str, bench: Bench) -> Account {
+async fn account(scenario: &str, Scene { bench, faulty }: Scene) -> Account {
     let worker = bench.start().await;
     let load = Load::start(&[&broker_url()], &worker.names).await.asking(&QUESTIONS);
     load.send(requests()).await;
     let account = load.settled().await;
+    let had = faulty.had.lock().unwrap_or_else(PoisonError::into_inner).len();
+    assert_eq!(had, account.sent / 2, "each with the word had its fault");
     assert!(!worker.ready.has_changed().unwrap(), "a model or handler that fails costs no session");
     report(scenario, &account, None);
     load.delete_reply_queue().await;
@@ -117,8 +126,8 @@ async fn account(scenario: &str, bench: Bench) -> Account {
 }
 
 /// Half of the messages fail for good, and their clients are told so.
-async fn fails(scenario: &str, bench: Bench, reason: &str) {
-    let account = account(scenario, bench).await;
+async fn fails(scenario: &str, scene: Scene, reason: &str) {
+    let account = account(scenario, scene).await;
     assert_eq!(
         (account.answered, account.dead, account.untold),
         (account.sent / 2, account.sent / 2, 0),
@@ -128,17 +137,19 @@ async fn fails(scenario: &str, bench: Bench, reason: &str) {
 }
 
 /// All are answered, after a retry.
-async fn recovers(scenario: &str, bench: Bench) {
-    let account = account(scenario, bench).await;
+async fn recovers(scenario: &str, scene: Scene) {
+    let account = account(scenario, scene).await;
     assert_eq!((account.answered, account.dead), (account.sent, 0), "{account:?}");
 }
 
-fn model(fault: Fault, when: When) -> Bench {
-    bench().model(Faulty::new(fault, when))
+fn model(fault: Fault, when: When) -> Scene {
+    let faulty = Faulty::new(fault, when);
+    Scene { bench: bench().model(faulty.clone()), faulty }
 }
 
-fn handler(fault: Fault, when: When) -> Bench {
-    bench().handler("product_info", Faulty::new(fault, when)).handler("queued", Faulty::new(fault, when))
+fn handler(fault: Fault, when: When) -> Scene {
+    let faulty = Faulty::new(fault, when);
+    Scene { bench: bench().handler("product_info", faulty.clone()).handler("queued", faulty.clone()), faulty }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,12 +19,12 @@ use crate::node::Node;
 /// The promise is that a worker consumes again within so long after the broker's return.
 const RECOVERY: Duration = Duration::from_secs(2);
 
-/// A broker with a worker and a load.
+/// A broker with a worker and a load. One that fails asks them all, so the node is dropped last.
 struct Scene {
-    node: Node,
-    subject: Subject,
-    worker: Worker,
     load: Load,
+    worker: Worker,
+    subject: Subject,
+    node: Node,
 }
 
 impl Scene {

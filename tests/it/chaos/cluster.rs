@@ -12,15 +12,17 @@ use super::{
     load::Load,
     report,
     subject::{Subject, Worker},
+    until,
 };
-use crate::node::Cluster;
+use crate::node::{Cluster, Node};
 
-/// A cluster with two workers and a load, which know all nodes.
+/// A cluster with two workers and a load, which know all nodes. One that fails asks them all, so the nodes are dropped
+/// last.
 struct Scene {
-    cluster: Cluster,
-    subject: Subject,
-    _workers: [Worker; 2],
     load: Load,
+    _workers: [Worker; 2],
+    subject: Subject,
+    cluster: Cluster,
 }
 
 impl Scene {
@@ -35,8 +37,17 @@ impl Scene {
         Self { cluster, subject, _workers: workers, load }
     }
 
-    fn leader(&self) -> &crate::node::Node {
-        block_in_place(|| self.cluster.leader(&self.subject.names.queue(&WorkQueue::Requests)))
+    /// The node that leads the queue of requests.
+    fn leader(&self) -> &Node {
+        block_in_place(|| self.cluster.leader(&self.subject.names.queue(&WorkQueue::Requests), None)).expect("a leader")
+    }
+
+    /// Waits until the others have made one of them the leader.
+    async fn has_left(&self, leader: &Node) {
+        let queue = self.subject.names.queue(&WorkQueue::Requests);
+        let is_another = |node: &Node| node.url != leader.url;
+        let another = || block_in_place(|| self.cluster.leader(&queue, Some(leader)).is_some_and(is_another));
+        until("another leader", || async { another() }).await;
     }
 
     async fn end(self, scenario: &str, fault_ended: Instant) {
@@ -55,6 +66,7 @@ async fn cluster_leader_killed() {
     let fault = async {
         block_in_place(|| leader.kill());
         let killed = Instant::now();
+        scene.has_left(leader).await;
         sleep(Duration::from_secs(5)).await;
         block_in_place(|| leader.start_again());
         killed
@@ -74,6 +86,7 @@ async fn cluster_node_partitioned() {
         block_in_place(|| leader.partition());
         // Longer than the nodes take to notice.
         sleep(Duration::from_secs(30)).await;
+        scene.has_left(leader).await;
         block_in_place(|| leader.heal());
         Instant::now()
     };

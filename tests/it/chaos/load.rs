@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -12,21 +12,16 @@ use std::{
 use chatbot_worker::amqp::{Names, topology::Topology};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use lapin::{
-    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties,
-    message::Delivery,
-    options::{
-        BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, BasicQosOptions,
-        QueueDeclareOptions, QueueDeleteOptions,
-    },
-    types::{AMQPValue, FieldTable, ShortString},
+    BasicProperties, Channel, Confirmation,
+    options::{BasicAckOptions, BasicGetOptions, BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions},
+    types::AMQPValue,
 };
-use tokio::{
-    task::JoinSet,
-    time::{MissedTickBehavior, interval, sleep, timeout},
-};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::{
     account::{Account, Ledger},
+    diagnosis,
+    reader::{Reader, close, connect},
     requests, until,
 };
 use crate::support::{INTENTS, eventually, header, headers, intent, short};
@@ -37,6 +32,9 @@ const UNCONFIRMED: usize = 256;
 const QUIET: Duration = Duration::from_secs(30);
 /// A node that is cut off from its cluster confirms nothing and doesn't say so.
 const CONFIRM_PATIENCE: Duration = Duration::from_secs(20);
+
+/// In a question, its request's number takes the place of this.
+const NUMBER: &str = "{number}";
 
 /// What the client asks: routing key and body. Every second one goes by way of the intent's queue.
 const QUESTIONS: [(&str, &str); 4] = [
@@ -57,7 +55,7 @@ pub struct Load {
     /// What its ids begin with: the dead letters of two loads are in the same queues.
     prefix: String,
     number: AtomicUsize,
-    collector: JoinSet<()>,
+    reader: Option<Reader>,
 }
 
 impl Load {
@@ -78,7 +76,8 @@ impl Load {
             let (connection, channel) = connect(&urls, 0).await?;
             let options = QueueDeclareOptions { durable: true, ..Default::default() };
             channel.queue_declare(short(&reply_queue), options, headers(&arguments)).await.ok()?;
-            connection.close(200, short("done")).await.ok()
+            close(connection).await;
+            Some(())
         })
         .await;
         Self {
@@ -89,13 +88,13 @@ impl Load {
             ledger: Arc::default(),
             prefix,
             number: AtomicUsize::new(0),
-            collector: JoinSet::new(),
+            reader: None,
         }
     }
 
     /// Reads the reply queue from now on.
     pub fn collect(&mut self) {
-        self.collector.spawn(collect(self.urls.clone(), self.reply_queue.clone(), self.ledger.clone()));
+        self.reader = Some(Reader::start(self.urls.clone(), self.reply_queue.clone(), self.ledger.clone()));
     }
 
     /// Asks these instead.
@@ -121,7 +120,7 @@ impl Load {
             if let Some((connection, channel)) = connect(&self.urls, tries).await
                 && self.publish(&channel, count, &mut confirmed, pace).await.is_some()
             {
-                let _ = connection.close(200, short("done")).await;
+                close(connection).await;
             }
             tries += 1;
             sleep(Duration::from_millis(50)).await;
@@ -158,9 +157,9 @@ impl Load {
             let more = waiting.len() < UNCONFIRMED && *confirmed + waiting.len() < count;
             tokio::select! {
                 _ = ticks.tick(), if more => {
-                    let id = format!("{}-{}", self.prefix, self.number.fetch_add(1, Ordering::Relaxed));
-                    let published = Instant::now();
-                    let publish = self.publish_one(channel, &id).await.ok()?;
+                    let number = self.number.fetch_add(1, Ordering::Relaxed);
+                    let (id, published) = (format!("{}-{number}", self.prefix), Instant::now());
+                    let publish = self.publish_one(channel, number, &id).await.ok()?;
                     waiting.push(async move { (id, published, publish.await) });
                 }
                 Some((id, published, confirmation)) = waiting.next() => if let Confirmation::Ack(returned) = confirmation.ok()? {
@@ -183,13 +182,19 @@ impl Load {
     async fn publish_one(
         &self,
         channel: &Channel,
+        number: usize,
         id: &str,
     ) -> lapin::Result<impl Future<Output = lapin::Result<Confirmation>> + use<>> {
-        let number = self.number.load(Ordering::Relaxed);
         let (key, body) = self.questions[number % self.questions.len()];
-        let properties = self.properties(id);
+        let (body, properties) = (body.replace(NUMBER, &number.to_string()), self.properties(id));
         let options = BasicPublishOptions { mandatory: true, immediate: false };
         channel.basic_publish(short(self.names.exchange()), short(key), options, body.as_bytes(), properties).await
+    }
+
+    /// Whether the request with this id went to the queue of requests, and not straight to an intent's.
+    pub fn is_to_requests(&self, id: &str) -> bool {
+        let number = id.strip_prefix(&self.prefix).and_then(|rest| rest[1..].parse::<usize>().ok());
+        number.is_some_and(|number| self.questions[number % self.questions.len()].0.starts_with("request"))
     }
 
     /// The properties of a request with this id.
@@ -235,11 +240,12 @@ impl Load {
                     if let Some(id) = got.delivery.properties.message_id() {
                         self.ledger().dead_lettered(id.as_str(), reason);
                     }
-                    got.delivery.acker.ack(BasicAckOptions::default()).await.ok()?;
+                    channel.basic_ack(got.delivery_tag, BasicAckOptions::default()).await.ok()?;
                 }
             }
         }
-        connection.close(200, short("done")).await.ok()
+        close(connection).await;
+        Some(())
     }
 
     /// Deletes the reply queue; tells how many answers went with it.
@@ -247,52 +253,25 @@ impl Load {
         let deleted = eventually("the reply queue's end", || async {
             let (connection, channel) = connect(&self.urls, 0).await?;
             let left = channel.queue_delete(short(&self.reply_queue), QueueDeleteOptions::default()).await.ok()?;
-            connection.close(200, short("done")).await.ok()?;
+            close(connection).await;
             Some(left)
         });
         usize::try_from(deleted.await).unwrap()
     }
 }
 
-async fn connect(urls: &[String], tries: usize) -> Option<(Connection, Channel)> {
-    let url = &urls[tries % urls.len()];
-    let connecting = async {
-        let connection = Connection::connect(url, ConnectionProperties::default()).await.ok()?;
-        let channel = connection.create_channel().await.ok()?;
-        Some((connection, channel))
-    };
-    timeout(Duration::from_secs(5), connecting).await.ok().flatten()
-}
-
-/// Takes what comes into a reply queue, for ever.
-async fn collect(urls: Vec<String>, queue: String, ledger: Arc<Mutex<Ledger>>) {
-    for tries in 0.. {
-        collect_once(&urls, tries, &queue, &ledger).await;
-        sleep(Duration::from_millis(50)).await;
-    }
-}
-
-async fn collect_once(urls: &[String], tries: usize, queue: &str, ledger: &Mutex<Ledger>) -> Option<()> {
-    let (_connection, channel) = connect(urls, tries).await?;
-    channel.basic_qos(1000, BasicQosOptions::default()).await.ok()?;
-    let (options, none) = (BasicConsumeOptions::default(), FieldTable::default());
-    let consuming = channel.basic_consume(short(queue), short(""), options, none);
-    let mut consumer = timeout(CONFIRM_PATIENCE, consuming).await.ok()?.ok()?;
-    loop {
-        let answer = consumer.next().await?.ok()?;
-        take(&answer, ledger);
-        answer.acker.ack(BasicAckOptions::default()).await.ok()?;
-    }
-}
-
-fn take(answer: &Delivery, ledger: &Mutex<Ledger>) {
-    let text = |value: &Option<ShortString>| value.as_ref().map(ShortString::to_string).unwrap_or_default();
-    let id = text(answer.properties.correlation_id());
-    let mut ledger = ledger.lock().unwrap();
-    if text(answer.properties.kind()) == "chat.reply" {
-        ledger.replied(&id, text(answer.properties.message_id()), answer.redelivered);
-    } else {
-        let json: serde_json::Value = serde_json::from_slice(&answer.data).unwrap();
-        ledger.failed(&id, json["error"]["code"].as_str().unwrap().to_owned());
+/// A scenario that fails tells what the client knows, and what the broker does.
+impl Drop for Load {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let reader = self.reader.as_ref().map_or_else(|| "nobody reads it".to_owned(), Reader::to_string);
+        println!("  client: '{}': {reader}", self.reply_queue);
+        for line in self.ledger.lock().unwrap_or_else(PoisonError::into_inner).unanswered() {
+            println!("  client: {line}");
+        }
+        let is_ours = |name: &str| name.starts_with(self.names.exchange()) || name == self.reply_queue;
+        diagnosis::print(&self.urls, is_ours);
     }
 }

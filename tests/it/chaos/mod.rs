@@ -7,10 +7,12 @@ mod account;
 mod answers;
 mod brokers;
 mod cluster;
+mod diagnosis;
 mod load;
 mod network;
 mod proxy;
 mod queues;
+mod reader;
 mod soak;
 mod subject;
 mod workers;
@@ -41,7 +43,7 @@ fn report(scenario: &str, account: &Account, recovery: Option<Duration>) {
     let Account { sent, answered, duplicates, dead, dropped, lost, .. } = account;
     let row = format!("{scenario}\t{sent}\t{answered}\t{duplicates}\t{dead}\t{dropped}\t{}\t{recovery}\n", lost.len());
     write(&row);
-    assert!(lost.is_empty(), "lost: {account:?}");
+    assert!(lost.is_empty(), "{} of {sent} lost", lost.len());
 }
 
 /// Tells something beside the table.

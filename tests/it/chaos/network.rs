@@ -14,10 +14,10 @@ use crate::support::broker_url;
 
 /// A worker behind a proxy, and a load that isn't.
 struct Scene {
-    proxy: Proxy,
-    subject: Subject,
-    worker: Worker,
     load: Load,
+    worker: Worker,
+    subject: Subject,
+    proxy: Proxy,
 }
 
 impl Scene {
@@ -82,6 +82,9 @@ async fn network_slow() {
     };
     let healed = scene.load.around(fault).await;
     assert!(worker.stayed_ready_since(began), "slow isn't lost");
+    // Each way once.
+    let longest = scene.load.ledger().longest_wait();
+    assert!(longest > Some(Duration::from_millis(600)), "the network wasn't slow: {longest:?}");
     scene.end("network_slow", healed).await;
 }
 

@@ -1,13 +1,28 @@
 //! Queues that are deleted, full, or missing.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 use chatbot_worker::amqp::{Names, WorkQueue};
-use lapin::{options::QueueDeleteOptions, types::AMQPValue};
-use tokio::time::sleep;
+use futures_util::StreamExt;
+use lapin::{
+    Connection, ConnectionProperties,
+    options::{BasicConsumeOptions, QueueDeclareOptions, QueueDeleteOptions},
+    types::{AMQPValue, FieldTable},
+};
+use tokio::{
+    task::{JoinSet, block_in_place},
+    time::sleep,
+};
 
 use super::{load::Load, report, requests, subject::Subject, until};
-use crate::support::{Client, broker_url, intent, short};
+use crate::{
+    node::Node,
+    support::{Client, broker_url, intent, short},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn work_queue_deleted() {
@@ -16,21 +31,30 @@ async fn work_queue_deleted() {
     let worker = subject.start().await;
     let load = Load::start(&[&url], &subject.names).await;
     let client = Client::new(&url, &subject.names).await;
+    let (count, quarter) = (requests(), requests() / 4);
+    load.send(quarter).await;
+    until("these are answered", || async { load.ledger().progress().1 == 0 }).await;
+    // Held, so that it is known what is in the queue: a part is handed out, and the rest ready.
+    worker.signal("STOP");
+    until("the worker is stopped", || async { worker.is_stopped() }).await;
+    let held = Instant::now();
+    load.send(quarter).await;
+    let ready = delete(&client, &subject.names.queue(&WorkQueue::Requests)).await;
+    let deleted = Instant::now();
+    worker.signal("CONT");
     let fault = async {
-        let began = Instant::now();
-        delete(&client, &subject.names.queue(&WorkQueue::Requests)).await;
-        let deleted = Instant::now();
-        let unready = worker.unready_after(began).await;
+        let unready = worker.unready_after(deleted).await;
         assert!(unready - deleted < Duration::from_secs(1), "not ready only {:?} after", unready - deleted);
         worker.ready_after(unready).await;
         assert!(subject.is_consumed().await, "it says that it is ready, and a consumer is missing");
-        deleted
     };
-    let deleted = load.around(fault).await;
+    tokio::join!(load.send_within(count - 3 * quarter, Duration::from_secs(2)), fault);
+    load.send(quarter).await;
     until("what came later is answered", || async { load.ledger().open_after(deleted) == 0 }).await;
-    // What was in the queue went with it; that is the operator's doing.
-    load.ledger().drop_unanswered_before(deleted);
+    // What was in the queue went with it; that is the operator's doing. Of that, the worker may answer what it held.
+    load.ledger().drop_unanswered(|id, published| held < published && published < deleted && load.is_to_requests(id));
     let account = load.settled().await;
+    assert!((ready.max(1)..=quarter).contains(&account.dropped), "{ready} were ready: {account:?}");
     report("work_queue_deleted", &account, load.ledger().recovery(deleted));
     load.delete_reply_queue().await;
     drop(worker);
@@ -65,11 +89,12 @@ async fn consumer_cancelled_by_the_broker() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reply_queue_deleted() {
-    let url = broker_url();
-    let subject = Subject::new(&url, &url);
+    let node = block_in_place(|| Node::start("leaving"));
+    let subject = Subject::new(&node.url, &node.url);
     let worker = subject.start().await;
-    let load = Load::start(&[&url], &subject.names).await;
-    let leaving = Load::unheard(&[&url], &subject.names, &[]).await;
+    let replies = Replies::trace(&node).await;
+    let load = Load::start(&[&node.url], &subject.names).await;
+    let leaving = Load::unheard(&[&node.url], &subject.names, &[]).await;
     let fault = async {
         let leaves = async {
             sleep(Duration::from_millis(500)).await;
@@ -80,20 +105,54 @@ async fn reply_queue_deleted() {
     };
     let deleted = load.around(fault).await;
     let account = load.settled().await;
-    // Of those that have left, each answer was confirmed, and deleted with their queue, or found nobody.
-    let sent = account.sent + leaving.ledger().progress().1;
-    until("every answer that nobody waits for is accounted for", || async {
-        let confirmed = worker.metric("chatbot_replies_total{result=\"sent\"}").await;
-        let gone = worker.metric("chatbot_replies_total{result=\"gone\"}").await;
-        gone > 0.0 && confirmed + gone >= sent as f64
-    })
-    .await;
-    leaving.ledger().drop_unanswered_before(Instant::now());
+    // Of those that have left, each answer was seen on its way, and went with their queue, or found nobody.
+    let replied = || {
+        leaving.ledger().drop_unanswered(|id, _| replies.seen.lock().unwrap().contains(id));
+        leaving.ledger().progress().1 == 0
+    };
+    until("every answer that nobody waits for is seen", || async { replied() }).await;
+    let results = async |result: &str| worker.metric(&format!("chatbot_replies_total{{result=\"{result}\"}}")).await;
+    let (confirmed, gone) = (results("sent").await, results("gone").await);
+    let sent = account.sent + leaving.ledger().account().sent;
+    assert!(gone > 0.0, "no reply found the queue gone");
+    assert!(confirmed + gone >= sent as f64, "{confirmed} confirmed, {gone} found nobody, of {sent}");
     let account = account.and(leaving.ledger().account());
     report("reply_queue_deleted", &account, load.ledger().recovery(deleted));
-    load.delete_reply_queue().await;
-    drop(worker);
-    subject.remove().await;
+}
+
+/// The ids of the requests to which a reply was published, wherever that went, as RabbitMQ's tracing tells them.
+struct Replies {
+    seen: Arc<Mutex<HashSet<String>>>,
+    _connection: Connection,
+    _task: JoinSet<()>,
+}
+
+impl Replies {
+    /// See <https://www.rabbitmq.com/docs/firehose>.
+    async fn trace(node: &Node) -> Self {
+        block_in_place(|| node.ctl(&["trace_on"]));
+        let connection = Connection::connect(&node.url, ConnectionProperties::default()).await.unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        let (queue, none) = (short("traced"), FieldTable::default);
+        let exclusive = QueueDeclareOptions { exclusive: true, ..Default::default() };
+        channel.queue_declare(queue.clone(), exclusive, none()).await.unwrap();
+        // What is published to the default exchange.
+        let (exchange, key) = (short("amq.rabbitmq.trace"), short("publish."));
+        channel.queue_bind(queue.clone(), exchange, key, Default::default(), none()).await.unwrap();
+        let options = BasicConsumeOptions { no_ack: true, ..Default::default() };
+        let mut traced = channel.basic_consume(queue, short(""), options, none()).await.unwrap();
+        let seen = Arc::<Mutex<HashSet<_>>>::default();
+        let (mut task, ids) = (JoinSet::new(), seen.clone());
+        task.spawn(async move {
+            while let Some(Ok(message)) = traced.next().await {
+                let reply: serde_json::Value = serde_json::from_slice(&message.data).unwrap_or_default();
+                if let (Some("chat.reply"), Some(id)) = (reply["type"].as_str(), reply["in_reply_to"].as_str()) {
+                    ids.lock().unwrap().insert(id.to_owned());
+                }
+            }
+        });
+        Self { seen, _connection: connection, _task: task }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,6 +209,9 @@ async fn dead_letter_queue_missing() {
     subject.remove().await;
 }
 
-async fn delete(client: &Client, queue: &str) {
-    client.channel.queue_delete(short(queue), QueueDeleteOptions::default()).await.unwrap();
+/// Deletes a queue that is there; tells how many messages in it were ready.
+async fn delete(client: &Client, queue: &str) -> usize {
+    client.depth(queue).await; // fails where it isn't there
+    let ready = client.channel.queue_delete(short(queue), QueueDeleteOptions::default()).await.unwrap();
+    ready.try_into().unwrap()
 }

@@ -1,6 +1,7 @@
 //! The worker under fault: the program itself, as a process.
 
 use std::{
+    io::{Read, Write},
     path::PathBuf,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -15,6 +16,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use super::reader::close;
 use crate::{
     cli::program::{Process, Program},
     support::{eventually, intent, remove, short},
@@ -105,6 +107,11 @@ impl Subject {
         self.consumers().await.is_some_and(|consumers| consumers.iter().all(|count| *count > 0))
     }
 
+    /// Whether the broker says that nobody consumes any of them.
+    pub async fn is_abandoned(&self) -> bool {
+        self.consumers().await.is_some_and(|consumers| consumers.iter().all(|count| *count == 0))
+    }
+
     async fn consumers(&self) -> Option<Vec<u32>> {
         let connection = Connection::connect(&self.url, ConnectionProperties::default()).await.ok()?;
         let channel = connection.create_channel().await.ok()?;
@@ -116,7 +123,7 @@ impl Subject {
             let found = channel.queue_declare(short(&name), options, FieldTable::default()).await.ok()?;
             consumers.push(found.consumer_count());
         }
-        connection.close(200, short("done")).await.ok()?;
+        close(connection).await;
         Some(consumers)
     }
 
@@ -189,6 +196,29 @@ impl Worker {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
         status.lines().find_map(|line| line.strip_prefix(key)).unwrap().trim().to_owned()
     }
+}
+
+/// A scenario that fails tells what the worker says of itself; its log follows.
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let ask = |path| ask_plainly(&self.address, path).unwrap_or_else(|error| format!("no answer: {error}"));
+        println!("  worker at {}: /readyz: {}", self.address, ask("/readyz").lines().next().unwrap_or_default());
+        let is_told = |line: &&str| !line.starts_with('#') && !line.ends_with(" 0") && !line.contains("_seconds{");
+        ask("/metrics").lines().filter(is_told).for_each(|line| println!("  worker at {}: {line}", self.address));
+    }
+}
+
+/// What the worker answers, where nothing can be awaited.
+fn ask_plainly(address: &str, path: &str) -> std::io::Result<String> {
+    let mut stream = std::net::TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+    stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
 }
 
 async fn watch_readiness(address: String, seen: Arc<Mutex<Vec<(Instant, bool)>>>) {

@@ -21,6 +21,7 @@ async fn worker_killed() {
     let load = Load::start(&[&url], &subject.names).await;
     let fault = async {
         worker.kill();
+        until("the broker has noticed", || async { subject.is_abandoned().await }).await;
         sleep(Duration::from_secs(1)).await;
         (Instant::now(), subject.start().await)
     };
@@ -39,7 +40,7 @@ async fn worker_stopped_past_its_heartbeats() {
     let load = Load::start(&[&url], &subject.names).await;
     let fault = async {
         worker.signal("STOP");
-        until("the broker gives the worker up", || async { !subject.is_consumed().await }).await;
+        until("the broker gives the worker up", || async { subject.is_abandoned().await }).await;
         let continued = Instant::now();
         worker.signal("CONT");
         continued
