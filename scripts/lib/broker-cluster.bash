@@ -22,7 +22,7 @@ start_cluster() {
     for number in 1 2 3; do
         (
             name=$cluster-$number address=10.93.0.$number
-            start 0 "$wanted_version"
+            start 0 "$wanted_version" ''
         ) &
         starting+=($!)
     done

@@ -33,8 +33,8 @@ local_prepare() {
         return
     fi
     dist_port=$port epmd_port=$port
-    while [ "$dist_port" = "$port" ]; do dist_port=$(free_port); done
-    while [ "$epmd_port" = "$port" ] || [ "$epmd_port" = "$dist_port" ]; do epmd_port=$(free_port); done
+    while [ "$dist_port" = "$port" ] || [ "$dist_port" = "$tls_port" ]; do dist_port=$(free_port); done
+    while [[ $epmd_port = "$port" || $epmd_port = "$tls_port" || $epmd_port = "$dist_port" ]]; do epmd_port=$(free_port); done
 }
 
 local_launch() {
@@ -58,6 +58,7 @@ local_launch() {
 	log.file = rabbit.log
 	CONF
     cluster_configuration >>"$dir/rabbitmq.conf"
+    [ -z "$tls_port" ] || tls_configuration
     # A process group of its own, so that the terminal's Ctrl-C reaches the script and not the broker.
     set -m
     local_environment nohup "$(node_programs)/rabbitmq-server" -chatbot_broker "$id" \
@@ -65,6 +66,22 @@ local_launch() {
     launcher=$!
     set +m
     disown
+}
+
+tls_configuration() {
+    echo '[rabbitmq_auth_mechanism_ssl].' >"$dir/enabled_plugins"
+    cat >>"$dir/rabbitmq.conf" <<-CONF
+	listeners.ssl.1 = 127.0.0.1:$tls_port
+	ssl_options.cacertfile = $dir/tls/ca.pem
+	ssl_options.certfile = $dir/tls/server.pem
+	ssl_options.keyfile = $dir/tls/server.key
+	ssl_options.verify = verify_peer
+	ssl_options.fail_if_no_peer_cert = false
+	auth_mechanisms.1 = PLAIN
+	auth_mechanisms.2 = AMQPLAIN
+	auth_mechanisms.3 = EXTERNAL
+	ssl_cert_login_from = common_name
+	CONF
 }
 
 # local_environment COMMAND…: becomes the command, in the node's environment and no other.

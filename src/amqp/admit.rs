@@ -125,14 +125,14 @@ pub fn died(received: &Received, address: &Address, retry: &RetryPolicy, now: u6
     if let Err(refused) = address {
         return dead(DeadReason::ReplyAddress, &refused.to_string());
     }
-    let death = received.first_death("reason");
+    let death = received.last_death("reason");
     if death.is_none() && received.is_probe() {
         return Outcome::Drop;
     }
-    if let (None, Some(letter)) = (received.first_death("reason"), received.unreadable()) {
+    if let (None, Some(letter)) = (death, received.unreadable()) {
         return Outcome::DeadLetter(letter);
     }
-    let queue = received.first_death("queue").unwrap_or("a queue");
+    let queue = received.last_death("queue").unwrap_or("a queue");
     let error = match death {
         Some("expired") => deadline_exceeded(),
         Some("rejected") => {
@@ -197,6 +197,22 @@ mod tests {
         let mut delivery = Delivery::mock(1, short("shop"), short("request.x"), redelivered, b"refund".to_vec());
         delivery.properties = BasicProperties::default().with_headers(table);
         Received::read(delivery, queue, &[], &Names::new("shop").unwrap(), NOW, None)
+    }
+
+    /// The headers that the broker writes of a message that it took out of queues for these reasons, the last first.
+    fn dead_of(reasons: &[&str]) -> FieldTable {
+        let mut headers = FieldTable::default();
+        let text = |text: &str| AMQPValue::LongString(text.into());
+        let deaths = reasons.iter().map(|reason| {
+            let mut death = FieldTable::default();
+            death.insert(short("reason"), text(reason));
+            AMQPValue::FieldTable(death)
+        });
+        headers.insert(short("x-death"), AMQPValue::FieldArray(deaths.collect::<Vec<_>>().into()));
+        if let Some(first) = reasons.last() {
+            headers.insert(short("x-first-death-reason"), text(first));
+        }
+        headers
     }
 
     /// What is decided, in a word.
@@ -287,24 +303,26 @@ mod tests {
 
     #[test]
     fn the_brokers_reason_becomes_the_clients() {
-        let check = |reason: Option<&str>, expected: &str| {
+        let check = |reason: Option<&str>, before: &[&str], expected: &str| {
             let mut received = received(None, &[], false);
-            let mut headers = FieldTable::default();
-            if let Some(reason) = reason {
-                headers.insert(short("x-first-death-reason"), AMQPValue::LongString(reason.into()));
+            let deaths: Vec<_> = reason.into_iter().chain(before.iter().copied()).collect();
+            if !deaths.is_empty() {
+                received.properties = received.properties.with_headers(dead_of(&deaths));
             }
-            received.properties = received.properties.with_headers(headers);
             let Outcome::DeadLetter(letter) = died(&received, &Ok(None), &RetryPolicy::default(), NOW) else {
                 unreachable!("it is always a dead letter")
             };
             assert_eq!(letter.reason.as_str(), expected);
         };
-        check(Some("expired"), "deadline_exceeded");
-        check(Some("rejected"), "handler_failed");
-        check(Some("delivery_limit"), "crashed");
-        check(Some("maxlen"), "overloaded");
-        check(Some("of a later version"), "internal");
-        check(None, "unroutable");
+        check(Some("expired"), &[], "deadline_exceeded");
+        check(Some("rejected"), &[], "handler_failed");
+        check(Some("delivery_limit"), &[], "crashed");
+        check(Some("maxlen"), &[], "overloaded");
+        check(Some("of a later version"), &[], "internal");
+        check(None, &[], "unroutable");
+        // The delay of a retry is an expiry as well, but not what it died of.
+        check(Some("rejected"), &["expired"], "handler_failed");
+        check(Some("delivery_limit"), &["expired"], "crashed");
     }
 
     #[test]
@@ -322,8 +340,6 @@ mod tests {
         check(BasicProperties::default(), false);
         check(BasicProperties::default().with_type(short("chat.request")), false);
         check(probe.clone().with_reply_to(short("answers")), false);
-        let mut headers = FieldTable::default();
-        headers.insert(short("x-first-death-reason"), AMQPValue::LongString("expired".into()));
-        check(probe.with_headers(headers), false);
+        check(probe.with_headers(dead_of(&["expired"])), false);
     }
 }

@@ -22,7 +22,8 @@ use uuid::Uuid;
 
 use super::{
     Names, WorkQueue,
-    connection::{ConnectError, Link, Use},
+    connect_error::ConnectError,
+    connection::{Link, Use},
     properties::short,
     settings::Broker,
 };

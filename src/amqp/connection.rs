@@ -13,7 +13,7 @@ use async_rs::{Runtime, Tokio, traits::Reactor, util::RuntimeParts};
 use futures_util::{AsyncRead, AsyncWrite, Stream, StreamExt};
 use lapin::{
     AsyncTcpStream, Channel, Connection, ConnectionProperties, ErrorKind, Event,
-    protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError},
+    protocol::{AMQPErrorKind, AMQPHardError},
     tcp::AMQPUriTcpExt,
     uri::AMQPUri,
 };
@@ -21,45 +21,11 @@ use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
+    connect_error::ConnectError,
     server::Server,
     settings::Broker,
     wire::{Guard, Mended},
 };
-
-/// Why there is no connection, or no longer one.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum ConnectError {
-    /// The broker refused the user or the password.
-    #[error("{node} refuses the credentials of user '{user}' ({reason}); check CHATBOT_AMQP_URL")]
-    Credentials {
-        /// The node, without secrets.
-        node: String,
-        /// The user.
-        user: String,
-        /// The broker's words.
-        reason: String,
-    },
-    /// The broker doesn't let the user into the virtual host, or there is none of that name.
-    #[error("{node} gives no access to the virtual host '{vhost}' ({reason}); create it or grant user '{user}' access")]
-    VirtualHost {
-        /// The node, without secrets.
-        node: String,
-        /// The user.
-        user: String,
-        /// The virtual host.
-        vhost: String,
-        /// The broker's words.
-        reason: String,
-    },
-    /// Anything that may pass.
-    #[error("{node} can't be reached: {reason}")]
-    Unreachable {
-        /// The node, without secrets.
-        node: String,
-        /// What happened.
-        reason: String,
-    },
-}
 
 #[derive(Debug, Clone)]
 struct State {
@@ -156,17 +122,14 @@ impl Link {
             let attempt = tokio::time::timeout(limit, connect(url, broker, name, purpose));
             let error = match attempt.await {
                 Ok(Ok(link)) => return Ok(link),
-                Ok(Err(error)) => describe(url, &error),
-                Err(_) => ConnectError::Unreachable { node: node(url), reason: format!("no answer within {limit:?}") },
+                Ok(Err(error)) => ConnectError::of(url, &error),
+                Err(_) => ConnectError::timeout(url, limit),
             };
-            if failed.is_none() || !matches!(error, ConnectError::Unreachable { .. }) {
+            if failed.is_none() || !matches!(error, ConnectError::Unreachable(_)) {
                 failed = Some(error);
             }
         }
-        Err(failed.unwrap_or_else(|| ConnectError::Unreachable {
-            node: "the broker".to_owned(),
-            reason: "no node is configured (CHATBOT_AMQP_URL)".to_owned(),
-        }))
+        Err(failed.unwrap_or_else(ConnectError::no_node))
     }
 
     /// Opens a channel.
@@ -306,45 +269,6 @@ fn is_hard_error(error: &lapin::Error) -> bool {
         },
         _ => false,
     }
-}
-
-fn describe(url: &AMQPUri, error: &lapin::Error) -> ConnectError {
-    let (user, vhost) = (url.authority.userinfo.username.clone(), url.vhost.clone());
-    if let ErrorKind::ProtocolError(refused) = error.kind() {
-        let reason = refused.get_message().to_string();
-        match refused.kind() {
-            AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) => {
-                return ConnectError::Credentials { node: node(url), user, reason };
-            }
-            AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED) => {
-                return ConnectError::VirtualHost { node: node(url), user, vhost, reason };
-            }
-            _ => {}
-        }
-    }
-    ConnectError::Unreachable { node: node(url), reason: format!("{error}{}", hint(error)) }
-}
-
-/// What to do about an error whose own words don't tell.
-fn hint(error: &lapin::Error) -> &'static str {
-    if matches!(error.kind(), ErrorKind::ParsingError(_)) {
-        return "; what answers there doesn't speak plain AMQP: a broker's TLS port takes amqps://";
-    }
-    let text = error.to_string();
-    if text.contains("UnknownIssuer") {
-        "; set CHATBOT_AMQP_TLS_CA_PATH to the certificate of the authority that signed the broker's"
-    } else if text.contains("received fatal alert") {
-        "; the broker refuses this client's certificate, or the lack of one: see CHATBOT_AMQP_TLS_CERT_PATH"
-    } else if text.contains("received corrupt message") {
-        "; what answers there doesn't speak TLS: a broker's plain port takes amqp://"
-    } else {
-        ""
-    }
-}
-
-/// A node as an operator knows it, without user and password.
-fn node(url: &AMQPUri) -> String {
-    format!("{}://{}:{}", url.scheme, url.authority.host, url.authority.port)
 }
 
 /// Fisher–Yates. Only the order in which nodes are tried hangs on it, so the hasher's seed is random enough.

@@ -17,7 +17,8 @@ use tokio::time::timeout;
 
 use super::{
     Names,
-    connection::{ConnectError, Link, Use},
+    connect_error::ConnectError,
+    connection::{Link, Use},
     names::PROBE_TYPE,
     properties::short,
     server::Server,
@@ -61,6 +62,12 @@ pub struct Survey {
 }
 
 impl Survey {
+    /// Adds what another found.
+    pub fn extend(&mut self, other: Self) {
+        self.exchanges.extend(other.exchanges);
+        self.queues.extend(other.queues);
+    }
+
     /// What a queue holds; none where it doesn't exist or isn't of the topology.
     pub fn depth(&self, queue: &str) -> Option<Depth> {
         self.queues.iter().find(|(of, _)| of.name == queue).and_then(|(_, depth)| *depth)

@@ -29,8 +29,9 @@ use tokio::time::{Instant, timeout};
 
 use super::{
     Names,
-    connection::{ConnectError, Link, Use},
-    inspect::{Depth, InspectError, Inspector},
+    connect_error::ConnectError,
+    connection::{Link, Use},
+    inspect::{Depth, InspectError, Inspector, Survey},
     properties::{moved, short},
     publisher::{Message, PublishError, Publisher},
     settings::Broker,
@@ -341,6 +342,35 @@ impl Migrator {
 /// [`InspectError`].
 pub async fn begun(inspector: &Inspector, names: &Names) -> Result<bool, InspectError> {
     inspector.has_exchange(&exchange(names.holding())).await
+}
+
+/// What migrations put beside these queues while they last: an exchange that marks them ([`Names::holding`]), and for each
+/// queue one that leads to where its messages are being moved, and the queue that holds them.
+pub fn scaffold(topology: &Topology, names: &Names) -> Topology {
+    let mut scaffold =
+        Topology { exchanges: vec![exchange(names.holding())], queues: Vec::new(), bindings: Vec::new() };
+    for queue in &topology.queues {
+        let holding = queue.holding(names);
+        let bound = |binding: &Binding| Binding { queue: holding.name.clone(), ..binding.clone() };
+        scaffold.bindings.extend(topology.bindings_of(&queue.name).map(bound));
+        scaffold.exchanges.push(exchange(holding.name.clone()));
+        scaffold.queues.push(holding);
+    }
+    scaffold
+}
+
+/// What of the [`scaffold`] is there: nothing, unless a migration was begun and isn't done.
+///
+/// # Errors
+/// [`InspectError`].
+pub async fn left(inspector: &Inspector, names: &Names, topology: &Topology) -> Result<Survey, InspectError> {
+    if !begun(inspector, names).await? {
+        return Ok(Survey::default());
+    }
+    let mut left = inspector.survey(&scaffold(topology, names)).await?;
+    left.exchanges.retain(|(_, exists)| *exists);
+    left.queues.retain(|(_, depth)| depth.is_some());
+    Ok(left)
 }
 
 fn exchange(name: String) -> Exchange {

@@ -6,6 +6,7 @@ pub mod acks;
 pub mod admit;
 pub mod client;
 pub(crate) mod clock;
+pub mod connect_error;
 pub mod connection;
 pub mod connections;
 mod consuming;

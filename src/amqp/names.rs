@@ -137,6 +137,12 @@ impl Names {
         format!("{}.{}", self.holding(), rest.unwrap_or(queue))
     }
 
+    /// The queue of ours that [`Names::holding_of`] makes this name of; none where it makes none.
+    pub fn held_by(&self, name: &str) -> Option<String> {
+        let rest = name.strip_prefix(&self.holding())?.strip_prefix('.')?;
+        Some(format!("{}.{rest}", self.exchange))
+    }
+
     /// The dead-letter queue of the queue named so.
     pub fn dead(queue: &str) -> String {
         format!("{queue}.dead")
@@ -183,6 +189,17 @@ mod tests {
         check("shop.retry.1000", Some(1000));
         for other in ["shop.retry", "shop.retry.", "shop.retry.01", "shop.retry.+1", "shop.retry.1.dead", "x.retry.1"] {
             check(other, None);
+        }
+    }
+
+    #[test]
+    fn what_a_queue_holds_for_is_found_again_by_its_name() {
+        let names = Names::new("shop").unwrap();
+        for queue in ["shop.requests", "shop.requests.dead", "shop.retry.1000"] {
+            assert_eq!(names.held_by(&names.holding_of(queue)).as_deref(), Some(queue));
+        }
+        for other in ["shop.holding", "shop.requests", "shop2.holding.requests"] {
+            assert_eq!(names.held_by(other), None, "{other}");
         }
     }
 

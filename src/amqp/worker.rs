@@ -14,7 +14,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
-    connection::ConnectError,
+    connect_error::ConnectError,
     events,
     replace::{ReplaceError, Replacer},
     session::{Ended, Session, Shared, StartError},

@@ -19,7 +19,7 @@ use secrecy::ExposeSecret;
 pub use self::{
     amqp_settings::{TlsFileError, amqp_settings, broker},
     embedded::{LoadFault, Log, QUIET, Watcher, train, train_to_save},
-    models::{Made, ModelFault, each, model},
+    models::{Made, ModelFault, each, measurable, model},
     reload::Reloader,
 };
 use crate::{

@@ -1,6 +1,6 @@
 //! The models that the settings name, put together.
 
-use std::{path::Path, sync::Arc};
+use std::{num::NonZeroU16, path::Path, sync::Arc};
 
 use super::{
     choice,
@@ -82,9 +82,8 @@ fn link(
             (model, settings.embedded.min_confidence, settings.embedded.min_margin)
         }
         ModelName::Section(name) => {
-            let fault = |reason: String| ModelFault::Backend { name: name.clone(), reason };
-            let backend = settings.backend.get(name).ok_or_else(|| fault("it has no section".to_owned()))?;
-            let model = client(name, backend, catalogue).map_err(fault)?;
+            let backend = section(settings, name)?;
+            let model = client(name, backend, &bounds(backend), catalogue)?;
             (model, backend.min_confidence, backend.min_margin)
         }
     };
@@ -98,6 +97,22 @@ fn link(
     Ok(Link { model, sure })
 }
 
+fn section<'s>(settings: &'s Settings, name: &str) -> Result<&'s Backend, ModelFault> {
+    let fault = || ModelFault::Backend { name: name.to_owned(), reason: "it has no section".to_owned() };
+    settings.backend.get(name).ok_or_else(fault)
+}
+
+/// The model of a section, to be measured with these intents: it is asked for each text, also where it was asked before
+/// or failed often.
+///
+/// # Errors
+/// [`ModelFault`].
+pub fn measurable(settings: &Settings, name: &str, intents: Vec<Intent>) -> Made {
+    let backend = section(settings, name)?;
+    let bounds = Bounds { cache: None, breaker_failures: NonZeroU16::MAX, ..bounds(backend) };
+    client(name, backend, &bounds, &Arc::new(Catalogue::new(intents)))
+}
+
 /// The intents that a model may choose: those with examples.
 fn catalogue(intents: &IntentsFile) -> Catalogue {
     let chosen = intents.intents.iter().filter(|intent| !intent.examples.is_empty()).map(|intent| Intent {
@@ -108,14 +123,23 @@ fn catalogue(intents: &IntentsFile) -> Catalogue {
     Catalogue::new(chosen.collect())
 }
 
-fn client(name: &str, backend: &Backend, catalogue: &Arc<Catalogue>) -> Result<Box<dyn ModelClient>, String> {
+fn client(name: &str, backend: &Backend, bounds: &Bounds, catalogue: &Arc<Catalogue>) -> Made {
+    bounded_client(name, backend, bounds, catalogue)
+        .map_err(|reason| ModelFault::Backend { name: name.to_owned(), reason })
+}
+
+fn bounded_client(
+    name: &str,
+    backend: &Backend,
+    bounds: &Bounds,
+    catalogue: &Arc<Catalogue>,
+) -> Result<Box<dyn ModelClient>, String> {
     let catalogue = Arc::clone(catalogue);
     // What each kind needs is there: the settings were checked. An empty one is refused by the server all the same.
     let text = |text: &Option<_>| text.as_ref().map(|text: &super::settings::Text| text.as_str().to_owned());
     let pointer = |pointer: &Option<super::settings::Pointer>| pointer.as_ref().map(|it| it.as_str().to_owned());
     let extra = backend.extra.as_ref().map(|extra| extra.get().clone()).unwrap_or_default();
     let (batch, batch_wait) = (backend.batch.get(), backend.batch_wait.get());
-    let bounds = bounds(backend);
     Ok(match backend.kind.ok_or("its kind isn't set")? {
         Kind::OpenAi => {
             let settings = openai::Settings {
@@ -125,19 +149,19 @@ fn client(name: &str, backend: &Backend, catalogue: &Arc<Catalogue>) -> Result<B
                 max_tokens: backend.max_tokens.get().map(|most| most.get().get()),
                 extra,
             };
-            bounded(OpenAi::new(endpoint(name, backend)?, settings, catalogue), &bounds)
+            bounded(OpenAi::new(endpoint(name, backend)?, settings, catalogue), bounds)
         }
         Kind::Embeddings => {
             let (model, prefix) = (text(&backend.model), text(&backend.prefix));
             let settings = embeddings::Settings { model, prefix, extra, batch, batch_wait };
-            bounded(Embeddings::new(endpoint(name, backend)?, settings, catalogue), &bounds)
+            bounded(Embeddings::new(endpoint(name, backend)?, settings, catalogue), bounds)
         }
         Kind::Rasa => {
             // Rasa wants its token in the query; a header that is named goes before a proxy.
             let token = backend.api_key.as_ref().filter(|_| backend.api_key_header.is_none());
-            bounded(Rasa::new(endpoint(name, backend)?, token.map(|key| key.expose()), catalogue), &bounds)
+            bounded(Rasa::new(endpoint(name, backend)?, token.map(|key| key.expose()), catalogue), bounds)
         }
-        Kind::Tei => bounded(Tei::new(endpoint(name, backend)?, batch, batch_wait, catalogue), &bounds),
+        Kind::Tei => bounded(Tei::new(endpoint(name, backend)?, batch, batch_wait, catalogue), bounds),
         Kind::Http => {
             let pointers = Pointers {
                 intent: pointer(&backend.intent_pointer).unwrap_or_default(),
@@ -146,7 +170,7 @@ fn client(name: &str, backend: &Backend, catalogue: &Arc<Catalogue>) -> Result<B
             };
             let body = text(&backend.body).unwrap_or_default();
             let made = Http::new(endpoint(name, backend)?, body, pointers, catalogue);
-            bounded(made.map_err(|reason| format!("{}: {reason}", variable(name, "BODY")))?, &bounds)
+            bounded(made.map_err(|reason| format!("{}: {reason}", variable(name, "BODY")))?, bounds)
         }
         Kind::Keywords => {
             let path = backend.rules_path.as_ref().map_or(Path::new(""), FilePath::as_path);

@@ -73,7 +73,8 @@ Examples:
 
 The first Ctrl-C or SIGTERM lets what is in work finish, for CHATBOT_WORKER_SHUTDOWN_GRACE at most; the second
 ends at once. A broker that is away is waited for. The log says where /livez, /readyz and /metrics are served.
-A changed intents file is read again and served within seconds (CHATBOT_INTENTS_WATCH), or at once on SIGHUP.
+A changed intents file is read again and served within seconds (CHATBOT_INTENTS_WATCH), or at once on SIGHUP,
+which doesn't end the worker.
 
 Exit codes:
     0  stopped, when told to

@@ -6,7 +6,11 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::{Exit, Failure};
 use crate::{
-    app::{self, intents::Checked, settings::Settings},
+    app::{
+        self,
+        intents::Checked,
+        settings::{ModelName, Settings},
+    },
     config::{Loaded, Problems, Variables},
     telemetry,
 };
@@ -17,6 +21,16 @@ use crate::{
 /// All that is wrong with them.
 pub(super) fn settings() -> Result<Loaded<Settings>, Failure> {
     load().map_err(|problems| Failure::new(Exit::Config, problems))
+}
+
+/// The same, with the sections of these models besides those of the chain.
+///
+/// # Errors
+/// All that is wrong with them.
+pub(super) fn settings_with_models(models: &[ModelName]) -> Result<Settings, Failure> {
+    let variables = Variables::from_os(std::env::vars_os());
+    let loaded = Settings::load_with_models(models, &variables, &|path| std::fs::read(path));
+    loaded.map(|loaded| loaded.settings).map_err(|problems| Failure::new(Exit::Config, problems))
 }
 
 /// The same, with the problems one by one.

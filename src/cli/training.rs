@@ -10,6 +10,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::app::{LoadFault, QUIET, Watcher};
 
+/// How a bar looks.
+pub(super) fn bar(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
 /// A terminal that is shown a training; without one, nothing is.
 pub(super) struct Terminal {
     started: Instant,
@@ -33,8 +38,7 @@ impl Watcher for Terminal {
     fn learned(&self, done: usize, all: usize) {
         if self.started.elapsed() >= QUIET && io::stderr().is_terminal() {
             let bar = self.bar.get_or_init(|| {
-                let style = ProgressStyle::with_template("training: {pos} of {len} intents {wide_bar} {eta}");
-                ProgressBar::new(all as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+                ProgressBar::new(all as u64).with_style(bar("training: {pos} of {len} intents {wide_bar} {eta}"))
             });
             bar.set_position(done as u64);
             if done == all {

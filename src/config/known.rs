@@ -21,15 +21,18 @@ pub struct NamedSections {
 
 impl NamedSections {
     /// The names that any of the layers lists. A list that another layer overrides counts: its sections are there, if
-    /// unused, so that a variable can choose among those of a file.
-    pub(super) fn names(self, layers: [&Layer; 3], known: &Known) -> BTreeSet<String> {
+    /// unused, so that a variable can choose among those of a file. Those of `also_listed` are added.
+    pub(super) fn names(self, layers: [&Layer; 3], also_listed: &[String], known: &Known) -> BTreeSet<String> {
         let list = self.list();
         let entries = layers.into_iter().filter_map(|layer| layer.get(&list)).flat_map(|entry| match &entry.raw {
             Raw::Text(text) => text.split(',').map(|name| name.trim().to_owned()).collect(),
             Raw::List(items) => items.iter().map(|item| item.trim().to_owned()).collect::<Vec<_>>(),
         });
         let own = |name: &String| known.iter().any(|key| key.section() == name);
-        entries.filter(|name| Key::new(name.as_str(), "x").is_well_formed() && !own(name)).collect()
+        entries
+            .chain(also_listed.iter().cloned())
+            .filter(|name| Key::new(name.as_str(), "x").is_well_formed() && !own(name))
+            .collect()
     }
 
     fn list(self) -> Key {

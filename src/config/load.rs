@@ -24,13 +24,15 @@ pub type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<Vec<u8>>;
 /// What a program's settings are. `T` has a field for each section, which has a field for each setting; each of these
 /// is serialised as the text that an operator may see, so a secret masks itself.
 #[derive(Debug, Clone, Copy)]
-pub struct Program<T> {
+pub struct Program<'a, T> {
     /// What its environment variables begin with, without the underscore.
     pub prefix: &'static str,
     /// Its defaults, TOML with every setting; those that are off are empty texts.
     pub defaults: &'static str,
     /// The sections whose names an operator chooses.
     pub named: Option<NamedSections>,
+    /// Names of such sections that count as listed, whatever the list says.
+    pub also_listed: &'a [String],
     /// What the settings' types can't see: values that contradict one another.
     pub check: fn(&T) -> Vec<Conflict>,
 }
@@ -70,7 +72,7 @@ pub struct Effective {
 ///
 /// # Errors
 /// Everything that is wrong, at once.
-pub fn load<T>(program: &Program<T>, variables: &Variables, read: ReadFile<'_>) -> Result<Loaded<T>, Problems>
+pub fn load<T>(program: &Program<'_, T>, variables: &Variables, read: ReadFile<'_>) -> Result<Loaded<T>, Problems>
 where
     T: DeserializeOwned + Serialize,
 {
@@ -90,7 +92,7 @@ where
         problems.extend(found);
     }
     layers.environment = environment.layer;
-    if layers.name_sections(&mut known, &mut builtin) {
+    if layers.name_sections(program.also_listed, &mut known, &mut builtin) {
         // Only now is it known which variables are settings.
         environment = environment::read(program.prefix, variables, &known, read);
         layers.environment = environment.layer;
@@ -184,9 +186,14 @@ impl Layers {
     }
 
     /// Finds the named sections, and adds what they have to what is known; whether there are any.
-    fn name_sections(&mut self, known: &mut Known, builtin: &mut BTreeMap<Key, String>) -> bool {
+    fn name_sections(
+        &mut self,
+        also_listed: &[String],
+        known: &mut Known,
+        builtin: &mut BTreeMap<Key, String>,
+    ) -> bool {
         let Some(named) = self.named else { return false };
-        let names = named.names([&self.defaults, &self.file, &self.environment], known);
+        let names = named.names([&self.defaults, &self.file, &self.environment], also_listed, known);
         let template: Vec<(Key, String)> = builtin
             .iter()
             .filter(|(key, _)| key.section() == named.template)

@@ -61,6 +61,11 @@ fn parts_in_common(tag: &str, locale: &str) -> usize {
     tag.split('-').filter(|part| locale.split('-').any(|wanted| wanted.eq_ignore_ascii_case(part))).count()
 }
 
+/// The language that the script of a text speaks for the surest; none for letters that many languages share.
+pub fn language_of_script(text: &str) -> Option<&'static str> {
+    languages_of_script(text).next()
+}
+
 /// The languages that the scripts in a text speak for, the surest first. Chinese characters are Chinese unless kana or
 /// Hangul stand beside them, and even then Chinese is nearer than a language in another script.
 fn languages_of_script(text: &str) -> impl Iterator<Item = &'static str> {

@@ -2,30 +2,21 @@
 
 use super::MAX_TEXT;
 
-/// A folded text, and where its characters stand.
+/// A folded text.
 pub(super) struct Folded {
     /// The folded text.
     pub(super) text: String,
-    /// The first byte of each character of `text`, and its end.
-    starts: Vec<usize>,
 }
 
 impl Folded {
     /// Folds the first [`MAX_TEXT`] characters of a text.
     pub(super) fn of(text: &str) -> Self {
-        let mut folded = String::with_capacity(text.len().min(4 * MAX_TEXT));
-        let mut starts = Vec::new();
-        for c in text.chars().take(MAX_TEXT) {
-            starts.push(folded.len());
-            folded.push(fold(c));
-        }
-        starts.push(folded.len());
-        Self { text: folded, starts }
+        Self { text: text.chars().take(MAX_TEXT).map(fold).collect() }
     }
 
     /// The number of the character that begins at a byte.
     pub(super) fn character(&self, byte: usize) -> usize {
-        self.starts.partition_point(|&start| start < byte)
+        self.text[..byte].chars().count()
     }
 
     /// Whether neither end of a part is inside a word. Scripts that are written without spaces have no such words.
@@ -41,6 +32,9 @@ impl Folded {
 /// A character's lower case, where that is one character; an ordinary form for a full-width one.
 fn fold(c: char) -> char {
     let c = match c {
+        '\0'..='\x7f' => return c.to_ascii_lowercase(),
+        // Nothing here has a case, which is quicker to know than to look up.
+        '\u{3001}'..='\u{9FFF}' => return c,
         '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),
         '\u{3000}' => ' ',
         '\u{FFE5}' => '¥',

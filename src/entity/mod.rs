@@ -10,6 +10,8 @@ mod builtin;
 mod fold;
 mod numeral;
 
+use std::borrow::Cow;
+
 use aho_corasick::AhoCorasick;
 use regex::{Regex, RegexBuilder};
 
@@ -76,12 +78,12 @@ pub struct Extractor {
 }
 
 /// A part of a text that may be an entity; bytes of the folded text.
-struct Candidate {
+struct Candidate<'a> {
     start: usize,
     end: usize,
     entity: usize,
     /// None where it is as the user wrote it.
-    value: Option<String>,
+    value: Option<Cow<'a, str>>,
 }
 
 impl Extractor {
@@ -129,7 +131,7 @@ impl Extractor {
                 continue;
             }
             let text: String = text.chars().skip(start).take(end - start).collect();
-            let value = candidate.value.unwrap_or_else(|| text.clone());
+            let value = candidate.value.map_or_else(|| text.clone(), Cow::into_owned);
             entities.push(Entity { name: self.names[candidate.entity].clone(), value, text, start, end });
             free_from = candidate.end;
             if entities.len() == MAX_ENTITIES {
@@ -139,10 +141,10 @@ impl Extractor {
         entities
     }
 
-    fn candidates(&self, folded: &str) -> Vec<Candidate> {
+    fn candidates(&self, folded: &str) -> Vec<Candidate<'_>> {
         let words = self.words.find_overlapping_iter(folded).map(|found| {
             let (entity, value) = &self.meanings[found.pattern()];
-            Candidate { start: found.start(), end: found.end(), entity: *entity, value: Some(value.clone()) }
+            Candidate { start: found.start(), end: found.end(), entity: *entity, value: Some(value.into()) }
         });
         let patterns = self.patterns.iter().flat_map(|(entity, pattern)| {
             let entity = *entity;
@@ -155,7 +157,7 @@ impl Extractor {
                 start: range.start,
                 end: range.end,
                 entity,
-                value: Some(value),
+                value: Some(value.into()),
             })
         });
         words.chain(patterns).chain(built_in).collect()

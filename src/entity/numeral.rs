@@ -7,7 +7,10 @@ pub(super) const CHINESE: &str = "[零〇一二两三四五六七八九十百千
 
 /// Whether there can be a numeral in a text: most have none, and then there is nothing to search for.
 pub(super) fn may_be_in(text: &str) -> bool {
-    text.chars().any(|c| c.is_numeric() || digit(c).is_some() || unit(c).is_some())
+    text.chars().any(|c| match c {
+        '\0'..='\x7f' => c.is_ascii_digit(),
+        _ => digit(c).is_some() || unit(c).is_some() || c.is_numeric(),
+    })
 }
 
 /// A numeral's value, in decimal notation; none where it is no number.

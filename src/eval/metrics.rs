@@ -81,9 +81,13 @@ pub fn macro_f1(answers: &[Answer]) -> Option<f64> {
 }
 
 /// How well confidence tells in-scope texts from out-of-scope ones: the probability that one of the former has more of
-/// it than one of the latter, ties counting half (the area under the ROC curve; Hanley and McNeil 1982).
+/// it than one of the latter, ties counting half (the area under the ROC curve; Hanley and McNeil 1982). What failed
+/// doesn't count; none where an intent is named without a confidence.
 pub fn auroc(answers: &[Answer]) -> Option<f64> {
-    let mut sorted: Vec<(f32, bool)> = answers.iter().map(|it| (it.confidence, it.expected.is_some())).collect();
+    let answered = answers.iter().filter(|answer| !answer.failed);
+    let sorted: Option<Vec<(f32, bool)>> =
+        answered.map(|answer| Some((stated(answer)?, answer.expected.is_some()))).collect();
+    let mut sorted = sorted?;
     sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (mut below, mut won) = (0.0, 0.0);
     for ties in sorted.chunk_by(|a, b| a.0 == b.0) {
@@ -92,14 +96,14 @@ pub fn auroc(answers: &[Answer]) -> Option<f64> {
         won += inside * (below + outside / 2.0);
         below += outside;
     }
-    let pairs = (answers.len() as f64 - below) * below;
+    let pairs = (sorted.len() as f64 - below) * below;
     (pairs > 0.0).then(|| won / pairs)
 }
 
-/// The share of out-of-scope texts that are left to the fallback at this threshold.
+/// The share of out-of-scope texts that are left to the fallback at this threshold. Where the model failed, none is.
 pub fn oos_recall(answers: &[Answer], threshold: f32) -> Option<f64> {
     let outside = answers.iter().filter(|answer| answer.expected.is_none());
-    share(outside.map(|answer| !answer.is_accepted(threshold)))
+    share(outside.map(|answer| answer.is_refused(threshold)))
 }
 
 /// The share of in-scope texts that the right intent answers at this threshold.
@@ -119,12 +123,13 @@ pub fn answered(answers: &[Answer], threshold: f32) -> Option<f64> {
 }
 
 /// How far confidences are from the truth: the expected calibration error over 15 bins of equal width, of the in-scope
-/// texts (Guo et al. 2017, "On calibration of modern neural networks", equation 5).
+/// texts (Guo et al. 2017, "On calibration of modern neural networks", equation 5). What failed doesn't count; none where
+/// an intent is named without a confidence.
 pub fn ece(answers: &[Answer]) -> Option<f64> {
     let mut bins = [(0.0, 0.0); ECE_BINS]; // the sum of confidences, and the number of right answers
     let mut n = 0.0;
-    for answer in answers.iter().filter(|answer| answer.expected.is_some()) {
-        let confidence = f64::from(answer.confidence);
+    for answer in answers.iter().filter(|answer| answer.expected.is_some() && !answer.failed) {
+        let confidence = f64::from(stated(answer)?);
         // A bin takes its upper end, as theirs do: (0, 1/15], (1/15, 2/15], …
         let bin = ((confidence * ECE_BINS as f64).ceil() as usize).clamp(1, ECE_BINS) - 1;
         bins[bin].0 += confidence;
@@ -165,6 +170,11 @@ pub fn confusions(answers: &[Answer]) -> Vec<Confusion> {
     confusions
 }
 
+/// The confidence in the likeliest intent: none where the model named one without. Where it named none, it has none.
+fn stated(answer: &Answer) -> Option<f32> {
+    answer.confidence.or(answer.predicted.is_none().then_some(0.0))
+}
+
 fn share(of: impl Iterator<Item = bool>) -> Option<f64> {
     mean(of.map(|hit| f64::from(u8::from(hit))))
 }
@@ -189,7 +199,10 @@ pub(super) mod tests {
             text: format!("{expected} as {predicted}"),
             expected: name(expected),
             predicted: name(predicted),
-            confidence,
+            confidence: Some(confidence),
+            second: 0.0,
+            advised: 0.5,
+            failed: false,
         });
         answers.collect()
     }
@@ -238,6 +251,33 @@ pub(super) mod tests {
         assert_eq!((auroc(&inside), oos_recall(&inside, 0.5)), (None, None));
         let outside = answers(&[("", "a", 0.9)]);
         assert_eq!((auroc(&outside), accuracy(&outside), ece(&outside)), (None, None, None));
+    }
+
+    #[test]
+    fn what_failed_is_wrong_and_isnt_refused() {
+        let mut six = answers(&SIX);
+        for failed in [0, 5] {
+            six[failed] = Answer { predicted: None, confidence: Some(0.0), failed: true, ..six[failed].clone() };
+        }
+        near(accuracy(&six), 2.0 / 4.0);
+        near(oos_recall(&six, 0.5), 0.0);
+        near(oos_recall(&six, 0.7), 1.0 / 2.0);
+        // Of in scope, 0.6, 0.8 and 0.3 are left; of out of scope, 0.6.
+        near(auroc(&six), 1.5 / 3.0);
+        near(ece(&six), (0.6 + 0.2 + 0.7) / 3.0);
+    }
+
+    #[test]
+    fn of_what_states_no_confidence_none_is_measured() {
+        let mut six = answers(&SIX);
+        // Naming none says it all.
+        six.push(Answer { predicted: None, confidence: None, ..six[5].clone() });
+        near(auroc(&six), 10.5 / 12.0);
+        six[1].confidence = None;
+        assert_eq!((auroc(&six), ece(&six)), (None, None));
+        near(accuracy(&six), 3.0 / 4.0);
+        // It answers whatever the threshold is.
+        near(answered(&six, 1.0), 1.0 / 7.0);
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! How good a model is: measures, advice, and a report to look at.
+//! How good a model is: measures, advice, a cascade's thresholds, and a report to look at.
 //!
 //! A model client is asked for every text of a test ([`ask`]); its answers beside the truth ([`Answer`]) are all that
-//! the measures ([`metrics`], [`threshold`]), the advice ([`advice`]) and the report ([`report`]) know.
+//! the measures ([`metrics`], [`threshold`]), the advice ([`advice`]), the cascade ([`tuning`]) and the report ([`report`])
+//! know.
 //!
 //! **Invariant:** no file, no clock but for the model's own time, no chance: the same answers give the same result.
 
@@ -13,9 +14,10 @@ pub mod near;
 pub mod report;
 mod result;
 pub mod threshold;
+pub mod tuning;
 
-pub use ask::{ask, latencies};
-pub use result::{Latency, Measured, Oos, Subject, ThresholdFrom};
+pub use ask::{Asked, ask, latencies};
+pub use result::{Failed, Latency, Measured, Oos, Subject, ThresholdFrom, in_words};
 
 use crate::domain::IntentName;
 
@@ -37,8 +39,14 @@ pub struct Answer {
     pub expected: Option<IntentName>,
     /// The model's likeliest intent, whatever its confidence; none where it named none.
     pub predicted: Option<IntentName>,
-    /// The model's confidence in it, 0..=1.
-    pub confidence: f32,
+    /// The model's confidence in it, 0..=1; none where it decided without one.
+    pub confidence: Option<f32>,
+    /// Its confidence in the next intent, 0..=1.
+    pub second: f32,
+    /// The least confidence with which an intent should answer, as the model advises.
+    pub advised: f32,
+    /// Whether the model didn't answer; then it named nothing.
+    pub failed: bool,
 }
 
 impl Answer {
@@ -49,6 +57,11 @@ impl Answer {
 
     /// Whether an intent answers, and not the fallback, at this threshold.
     pub fn is_accepted(&self, threshold: f32) -> bool {
-        self.predicted.is_some() && self.confidence >= threshold
+        self.predicted.is_some() && self.confidence.is_none_or(|confidence| confidence >= threshold)
+    }
+
+    /// Whether the fallback answers at this threshold: it does neither where an intent does, nor where the model failed.
+    pub fn is_refused(&self, threshold: f32) -> bool {
+        !self.failed && !self.is_accepted(threshold)
     }
 }

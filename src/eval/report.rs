@@ -2,13 +2,16 @@
 //!
 //! **Invariant:** what users said is data: the template engine escapes it, here as everywhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::{Environment, ErrorKind, value::Serde};
 use serde::Serialize;
 
-use super::{Answer, Case, Measured, metrics};
+use self::tuning::Chart;
+use super::{Answer, Case, Measured, advice::surer, in_words, metrics, tuning::Tuning};
 use crate::{corpus::LabelNames, domain::IntentName};
+
+mod tuning;
 
 const TEMPLATE: &str = include_str!("report.html");
 /// The template's name; its end is what turns escaping on.
@@ -42,6 +45,8 @@ pub struct Report<'a> {
     pub answers: &'a [Answer],
     /// What the author calls the intents.
     pub names: &'a LabelNames,
+    /// What a cascade of the models would do.
+    pub tuning: Option<&'a Tuning>,
 }
 
 /// All that the template reads.
@@ -52,10 +57,11 @@ struct Page<'a> {
     models: &'a [Measured],
     /// The first of them.
     main: &'a Measured,
+    cascade: Option<Chart>,
     histograms: Vec<Histogram>,
     curves: Vec<Curve>,
-    /// Where the threshold stands on the x axis.
-    mark: f64,
+    /// Where the threshold stands on the x axis; none where the model decides without one.
+    mark: Option<f64>,
     pairs: Vec<Pair<'a>>,
     matrix: Matrix<'a>,
     intents: Vec<Intent<'a>>,
@@ -136,7 +142,7 @@ struct Mistake<'a> {
     text: &'a str,
     expected: Option<&'a str>,
     predicted: Option<&'a str>,
-    confidence: f32,
+    confidence: Option<f32>,
     answered: bool,
 }
 
@@ -156,8 +162,10 @@ impl Report<'_> {
         environment.add_filter("decimals", |number: Option<f64>, places: usize| {
             number.map_or("–".to_owned(), |number| format!("{number:.places$}"))
         });
+        environment.add_filter("time", |micros: Option<f64>| micros.map_or("–".to_owned(), in_words));
         environment.add_template(NAME, TEMPLATE)?;
-        let mut mistakes = self.mistakes(main.threshold);
+        let threshold = main.threshold.unwrap_or(0.0);
+        let mut mistakes = self.mistakes(threshold);
         let n_mistakes = mistakes.len();
         mistakes.truncate(MISTAKES);
         environment.get_template(NAME)?.render(Serde(Page {
@@ -165,9 +173,10 @@ impl Report<'_> {
             data: self.data,
             models: self.models,
             main,
+            cascade: self.tuning.map(|tuning| Chart::new(tuning, self.models)),
             histograms: self.histograms(),
-            curves: self.curves(main.threshold),
-            mark: x(f64::from(main.threshold)),
+            curves: self.curves(threshold),
+            mark: main.threshold.map(|threshold| x(f64::from(threshold))),
             pairs: self.pairs(),
             matrix: self.matrix(),
             intents: self.intents(),
@@ -190,8 +199,9 @@ impl Report<'_> {
         ];
         let histogram = |(what, class, is_one): (&'static str, &'static str, Kind)| {
             let mut counts = [0_usize; BINS];
-            for answer in self.answers.iter().filter(|answer| is_one(answer)) {
-                counts[((answer.confidence * BINS as f32) as usize).min(BINS - 1)] += 1;
+            let these = self.answers.iter().filter(|answer| is_one(answer) && !answer.failed);
+            for confidence in these.filter_map(|answer| answer.confidence) {
+                counts[((confidence * BINS as f32) as usize).min(BINS - 1)] += 1;
             }
             let most = counts.into_iter().max().unwrap_or_default();
             let bar = |(bin, count): (usize, usize)| {
@@ -249,24 +259,26 @@ impl Report<'_> {
         pairs.collect()
     }
 
-    /// The intents with the most mistakes, against each other.
+    /// The intents that are confused most, against each other. Those with the most mistakes may be confused with others
+    /// each, which would leave the matrix empty.
     fn matrix(&self) -> Matrix<'_> {
         let mut cells: BTreeMap<(&IntentName, &IntentName), usize> = BTreeMap::new();
-        let mut mistakes: BTreeMap<&IntentName, usize> = BTreeMap::new();
         for answer in self.answers {
             let (Some(expected), Some(predicted)) = (&answer.expected, &answer.predicted) else { continue };
             *cells.entry((expected, predicted)).or_default() += 1;
-            for name in [expected, predicted] {
-                *mistakes.entry(name).or_default() += usize::from(expected != predicted);
+        }
+        let all = cells.keys().flat_map(|(expected, predicted)| [expected, predicted]).collect::<BTreeSet<_>>().len();
+        let mut pairs: Vec<_> = cells.iter().filter(|((expected, predicted), _)| expected != predicted).collect();
+        pairs.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        let mut worst: Vec<&IntentName> = Vec::new();
+        for name in pairs.iter().flat_map(|((expected, predicted), _)| [*expected, *predicted]) {
+            if worst.len() < MATRIX && !worst.contains(&name) {
+                worst.push(name);
             }
         }
-        let all = mistakes.len();
-        let mut worst: Vec<_> = mistakes.into_iter().filter(|(_, count)| *count > 0).collect();
-        worst.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        worst.truncate(MATRIX);
         let row = |expected: &'_ IntentName| {
             let texts: usize = cells.iter().filter(|((of, _), _)| *of == expected).map(|(_, count)| count).sum();
-            let cell = |&(predicted, _): &(&IntentName, usize)| {
+            let cell = |&predicted: &&IntentName| {
                 let count = cells.get(&(expected, predicted)).copied().unwrap_or_default();
                 // The root makes few mistakes among many texts seen.
                 let strength = if texts == 0 { 0.0 } else { (100.0 * (count as f64 / texts as f64).sqrt()).round() };
@@ -276,8 +288,8 @@ impl Report<'_> {
             };
             worst.iter().map(cell).collect::<Vec<_>>()
         };
-        let rows = worst.iter().map(|(name, _)| Row { label: self.label(name), cells: row(name) }).collect();
-        Matrix { labels: worst.iter().map(|(name, _)| self.names.label(name)).collect(), rows, all }
+        let rows = worst.iter().map(|name| Row { label: self.names.label(name), cells: row(name) }).collect();
+        Matrix { labels: worst.iter().map(|name| self.names.label(name)).collect(), rows, all }
     }
 
     /// Every intent, the worst first.
@@ -290,7 +302,7 @@ impl Report<'_> {
         let confusions = metrics::confusions(self.answers);
         let counts = metrics::by_intent(self.answers);
         let names = self.answers.iter().flat_map(|answer| [&answer.expected, &answer.predicted]).flatten();
-        let names: std::collections::BTreeSet<_> = names.filter(|name| counts.contains_key(*name)).collect();
+        let names: BTreeSet<_> = names.filter(|name| counts.contains_key(*name)).collect();
         let mut intents: Vec<Intent<'_>> = names
             .into_iter()
             .map(|name| {
@@ -322,7 +334,7 @@ impl Report<'_> {
             None => answer.is_accepted(threshold),
         };
         let mut mistakes: Vec<&Answer> = self.answers.iter().filter(wrong).collect();
-        mistakes.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+        mistakes.sort_by(|a, b| surer(a, b));
         mistakes
             .iter()
             .map(|answer| Mistake {
@@ -353,7 +365,11 @@ mod tests {
     use std::time::Duration;
 
     use super::{
-        super::{Subject, ThresholdFrom, metrics::tests::answers},
+        super::{
+            Subject, ThresholdFrom,
+            metrics::tests::answers,
+            tuning::{Rule, tune},
+        },
         *,
     };
 
@@ -361,13 +377,16 @@ mod tests {
         let subject = || Subject {
             model: "embedded".into(),
             folds: None,
-            threshold: 0.5,
+            threshold: Some(0.5),
             threshold_from: ThresholdFrom::Setting,
             training: Duration::from_secs(1),
             times: vec![Duration::from_micros(7)],
+            errors: Vec::new(),
         };
         let models: Vec<_> = (0..models).map(|_| Measured::new(subject(), &[], answers, Vec::new())).collect();
-        Report { title: "bot", data: "tried", models: &models, train: &[], answers, names }.html().unwrap()
+        let tuning = (models.len() > 1).then(|| tune(answers, answers, Rule { threshold: None, margin: 0.0 }, 0.1));
+        let tuning = tuning.as_ref();
+        Report { title: "bot", data: "tried", models: &models, train: &[], answers, names, tuning }.html().unwrap()
     }
 
     #[test]
@@ -387,6 +406,17 @@ mod tests {
     }
 
     #[test]
+    fn the_matrix_shows_what_is_confused_most() {
+        // Each of many intents is taken once for one of its own, and two for each other.
+        let many: Vec<(String, String)> = (0..30).map(|n| (format!("a{n}"), format!("b{n}"))).collect();
+        let mut of: Vec<_> = many.iter().map(|(a, b)| (a.as_str(), b.as_str(), 0.5)).collect();
+        of.extend([("y", "z", 0.5), ("y", "z", 0.5), ("y", "y", 0.5)]);
+        let page = page(&answers(&of), &LabelNames::default(), 1);
+        let there = "title=\"2 of 3 texts of y taken for z\"";
+        assert!(page.contains(there) && page.contains("The 18 of 62 intents that are confused most"), "{page}");
+    }
+
+    #[test]
     fn every_kind_of_data_makes_a_page() {
         let names = LabelNames::default();
         for of in [&[][..], &[("", "a", 0.5)], &[("a", "", 0.0)], &[("a", "a", 1.0)], &[("a", "b", 0.5); 600]] {
@@ -394,6 +424,7 @@ mod tests {
                 let page = page(&answers(of), &names, models);
                 assert!(page.ends_with("</html>") && !page.contains("NaN"), "{page}");
                 assert_eq!(page.contains("The models"), models == 2);
+                assert_eq!(page.contains("A cascade"), models == 2);
             }
         }
     }

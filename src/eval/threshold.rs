@@ -7,12 +7,12 @@ use super::Answer;
 /// optimum recognition error and reject tradeoff"), read off the texts. Of thresholds that do equally well, the highest:
 /// what is less sure than anything that was right is left to the fallback.
 ///
-/// None where no answer is to be accepted at all, or there is none.
+/// None where no answer is to be accepted at all, or none states a confidence.
 pub fn fit(answers: &[Answer]) -> Option<f32> {
     let mut sorted: Vec<(f32, bool)> = answers
         .iter()
         .filter(|answer| answer.predicted.is_some())
-        .map(|answer| (answer.confidence, answer.is_right()))
+        .filter_map(|answer| Some((answer.confidence?, answer.is_right())))
         .collect();
     sorted.sort_by(|a, b| b.0.total_cmp(&a.0));
     let (mut gain, mut best_gain, mut best) = (0_i64, 0_i64, None);

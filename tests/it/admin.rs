@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The bench's intents, as a file.
-const INTENTS_FILE: &str = r#"
+pub const INTENTS_FILE: &str = r#"
 fallback = "help_info"
 [intents.help_info]
 examples.en = ["help me", "what can you do", "I need help", "who are you", "how does this work"]
@@ -77,7 +77,13 @@ impl Admin {
         self.run_with(arguments, "")
     }
 
-    fn run_with(&self, arguments: &[&str], input: &str) -> Ended {
+    /// Takes an intent out of the file.
+    pub fn without_intent(&self, name: &str) {
+        let sections = INTENTS_FILE.split("\n[intents.").filter(|section| !section.starts_with(&format!("{name}]")));
+        self.write_intents(&sections.collect::<Vec<_>>().join("\n[intents."));
+    }
+
+    pub fn run_with(&self, arguments: &[&str], input: &str) -> Ended {
         finish(self.command(arguments), input)
     }
 

@@ -11,9 +11,11 @@ use chatbot_worker::{
     handler::{Answer, Handler, HandlerError, Job},
 };
 
+use lapin::{message::Delivery, options::BasicRejectOptions, types::AMQPValue};
+
 use crate::{
     answered::Counting,
-    support::{Bench, eventually, header, intent, short},
+    support::{Arrived, Bench, eventually, header, headers, intent, short},
 };
 
 /// Is away, each time that it is asked.
@@ -64,6 +66,35 @@ async fn nothing_is_tried_again_past_the_deadline_and_the_client_is_told_at_once
     assert_eq!(away.asked().len(), 2);
     let letter = client.dead_letter(&WorkQueue::Requests).await;
     assert_eq!(header(&letter, "chatbot-attempt").as_deref(), Some("2"));
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_rejected_after_a_retrys_delay_is_told_from_what_expires() {
+    let worker = Bench::new().start().await;
+    let mut client = worker.client().await;
+    let outside = WorkQueue::Intent(intent("outside"));
+    let queue = worker.names.queue(&outside);
+    // As a program that answers an intent may try again later: by way of the workers' delays.
+    let delay = headers(&[("chatbot-retry-delay-ms", AMQPValue::LongLongInt(100))]);
+    client
+        .publish_to(&worker.names.retry_exchange(), &queue, client.properties("rejected").with_headers(delay), b"x")
+        .await;
+    let message = eventually("the message after its delay", || async {
+        client.channel.basic_get(short(&queue), Default::default()).await.unwrap()
+    });
+    let delivery = message.await.delivery;
+    assert_eq!(header(&delivery, "x-first-death-reason").as_deref(), Some("expired"));
+    delivery.acker.reject(BasicRejectOptions { requeue: false }).await.unwrap();
+    let check = |id: &str, code: &str, answer: Arrived, letter: Delivery| {
+        assert_eq!((answer.correlation_id(), answer.code()), (Some(id), Some(code)));
+        assert_eq!(header(&letter, "chatbot-dead-reason").as_deref(), Some(code));
+    };
+    let (answer, letter) = (client.next().await, client.dead_letter(&outside).await);
+    check("rejected", "handler_failed", answer, letter);
+    client.publish("intent.outside", client.properties("expired").with_expiration(short("100")), b"x").await;
+    let (answer, letter) = (client.next().await, client.dead_letter(&outside).await);
+    check("expired", "deadline_exceeded", answer, letter);
     worker.stop().await;
 }
 

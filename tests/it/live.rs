@@ -89,6 +89,18 @@ async fn last_reload(address: &str) -> Option<(bool, f64)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn with_the_built_in_bot_a_hangup_only_says_that_there_is_no_file() {
+    let program = Program::new();
+    let mut worker = program.start_ready();
+    worker.signal("HUP");
+    worker.until("SIGHUP: the built-in bot has no file to read again; see CHATBOT_INTENTS_PATH");
+    worker.signal("TERM");
+    let (code, log) = worker.end();
+    assert_eq!(code, Some(0), "{log}");
+    program.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_changed_file_is_served_and_a_broken_one_refused_with_its_reasons() {
     let bot = Bot::new("100ms");
     let mut worker = bot.program.start();

@@ -32,3 +32,4 @@ mod redis;
 mod redis_server;
 mod stub;
 mod support;
+mod tls;

@@ -19,6 +19,7 @@ use lapin::{
     options::{BasicAckOptions, BasicGetOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions},
     types::{AMQPValue, FieldTable},
 };
+use serde_json::{Value, json};
 use tokio::{sync::Notify, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -98,16 +99,21 @@ impl Site {
 
     async fn nothing_is_held(&self, queue: &str) {
         for name in [self.names.holding(), self.names.holding_of(queue)] {
-            let channel = self.client.connection.create_channel().await.unwrap();
-            let options = lapin::options::ExchangeDeclareOptions { passive: true, ..Default::default() };
-            let kind = lapin::ExchangeKind::Fanout;
-            let found = channel.exchange_declare(short(&name), kind, options, FieldTable::default()).await;
-            assert!(found.is_err(), "exchange {name} is left");
-            let channel = self.client.connection.create_channel().await.unwrap();
-            let options = QueueDeclareOptions { passive: true, ..Default::default() };
-            let found = channel.queue_declare(short(&name), options, FieldTable::default()).await;
-            assert!(found.is_err(), "queue {name} is left");
+            self.is_gone(&name).await;
         }
+    }
+
+    /// There is neither an exchange nor a queue of this name.
+    async fn is_gone(&self, name: &str) {
+        let channel = self.client.connection.create_channel().await.unwrap();
+        let options = lapin::options::ExchangeDeclareOptions { passive: true, ..Default::default() };
+        let kind = lapin::ExchangeKind::Fanout;
+        let found = channel.exchange_declare(short(name), kind, options, FieldTable::default()).await;
+        assert!(found.is_err(), "exchange {name} is left");
+        let channel = self.client.connection.create_channel().await.unwrap();
+        let options = QueueDeclareOptions { passive: true, ..Default::default() };
+        let found = channel.queue_declare(short(name), options, FieldTable::default()).await;
+        assert!(found.is_err(), "queue {name} is left");
     }
 
     async fn remove(self) {
@@ -416,5 +422,68 @@ async fn a_queue_that_is_consumed_is_not_touched() {
     .await;
     site.migrate();
     tokio::time::timeout(PATIENCE, async { all_as_published(&take_all(&site.client, &queue).await, 3) }).await.unwrap();
+    site.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_interrupted_migration_holds_is_shown_and_goes_only_as_other_queues_do() {
+    let site = Site::new().await;
+    let (requests, refund) = (WorkQueue::Requests, WorkQueue::Intent(intent("refund")));
+    let [requests, refund] = [requests, refund].map(|queue| site.names.queue(&queue));
+    for queue in [&requests, &refund] {
+        site.declare_other(queue, classic()).await;
+    }
+    let planned = site.admin.run(&["topology", "migrate", "--dry-run", "--format", "json"]);
+    let planned: Vec<Value> = planned.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let queues: Vec<&Value> = planned.iter().map(|line| &line["queue"]).collect();
+    assert!(queues.len() == 2 && queues.contains(&&json!(requests)) && queues.contains(&&json!(refund)), "{planned:?}");
+    assert_eq!(planned[0]["stages"], json!(["divert", "move_out", "replace", "move_back", "finish"]));
+    assert!(planned[0]["difference"].as_str().is_some_and(|it| it.contains("inequivalent arg")), "{planned:?}");
+    publish(&site.client, 0..3).await;
+    site.client.publish("intent.refund", properties(3), b"refund").await;
+    let (migrator, tasks) = site.migrator().await;
+    for task in &tasks {
+        for stage in [Stage::Divert, Stage::MoveOut] {
+            migrator.run(task, stage, |_| {}).await.unwrap();
+        }
+    }
+    migrator.close().await;
+    let held = [&requests, &refund].map(|queue| site.names.holding_of(queue));
+    let shown = site.admin.run(&["topology"]);
+    let row = shown.out.lines().find(|line| line.starts_with("queue") && line.contains(&held[0])).expect(&shown.out);
+    assert_eq!(row.split_whitespace().collect::<Vec<_>>()[2..5], ["exists", "3", "0"], "{row}");
+
+    // An intent that is taken out meanwhile: what is held of it is found by the broker's list, and kept.
+    site.admin.without_intent("refund");
+    let list = format!("{}\n{}\n", held[0], held[1]);
+    let prune = || site.admin.run_with(&["topology", "prune", "--queues", "-", "--yes"], &list);
+    let pruned = prune();
+    assert_eq!(pruned.code, Some(1), "{pruned:?}");
+    assert!(pruned.out.contains(&format!("keep '{}': messages: 1", held[1])), "{pruned:?}");
+    assert!(!pruned.out.contains(&held[0]), "{pruned:?}");
+    take_all(&site.client, &held[1]).await;
+    let pruned = prune();
+    assert_eq!(pruned.code, Some(0), "{pruned:?}");
+    site.is_gone(&held[1]).await;
+
+    let deleted = site.admin.run(&["topology", "delete", "--yes"]);
+    assert_eq!(deleted.code, Some(1), "{deleted:?}");
+    assert!(deleted.out.contains(&format!("queue '{}', messages: 3", held[0])), "{deleted:?}");
+    let deleted = site.admin.run(&["topology", "delete", "--yes", "--with-messages"]);
+    assert_eq!(deleted.code, Some(0), "{deleted:?}");
+    site.nothing_is_held(&requests).await;
+    site.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_migrated_is_told_to_programs() {
+    let site = Site::new().await;
+    let queue = site.names.queue(&WorkQueue::Requests);
+    site.declare_other(&queue, classic()).await;
+    publish(&site.client, 0..3).await;
+    let migrated = site.admin.run(&["topology", "migrate", "--yes", "--format", "json"]);
+    assert_eq!(migrated.code, Some(0), "{migrated:?}");
+    let line: Value = serde_json::from_str(&migrated.out).unwrap();
+    assert_eq!((&line["queue"], &line["moved"], &line["unreadable"]), (&json!(queue), &json!(3), &json!(0)), "{line}");
     site.remove().await;
 }

@@ -2,7 +2,7 @@
 //!
 //! `TEST_BROKER_VERSION` is the RabbitMQ to start, where it isn't the machine's.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 /// A node that `scripts/broker` started; removed when dropped.
 pub struct Node {
@@ -17,6 +17,25 @@ impl Node {
         broker(&[&["start", &name, "--port", "0"], &*version()].concat());
         let url = broker(&["url", &name]).trim().to_owned();
         Self { name, url }
+    }
+
+    /// Starts a node that takes TLS as well, with the certificates of this folder; the URL is that for TLS.
+    pub fn start_tls(name: &str, certificates: &Path) -> Self {
+        let name = format!("{name}{}", std::process::id());
+        broker(&[&["start", &name, "--port", "0", "--tls", certificates.to_str().unwrap()], &*version()].concat());
+        let url = broker(&["url", &name, "--tls"]).trim().to_owned();
+        Self { name, url }
+    }
+
+    /// Its URL without TLS.
+    pub fn plain_url(&self) -> String {
+        broker(&["url", &self.name]).trim().to_owned()
+    }
+
+    /// Stops a node, and starts it with the certificates that the folder holds now.
+    pub fn restart_tls(&self, certificates: &Path) {
+        broker(&["stop", &self.name]);
+        broker(&["start", &self.name, "--tls", certificates.to_str().unwrap()]);
     }
 
     /// `rabbitmqctl` on this node.

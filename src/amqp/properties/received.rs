@@ -5,7 +5,11 @@
 use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
-use lapin::{BasicProperties, message::Delivery, types::ShortString};
+use lapin::{
+    BasicProperties,
+    message::Delivery,
+    types::{AMQPValue, ShortString},
+};
 
 use super::values::{STRINGS, copied, table_size};
 use crate::{
@@ -81,7 +85,7 @@ impl Received {
             WorkQueue::Intent(intent) => is_known(intent),
             WorkQueue::Requests | WorkQueue::Suspects => true,
         };
-        let died_of = if self.queue.is_none() { self.first_death("queue") } else { None };
+        let died_of = if self.queue.is_none() { self.last_death("queue") } else { None };
         let died_of = died_of.and_then(|name| names.work_queue(name));
         let first = self.trail.first_queue.take().filter(known).or(died_of.filter(known));
         self.trail.first_queue = first;
@@ -128,10 +132,13 @@ impl Received {
         first.unwrap_or(WorkQueue::Requests)
     }
 
-    /// The header that the broker wrote when it first dead-lettered the message.
-    pub fn first_death(&self, what: &str) -> Option<&str> {
+    /// What the broker wrote when it last dead-lettered the message, which comes first in `x-death`
+    /// (<https://www.rabbitmq.com/docs/dlx#effects>). `x-first-death-…` tells of the delay of a retry, once there was one.
+    pub fn last_death(&self, what: &str) -> Option<&str> {
         let headers = self.properties.headers().as_ref()?;
-        trail::text(headers, &format!("x-first-death-{what}"))
+        let AMQPValue::FieldArray(deaths) = headers.inner().get("x-death")? else { return None };
+        let AMQPValue::FieldTable(newest) = deaths.as_slice().first()? else { return None };
+        trail::text(newest, what)
     }
 
     /// The intent whose queue the message is in, or was in before it became a suspect.

@@ -82,8 +82,27 @@ impl Settings {
     /// # Errors
     /// Everything that is wrong, at once.
     pub fn load(variables: &Variables, read: ReadFile<'_>) -> Result<Loaded<Self>, Problems> {
+        Self::load_with_models(&[], variables, read)
+    }
+
+    /// The same, with the sections of these models besides those that `model.chain` lists.
+    ///
+    /// # Errors
+    /// As of [`Self::load`].
+    pub fn load_with_models(
+        models: &[ModelName],
+        variables: &Variables,
+        read: ReadFile<'_>,
+    ) -> Result<Loaded<Self>, Problems> {
+        let section = |model: &ModelName| match model {
+            ModelName::Embedded => None,
+            ModelName::Section(name) => Some(name.clone()),
+        };
+        let also_listed: Vec<String> = models.iter().filter_map(section).collect();
         let named = Some(NamedSections { template: "backend", listed_in: ("model", "chain") });
-        load(&Program { prefix: PREFIX, defaults: DEFAULTS, named, check: Self::conflicts }, variables, read)
+        let program =
+            Program { prefix: PREFIX, defaults: DEFAULTS, named, also_listed: &also_listed, check: Self::conflicts };
+        load(&program, variables, read)
     }
 
     fn conflicts(&self) -> Vec<Conflict> {

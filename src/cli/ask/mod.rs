@@ -14,7 +14,7 @@ use crate::{
     amqp::{
         Names,
         client::{Answer, AskError, Client},
-        connection::ConnectError,
+        connect_error::ConnectError,
     },
     app,
     config::types::BoundedDuration,
@@ -123,11 +123,7 @@ fn exit(answer: &Answer) -> Exit {
 fn failure(error: AskError) -> Failure {
     let exit = match &error {
         AskError::Connect(ConnectError::Credentials { .. }) | AskError::Refused(_) => Exit::Refused,
-        AskError::Connect(ConnectError::VirtualHost { .. }) => Exit::Config,
-        AskError::Connect(ConnectError::Unreachable { .. }) => {
-            let hint = "is RabbitMQ running there? CHATBOT_AMQP_URL says where it is";
-            return Failure::new(Exit::Unavailable, format!("{error}; {hint}"));
-        }
+        AskError::Connect(ConnectError::VirtualHost { .. } | ConnectError::Tls(_)) => Exit::Config,
         AskError::Timeout(_) | AskError::Blocked(_) => Exit::Timeout,
         AskError::Unreadable(_) => Exit::No,
         AskError::NoExchange(_)
@@ -135,6 +131,7 @@ fn failure(error: AskError) -> Failure {
         | AskError::NoWorker(_)
         | AskError::Returned { .. }
         | AskError::Nacked
+        | AskError::Connect(ConnectError::Unreachable(_))
         | AskError::Lost(_) => Exit::Unavailable,
     };
     Failure::new(exit, error)

@@ -1,10 +1,12 @@
 //! What a broker's nodes are, and what one of them says of the rest.
 
+use futures_util::future::join_all;
+
 use super::{Report, dead, objects, permissions};
 use crate::{
     amqp::{
         Settings,
-        connection::ConnectError,
+        connect_error::{ConnectError, Trouble},
         inspect::{InspectError, Inspector},
         server::{OLDEST, Server},
         settings::Broker,
@@ -63,35 +65,42 @@ async fn beyond(report: &mut Report, inspector: &Inspector, checked: &Checked<'_
     if checked.intents_known { objects::orphans(report, inspector, checked).await } else { Ok(()) }
 }
 
-/// A worker needs one node; the others are there for the day on which that one isn't.
+/// A worker needs one node; the others are there for the day on which that one isn't. All are asked at once: several that
+/// don't answer take no longer than one.
 async fn nodes(report: &mut Report, amqp: &Amqp, broker: &Broker) -> Option<Inspector> {
+    let each = broker.urls.iter().map(|node| async {
+        let alone = Broker { urls: vec![node.clone()], ..broker.clone() };
+        Inspector::open(&alone).await
+    });
     let mut first = None;
     let mut away = Vec::new();
-    for (url, node) in amqp.url.iter().zip(&broker.urls) {
+    for (url, opened) in amqp.url.iter().zip(join_all(each).await) {
         let place = format!("{}:{} ({})", url.host, url.port, if url.tls { "TLS" } else { "no TLS" });
-        match Inspector::open(&Broker { urls: vec![node.clone()], ..broker.clone() }).await {
+        match opened {
             Ok(inspector) => {
-                let who = format!("user '{}' in virtual host '{}'", url.user, url.vhost);
+                let user = match url.options.auth_mechanism {
+                    Some("external") => "the user of its certificate".to_owned(),
+                    _ => format!("user '{}'", url.user),
+                };
+                let who = format!("{user} in virtual host '{}'", url.vhost);
                 server(report, &place, &who, inspector.server().as_ref());
                 match first {
                     None => first = Some(inspector),
                     Some(_) => inspector.close().await,
                 }
             }
-            Err(error @ ConnectError::Unreachable { .. }) => away.push(error),
+            Err(ConnectError::Unreachable(trouble)) => away.push(trouble),
+            Err(ConnectError::Tls(Trouble { what, mend })) => report.fail(CHECK, what, mend),
             Err(error) => report.fail(CHECK, error, ""),
         }
     }
-    for error in away {
+    for Trouble { what, mend } in away {
         match &first {
             Some(_) => {
-                report.warn(CHECK, error, "The other nodes serve meanwhile; start it, or take it out of the list.")
+                let mend = format!("The other nodes serve meanwhile. {mend} Or take it out of the list.");
+                report.warn(CHECK, what, &mend);
             }
-            None => {
-                let mend =
-                    "Start it, or set CHATBOT_AMQP_URL to where it is (its port for AMQP, not its management page's).";
-                report.away(CHECK, error, mend);
-            }
+            None => report.away(CHECK, what, mend),
         }
     }
     first

@@ -14,14 +14,17 @@ use std::path::PathBuf;
 
 use self::report::Report;
 use super::{Exit, Failure, Format, output, setup, training};
-use crate::{app, domain::IntentName};
+use crate::{
+    app::{self, intents::IntentsFile, settings::Settings},
+    domain::IntentName,
+};
 
 const HELP: &str = "\
-What needs no broker is looked at without one. Nothing is changed on the broker: dead letters are looked at where they
-are few, and for that moment nobody else sees them; a right is tried by a request that the
-broker refuses in any case, so its log gets a channel error for each. Where a worker runs, one message that means
-nothing is published, to see whether unroutable messages reach it. Each model of CHATBOT_MODEL_CHAIN that is a service is
-asked once, with one of the bot's own examples.
+What needs no broker is looked at without one. Each line is printed when it is known, those of the models last. Nothing is
+changed on the broker: dead letters are looked at where they are few, and for that moment nobody else sees them; a right is
+tried by a request that the broker refuses in any case, so its log gets a channel error for each. Where a worker runs, one
+message that means nothing is published, to see whether unroutable messages reach it. Each model of CHATBOT_MODEL_CHAIN
+that is a service is asked once, with one of the bot's own examples.
 
 Examples:
   chatbot-worker check
@@ -46,12 +49,16 @@ pub(super) struct Arguments {
 /// Checks everything and prints it.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let listed = arguments.queues.as_deref().map(setup::read_text).transpose()?;
-    let mut report = Report::default();
+    // For people each line at once: what comes next may take its time.
+    let mut report = match arguments.format {
+        Format::Text => Report::told(output::print),
+        Format::Json => Report::default(),
+    };
     check(&mut report, listed.as_deref())?;
-    output::print(&match arguments.format {
-        Format::Text => report.text(),
-        Format::Json => report.json(),
-    })?;
+    report.told_all()?;
+    if arguments.format == Format::Json {
+        output::print(&report.json())?;
+    }
     Ok(report.exit())
 }
 
@@ -59,21 +66,31 @@ fn check(report: &mut Report, listed: Option<&str>) -> Result<(), Failure> {
     let Some(settings) = local::settings(report) else { return Ok(()) };
     let intents = local::intents(report, &settings);
     let runtime = setup::runtime()?;
+    runtime.block_on(around(report, &settings, intents.as_ref(), listed));
+    // Last, as a large bot takes long to train.
     if let Some(intents) = &intents {
         local::models(report, &settings, intents, &runtime);
     }
-    let amqp = match app::amqp_settings(&settings) {
+    Ok(())
+}
+
+/// What lies around a worker: Redis and the broker.
+async fn around(report: &mut Report, settings: &Settings, intents: Option<&IntentsFile>, listed: Option<&str>) {
+    if let Some(url) = &settings.answered.redis_url {
+        redis::check(report, url).await;
+    }
+    let amqp = match app::amqp_settings(settings) {
         Ok(amqp) => amqp,
         Err(error) => {
             report.fail("settings", error, "Correct it; nothing is known of the broker before.");
-            return Ok(());
+            return;
         }
     };
     // Where the file has faults, what doesn't hang on it is looked at.
     let known = intents.iter().flat_map(|file| &file.intents).map(|intent| &intent.name);
-    let topology = app::topology_of(&settings, &amqp.names, known);
-    let served: Vec<&IntentName> = intents.iter().flat_map(app::served).collect();
-    let external: Vec<&IntentName> = intents.iter().flat_map(app::external).collect();
+    let topology = app::topology_of(settings, &amqp.names, known);
+    let served: Vec<&IntentName> = intents.into_iter().flat_map(app::served).collect();
+    let external: Vec<&IntentName> = intents.into_iter().flat_map(app::external).collect();
     let checked = broker::Checked {
         settings: &amqp,
         topology: &topology,
@@ -82,11 +99,5 @@ fn check(report: &mut Report, listed: Option<&str>) -> Result<(), Failure> {
         intents_known: intents.is_some(),
         listed,
     };
-    runtime.block_on(async {
-        if let Some(url) = &settings.answered.redis_url {
-            redis::check(report, url).await;
-        }
-        broker::check(report, &settings.amqp, &checked).await;
-    });
-    Ok(())
+    broker::check(report, &settings.amqp, &checked).await;
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::cli::{Exit, output};
+use crate::cli::{Exit, Failure, output};
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -27,15 +27,50 @@ pub(super) struct Line {
     mend: Option<String>,
 }
 
+impl Line {
+    /// For people.
+    fn text(&self) -> String {
+        let status = match self.status {
+            Status::Ok => "ok",
+            Status::Warn => "warn",
+            Status::Fail => "FAIL",
+        };
+        let mut text = format!("{status:<4}  {:<11}  {}\n", self.check, self.message);
+        if let Some(mend) = &self.mend {
+            let _ = writeln!(text, "{:<19}→ {mend}", "");
+        }
+        text
+    }
+}
+
 /// All that was found, in the order in which it was looked at.
 #[derive(Debug, Default)]
 pub(super) struct Report {
     lines: Vec<Line>,
     /// How many of the failures only mean that the broker is away.
     away: usize,
+    /// Where each line is told as it is found.
+    tell: Option<Tell>,
+    /// Why a line couldn't be told; no more are then.
+    untold: Option<Failure>,
 }
 
+type Tell = fn(&str) -> Result<(), Failure>;
+
 impl Report {
+    /// One whose lines are told as they are found.
+    pub(super) fn told(tell: Tell) -> Self {
+        Self { tell: Some(tell), ..Self::default() }
+    }
+
+    /// Whether all lines could be told.
+    ///
+    /// # Errors
+    /// Why they couldn't.
+    pub(super) fn told_all(&mut self) -> Result<(), Failure> {
+        self.untold.take().map_or(Ok(()), Err)
+    }
+
     /// All is well.
     pub(super) fn ok(&mut self, check: &'static str, message: impl ToString) {
         self.add(check, Status::Ok, &message.to_string(), None);
@@ -59,7 +94,11 @@ impl Report {
 
     fn add(&mut self, check: &'static str, status: Status, message: &str, mend: Option<&str>) {
         let mend = mend.filter(|mend| !mend.is_empty()).map(output::one_line);
-        self.lines.push(Line { check, status, message: output::one_line(message), mend });
+        let line = Line { check, status, message: output::one_line(message), mend };
+        if let Some(tell) = self.tell.filter(|_| self.untold.is_none()) {
+            self.untold = tell(&line.text()).err();
+        }
+        self.lines.push(line);
     }
 
     fn failures(&self) -> usize {
@@ -73,23 +112,6 @@ impl Report {
             failures if failures == self.away => Exit::Unavailable,
             _ => Exit::Config,
         }
-    }
-
-    /// For people.
-    pub(super) fn text(&self) -> String {
-        let mut text = String::new();
-        for line in &self.lines {
-            let status = match line.status {
-                Status::Ok => "ok",
-                Status::Warn => "warn",
-                Status::Fail => "FAIL",
-            };
-            let _ = writeln!(text, "{status:<4}  {:<11}  {}", line.check, line.message);
-            if let Some(mend) = &line.mend {
-                let _ = writeln!(text, "{:<19}→ {mend}", "");
-            }
-        }
-        text
     }
 
     /// For programs: an array of `{check, status, message, mend}`.
@@ -122,6 +144,15 @@ mod tests {
     }
 
     #[test]
+    fn what_could_not_be_told_ends_the_command_once_all_was_looked_at() {
+        let mut report = Report::told(|_| Err(Failure::new(Exit::Os, "the disk is full")));
+        report.ok("a", "fine");
+        report.fail("b", "wrong", "");
+        assert_eq!(report.told_all().map_err(|failure| failure.exit), Err(Exit::Os));
+        assert_eq!((report.lines.len(), report.exit()), (2, Exit::Config));
+    }
+
+    #[test]
     fn a_mend_stands_below_what_it_mends_and_each_is_one_line() {
         let mut report = Report::default();
         report.ok("model", "trained");
@@ -131,7 +162,7 @@ ok    model        trained
 FAIL  topology     it is \\u{1b}[2J
                    → do this
 ";
-        assert_eq!(report.text(), expected);
+        assert_eq!(report.lines.iter().map(Line::text).collect::<String>(), expected);
         let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap_or_default();
         assert_eq!(json[0], serde_json::json!({"check": "model", "status": "ok", "message": "trained", "mend": null}));
         assert_eq!(json[1]["status"], "fail");

@@ -1,6 +1,9 @@
 //! The texts that `eval` learns from, fits to, and measures with.
 
-use std::{collections::HashSet, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+};
 
 use super::{Arguments, Exit, Failure, output, setup};
 use crate::{
@@ -10,7 +13,9 @@ use crate::{
         settings::Settings,
     },
     corpus::{Corpus, LabelNames},
+    domain::IntentName,
     eval::{Case, folds},
+    model::Intent,
 };
 
 /// What there is to learn from, to fit to, and to measure with.
@@ -23,16 +28,24 @@ pub(super) struct Data {
     /// None where the training examples are cross-validated.
     pub(super) test: Option<Vec<Case>>,
     pub(super) valid: Option<Vec<Case>>,
+    /// What is left for a cascade that was tuned, in place of a test: to be tried out on, and nothing else.
+    pub(super) held_out: Option<Vec<Case>>,
     pub(super) names: LabelNames,
+    /// What intents mean, in words.
+    descriptions: HashMap<IntentName, String>,
 }
 
 impl Data {
     pub(super) fn load(arguments: &Arguments, settings: &Settings) -> Result<Self, Failure> {
+        let mut descriptions = HashMap::new();
         let (title, train) = match &arguments.train {
             Some(path) => (shown(path), corpus(path)?),
             None => {
                 let path = settings.intents.path.as_ref().map(|path| shown(path.as_path()));
-                (path.unwrap_or_else(|| BUILT_IN_NAME.to_owned()), corpus_of(&setup::intents(settings)?.file))
+                let bot = setup::intents(settings)?.file;
+                let described = bot.intents.iter().filter_map(|it| Some((it.name.clone(), it.description.clone()?)));
+                descriptions.extend(described);
+                (path.unwrap_or_else(|| BUILT_IN_NAME.to_owned()), corpus_of(&bot))
             }
         };
         let test = arguments.test.as_deref().map(corpus).transpose()?;
@@ -49,7 +62,12 @@ impl Data {
         let mut train = cases(train);
         let test = test.map(&mut cases);
         let valid = valid.map(&mut cases);
-        let mut description = match &arguments.test {
+        // What a cascade is tuned to is measured; its test is none of what it is tuned to.
+        let (tried, test, valid, held_out) = match arguments.tune {
+            true => (&arguments.valid, valid, None, test),
+            false => (&arguments.test, test, valid, None),
+        };
+        let mut description = match tried {
             Some(path) => format!("Tried on {}", shown(path)),
             None => format!("Cross-validated in {} parts", arguments.cross_validate.unwrap_or(5)),
         };
@@ -57,15 +75,32 @@ impl Data {
             train = folds::draw(train, shots as usize, arguments.seed);
             description += &format!(", learnt from {shots} examples of each intent (seed {})", arguments.seed);
         }
-        let data = Self { title, description, train, test, valid, names };
+        let data = Self { title, description, train, test, valid, held_out, names, descriptions };
         data.tell_of_strangers();
         Ok(data)
+    }
+
+    /// What models that another program serves are told of the intents, when they may know these examples.
+    pub(super) fn intents(&self, examples: &[Case]) -> Vec<Intent> {
+        let mut intents: Vec<Intent> = Vec::new();
+        let mut places: HashMap<&IntentName, usize> = HashMap::new();
+        for (name, text) in examples.iter().filter_map(|case| Some((case.intent.as_ref()?, &case.text))) {
+            let place = *places.entry(name).or_insert_with(|| {
+                let label = Some(self.names.label(name)).filter(|label| *label != name.as_str());
+                let description = self.descriptions.get(name).map(String::as_str).or(label).map(str::to_owned);
+                intents.push(Intent { name: name.clone(), description, examples: Vec::new() });
+                intents.len() - 1
+            });
+            intents[place].examples.push(text.clone());
+        }
+        intents
     }
 
     /// Tells of intents that are tested and weren't learnt: they can only be wrong.
     fn tell_of_strangers(&self) {
         let learnt: HashSet<_> = self.train.iter().filter_map(|case| case.intent.as_ref()).collect();
-        let tested: HashSet<_> = self.test.iter().flatten().filter_map(|case| case.intent.as_ref()).collect();
+        let tested: HashSet<_> =
+            self.test.iter().chain(&self.held_out).flatten().filter_map(|case| case.intent.as_ref()).collect();
         let mut strangers: Vec<_> = tested.difference(&learnt).map(|name| self.names.label(name)).collect();
         if !strangers.is_empty() {
             strangers.sort_unstable();

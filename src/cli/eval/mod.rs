@@ -1,14 +1,22 @@
 //! `eval`: how good is the bot, or any model on any data?
 
+mod cascade;
 mod contest;
 mod data;
 mod text;
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use self::{contest::Contest, data::Data};
 use super::{Exit, Failure, Format, output, setup, training};
-use crate::eval::report::Report;
+use crate::{
+    app::settings::ModelName,
+    config::types::Fraction,
+    eval::{Answer, Measured, report::Report, tuning::Tuning},
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,15 +30,24 @@ Examples:
                                                              the bot's kind of model, on any data
   chatbot-worker eval --train train.jsonl --shots 10 --seed 2 --test test.jsonl
                                                              … from ten examples of each intent
+  CHATBOT_QWEN_KIND=openai … chatbot-worker eval --model embedded,qwen --test heldout.jsonl
+                                                             models side by side, on one table
+  CHATBOT_QWEN_KIND=openai … chatbot-worker eval --tune --model embedded,qwen --budget 0.1
+                                                             from which confidence on the first is believed, so that
+                                                             the next is asked for one text in ten at the most
 
 A file is an intents file (.toml) or JSON lines (.jsonl), {\"text\": \"…\", \"intent\": \"…\"}, with null for what is
 out of scope. Any label will do. The threshold is fitted to --valid, else by cross-validation on the examples; never
-to the test.
+to the test. So is what --tune finds; with --test, the cascade is then tried out on it.
+
+A model of another name than embedded has its settings in variables of its own, as for CHATBOT_MODEL_CHAIN. It is asked
+for every text: with a language model, that costs what so many requests cost. What it fails on counts as a mistake.
 
 Exit codes:
    0  measured, however good or bad it is
+  64  the command line is wrong
   65  a file of texts is wrong
-  69  a model doesn't answer
+  69  no model answers
   71  the report can't be written
   78  the settings or the intents file are wrong";
 
@@ -56,6 +73,18 @@ pub(super) struct Arguments {
     /// Which of them: another number draws others
     #[arg(long, value_name = "S", default_value_t = 1, requires = "shots")]
     seed: u64,
+    /// The models to measure, in place of the built-in one: names as in CHATBOT_MODEL_CHAIN, embedded among them
+    #[arg(long = "model", value_name = "NAME,…", value_delimiter = ',')]
+    models: Vec<ModelName>,
+    /// Ask each model for so many texts at the same time; that takes less time, and each answer more
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
+    at_once: u8,
+    /// Find from which confidence on a cascade's first model is believed, of the two that --model or the chain names
+    #[arg(long)]
+    tune: bool,
+    /// The share of texts that the cascade's next model may be asked for, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value = "0.1", requires = "tune")]
+    budget: Fraction,
     /// How to print: text for people; json for programs
     #[arg(long, value_enum, default_value_t = Format::Text, hide_possible_values = true)]
     format: Format,
@@ -66,32 +95,73 @@ pub(super) struct Arguments {
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let settings = setup::settings()?.settings;
+    let settings = setup::settings_with_models(&arguments.models)?;
+    if let Some(twice) = (1..arguments.models.len()).find(|&at| arguments.models[..at].contains(&arguments.models[at]))
+    {
+        return Err(Failure::new(Exit::Usage, format!("--model names '{}' twice", arguments.models[twice])));
+    }
+    let names = match arguments.models.as_slice() {
+        [] if arguments.tune => settings.model.links().cloned().collect(),
+        [] => vec![ModelName::Embedded],
+        names => names.to_vec(),
+    };
+    let links = arguments.tune.then(|| cascade::links(&names)).transpose()?;
     let data = Data::load(arguments, &settings)?;
-    let mut contest = Contest::new(&data, &settings, usize::from(arguments.cross_validate.unwrap_or(5)));
-    let measured = contest.embedded()?;
-    let models = [measured];
+    let folds = usize::from(arguments.cross_validate.unwrap_or(5));
+    let contest = Contest::new(&data, &settings, folds, arguments.at_once.into())?;
+    let mut models = Vec::with_capacity(names.len());
+    let mut answers = Vec::with_capacity(names.len());
+    for name in &names {
+        let (measured, said) = contest.measured(name)?;
+        text::tell_of_failures(&measured);
+        models.push(measured);
+        answers.push(said);
+    }
+    if models.iter().all(|model| model.n_test > 0 && model.failed == model.n_test) {
+        return Err(Failure::new(Exit::Unavailable, "no model answered"));
+    }
+    let tuned = links.map(|links| cascade::tune(&contest, &settings, links, &answers, arguments.budget)).transpose()?;
+    if let Some(folder) = &arguments.report {
+        let tuning = tuned.as_ref().map(|tuned| &tuned.tuning);
+        report(folder, &data, &models, &answers[0], tuning)?;
+    }
+    match (arguments.format, &tuned) {
+        (Format::Text, Some(tuned)) => {
+            output::print(&(text::compared(&data, &models) + &cascade::for_people(tuned)))?;
+        }
+        (Format::Json, Some(tuned)) => output::print(&output::json(tuned)?)?,
+        // One object where none was named, so that it stays as it was before there were several.
+        (Format::Text, None) if arguments.models.is_empty() => {
+            output::print(&text::of(&data, &models[0], &answers[0]))?;
+        }
+        (Format::Json, None) if arguments.models.is_empty() => output::print(&output::json(&models[0])?)?,
+        (Format::Text, None) => output::print(&text::compared(&data, &models))?,
+        (Format::Json, None) => output::print(&output::json(&models)?)?,
+    }
+    Ok(Exit::Ok)
+}
+
+fn report(
+    folder: &Path,
+    data: &Data,
+    models: &[Measured],
+    answers: &[Answer],
+    tuning: Option<&Tuning>,
+) -> Result<(), Failure> {
     let report = Report {
         title: &data.title,
         data: &data.description,
-        models: &models,
+        models,
         train: &data.train,
-        answers: &contest.answers,
+        answers,
         names: &data.names,
+        tuning,
     };
-    if let Some(folder) = &arguments.report {
-        let page = folder.join("index.html");
-        let html =
-            report.html().map_err(|error| Failure::new(Exit::Os, format!("the report can't be made: {error}")))?;
-        fs::create_dir_all(folder)
-            .and_then(|()| fs::write(&page, html))
-            .map_err(|error| Failure::new(Exit::Os, format!("{}: can't be written: {error}", page.display())))?;
-        output::tell(&format!("The report is {}\n", page.display()));
-    }
-    let [measured] = &models;
-    match arguments.format {
-        Format::Text => output::print(&text::of(&data, measured, &contest.answers))?,
-        Format::Json => output::print(&output::json(measured)?)?,
-    }
-    Ok(Exit::Ok)
+    let page = folder.join("index.html");
+    let html = report.html().map_err(|error| Failure::new(Exit::Os, format!("the report can't be made: {error}")))?;
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(&page, html))
+        .map_err(|error| Failure::new(Exit::Os, format!("{}: can't be written: {error}", page.display())))?;
+    output::tell(&format!("The report is {}\n", page.display()));
+    Ok(())
 }

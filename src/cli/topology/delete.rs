@@ -1,11 +1,14 @@
 //! `topology delete`: take everything of these settings from the broker.
 
 use super::{Configured, Exit, Failure, inspect_failure, output};
-use crate::{amqp::inspect::Survey, cli::setup};
+use crate::{
+    amqp::{inspect::Survey, migrate},
+    cli::setup,
+};
 
 const HELP: &str = "\
 Without --yes it only prints what it would delete. It never deletes a queue that is consumed: stop the workers, and the
-programs that answer intents, first. Queues of intents and retry delays that are no longer configured stay: see
+programs that answer intents, first. What an interrupted `topology migrate` left is deleted with the rest. Queues of intents and retry delays that are no longer configured stay: see
 `chatbot-worker topology prune`.
 
 Example:
@@ -28,10 +31,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let configured = Configured::load()?;
     setup::runtime()?.block_on(async {
         let inspector = configured.connect().await?;
-        let survey = inspector.survey(&configured.topology).await.map_err(inspect_failure)?;
+        let mut survey = inspector.survey(&configured.topology).await.map_err(inspect_failure)?;
+        let names = configured.names();
+        survey.extend(migrate::left(&inspector, names, &configured.topology).await.map_err(inspect_failure)?);
         let what = listing(&survey);
         if what.is_empty() {
-            output::print(&format!("Nothing of '{}' is on the broker.\n", configured.names().exchange()))?;
+            output::print(&format!("Nothing of '{}' is on the broker.\n", names.exchange()))?;
             return Ok(Exit::Ok);
         }
         if let Some(reason) = refusal(&survey, arguments.with_messages) {
@@ -43,7 +48,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             return Err(Failure::new(Exit::Usage, "nothing was deleted: add --yes to delete what is listed"));
         }
         // Without the exchanges nothing new comes in; a publish is then an error for its client, and not a loss.
-        for (exchange, _) in survey.exchanges.iter().filter(|(_, exists)| *exists) {
+        // The mark of a migration goes last, as without it nobody would look for what it left.
+        let marks = |name: &str| name == names.holding();
+        for (exchange, _) in survey.exchanges.iter().filter(|(exchange, exists)| *exists && !marks(&exchange.name)) {
             inspector.delete_exchange(&exchange.name).await.map_err(inspect_failure)?;
         }
         let mut left = Vec::new();
@@ -55,6 +62,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             } else {
                 inspector.delete_queue(&queue.name).await.map_err(inspect_failure)?;
             }
+        }
+        if left.is_empty() && survey.exchanges.iter().any(|(exchange, _)| marks(&exchange.name)) {
+            inspector.delete_exchange(&names.holding()).await.map_err(inspect_failure)?;
         }
         inspector.close().await;
         if !left.is_empty() {

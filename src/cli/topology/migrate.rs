@@ -5,10 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde::Serialize;
+
 use super::{Configured, Exit, Failure, connect_failure, inspect_failure, output};
 use crate::{
     amqp::migrate::{MigrateError, Migrator, Moved, Stage, Task},
-    cli::setup,
+    cli::{Format, setup},
 };
 
 const HELP: &str = "\
@@ -27,7 +29,8 @@ of the old queue are lost with it.
 
 Examples:
   chatbot-worker topology migrate --dry-run     what is to be migrated, and how
-  chatbot-worker topology migrate --yes";
+  chatbot-worker topology migrate --yes
+  chatbot-worker topology migrate --dry-run --format json | jq -r .queue";
 
 /// How often to tell how far it is.
 const PROGRESS: Duration = Duration::from_secs(1);
@@ -42,6 +45,38 @@ pub(super) struct Arguments {
     /// Do it
     #[arg(long)]
     yes: bool,
+    /// How to print; as JSON, an object a line for each queue
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+/// A queue that is to be migrated, or was, for programs.
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    queue: &'a str,
+    messages: u32,
+    consumers: u32,
+    /// The broker's words; null where only the rest of a migration is to be done.
+    difference: Option<&'a str>,
+    stages: Vec<&'static str>,
+    /// What was moved back; null where nothing was done.
+    moved: Option<u64>,
+    /// How many of these lost something that couldn't be read.
+    unreadable: Option<u64>,
+}
+
+impl<'a> Line<'a> {
+    fn of(task: &'a Task, moved: Option<Moved>) -> Self {
+        Self {
+            queue: &task.queue.name,
+            messages: task.depth.messages,
+            consumers: task.depth.consumers,
+            difference: task.difference.as_deref(),
+            stages: stages(task).map(name).collect(),
+            moved: moved.map(|moved| moved.messages),
+            unreadable: moved.map(|moved| moved.unreadable),
+        }
+    }
 }
 
 /// Migrates, or tells what it would migrate.
@@ -51,7 +86,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         let migrator = Migrator::open(&configured.amqp.broker, configured.names()).await.map_err(failure)?;
         let tasks = migrator.survey(&configured.topology).await.map_err(failure)?;
         if !arguments.yes {
-            output::print(&plan(&tasks))?;
+            output::print(&match arguments.format {
+                Format::Text => plan(&tasks),
+                Format::Json => {
+                    tasks.iter().map(|task| output::json_line(&Line::of(task, None))).collect::<Result<_, _>>()?
+                }
+            })?;
             migrator.close().await;
             return match arguments.dry_run || tasks.is_empty() {
                 true => Ok(Exit::Ok),
@@ -63,7 +103,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         }
         for task in &tasks {
             let moved = migrate(&migrator, task).await.map_err(failure)?;
-            output::print(&format!("migrated queue '{}'{}\n", task.queue.name, told(moved)))?;
+            output::print(&match arguments.format {
+                Format::Text => format!("migrated queue '{}'{}\n", task.queue.name, told(moved)),
+                Format::Json => output::json_line(&Line::of(task, Some(moved)))?,
+            })?;
         }
         migrator.done().await.map_err(failure)?;
         migrator.close().await;
@@ -71,7 +114,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             0 => "Every queue that is there is as it must be.\n".to_owned(),
             count => format!("Done. Queues that are as they must be now: {count}.\n"),
         };
-        output::print(&summary)?;
+        if arguments.format == Format::Text {
+            output::print(&summary)?;
+        }
         Ok(Exit::Ok)
     })
 }
@@ -79,7 +124,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 /// Migrates one queue; what was moved back.
 async fn migrate(migrator: &Migrator, task: &Task) -> Result<Moved, MigrateError> {
     let mut back = Moved::default();
-    for stage in Stage::ALL.into_iter().filter(|stage| *stage >= task.from) {
+    for stage in stages(task) {
         let mut last = Instant::now();
         let progress = |moved: u64| {
             if last.elapsed() > PROGRESS {
@@ -120,11 +165,26 @@ fn plan(tasks: &[Task]) -> String {
             }
             None => writeln!(plan, "queue '{name}': a migration was begun, and the rest is to be done"),
         };
-        for stage in Stage::ALL.into_iter().filter(|stage| *stage >= task.from) {
+        for stage in stages(task) {
             let _ = writeln!(plan, "  - {}", step(stage));
         }
     }
     plan
+}
+
+/// What of a migration is to be done.
+fn stages(task: &Task) -> impl Iterator<Item = Stage> {
+    Stage::ALL.into_iter().filter(|stage| *stage >= task.from)
+}
+
+fn name(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Divert => "divert",
+        Stage::MoveOut => "move_out",
+        Stage::Replace => "replace",
+        Stage::MoveBack => "move_back",
+        Stage::Finish => "finish",
+    }
 }
 
 fn step(stage: Stage) -> &'static str {

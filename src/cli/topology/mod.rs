@@ -16,7 +16,7 @@ use super::{Exit, Failure, output, setup};
 use crate::{
     amqp::{
         Names, Settings as AmqpSettings,
-        connection::ConnectError,
+        connect_error::ConnectError,
         inspect::{InspectError, Inspector},
         topology::{Topology, TopologyError},
     },
@@ -104,12 +104,13 @@ fn names(settings: &Settings) -> Result<Names, Failure> {
     Names::new(settings.amqp.exchange.as_str()).map_err(|error| Failure::new(Exit::Config, error))
 }
 
-/// Each exit code is the one with which a worker would end, or wait.
+/// Each exit code is the one with which a worker would end, or wait; it waits for a certificate as well, while this
+/// says that waiting alone won't bring it.
 pub(in crate::cli) fn connect_failure(error: ConnectError) -> Failure {
     let exit = match error {
         ConnectError::Credentials { .. } => Exit::Refused,
-        ConnectError::VirtualHost { .. } => Exit::Config,
-        ConnectError::Unreachable { .. } => Exit::Unavailable,
+        ConnectError::VirtualHost { .. } | ConnectError::Tls(_) => Exit::Config,
+        ConnectError::Unreachable(_) => Exit::Unavailable,
     };
     Failure::new(exit, error)
 }

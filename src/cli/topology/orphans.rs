@@ -1,4 +1,4 @@
-//! Queues of intents and retry delays that are no longer configured.
+//! Queues of intents and retry delays that are no longer configured, and what a migration of these left.
 //!
 //! AMQP can't list queues. So the names come from what can, `rabbitmqctl list_queues`, or are guessed: the intents of
 //! the built-in bot, with which most begin.
@@ -6,7 +6,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
-    amqp::{Names, WorkQueue, topology::Topology},
+    amqp::{Names, WorkQueue, migrate, topology::Topology},
     app::{
         BUILT_IN_NAME,
         intents::{BUILT_IN, IntentsFile},
@@ -25,13 +25,28 @@ pub(in crate::cli) fn candidates(names: &Names, configured: &Topology, listed: O
         None => (built_in(), BTreeSet::new()),
     };
     let delays: Vec<Duration> = delays.into_iter().collect();
-    Topology::new(names, &intents, &delays).without(configured)
+    let mut found = Topology::new(names, &intents, &delays).without(configured);
+    if let Some(listed) = listed {
+        let mut left = migrate::scaffold(&found, names);
+        left.queues.retain(|queue| queue_names(listed).any(|name| name == queue.name));
+        left.bindings.retain(|binding| left.queues.iter().any(|queue| queue.name == binding.queue));
+        found.queues.extend(left.queues);
+        found.bindings.extend(left.bindings);
+    }
+    found
+}
+
+/// The names with which the lines begin.
+fn queue_names(listed: &str) -> impl Iterator<Item = &str> {
+    listed.lines().filter_map(|line| line.split_whitespace().next())
 }
 
 /// Intents and delays, from lines that begin with a queue's name.
 fn named(names: &Names, listed: &str) -> (BTreeSet<IntentName>, BTreeSet<Duration>) {
     let (mut intents, mut delays) = (BTreeSet::new(), BTreeSet::new());
-    for name in listed.lines().filter_map(|line| line.split_whitespace().next()) {
+    for name in queue_names(listed) {
+        let held = names.held_by(name);
+        let name = held.as_deref().unwrap_or(name);
         let work_queue = name.strip_suffix(".dead").unwrap_or(name);
         if let Some(WorkQueue::Intent(intent)) = names.work_queue(work_queue) {
             intents.insert(intent);
@@ -69,6 +84,8 @@ mod tests {
         check("shop.intent.gone\t3\n", &["shop.intent.gone.dead", "shop.intent.gone"]);
         check("shop.intent.gone.dead\n", &["shop.intent.gone.dead", "shop.intent.gone"]);
         check("shop.retry.5000\r\n", &["shop.retry.5000"]);
+        check("shop.holding.retry.5000 0\n", &["shop.retry.5000", "shop.holding.retry.5000"]);
+        check("shop.holding.intent.kept\nshop.holding.requests\nshop.holding\n", &[]);
         check("shop.tap\nshop2.intent.a\nshop.requests\nshop.died.dead\nshop.intent.a.b\nother\n", &[]);
     }
 

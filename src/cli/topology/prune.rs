@@ -23,7 +23,8 @@ Queues that hold messages, or that somebody consumes, stay. AMQP can't list queu
 --queues. Without it, only the built-in bot's intents are looked for.
 
 Run it with the settings and the intents file that all workers use: an intent that only another worker's file has is no
-longer configured here. Queues whose names no worker gives are never touched.
+longer configured here. Queues whose names no worker gives are never touched. What `topology migrate` still holds of such a
+queue is kept as well: with the intent in the file again, it goes on and moves that back.
 
 Example:
   rabbitmqctl --quiet list_queues name | chatbot-worker topology prune --queues - --yes";
@@ -57,7 +58,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             let reason = match reason_to_keep(*depth) {
                 Some(reason) => Some(reason),
                 None if is_dead_of(name, &kept) => Some("its work queue is kept".to_owned()),
-                None if arguments.yes => delete(&inspector, name, &orphans).await.map_err(inspect_failure)?,
+                None if arguments.yes => {
+                    delete(&inspector, configured.names(), name, &orphans).await.map_err(inspect_failure)?
+                }
                 None => None,
             };
             match reason {
@@ -109,7 +112,12 @@ fn is_dead_of(name: &str, kept: &HashSet<&str>) -> bool {
 
 /// Deletes a queue that seems empty: first nothing new may come in, then it is looked at again. The reason to keep it
 /// where it isn't empty any more; then it gets its bindings back.
-async fn delete(inspector: &Inspector, name: &str, orphans: &Topology) -> Result<Option<String>, InspectError> {
+async fn delete(
+    inspector: &Inspector,
+    names: &Names,
+    name: &str,
+    orphans: &Topology,
+) -> Result<Option<String>, InspectError> {
     let bindings = || orphans.bindings.iter().filter(|binding| binding.queue == name);
     for binding in bindings() {
         inspector.unbind(binding).await?;
@@ -121,6 +129,9 @@ async fn delete(inspector: &Inspector, name: &str, orphans: &Topology) -> Result
         }
     } else {
         inspector.delete_queue(name).await?;
+        if names.held_by(name).is_some() {
+            inspector.delete_exchange(name).await?;
+        }
     }
     Ok(reason)
 }

@@ -4,6 +4,7 @@ use super::{Configured, Exit, Failure, inspect_failure, output};
 use crate::{
     amqp::{
         inspect::{Inspector, Survey},
+        migrate,
         topology::{Exchange, Queue, Topology},
     },
     cli::setup,
@@ -16,7 +17,9 @@ pub(super) fn run() -> Result<Exit, Failure> {
     setup::runtime()?.block_on(async {
         let rows = match Inspector::open(&configured.amqp.broker).await {
             Ok(inspector) => {
-                let survey = inspector.survey(topology).await.map_err(inspect_failure)?;
+                let mut survey = inspector.survey(topology).await.map_err(inspect_failure)?;
+                let left = migrate::left(&inspector, configured.names(), topology).await.map_err(inspect_failure)?;
+                survey.extend(left);
                 inspector.close().await;
                 output::table(&with_broker(topology, &survey))
             }

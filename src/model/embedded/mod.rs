@@ -13,6 +13,7 @@ mod calibration;
 mod counter;
 mod dense;
 mod features;
+mod politeness;
 mod saved;
 mod softmax;
 mod sparse;
@@ -32,7 +33,7 @@ use self::{
     dense::{Dense, WIDTH},
     features::{Features, Reader},
     sparse::{Entry, SparseRows},
-    training::Trained,
+    training::{Lessons, Trained},
     vocabulary::Vocabulary,
     weights::Weights,
 };
@@ -110,36 +111,42 @@ impl EmbeddedModel {
     }
 
     fn train_on(examples: &[Example<'_>], threads: NonZeroUsize, progress: Progress<'_>) -> Result<Self, TrainError> {
-        let (intents, labels) = number_of(examples.iter().map(|example| example.intent));
+        let (intents, all_labels) = number_of(examples.iter().map(|example| example.intent));
         if intents.len() < 2 {
             return Err(TrainError::TooFewIntents { found: intents.len() });
         }
         let mut reader = Reader::default();
-        let features: Vec<Features> = examples
-            .iter()
-            .map(|example| {
-                let mut features = Features::default();
-                reader.read(example.text, &mut features);
-                features
-            })
-            .collect();
-        let vocabulary = Vocabulary::of(&features);
-        let (mut rows, mut dense) = (SparseRows::default(), Vec::with_capacity(labels.len()));
-        let mut sparse = Vec::new();
-        let mut usable = Vec::with_capacity(labels.len());
-        for (features, &label) in features.iter().zip(&labels) {
-            let mut meaning = Dense::default();
-            vocabulary.vector(features, &mut sparse, &mut meaning);
-            if !sparse.is_empty() {
-                rows.push(sparse.iter().copied());
-                dense.push(meaning);
-                usable.push(label);
+        let mut read = |text: &str| {
+            let mut features = Features::default();
+            reader.read(text, &mut features);
+            features
+        };
+        let (mut texts, mut features, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+        for (example, label) in examples.iter().zip(all_labels) {
+            let read = read(example.text);
+            if read.blocks().iter().any(|block| !block.is_empty()) {
+                texts.push(example.text);
+                features.push(read);
+                labels.push(label);
             }
         }
-        if let Some(unusable) = (0..intents.len()).find(|label| !usable.contains(label)) {
+        if let Some(unusable) = (0..intents.len()).find(|label| !labels.contains(label)) {
             return Err(TrainError::NothingToLearn { intent: intents[unusable].clone() });
         }
-        let trained = training::train(rows, dense, vocabulary.len(), &usable, intents.len(), threads, progress);
+        let copies = politeness::copies(&texts, &labels, intents.len());
+        features.extend(copies.iter().map(|copy| read(&copy.text)));
+        let copies: Vec<usize> = copies.into_iter().map(|copy| copy.of).collect();
+        let vocabulary = Vocabulary::of(&features, &copies);
+        let (mut rows, mut dense) = (SparseRows::default(), Vec::with_capacity(features.len()));
+        let mut sparse = Vec::new();
+        for features in &features {
+            let mut meaning = Dense::default();
+            vocabulary.vector(features, &mut sparse, &mut meaning);
+            rows.push(sparse.iter().copied());
+            dense.push(meaning);
+        }
+        let lessons = Lessons { rows, dense, features: vocabulary.len(), labels, copies };
+        let trained = training::train(lessons, intents.len(), threads, progress);
         Ok(Self::of(trained, intents, vocabulary))
     }
 

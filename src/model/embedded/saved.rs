@@ -147,8 +147,8 @@ impl EmbeddedModel {
             }
             rows.push(row.iter().copied());
         }
-        // An n-gram's weight is 1 where every example holds it, and else more.
-        let is_rarity = |weight: f32| weight >= 0.5;
+        // An n-gram's rarity is 1 where every example holds it, and else more; for politeness it weighs a tenth of that.
+        let is_rarity = |weight: f32| weight >= 0.05;
         let is_sound = from.0.is_empty()
             && intents.len() >= 2
             && (0.0..=1.0).contains(&threshold)

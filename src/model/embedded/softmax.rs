@@ -9,7 +9,10 @@
 
 use super::dense::{self, Dense, WIDTH};
 
-const STEPS: usize = 30;
+/// Steps, by the root of the number of examples an intent. The more examples, the shorter a step has to be; and the
+/// accelerated method gets with n steps of a length where the plain one gets with n². On examples of BANKING77 that
+/// weren't trained on, 30 steps were best of 30, 40 and 50 with five an intent, and 40 with ten.
+const STEPS: f32 = 12.7;
 const COST: f32 = 20.0;
 
 /// A score for each intent. There is no bias: a text of which nothing is known is no likelier one than another.
@@ -26,7 +29,8 @@ impl Softmax {
         let mut at = Self { planes: vec![vec![0.0; WIDTH]; intents] };
         let mut ahead = at.clone();
         let mut pace = 1.0_f32;
-        for _ in 0..STEPS {
+        let steps = STEPS * (examples.len() as f32 / intents as f32).sqrt();
+        for _ in 0..steps.round() as usize {
             let gradient = ahead.gradient(examples);
             let next_pace = (1.0 + (1.0 + 4.0 * pace * pace).sqrt()) / 2.0;
             let momentum = (pace - 1.0) / next_pace;

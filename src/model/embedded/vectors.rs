@@ -10,7 +10,7 @@ use super::{
     dense::{Dense, dot},
     highest, number_of,
     sparse::SparseRows,
-    training,
+    training::{self, Lessons},
 };
 use crate::domain::{IntentName, Scored};
 
@@ -55,8 +55,9 @@ impl VectorClassifier {
         }
         let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         // The dense part of what is trained is that of the token tables.
-        let no_tokens = vec![Dense::default(); labels.len()];
-        let trained = training::train(rows, no_tokens, width, &labels, names.len(), threads, &|_, _| {});
+        let dense = vec![Dense::default(); labels.len()];
+        let lessons = Lessons { rows, dense, features: width, labels, copies: Vec::new() };
+        let trained = training::train(lessons, names.len(), threads, &|_, _| {});
         let calibration = Calibration::fit(&trained.held_out, 1);
         let [of_machines, _] = calibration.scales();
         let plane = |intent: usize| {

@@ -15,7 +15,8 @@ use super::{
     sparse::Entry,
 };
 
-/// The n-grams that the examples hold, each with a weight that falls with the number of examples that hold it.
+/// The n-grams that the examples hold, each with a weight that falls with the number of examples that hold it, and with
+/// the share of them that hold it for politeness only.
 #[derive(Debug)]
 pub(super) struct Vocabulary {
     known: HashMap<u64, Known, BuildHasherDefault<AlreadyHashed>>,
@@ -29,27 +30,44 @@ struct Known {
     weight: f32,
 }
 
+/// How many texts hold an n-gram, and how many of them because an example does, the example itself or a copy of it. The
+/// others are copies that hold it for their politeness.
+#[derive(Debug, Clone, Copy, Default)]
+struct Count {
+    holding: usize,
+    own: usize,
+}
+
+/// What an n-gram weighs at least, of its rarity, when nothing but politeness has it.
+const LEAST_SHARE: f32 = 0.1;
+
 impl Vocabulary {
-    /// Learns the n-grams of the examples. Features are numbered from 0 as they come.
-    pub(super) fn of(examples: &[Features]) -> Self {
-        let count = examples.len();
+    /// Learns the n-grams of examples, and of copies, which come after them: `copies` tells of which example each is.
+    /// Features are numbered from 0 as they come.
+    pub(super) fn of(texts: &[Features], copies: &[usize]) -> Self {
+        let examples = texts.len() - copies.len();
+        let mut copied = vec![0; examples];
+        copies.iter().for_each(|&example| copied[example] += 1);
         let mut known = HashMap::<u64, Known, _>::default();
-        let mut frequencies: Vec<usize> = Vec::new();
-        for example in examples {
-            for counted in example.blocks().into_iter().flatten() {
-                let next = Known { feature: frequencies.len() as u32, weight: 0.0 };
+        let mut counts: Vec<Count> = Vec::new();
+        for (place, text) in texts.iter().enumerate() {
+            for counted in text.blocks().into_iter().flatten() {
+                let next = Known { feature: counts.len() as u32, weight: 0.0 };
                 let feature = known.entry(counted.gram).or_insert(next).feature as usize;
-                if feature == frequencies.len() {
-                    frequencies.push(0);
+                if feature == counts.len() {
+                    counts.push(Count::default());
                 }
-                frequencies[feature] += 1;
+                counts[feature].holding += 1;
+                counts[feature].own += copied.get(place).map_or(0, |copies| 1 + copies);
             }
         }
         for entry in known.values_mut() {
-            entry.weight = rarity(count, frequencies[entry.feature as usize]);
+            let Count { holding, own } = counts[entry.feature as usize];
+            let share = (own as f32 / holding as f32).max(LEAST_SHARE);
+            entry.weight = share * rarity(texts.len(), holding);
         }
-        let common = Common::of(examples.iter().map(Features::tokens));
-        Self { known, unseen_weight: rarity(count, 0), common }
+        let common = Common::of(texts.iter().map(Features::tokens));
+        Self { known, unseen_weight: rarity(texts.len(), 0), common }
     }
 
     /// What [`Self::grams`], [`Self::unseen_weight`] and [`Self::common`] told.
@@ -142,7 +160,7 @@ mod tests {
     }
 
     fn of<const N: usize>(examples: [&str; N]) -> Vocabulary {
-        Vocabulary::of(&examples.map(Features::of))
+        Vocabulary::of(&examples.map(Features::of), &[])
     }
 
     fn entries(vocabulary: &Vocabulary, text: &str) -> Vec<Entry> {
@@ -177,6 +195,24 @@ mod tests {
         let (both, common) = (values("a b"), rarity(3, 3) / rarity(3, 1));
         assert!(both.iter().any(|value| both.iter().any(|other| (value / other - common).abs() < 1e-6)));
         assert_eq!(rarity(3, 3), 1.0);
+    }
+
+    #[test]
+    fn what_only_copies_hold_weighs_little() {
+        let texts =
+            ["refund", "order", "please refund thanks", "hi refund", "hi order", "please order"].map(Features::of);
+        let vocabulary = Vocabulary::of(&texts, &[0, 0, 1, 1]);
+        let weight = |word: &str| {
+            let features = Features::of(word);
+            vocabulary.known[&features.blocks()[0][0].gram].weight
+        };
+        assert_eq!(weight("refund"), rarity(6, 3));
+        assert_eq!(weight("hi"), LEAST_SHARE * rarity(6, 2));
+        // One of the three holds it for politeness only.
+        let texts = ["please refund", "order", "hi please refund", "please order"].map(Features::of);
+        let vocabulary = Vocabulary::of(&texts, &[0, 1]);
+        let please = Features::of("please").blocks()[0][0].gram;
+        assert!((vocabulary.known[&please].weight - 2.0 / 3.0 * rarity(4, 3)).abs() < 1e-6);
     }
 
     #[test]

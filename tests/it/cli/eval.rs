@@ -4,7 +4,10 @@ use std::{fs, path::PathBuf};
 
 use chatbot_worker::app::intents::BUILT_IN;
 
+use serde_json::{Value, json};
+
 use super::program::Program;
+use crate::stub::{Act, Seen, Stub};
 
 /// A folder of the test's own.
 pub struct Folder(PathBuf);
@@ -91,6 +94,171 @@ fn a_bot_is_measured_by_cross_validation() {
         Program::new().run(&["eval", "--train", &folder.file("t.jsonl", TRAIN), "--shots", "2", "--format", "json"]);
     let json: serde_json::Value = serde_json::from_str(ended.ok()).unwrap();
     assert_eq!((&json["n_train"], &json["folds"], &json["oos"]["auroc"]), (&4.into(), &5.into(), &().into()));
+}
+
+const BOT: &str = r#"
+fallback = "help"
+[intents.help]
+reply.en = "help"
+[intents.order]
+description = "Asks where an order is."
+examples = ["where is my order", "track my parcel", "我的订单在哪", "order status please", "when will it come"]
+reply.en = "order"
+[intents.refund]
+examples = ["i want my money back", "please refund me", "我要退款", "give me a refund", "退钱给我"]
+reply.en = "refund"
+"#;
+
+/// What the first model says of the texts t0 to t9: that all are orders, and how sure it is.
+const CONFIDENCES: [f64; 10] = [0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.625, 0.6, 0.55];
+
+/// What they are: the last four are none.
+fn texts(of: &[usize]) -> String {
+    let intent = |number: usize| if number < 6 { "order" } else { "refund" };
+    of.iter().map(|&n| json!({"text": format!("t{n}"), "intent": intent(n)}).to_string() + "\n").collect()
+}
+
+fn number(text: &str) -> usize {
+    text.trim_start_matches('t').parse().unwrap()
+}
+
+/// A model that is sure where it is right, one that is always right but fails on t9 and says not how sure it is, and a
+/// program whose settings name them.
+async fn cheap_and_dear() -> (Stub, Stub, Program) {
+    let cheap = Stub::start(|seen: &Seen| {
+        let number = number(seen.body["q"].as_str().unwrap());
+        Act::json(json!({"intent": "order", "confidence": CONFIDENCES[number]}))
+    })
+    .await;
+    let dear = Stub::start(|seen: &Seen| {
+        let user: Value = serde_json::from_str(seen.body["messages"][1]["content"].as_str().unwrap()).unwrap();
+        match number(user["text"].as_str().unwrap()) {
+            9 => Act::status(500),
+            0..6 => Act::completion(r#"{"intent": "order"}"#),
+            _ => Act::completion(r#"{"intent": "refund"}"#),
+        }
+    })
+    .await;
+    let program = Program::new()
+        .with("CHATBOT_CHEAP_KIND", "http")
+        .with("CHATBOT_CHEAP_URL", &cheap.url)
+        .with("CHATBOT_CHEAP_BODY", r#"{"q": {{ text }}}"#)
+        .with("CHATBOT_CHEAP_INTENT_POINTER", "/intent")
+        .with("CHATBOT_CHEAP_CONFIDENCE_POINTER", "/confidence")
+        .with("CHATBOT_DEAR_KIND", "openai")
+        .with("CHATBOT_DEAR_URL", &dear.url)
+        .with("CHATBOT_DEAR_MODEL", "m");
+    (cheap, dear, program)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn models_are_compared_on_one_table() {
+    let folder = Folder::new();
+    let (_cheap, dear, program) = cheap_and_dear().await;
+    let program = program.with("CHATBOT_INTENTS_PATH", &folder.file("bot.toml", BOT));
+    let test = folder.file("test.jsonl", &texts(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]));
+    let report = folder.path("report");
+    let all = ["eval", "--test", &test, "--model", "embedded,cheap,dear", "--at-once", "2"];
+    let (as_json, as_text) = tokio::task::block_in_place(|| {
+        (program.run(&[&all[..], &["--format", "json", "--report", &report]].concat()), program.run(&all))
+    });
+
+    let json: Value = serde_json::from_str(&as_json.out).unwrap();
+    let [embedded, cheap, model] = [&json[0], &json[1], &json[2]];
+    let names = [embedded, cheap, model].map(|model| model["model"].as_str().unwrap());
+    assert_eq!((json.as_array().unwrap().len(), names), (3, ["embedded", "cheap", "dear"]));
+    assert!(embedded["ece"].is_number() && embedded["failed"] == 0, "{embedded}");
+    assert_eq!(
+        (&cheap["accuracy"], &cheap["failed"], &cheap["threshold_from"]),
+        (&json!(0.6), &json!(0), &json!("advised"))
+    );
+    assert!(cheap["ece"].is_number() && cheap["latency_us"]["p99"].as_f64() > Some(0.0), "{cheap}");
+    assert_eq!((&model["accuracy"], &model["failed"], &model["threshold"]), (&json!(0.9), &json!(1), &json!(null)));
+    assert_eq!((&model["ece"], &model["threshold_from"]), (&json!(null), &json!("decided")));
+    assert_eq!((&model["failures"][0]["kind"], &model["failures"][0]["count"]), (&json!("server"), &json!(1)));
+    // What it is told of the bot, and of the labels.
+    let instructions = dear.seen()[0].body["messages"][0]["content"].as_str().unwrap().to_owned();
+    assert!(instructions.contains("- order: Asks where an order is.\n- refund"), "{instructions}");
+    assert!(dear.most_at_once() <= 2, "{}", dear.most_at_once());
+
+    let said = as_text.out.lines().find(|line| line.starts_with("dear")).unwrap_or_default().to_owned();
+    let cells: Vec<&str> = said.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
+    assert_eq!((cells[1], cells[4], cells[7], cells[10]), ("90.0 %", "-", "-", "1 of 10"), "{as_text:?}");
+    assert!(as_text.err.contains("dear failed on 1 of 10 texts (1 server): the model 'dear' failed: "), "{as_text:?}");
+    let page = fs::read_to_string(folder.path("report/index.html")).unwrap();
+    for there in ["The models", ">cheap<", ">dear<"] {
+        assert!(page.contains(there), "{there} isn't in the report");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_is_away_is_told() {
+    let folder = Folder::new();
+    let bot = folder.file("bot.toml", BOT);
+    let stub = Stub::start(|_| Act::status(500)).await;
+    let program = Program::new()
+        .with("CHATBOT_INTENTS_PATH", &bot)
+        .with("CHATBOT_X_KIND", "openai")
+        .with("CHATBOT_X_URL", &stub.url)
+        .with("CHATBOT_X_MODEL", "m")
+        .with("CHATBOT_X_RETRIES", "off");
+    let test = folder.file("test.jsonl", &texts(&[0; 30]));
+    let said = ["x failed on 30 of 30 texts (10 server, 20 weren't asked", "no model answered"];
+    tokio::task::block_in_place(|| program.run(&["eval", "--model", "x", "--test", &test]).failed(69, &said));
+    assert_eq!(stub.seen().len(), 10);
+    program.run(&["eval", "--model", "x,x"]).failed(64, &["--model names 'x' twice"]);
+    program.run(&["eval", "--model", "y"]).failed(78, &["CHATBOT_Y_KIND"]);
+    program.run(&["eval", "--tune", "--model", "x"]).failed(64, &["--model embedded,qwen"]);
+    Program::new().run(&["eval", "--tune"]).failed(64, &["a cascade of two models is tuned, and there are 1"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cascade_is_tuned_to_what_the_next_model_may_cost() {
+    let folder = Folder::new();
+    let (_cheap, dear, program) = cheap_and_dear().await;
+    let program = program.with("CHATBOT_INTENTS_PATH", &folder.file("bot.toml", BOT));
+    let valid = folder.file("valid.jsonl", &texts(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]));
+    let test = folder.file("test.jsonl", &texts(&[0, 1, 2, 4, 6]));
+    let report = folder.path("report");
+    let all = ["eval", "--tune", "--model", "cheap,dear", "--valid", &valid, "--test", &test];
+    let run = |more: &[&str]| tokio::task::block_in_place(|| program.run(&[&all[..], more].concat()));
+
+    let json: Value =
+        serde_json::from_str(run(&["--budget", "0.4", "--format", "json", "--report", &report]).out.as_str()).unwrap();
+    // The next mends what the first has below 0.7, but for the last, on which it fails.
+    assert_eq!((&json["min_confidence"], &json["min_margin"], &json["n"]), (&json!(0.675), &json!(0.0), &json!(10)));
+    assert_eq!((&json["best"]["asked"], &json["best"]["right"]), (&json!(0.4), &json!(0.9)));
+    assert_eq!((&json["first_alone"], &json["next_alone"]), (&json!(0.6), &json!(0.9)));
+    assert_eq!((&json["test"]["asked"], &json["test"]["right"]), (&json!(0.2), &json!(1.0)));
+    assert_eq!(json["curve"].as_array().unwrap().len(), 11);
+    let set: Vec<&str> = json["settings"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+    assert_eq!(
+        set,
+        ["CHATBOT_MODEL_CHAIN=cheap,dear", "CHATBOT_CHEAP_MIN_CONFIDENCE=0.675", "CHATBOT_CHEAP_MIN_MARGIN=0"]
+    );
+    assert!(fs::read_to_string(folder.path("report/index.html")).unwrap().contains("A cascade"));
+
+    let said = run(&["--budget", "0.1"]).out;
+    for there in
+        ["◀ the best within the budget", "CHATBOT_CHEAP_MIN_CONFIDENCE=0", "On the test", "cheap alone treats 60.0 %"]
+    {
+        assert!(said.contains(there), "{there} isn't in {said}");
+    }
+
+    // A chain with these settings does what was promised.
+    let chain = set.iter().fold(program, |program, line| {
+        let (name, value) = line.split_once('=').unwrap();
+        program.with(name, value)
+    });
+    let before = dear.seen().len();
+    let asked = |text: &str| {
+        let ended = tokio::task::block_in_place(|| chain.run(&["classify", "--format", "json", text]));
+        let json: Value = serde_json::from_str(ended.ok()).unwrap();
+        (json["intent"]["name"].clone(), json["model"].clone())
+    };
+    assert_eq!(asked("t5"), (json!("order"), json!("cheap")));
+    assert_eq!(asked("t6"), (json!("refund"), json!("dear")));
+    assert_eq!(dear.seen().len(), before + 1);
 }
 
 #[test]

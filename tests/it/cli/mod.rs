@@ -5,7 +5,11 @@ mod other;
 pub mod program;
 mod train;
 
-use std::{net::TcpListener, time::Duration};
+use std::{
+    io::{BufRead, BufReader},
+    net::TcpListener,
+    time::Duration,
+};
 
 use chatbot_worker::{
     amqp::{
@@ -87,6 +91,27 @@ fn asking_says_at_once_what_is_missing() {
     check(NOBODY, 69, &["amqp://127.0.0.1:1 can't be reached", "CHATBOT_AMQP_URL"]);
     check(&with_password("s3cret"), 77, &["refuses the credentials of user 'guest'"]);
     check(&with_vhost("nope"), 78, &["the virtual host 'nope'"]);
+}
+
+#[test]
+fn a_check_tells_of_the_broker_before_it_waits_for_a_model() {
+    // Takes connections, and never answers.
+    let hanging = TcpListener::bind("127.0.0.1:0").unwrap();
+    let program = Program::new()
+        .with("CHATBOT_AMQP_URL", NOBODY)
+        .with("CHATBOT_MODEL_CHAIN", "slow")
+        .with("CHATBOT_MODEL_TIMEOUT", "10m")
+        .with("CHATBOT_SLOW_KIND", "rasa")
+        .with("CHATBOT_SLOW_TIMEOUT", "10m")
+        .with("CHATBOT_SLOW_URL", &format!("http://{}", hanging.local_addr().unwrap()));
+    let mut child = program.command(&["check"]).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let told = lines.find(|line| line.starts_with("FAIL  broker")).expect("the broker's line");
+    assert!(told.contains("amqp://127.0.0.1:1 can't be reached: Connection refused"), "{told}");
+    assert!(lines.next().is_some_and(|mend| mend.contains("→ Start it, or set CHATBOT_AMQP_URL to where it is")));
+    assert_eq!(child.try_wait().unwrap(), None, "it still waits for the model");
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

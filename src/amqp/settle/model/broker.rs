@@ -127,12 +127,11 @@ impl Messages {
         let mut stored = self.stored[ready.message].clone();
         let mut headers = stored.properties.headers().clone().unwrap_or_default();
         let queue = ready.place.work_queue().map(|queue| names().queue(&queue)).unwrap_or_default();
+        let mut death = FieldTable::default();
         for (name, value) in [("reason", reason), ("queue", &queue)] {
-            let name = short(&format!("x-first-death-{name}"));
-            if !headers.inner().contains_key(&name) {
-                headers.insert(name, AMQPValue::LongString(value.into()));
-            }
+            death.insert(short(name), AMQPValue::LongString(value.into()));
         }
+        headers.insert(short("x-death"), AMQPValue::FieldArray(vec![AMQPValue::FieldTable(death)].into()));
         // Dead-lettering takes the expiration away.
         let mut properties = BasicProperties::default().with_headers(headers);
         if let Some(reply_to) = stored.properties.reply_to() {
