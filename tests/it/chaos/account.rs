@@ -172,7 +172,7 @@ impl Ledger {
                 (number(id).unwrap_or_default(), published.as_secs_f64())
             })
             .collect();
-        open.sort_by(|one, other| one.0.cmp(&other.0));
+        open.sort_by_key(|one| one.0);
         open.chunk_by(|one, next| one.0 + 1 == next.0)
             .map(|range| {
                 let ((first, from), (last, to)) = (range[0], range[range.len() - 1]);

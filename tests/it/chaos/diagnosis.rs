@@ -24,15 +24,7 @@ const TABLES: [(&str, &[&str], bool); 4] = [
     ("list_consumers", &["queue_name", "channel_pid", "prefetch_count", "active", "activity_status"], true),
     (
         "list_channels",
-        &[
-            "pid",
-            "name",
-            "consumer_count",
-            "prefetch_count",
-            "messages_unacknowledged",
-            "messages_unconfirmed",
-            "state",
-        ],
+        &["pid", "name", "consumer_count", "prefetch_count", "messages_unacknowledged", "messages_unconfirmed"],
         false,
     ),
     ("list_connections", &["pid", "name", "channels", "state", "client_properties"], false),

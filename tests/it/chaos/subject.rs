@@ -206,7 +206,7 @@ impl Drop for Worker {
         }
         let ask = |path| ask_plainly(&self.address, path).unwrap_or_else(|error| format!("no answer: {error}"));
         println!("  worker at {}: /readyz: {}", self.address, ask("/readyz").lines().next().unwrap_or_default());
-        let is_told = |line: &&str| !line.starts_with('#') && !line.ends_with(" 0") && !line.contains("_seconds{");
+        let is_told = |line: &&str| line.starts_with("chatbot_") && !line.ends_with(" 0") && !line.contains("_bucket{");
         ask("/metrics").lines().filter(is_told).for_each(|line| println!("  worker at {}: {line}", self.address));
     }
 }
