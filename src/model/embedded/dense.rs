@@ -56,28 +56,44 @@ impl Default for Common {
     }
 }
 
-impl Common {
-    /// That of the examples, each given by its tokens.
-    pub(super) fn of<'a>(examples: impl Iterator<Item = [&'a [Token]; 2]>) -> Self {
-        let mut means = [[0.0; DIMENSIONS]; 2];
-        let mut counts = [0.0_f32; 2];
-        for example in examples {
-            for ((tokens, sum), count) in example.into_iter().zip(&mut means).zip(&mut counts) {
-                let weight = weight(tokens);
-                if weight > 0.0 {
-                    let mut mean = [0.0; DIMENSIONS];
-                    add(tokens, &mut mean);
-                    sum.iter_mut().zip(mean).for_each(|(sum, value)| *sum += value / weight);
-                    *count += 1.0;
-                }
+/// Sums up to what examples have in common.
+#[derive(Debug)]
+pub(super) struct CommonOf {
+    sums: [[f32; DIMENSIONS]; 2],
+    counts: [f32; 2],
+}
+
+impl Default for CommonOf {
+    fn default() -> Self {
+        Self { sums: [[0.0; DIMENSIONS]; 2], counts: [0.0; 2] }
+    }
+}
+
+impl CommonOf {
+    /// One example more, by its tokens.
+    pub(super) fn add(&mut self, example: [&[Token]; 2]) {
+        for ((tokens, sum), count) in example.into_iter().zip(&mut self.sums).zip(&mut self.counts) {
+            let weight = weight(tokens);
+            if weight > 0.0 {
+                let mut mean = [0.0; DIMENSIONS];
+                add(tokens, &mut mean);
+                sum.iter_mut().zip(mean).for_each(|(sum, value)| *sum += value / weight);
+                *count += 1.0;
             }
         }
+    }
+
+    /// Their mean.
+    pub(super) fn mean(self) -> Common {
+        let Self { sums: mut means, counts } = self;
         for (mean, count) in means.iter_mut().zip(counts) {
             mean.iter_mut().for_each(|value| *value /= count.max(1.0));
         }
-        Self { means }
+        Common { means }
     }
+}
 
+impl Common {
     /// The vector of a text that has these tokens, and so many words that are none, in place of what `dense` holds; empty
     /// where no table knows any.
     ///

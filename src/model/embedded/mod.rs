@@ -115,18 +115,12 @@ impl EmbeddedModel {
         if intents.len() < 2 {
             return Err(TrainError::TooFewIntents { found: intents.len() });
         }
-        let mut reader = Reader::default();
-        let mut read = |text: &str| {
-            let mut features = Features::default();
-            reader.read(text, &mut features);
-            features
-        };
-        let (mut texts, mut features, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut reader, mut features) = (Reader::default(), Features::default());
+        let (mut texts, mut labels) = (Vec::new(), Vec::new());
         for (example, label) in examples.iter().zip(all_labels) {
-            let read = read(example.text);
-            if read.blocks().iter().any(|block| !block.is_empty()) {
+            reader.read(example.text, &mut features);
+            if features.blocks().iter().any(|block| !block.is_empty()) {
                 texts.push(example.text);
-                features.push(read);
                 labels.push(label);
             }
         }
@@ -134,18 +128,19 @@ impl EmbeddedModel {
             return Err(TrainError::NothingToLearn { intent: intents[unusable].clone() });
         }
         let copies = politeness::copies(&texts, &labels, intents.len());
-        features.extend(copies.iter().map(|copy| read(&copy.text)));
-        let copies: Vec<usize> = copies.into_iter().map(|copy| copy.of).collect();
-        let vocabulary = Vocabulary::of(&features, &copies);
-        let (mut rows, mut dense) = (SparseRows::default(), Vec::with_capacity(features.len()));
+        texts.extend(copies.iter().map(|copy| copy.text.as_str()));
+        let of: Vec<usize> = copies.iter().map(|copy| copy.of).collect();
+        let vocabulary = Vocabulary::of(texts.iter().copied(), &of, &mut reader);
+        let (mut rows, mut dense) = (SparseRows::default(), Vec::with_capacity(texts.len()));
         let mut sparse = Vec::new();
-        for features in &features {
+        for text in texts {
             let mut meaning = Dense::default();
-            vocabulary.vector(features, &mut sparse, &mut meaning);
+            reader.read(text, &mut features);
+            vocabulary.vector(&features, &mut sparse, &mut meaning);
             rows.push(sparse.iter().copied());
             dense.push(meaning);
         }
-        let lessons = Lessons { rows, dense, features: vocabulary.len(), labels, copies };
+        let lessons = Lessons { rows, dense, features: vocabulary.len(), labels, copies: of };
         let trained = training::train(lessons, intents.len(), threads, progress);
         Ok(Self::of(trained, intents, vocabulary))
     }

@@ -10,8 +10,8 @@ use std::{
 
 use super::{
     counter::Counted,
-    dense::{Common, Dense},
-    features::Features,
+    dense::{Common, CommonOf, Dense},
+    features::{Features, Reader},
     sparse::Entry,
 };
 
@@ -44,14 +44,19 @@ const LEAST_SHARE: f32 = 0.1;
 impl Vocabulary {
     /// Learns the n-grams of examples, and of copies, which come after them: `copies` tells of which example each is.
     /// Features are numbered from 0 as they come.
-    pub(super) fn of(texts: &[Features], copies: &[usize]) -> Self {
-        let examples = texts.len() - copies.len();
-        let mut copied = vec![0; examples];
+    ///
+    /// One text after another is read, and forgotten: the features of all take far more memory than what is learned.
+    pub(super) fn of<'a>(texts: impl ExactSizeIterator<Item = &'a str>, copies: &[usize], reader: &mut Reader) -> Self {
+        let all = texts.len();
+        let mut copied = vec![0; all - copies.len()];
         copies.iter().for_each(|&example| copied[example] += 1);
         let mut known = HashMap::<u64, Known, _>::default();
         let mut counts: Vec<Count> = Vec::new();
-        for (place, text) in texts.iter().enumerate() {
-            for counted in text.blocks().into_iter().flatten() {
+        let (mut features, mut common) = (Features::default(), CommonOf::default());
+        for (place, text) in texts.enumerate() {
+            reader.read(text, &mut features);
+            common.add(features.tokens());
+            for counted in features.blocks().into_iter().flatten() {
                 let next = Known { feature: counts.len() as u32, weight: 0.0 };
                 let feature = known.entry(counted.gram).or_insert(next).feature as usize;
                 if feature == counts.len() {
@@ -64,10 +69,9 @@ impl Vocabulary {
         for entry in known.values_mut() {
             let Count { holding, own } = counts[entry.feature as usize];
             let share = (own as f32 / holding as f32).max(LEAST_SHARE);
-            entry.weight = share * rarity(texts.len(), holding);
+            entry.weight = share * rarity(all, holding);
         }
-        let common = Common::of(texts.iter().map(Features::tokens));
-        Self { known, unseen_weight: rarity(texts.len(), 0), common }
+        Self { known, unseen_weight: rarity(all, 0), common: common.mean() }
     }
 
     /// What [`Self::grams`], [`Self::unseen_weight`] and [`Self::common`] told.
@@ -160,7 +164,11 @@ mod tests {
     }
 
     fn of<const N: usize>(examples: [&str; N]) -> Vocabulary {
-        Vocabulary::of(&examples.map(Features::of), &[])
+        with_copies(&examples, &[])
+    }
+
+    fn with_copies(texts: &[&str], copies: &[usize]) -> Vocabulary {
+        Vocabulary::of(texts.iter().copied(), copies, &mut Reader::default())
     }
 
     fn entries(vocabulary: &Vocabulary, text: &str) -> Vec<Entry> {
@@ -199,9 +207,8 @@ mod tests {
 
     #[test]
     fn what_only_copies_hold_weighs_little() {
-        let texts =
-            ["refund", "order", "please refund thanks", "hi refund", "hi order", "please order"].map(Features::of);
-        let vocabulary = Vocabulary::of(&texts, &[0, 0, 1, 1]);
+        let texts = ["refund", "order", "please refund thanks", "hi refund", "hi order", "please order"];
+        let vocabulary = with_copies(&texts, &[0, 0, 1, 1]);
         let weight = |word: &str| {
             let features = Features::of(word);
             vocabulary.known[&features.blocks()[0][0].gram].weight
@@ -209,8 +216,8 @@ mod tests {
         assert_eq!(weight("refund"), rarity(6, 3));
         assert_eq!(weight("hi"), LEAST_SHARE * rarity(6, 2));
         // One of the three holds it for politeness only.
-        let texts = ["please refund", "order", "hi please refund", "please order"].map(Features::of);
-        let vocabulary = Vocabulary::of(&texts, &[0, 1]);
+        let texts = ["please refund", "order", "hi please refund", "please order"];
+        let vocabulary = with_copies(&texts, &[0, 1]);
         let please = Features::of("please").blocks()[0][0].gram;
         assert!((vocabulary.known[&please].weight - 2.0 / 3.0 * rarity(4, 3)).abs() < 1e-6);
     }
