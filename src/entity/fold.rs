@@ -1,5 +1,7 @@
 //! A text as it is compared: in lower case, full-width forms as ordinary ones, one character for each of its own.
 
+use std::ops::Range;
+
 use super::MAX_TEXT;
 
 /// A folded text.
@@ -14,9 +16,9 @@ impl Folded {
         Self { text: text.chars().take(MAX_TEXT).map(fold).collect() }
     }
 
-    /// The number of the character that begins at a byte.
-    pub(super) fn character(&self, byte: usize) -> usize {
-        self.text[..byte].chars().count()
+    /// How many characters a part has.
+    pub(super) fn characters(&self, part: Range<usize>) -> usize {
+        self.text[part].chars().count()
     }
 
     /// Whether neither end of a part is inside a word. Scripts that are written without spaces have no such words.

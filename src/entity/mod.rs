@@ -126,11 +126,17 @@ impl Extractor {
         let mut entities: Vec<Entity> = Vec::new();
         let mut free_from = 0;
         for candidate in candidates {
-            let [start, end] = [candidate.start, candidate.end].map(|byte| folded.character(byte));
-            if candidate.start < free_from || end - start > MAX_LENGTH {
+            if candidate.start < free_from {
                 continue;
             }
-            let text: String = text.chars().skip(start).take(end - start).collect();
+            let length = folded.characters(candidate.start..candidate.end);
+            if length > MAX_LENGTH {
+                continue;
+            }
+            // Counted from the front, but only for what is found, of which there is little.
+            let start = folded.characters(0..candidate.start);
+            let end = start + length;
+            let text: String = text.chars().skip(start).take(length).collect();
             let value = candidate.value.map_or_else(|| text.clone(), Cow::into_owned);
             entities.push(Entity { name: self.names[candidate.entity].clone(), value, text, start, end });
             free_from = candidate.end;
