@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 
 use lapin::{Channel, options::BasicAckOptions};
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{sync::mpsc, task::yield_now, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{events, properties::short};
@@ -69,7 +69,15 @@ impl AckWriter {
     async fn write(mut self, channel: Channel) {
         let mut window = Window::default();
         let mut batch = Vec::new();
-        while self.0.recv_many(&mut batch, MAX_BATCH).await > 0 {
+        while let Some(first) = self.0.recv().await {
+            // A task that is woken is the next to run: what else can be settled now comes first.
+            yield_now().await;
+            batch.push(first);
+            while batch.len() < MAX_BATCH
+                && let Ok(settled) = self.0.try_recv()
+            {
+                batch.push(settled);
+            }
             let mut written = true;
             for Frame { tag, multiple } in window.settle(batch.iter().map(|settled| settled.tag)) {
                 written &= channel.basic_ack(tag, BasicAckOptions { multiple }).await.is_ok();

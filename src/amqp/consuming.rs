@@ -238,12 +238,13 @@ async fn consume_by(
             unstarted.push(delivery.delivery_tag);
             continue;
         };
-        // Boxed, here and where it was read: what a task holds is moved about with it, and allocated as one piece.
+        // Boxed, here and where it was read, and the task itself: what a task holds is moved about with it. One of three
+        // kilobytes is copied nine times on its way into the runtime and out of it.
         let ack = acks.of(delivery.delivery_tag);
         let came = Box::new(Came { delivery, ack, channel: channel.id(), arrived });
         let (worker, token) = (worker.clone(), tasks.token());
         let unfinished = worker.unfinished.clone();
-        unfinished.tasks.spawn(async move { worker.work(came, room, token).await });
+        unfinished.tasks.spawn(Box::pin(async move { worker.work(came, room, token).await }));
     }
     for tag in unstarted {
         Delivery::hand_back(&channel, tag).await;

@@ -10,7 +10,10 @@ use std::{
 
 use bytes::Bytes;
 use lapin::{BasicProperties, Channel, Confirmation, options::BasicPublishOptions, types::ShortString};
-use tokio::time::{Instant, timeout};
+use tokio::{
+    task::yield_now,
+    time::{Instant, timeout},
+};
 
 use super::{connection::Link, events};
 
@@ -86,6 +89,9 @@ impl Publisher {
     /// [`PublishError`]. Time in which the broker blocks the connection doesn't count towards the confirm's.
     pub async fn publish(&self, message: &Message) -> Result<(), PublishError> {
         let started = Instant::now();
+        // Whatever else is ready gets its own message ready first: then all are handed over one after the other, and
+        // lapin's thread, which would wake for each, writes many at a time.
+        yield_now().await;
         let result = self.confirmed(message).await;
         events::confirmed(&result, started.elapsed());
         result

@@ -17,6 +17,9 @@ use serde::Serialize;
 
 use super::{ErrorCode, MessageError};
 
+/// The room that a message's JSON usually takes, in bytes: one that grows step by step is copied at each.
+const USUAL_JSON: usize = 2048;
+
 pub use compression::ContentEncoding;
 pub use reply::{Answered, UnreadableReply, decode_reply, encode_error, encode_reply, is_reply_kind};
 pub use request::{decode_request, encode_request};
@@ -61,5 +64,9 @@ fn too_large(message: impl Into<String>) -> MessageError {
 /// `serde_json` fails where the writer does, or a map's key isn't a string; memory doesn't, and no message has such a
 /// map. Should that ever change, a test notices the empty body: the worker mustn't panic for it.
 fn to_json(message: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(message).unwrap_or_default()
+    let mut json = Vec::with_capacity(USUAL_JSON);
+    if serde_json::to_writer(&mut json, message).is_err() {
+        json.clear();
+    }
+    json
 }
