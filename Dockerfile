@@ -5,9 +5,12 @@
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /build
+# It builds the memory allocator.
+RUN apt-get update && apt-get install --yes --no-install-recommends make && rm -rf /var/lib/apt/lists/*
 
 # The dependencies, in a layer of their own that only a change of the manifests makes stale: built with an empty
 # program in the place of ours.
+COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir -p src benches/throughput \
     && touch src/lib.rs benches/message.rs benches/throughput/main.rs \

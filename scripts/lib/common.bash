@@ -41,12 +41,13 @@ free_port() {
 # print_help FILE: the comment at the head of a script is its help.
 print_help() { awk 'NR == 1 { next } /^#/ { sub(/^# ?/, ""); print; next } { exit }' "$1"; }
 
-# need_rust [COMPONENT…]: cargo, the C compiler that links and builds its C parts, and components such as clippy.
+# need_rust [COMPONENT…]: cargo, the C compiler that links, with the make that builds C parts, and components such as clippy.
 need_rust() {
     local component
     has cargo || PATH=$PATH:${HOME:-}/.cargo/bin
     has cargo || fail 69 "cargo isn't on the PATH; Rust's installer is at https://rustup.rs"
     has cc || fail 69 "there is no C compiler (cc), which Rust links with; on Debian and Ubuntu: apt-get install build-essential"
+    has make || fail 69 "there is no make, which builds the memory allocator; on Debian and Ubuntu: apt-get install build-essential"
     for component; do
         cargo "$component" --version >/dev/null 2>&1 || fail 69 "cargo $component isn't installed; 'rustup component add rustfmt clippy' installs it"
     done
