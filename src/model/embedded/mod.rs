@@ -9,6 +9,7 @@
 //! **Invariant:** the same examples in the same order give the same model, to the last bit; the same text gets the same
 //! answer. No network, no file, no state that an answer changes.
 
+mod about;
 mod calibration;
 mod counter;
 mod dense;
@@ -24,7 +25,13 @@ mod vectors;
 mod vocabulary;
 mod weights;
 
-use std::{cell::RefCell, collections::HashMap, num::NonZeroUsize, sync::Arc, thread};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+    num::NonZeroUsize,
+    sync::Arc,
+    thread,
+};
 
 use async_trait::async_trait;
 
@@ -54,6 +61,15 @@ pub struct Example<'a> {
     pub text: &'a str,
     /// What they mean.
     pub intent: &'a IntentName,
+}
+
+/// What a model learns from.
+#[derive(Debug, Clone, Default)]
+pub struct TrainingData<'a> {
+    /// What users say.
+    pub examples: Vec<Example<'a>>,
+    /// What intents mean, in words, where somebody wrote it down.
+    pub descriptions: BTreeMap<&'a IntentName, &'a str>,
 }
 
 /// Is told how many intents of how many have been learned, each time one has: never fewer than before. It is called by
@@ -98,36 +114,44 @@ impl EmbeddedModel {
     ///
     /// # Errors
     /// [`TrainError`], where the examples are of fewer than two intents, or one has no usable example.
-    pub fn train(examples: &[Example<'_>]) -> Result<Self, TrainError> {
-        Self::train_telling(examples, &|_, _| {})
+    pub fn train(data: &TrainingData<'_>) -> Result<Self, TrainError> {
+        Self::train_telling(data, &|_, _| {})
     }
 
     /// The same, and tells how far it is.
     ///
     /// # Errors
     /// As [`Self::train`].
-    pub fn train_telling(examples: &[Example<'_>], progress: Progress<'_>) -> Result<Self, TrainError> {
-        Self::train_on(examples, thread::available_parallelism().unwrap_or(NonZeroUsize::MIN), progress)
+    pub fn train_telling(data: &TrainingData<'_>, progress: Progress<'_>) -> Result<Self, TrainError> {
+        Self::train_on(data, thread::available_parallelism().unwrap_or(NonZeroUsize::MIN), progress)
     }
 
-    fn train_on(examples: &[Example<'_>], threads: NonZeroUsize, progress: Progress<'_>) -> Result<Self, TrainError> {
+    fn train_on(data: &TrainingData<'_>, threads: NonZeroUsize, progress: Progress<'_>) -> Result<Self, TrainError> {
+        let examples = &data.examples;
         let (intents, all_labels) = number_of(examples.iter().map(|example| example.intent));
         if intents.len() < 2 {
             return Err(TrainError::TooFewIntents { found: intents.len() });
         }
         let (mut reader, mut features) = (Reader::default(), Features::default());
+        let mut is_usable = |text: &str| {
+            reader.read(text, &mut features);
+            features.blocks().iter().any(|block| !block.is_empty())
+        };
         let (mut texts, mut labels) = (Vec::new(), Vec::new());
         for (example, label) in examples.iter().zip(all_labels) {
-            reader.read(example.text, &mut features);
-            if features.blocks().iter().any(|block| !block.is_empty()) {
+            if is_usable(example.text) {
                 texts.push(example.text);
                 labels.push(label);
             }
         }
+        let mut abouts = about::abouts(&intents, &data.descriptions);
+        abouts.retain(|about| is_usable(&about.text));
         if let Some(unusable) = (0..intents.len()).find(|label| !labels.contains(label)) {
             return Err(TrainError::NothingToLearn { intent: intents[unusable].clone() });
         }
         let copies = politeness::copies(&texts, &labels, intents.len());
+        texts.extend(abouts.iter().map(|about| about.text.as_str()));
+        labels.extend(abouts.iter().map(|about| about.intent));
         texts.extend(copies.iter().map(|copy| copy.text.as_str()));
         let of: Vec<usize> = copies.iter().map(|copy| copy.of).collect();
         let vocabulary = Vocabulary::of(texts.iter().copied(), &of, &mut reader);
@@ -140,7 +164,7 @@ impl EmbeddedModel {
             rows.push(sparse.iter().copied());
             dense.push(meaning);
         }
-        let lessons = Lessons { rows, dense, features: vocabulary.len(), labels, copies: of };
+        let lessons = Lessons { rows, dense, features: vocabulary.len(), labels, abouts: abouts.len(), copies: of };
         let trained = training::train(lessons, intents.len(), threads, progress);
         Ok(Self::of(trained, intents, vocabulary))
     }
@@ -293,7 +317,8 @@ mod tests {
         let names: Vec<IntentName> = examples.iter().map(|(_, intent)| IntentName::new(intent).unwrap()).collect();
         let examples: Vec<Example<'_>> =
             examples.iter().zip(&names).map(|((text, _), intent)| Example { text, intent }).collect();
-        EmbeddedModel::train_on(&examples, NonZeroUsize::new(threads).unwrap(), &|_, _| {})
+        let data = TrainingData { examples, ..TrainingData::default() };
+        EmbeddedModel::train_on(&data, NonZeroUsize::new(threads).unwrap(), &|_, _| {})
     }
 
     pub(super) fn toy() -> EmbeddedModel {
@@ -354,7 +379,8 @@ mod tests {
         let names: Vec<IntentName> = TOY.iter().map(|(_, intent)| IntentName::new(intent).unwrap()).collect();
         let examples: Vec<_> = TOY.iter().zip(&names).map(|((text, _), intent)| Example { text, intent }).collect();
         let told = Mutex::new(Vec::new());
-        EmbeddedModel::train_telling(&examples, &|done, all| told.lock().unwrap().push((done, all))).unwrap();
+        let data = TrainingData { examples, ..TrainingData::default() };
+        EmbeddedModel::train_telling(&data, &|done, all| told.lock().unwrap().push((done, all))).unwrap();
         assert_eq!(told.into_inner().unwrap(), [(1, 3), (2, 3), (3, 3)]);
     }
 

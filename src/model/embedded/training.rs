@@ -55,29 +55,33 @@ pub(super) struct Trained {
     pub(super) held_out: Vec<HeldOut>,
 }
 
-/// What is learned from: a row for each example, and for each copy of one after all examples.
+/// What is learned from: a row for each example, then for each name and description, then for each copy of an example.
 #[derive(Debug)]
 pub(super) struct Lessons {
     pub(super) rows: SparseRows,
     pub(super) dense: Vec<Dense>,
     /// How many features the rows are over.
     pub(super) features: usize,
-    /// The examples' intents.
+    /// The intents of the examples, and of the names and descriptions after them.
     pub(super) labels: Vec<usize>,
+    /// How many of them are names and descriptions.
+    pub(super) abouts: usize,
     /// The example that each copy is of.
     pub(super) copies: Vec<usize>,
 }
 
 /// Trains machines for so many intents.
 pub(super) fn train(lessons: Lessons, intents: usize, threads: NonZeroUsize, progress: Progress<'_>) -> Trained {
-    let Lessons { mut rows, mut dense, features, mut labels, copies } = lessons;
-    let examples = labels.len();
-    let (folds, counts) = deal(&labels, intents);
+    let Lessons { mut rows, mut dense, features, mut labels, abouts, copies } = lessons;
+    let (learned, examples) = (labels.len(), labels.len() - abouts);
+    let (mut folds, counts) = deal(&labels[..examples], intents);
+    // Names and descriptions are known whatever texts come: no fold goes without them.
+    folds.resize(learned, FOLDS);
     let few = examples <= FEW_EXAMPLES * intents;
     let softmaxes = if few && dense.iter().any(|dense| !dense.values().is_empty()) {
-        // The last leaves no fold out.
+        // The last leaves none out.
         in_parallel(FOLDS + 1, threads, &|_, _| {}, |fold| {
-            let kept = (0..examples).filter(|&example| folds[example] != fold);
+            let kept = (0..learned).filter(|&example| folds[example] != fold);
             Softmax::train(&kept.map(|example| (&dense[example], labels[example])).collect::<Vec<_>>(), intents)
         })
     } else {
@@ -222,7 +226,7 @@ mod tests {
         let copies: Vec<usize> = (0..10).collect();
         let mut rows = SparseRows::default();
         copies.iter().chain(&copies).for_each(|&example| rows.push([(example as u32, 1.0)]));
-        let lessons = Lessons { rows, dense: vec![Dense::default(); 20], features: 10, labels, copies };
+        let lessons = Lessons { rows, dense: vec![Dense::default(); 20], features: 10, labels, abouts: 0, copies };
         let trained = train(lessons, 2, NonZeroUsize::MIN, &|_, _| {});
         assert_eq!(trained.held_out.len(), 10);
         for HeldOut { example, scores, intent } in trained.held_out {
