@@ -150,11 +150,14 @@ impl EmbeddedModel {
             return Err(TrainError::NothingToLearn { intent: intents[unusable].clone() });
         }
         let copies = politeness::copies(&texts, &labels, intents.len());
-        texts.extend(abouts.iter().map(|about| about.text.as_str()));
-        labels.extend(abouts.iter().map(|about| about.intent));
         texts.extend(copies.iter().map(|copy| copy.text.as_str()));
         let of: Vec<usize> = copies.iter().map(|copy| copy.of).collect();
         let vocabulary = Vocabulary::of(texts.iter().copied(), &of, &mut reader);
+        // Names and descriptions are read with the words of those who ask: n-grams that nobody says would only take from
+        // what the others learn.
+        let examples = labels.len();
+        texts.splice(examples..examples, abouts.iter().map(|about| about.text.as_str()));
+        labels.extend(abouts.iter().map(|about| about.intent));
         let (mut rows, mut dense) = (SparseRows::default(), Vec::with_capacity(texts.len()));
         let mut sparse = Vec::new();
         for text in texts {
