@@ -3,10 +3,11 @@
 //! Texts become hashed n-grams of words and characters ([`features`]), weighted and scaled to vectors
 //! ([`vocabulary`]), and the mean of what a sentence encoder made of their words ([`table`], [`dense`]). One linear
 //! support vector machine an intent gives a margin ([`svm`], [`training`]); where examples are few, a logistic regression
-//! on the dense vectors gives a second opinion ([`softmax`]). Cross-validation on the examples decides how both count
+//! on the dense vectors gives a second opinion ([`softmax`]). Both learn from the intents' names and descriptions too, as
+//! from one more example each ([`about`]). Cross-validation on the examples decides how both count
 //! and what confidence their sum is worth ([`calibration`]). As all of it is linear, it is one matrix in the end.
 //!
-//! **Invariant:** the same examples in the same order give the same model, to the last bit; the same text gets the same
+//! **Invariant:** the same examples in the same order, with the same descriptions, give the same model, to the last bit; the same text gets the same
 //! answer. No network, no file, no state that an answer changes.
 
 mod about;
@@ -133,19 +134,14 @@ impl EmbeddedModel {
             return Err(TrainError::TooFewIntents { found: intents.len() });
         }
         let (mut reader, mut features) = (Reader::default(), Features::default());
-        let mut is_usable = |text: &str| {
-            reader.read(text, &mut features);
-            features.blocks().iter().any(|block| !block.is_empty())
-        };
         let (mut texts, mut labels) = (Vec::new(), Vec::new());
         for (example, label) in examples.iter().zip(all_labels) {
-            if is_usable(example.text) {
+            reader.read(example.text, &mut features);
+            if features.blocks().iter().any(|block| !block.is_empty()) {
                 texts.push(example.text);
                 labels.push(label);
             }
         }
-        let mut abouts = about::abouts(&intents, &data.descriptions);
-        abouts.retain(|about| is_usable(&about.text));
         if let Some(unusable) = (0..intents.len()).find(|label| !labels.contains(label)) {
             return Err(TrainError::NothingToLearn { intent: intents[unusable].clone() });
         }
@@ -153,18 +149,27 @@ impl EmbeddedModel {
         texts.extend(copies.iter().map(|copy| copy.text.as_str()));
         let of: Vec<usize> = copies.iter().map(|copy| copy.of).collect();
         let vocabulary = Vocabulary::of(texts.iter().copied(), &of, &mut reader);
-        // Names and descriptions are read with the words of those who ask: n-grams that nobody says would only take from
-        // what the others learn.
+        // Names and descriptions are read with the n-grams of the examples. Those that only they hold ("the customer
+        // asks whether") would explain a name by itself, so that the others learn less from it: on examples that weren't
+        // trained on that was better for BANKING77, and no worse for CLINC150.
+        let mut vector_of = |text: &str| {
+            let (mut sparse, mut meaning) = (Vec::new(), Dense::default());
+            reader.read(text, &mut features);
+            vocabulary.vector(&features, &mut sparse, &mut meaning);
+            (sparse, meaning)
+        };
+        let mut abouts = about::abouts(&intents, &data.descriptions);
+        abouts.retain(|about| {
+            let (sparse, meaning) = vector_of(&about.text);
+            !sparse.is_empty() || !meaning.values().is_empty()
+        });
         let examples = labels.len();
         texts.splice(examples..examples, abouts.iter().map(|about| about.text.as_str()));
         labels.extend(abouts.iter().map(|about| about.intent));
         let (mut rows, mut dense) = (SparseRows::default(), Vec::with_capacity(texts.len()));
-        let mut sparse = Vec::new();
         for text in texts {
-            let mut meaning = Dense::default();
-            reader.read(text, &mut features);
-            vocabulary.vector(&features, &mut sparse, &mut meaning);
-            rows.push(sparse.iter().copied());
+            let (sparse, meaning) = vector_of(text);
+            rows.push(sparse);
             dense.push(meaning);
         }
         let lessons = Lessons { rows, dense, features: vocabulary.len(), labels, abouts: abouts.len(), copies: of };
@@ -342,6 +347,41 @@ mod tests {
         check("你好呀", "greeting");
         check("请问我的订单在哪里", "order");
         check("我想退款 refund", "refund");
+    }
+
+    #[test]
+    fn what_names_and_descriptions_say_is_learned() {
+        const SAID: [&str; 6] =
+            ["make it look nice", "it's for my mum", "with a ribbon", "it is too late", "where is it", "not here yet"];
+        let confidence = |names: [&str; 2], description: Option<&str>, text| {
+            let names = names.map(|name| IntentName::new(name).unwrap());
+            let examples = SAID.iter().enumerate().map(|(at, text)| Example { text, intent: &names[at / 3] }).collect();
+            let descriptions = description.map(|description| (&names[0], description)).into_iter().collect();
+            let model = EmbeddedModel::train(&TrainingData { examples, descriptions }).unwrap();
+            model.rank(text).into_iter().find(|scored| scored.name == names[0]).unwrap().confidence
+        };
+        let nothing = confidence(["intent_1", "intent_2"], None, "can you wrap the present");
+        let name = confidence(["gift_wrap", "order_status"], None, "can you wrap the present");
+        let described = confidence(["intent_1", "intent_2"], Some("Wraps gifts."), "can you wrap the present");
+        assert!(name > nothing + 0.1 && described > nothing + 0.1, "{nothing} {name} {described}");
+    }
+
+    #[test]
+    fn names_that_say_nothing_change_nothing() {
+        let called = |names: [&str; 3]| {
+            let call =
+                |intent: &str| names[["order", "refund", "greeting"].iter().position(|it| *it == intent).unwrap()];
+            let model = train_on(&TOY.map(|(text, intent)| (text, call(intent))), 1).unwrap();
+            ["where is my order", "我的钱", "intent", "faq"].map(|text| {
+                let mut scratch = Scratch::default();
+                model.score(text, &mut scratch);
+                scratch.scores.iter().map(|score| score.to_bits()).collect::<Vec<_>>()
+            })
+        };
+        let numbers = called(["1", "2", "3"]);
+        assert_eq!(called(["intent_1", "intent_2", "intent_3"]), numbers);
+        assert_eq!(called(["faq-7", "FAQ_8", "Faq9"]), numbers);
+        assert_ne!(called(["order", "refund", "greeting"]), numbers);
     }
 
     #[test]
