@@ -1,7 +1,6 @@
 //! What an intent's name and description say of it, to be learned from beside its examples.
 //!
-//! **Invariant:** what is read depends on the names and descriptions alone, and none of it can be a lie about an example:
-//! where there is nothing to say, nothing is learned.
+//! **Invariant:** what is read depends on names and descriptions alone; what can't tell an intent from another isn't read.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -23,8 +22,7 @@ pub(super) fn abouts(intents: &[IntentName], descriptions: &BTreeMap<&IntentName
     for (intent, name) in intents.iter().enumerate() {
         let name_says = words(name.as_str());
         let description = descriptions.get(name).map(|description| in_words(description));
-        let differs = |description: &String| *description != name_says;
-        let more = description.filter(differs);
+        let more = description.filter(|description| *description != name_says);
         abouts.extend([Some(name_says), more].into_iter().flatten().map(|text| About { intent, text }));
     }
     let mut times: HashMap<String, usize> = HashMap::new();

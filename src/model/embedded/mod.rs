@@ -391,6 +391,20 @@ mod tests {
     }
 
     #[test]
+    fn where_examples_are_many_names_change_nothing() {
+        let scores = |count: usize, names: [&'static str; 2]| {
+            let texts: Vec<_> =
+                (0..2 * count).map(|at| format!("{} number {at}", ["parcel", "money"][at % 2])).collect();
+            let examples: Vec<_> = texts.iter().enumerate().map(|(at, text)| (text.as_str(), names[at % 2])).collect();
+            let mut scratch = Scratch::default();
+            train_on(&examples, 1).unwrap().score("where is my order", &mut scratch);
+            scratch.scores
+        };
+        let differ = |count| scores(count, ["order", "refund"]) != scores(count, ["intent_1", "intent_2"]);
+        assert!(differ(ENOUGH_EXAMPLES) && !differ(ENOUGH_EXAMPLES + 1));
+    }
+
+    #[test]
     fn rankings_are_sorted_and_in_range() {
         let model = toy();
         let long = "refund ".repeat(150_000);
