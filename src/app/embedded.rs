@@ -10,8 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{intents::IntentsFile, settings::Settings};
-use crate::model::embedded::{EmbeddedModel, Example, LoadError, TrainError};
+use super::{
+    intents::{IntentDefinition, IntentsFile},
+    settings::Settings,
+};
+use crate::model::embedded::{EmbeddedModel, Example, LoadError, TrainError, TrainingData};
 
 /// A training that takes longer tells how far it is, and again after as long.
 pub const QUIET: Duration = Duration::from_secs(2);
@@ -83,11 +86,11 @@ pub(super) fn embedded(
     intents: &IntentsFile,
     watcher: &dyn Watcher,
 ) -> Result<EmbeddedModel, TrainError> {
-    let (started, examples) = (Instant::now(), examples(intents));
+    let (started, data) = (Instant::now(), training_data(intents));
     let rule = super::choice(settings, intents);
     let threshold = |model: &EmbeddedModel| rule.threshold.unwrap_or_else(|| model.threshold());
     if let Some(path) = &settings.embedded.path {
-        match load(path.as_path(), &examples) {
+        match load(path.as_path(), &data) {
             Ok(model) => {
                 let (took, threshold) = (started.elapsed(), threshold(&model));
                 tracing::info!(?took, threshold, %path, "the intent model is loaded");
@@ -96,7 +99,7 @@ pub(super) fn embedded(
             Err(fault) => watcher.unfit(&fault),
         }
     }
-    let model = EmbeddedModel::train_telling(&examples, &|done, all| watcher.learned(done, all))?;
+    let model = EmbeddedModel::train_telling(&data, &|done, all| watcher.learned(done, all))?;
     tracing::info!(took = ?started.elapsed(), threshold = threshold(&model), "the intent model is trained");
     Ok(model)
 }
@@ -106,7 +109,7 @@ pub(super) fn embedded(
 /// # Errors
 /// [`TrainError`].
 pub fn train(intents: &IntentsFile) -> Result<EmbeddedModel, TrainError> {
-    EmbeddedModel::train(&examples(intents))
+    EmbeddedModel::train(&training_data(intents))
 }
 
 /// The same, and as bytes to be saved.
@@ -114,25 +117,29 @@ pub fn train(intents: &IntentsFile) -> Result<EmbeddedModel, TrainError> {
 /// # Errors
 /// [`TrainError`].
 pub fn train_to_save(intents: &IntentsFile, watcher: &dyn Watcher) -> Result<(EmbeddedModel, Vec<u8>), TrainError> {
-    let examples = examples(intents);
-    let model = EmbeddedModel::train_telling(&examples, &|done, all| watcher.learned(done, all))?;
-    let bytes = model.to_bytes(&examples);
+    let data = training_data(intents);
+    let model = EmbeddedModel::train_telling(&data, &|done, all| watcher.learned(done, all))?;
+    let bytes = model.to_bytes(&data);
     Ok((model, bytes))
 }
 
-fn examples(intents: &IntentsFile) -> Vec<Example<'_>> {
-    intents
-        .intents
-        .iter()
-        .flat_map(|intent| intent.examples.iter().map(|example| Example { text: &example.text, intent: &intent.name }))
-        .collect()
+/// The examples, and what their intents' descriptions say.
+fn training_data(intents: &IntentsFile) -> TrainingData<'_> {
+    let mut data = TrainingData::default();
+    for IntentDefinition { name: intent, description, examples, .. } in &intents.intents {
+        data.examples.extend(examples.iter().map(|example| Example { text: &example.text, intent }));
+        if let Some(description) = description.as_deref().filter(|_| !examples.is_empty()) {
+            data.descriptions.insert(intent, description);
+        }
+    }
+    data
 }
 
-fn load(path: &Path, examples: &[Example<'_>]) -> Result<EmbeddedModel, LoadFault> {
+fn load(path: &Path, data: &TrainingData<'_>) -> Result<EmbeddedModel, LoadFault> {
     let read = || {
         let mut bytes = Vec::new();
         File::open(path)?.take(MAX_SIZE).read_to_end(&mut bytes)?;
-        Ok(EmbeddedModel::from_bytes(&bytes, examples)?)
+        Ok(EmbeddedModel::from_bytes(&bytes, data)?)
     };
     read().map_err(|reason| LoadFault { path: path.to_owned(), reason })
 }

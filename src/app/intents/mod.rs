@@ -43,7 +43,7 @@ pub struct IntentsFile {
 pub struct IntentDefinition {
     /// Its name.
     pub name: IntentName,
-    /// What it means, for people.
+    /// What it means, for people and for the model.
     pub description: Option<String>,
     /// Who answers it.
     pub handler: HandlerDefinition,

@@ -20,7 +20,7 @@ use crate::{
     eval::{Answer, Asked, Case, Measured, Subject, ThresholdFrom, advice, ask, folds, threshold},
     model::{
         ModelClient,
-        embedded::{self, EmbeddedModel},
+        embedded::{self, EmbeddedModel, TrainingData},
     },
 };
 
@@ -137,7 +137,7 @@ impl<'a> Contest<'a> {
     fn learn(&self, name: &ModelName, cases: &[Case]) -> Result<Learnt, Failure> {
         let begin = Instant::now();
         let model: Box<dyn ModelClient> = match name {
-            ModelName::Embedded => Box::new(train(cases)?),
+            ModelName::Embedded => Box::new(self.train(cases)?),
             ModelName::Section(section) => {
                 let made = app::measurable(self.settings, section, self.data.intents(cases));
                 let model = made.map_err(|error| Failure::new(Exit::Config, error))?;
@@ -147,6 +147,19 @@ impl<'a> Contest<'a> {
             }
         };
         Ok(Learnt { model, training: begin.elapsed() })
+    }
+
+    /// The built-in model, when it knows these examples.
+    fn train(&self, cases: &[Case]) -> Result<EmbeddedModel, Failure> {
+        let examples: Vec<_> = cases
+            .iter()
+            .filter_map(|case| Some(embedded::Example { text: &case.text, intent: case.intent.as_ref()? }))
+            .collect();
+        let descriptions =
+            examples.iter().filter_map(|it| Some((it.intent, self.data.description(it.intent)?))).collect();
+        let terminal = Terminal::new();
+        EmbeddedModel::train_telling(&TrainingData { examples, descriptions }, &|done, all| terminal.learned(done, all))
+            .map_err(|error| Failure::new(Exit::Data, format!("the intent model can't be trained: {error}")))
     }
 
     /// What becomes of these texts; on a terminal, how far it is, where that takes long.
@@ -173,14 +186,4 @@ fn advised(name: &ModelName, answers: &[Answer]) -> Option<(f32, ThresholdFrom)>
         ModelName::Section(_) => ThresholdFrom::Advised,
     };
     Some((stated.advised, from))
-}
-
-fn train(cases: &[Case]) -> Result<EmbeddedModel, Failure> {
-    let examples: Vec<_> = cases
-        .iter()
-        .filter_map(|case| Some(embedded::Example { text: &case.text, intent: case.intent.as_ref()? }))
-        .collect();
-    let terminal = Terminal::new();
-    EmbeddedModel::train_telling(&examples, &|done, all| terminal.learned(done, all))
-        .map_err(|error| Failure::new(Exit::Data, format!("the intent model can't be trained: {error}")))
 }

@@ -86,14 +86,19 @@ impl Data {
         let mut places: HashMap<&IntentName, usize> = HashMap::new();
         for (name, text) in examples.iter().filter_map(|case| Some((case.intent.as_ref()?, &case.text))) {
             let place = *places.entry(name).or_insert_with(|| {
-                let label = Some(self.names.label(name)).filter(|label| *label != name.as_str());
-                let description = self.descriptions.get(name).map(String::as_str).or(label).map(str::to_owned);
+                let description = self.description(name).map(str::to_owned);
                 intents.push(Intent { name: name.clone(), description, examples: Vec::new() });
                 intents.len() - 1
             });
             intents[place].examples.push(text.clone());
         }
         intents
+    }
+
+    /// What an intent means, in words: its description, or else the label that couldn't be its name.
+    pub(super) fn description<'a>(&'a self, name: &'a IntentName) -> Option<&'a str> {
+        let label = Some(self.names.label(name)).filter(|label| *label != name.as_str());
+        self.descriptions.get(name).map(String::as_str).or(label)
     }
 
     /// Tells of intents that are tested and weren't learnt: they can only be wrong.

@@ -3,12 +3,14 @@
 //! Texts become hashed n-grams of words and characters ([`features`]), weighted and scaled to vectors
 //! ([`vocabulary`]), and the mean of what a sentence encoder made of their words ([`table`], [`dense`]). One linear
 //! support vector machine an intent gives a margin ([`svm`], [`training`]); where examples are few, a logistic regression
-//! on the dense vectors gives a second opinion ([`softmax`]). Cross-validation on the examples decides how both count
+//! on the dense vectors gives a second opinion ([`softmax`]). Both learn from the intents' names and descriptions too, as
+//! from one more example each ([`about`]). Cross-validation on the examples decides how both count
 //! and what confidence their sum is worth ([`calibration`]). As all of it is linear, it is one matrix in the end.
 //!
-//! **Invariant:** the same examples in the same order give the same model, to the last bit; the same text gets the same
+//! **Invariant:** the same examples in the same order, with the same descriptions, give the same model, to the last bit; the same text gets the same
 //! answer. No network, no file, no state that an answer changes.
 
+mod about;
 mod calibration;
 mod counter;
 mod dense;
@@ -24,7 +26,13 @@ mod vectors;
 mod vocabulary;
 mod weights;
 
-use std::{cell::RefCell, collections::HashMap, num::NonZeroUsize, sync::Arc, thread};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+    num::NonZeroUsize,
+    sync::Arc,
+    thread,
+};
 
 use async_trait::async_trait;
 
@@ -47,6 +55,11 @@ pub const NAME: &str = "embedded";
 /// The intents that an answer names at most.
 const RANKING: usize = 5;
 
+/// With more examples, an intent's name and description say nothing new, and would only take time. Judged on examples of
+/// BANKING77 and CLINC150 that weren't trained on, they won 4.0 and 1.4 points of accuracy with 5 an intent, 1.2 and 0.4
+/// with 10, 0.4 and 0.2 with 20, 0.3 and 0.0 with 30, and from 40 on nothing beyond chance; on the sample bot's, 1.2 with 35.
+const ENOUGH_EXAMPLES: usize = 40;
+
 /// Something that users say, and what they mean by it.
 #[derive(Debug, Clone, Copy)]
 pub struct Example<'a> {
@@ -54,6 +67,15 @@ pub struct Example<'a> {
     pub text: &'a str,
     /// What they mean.
     pub intent: &'a IntentName,
+}
+
+/// What a model learns from.
+#[derive(Debug, Clone, Default)]
+pub struct TrainingData<'a> {
+    /// What users say.
+    pub examples: Vec<Example<'a>>,
+    /// What intents mean, in words, where somebody wrote it down.
+    pub descriptions: BTreeMap<&'a IntentName, &'a str>,
 }
 
 /// Is told how many intents of how many have been learned, each time one has: never fewer than before. It is called by
@@ -98,19 +120,20 @@ impl EmbeddedModel {
     ///
     /// # Errors
     /// [`TrainError`], where the examples are of fewer than two intents, or one has no usable example.
-    pub fn train(examples: &[Example<'_>]) -> Result<Self, TrainError> {
-        Self::train_telling(examples, &|_, _| {})
+    pub fn train(data: &TrainingData<'_>) -> Result<Self, TrainError> {
+        Self::train_telling(data, &|_, _| {})
     }
 
     /// The same, and tells how far it is.
     ///
     /// # Errors
     /// As [`Self::train`].
-    pub fn train_telling(examples: &[Example<'_>], progress: Progress<'_>) -> Result<Self, TrainError> {
-        Self::train_on(examples, thread::available_parallelism().unwrap_or(NonZeroUsize::MIN), progress)
+    pub fn train_telling(data: &TrainingData<'_>, progress: Progress<'_>) -> Result<Self, TrainError> {
+        Self::train_on(data, thread::available_parallelism().unwrap_or(NonZeroUsize::MIN), progress)
     }
 
-    fn train_on(examples: &[Example<'_>], threads: NonZeroUsize, progress: Progress<'_>) -> Result<Self, TrainError> {
+    fn train_on(data: &TrainingData<'_>, threads: NonZeroUsize, progress: Progress<'_>) -> Result<Self, TrainError> {
+        let examples = &data.examples;
         let (intents, all_labels) = number_of(examples.iter().map(|example| example.intent));
         if intents.len() < 2 {
             return Err(TrainError::TooFewIntents { found: intents.len() });
@@ -131,16 +154,31 @@ impl EmbeddedModel {
         texts.extend(copies.iter().map(|copy| copy.text.as_str()));
         let of: Vec<usize> = copies.iter().map(|copy| copy.of).collect();
         let vocabulary = Vocabulary::of(texts.iter().copied(), &of, &mut reader);
-        let (mut rows, mut dense) = (SparseRows::default(), Vec::with_capacity(texts.len()));
-        let mut sparse = Vec::new();
-        for text in texts {
-            let mut meaning = Dense::default();
+        // Names and descriptions are read with the n-grams of the examples. Those that only they hold ("the customer
+        // asks whether") would explain a name by itself, so that the others learn less from it: on examples that weren't
+        // trained on that was better for BANKING77, and no worse for CLINC150.
+        let mut vector_of = |text: &str| {
+            let (mut sparse, mut meaning) = (Vec::new(), Dense::default());
             reader.read(text, &mut features);
             vocabulary.vector(&features, &mut sparse, &mut meaning);
-            rows.push(sparse.iter().copied());
+            (sparse, meaning)
+        };
+        let mut abouts = about::abouts(&intents, &data.descriptions);
+        abouts.retain(|about| {
+            let has_enough = labels.iter().filter(|&&label| label == about.intent).count() > ENOUGH_EXAMPLES;
+            let (sparse, meaning) = vector_of(&about.text);
+            !has_enough && (!sparse.is_empty() || !meaning.values().is_empty())
+        });
+        let examples = labels.len();
+        texts.splice(examples..examples, abouts.iter().map(|about| about.text.as_str()));
+        labels.extend(abouts.iter().map(|about| about.intent));
+        let (mut rows, mut dense) = (SparseRows::default(), Vec::with_capacity(texts.len()));
+        for text in texts {
+            let (sparse, meaning) = vector_of(text);
+            rows.push(sparse);
             dense.push(meaning);
         }
-        let lessons = Lessons { rows, dense, features: vocabulary.len(), labels, copies: of };
+        let lessons = Lessons { rows, dense, features: vocabulary.len(), labels, abouts: abouts.len(), copies: of };
         let trained = training::train(lessons, intents.len(), threads, progress);
         Ok(Self::of(trained, intents, vocabulary))
     }
@@ -293,7 +331,8 @@ mod tests {
         let names: Vec<IntentName> = examples.iter().map(|(_, intent)| IntentName::new(intent).unwrap()).collect();
         let examples: Vec<Example<'_>> =
             examples.iter().zip(&names).map(|((text, _), intent)| Example { text, intent }).collect();
-        EmbeddedModel::train_on(&examples, NonZeroUsize::new(threads).unwrap(), &|_, _| {})
+        let data = TrainingData { examples, ..TrainingData::default() };
+        EmbeddedModel::train_on(&data, NonZeroUsize::new(threads).unwrap(), &|_, _| {})
     }
 
     pub(super) fn toy() -> EmbeddedModel {
@@ -314,6 +353,55 @@ mod tests {
         check("你好呀", "greeting");
         check("请问我的订单在哪里", "order");
         check("我想退款 refund", "refund");
+    }
+
+    #[test]
+    fn what_names_and_descriptions_say_is_learned() {
+        const SAID: [&str; 6] =
+            ["make it look nice", "it's for my mum", "with a ribbon", "it is too late", "where is it", "not here yet"];
+        let confidence = |names: [&str; 2], description: Option<&str>, text| {
+            let names = names.map(|name| IntentName::new(name).unwrap());
+            let examples = SAID.iter().enumerate().map(|(at, text)| Example { text, intent: &names[at / 3] }).collect();
+            let descriptions = description.map(|description| (&names[0], description)).into_iter().collect();
+            let model = EmbeddedModel::train(&TrainingData { examples, descriptions }).unwrap();
+            model.rank(text).into_iter().find(|scored| scored.name == names[0]).unwrap().confidence
+        };
+        let nothing = confidence(["intent_1", "intent_2"], None, "can you wrap the present");
+        let name = confidence(["gift_wrap", "order_status"], None, "can you wrap the present");
+        let described = confidence(["intent_1", "intent_2"], Some("Wraps gifts."), "can you wrap the present");
+        assert!(name > nothing + 0.1 && described > nothing + 0.1, "{nothing} {name} {described}");
+    }
+
+    #[test]
+    fn names_that_say_nothing_change_nothing() {
+        let called = |names: [&str; 3]| {
+            let call =
+                |intent: &str| names[["order", "refund", "greeting"].iter().position(|it| *it == intent).unwrap()];
+            let model = train_on(&TOY.map(|(text, intent)| (text, call(intent))), 1).unwrap();
+            ["where is my order", "我的钱", "intent", "faq"].map(|text| {
+                let mut scratch = Scratch::default();
+                model.score(text, &mut scratch);
+                scratch.scores.iter().map(|score| score.to_bits()).collect::<Vec<_>>()
+            })
+        };
+        let numbers = called(["1", "2", "3"]);
+        assert_eq!(called(["intent_1", "intent_2", "intent_3"]), numbers);
+        assert_eq!(called(["faq-7", "FAQ_8", "Faq9"]), numbers);
+        assert_ne!(called(["order", "refund", "greeting"]), numbers);
+    }
+
+    #[test]
+    fn where_examples_are_many_names_change_nothing() {
+        let scores = |count: usize, names: [&'static str; 2]| {
+            let texts: Vec<_> =
+                (0..2 * count).map(|at| format!("{} number {at}", ["parcel", "money"][at % 2])).collect();
+            let examples: Vec<_> = texts.iter().enumerate().map(|(at, text)| (text.as_str(), names[at % 2])).collect();
+            let mut scratch = Scratch::default();
+            train_on(&examples, 1).unwrap().score("where is my order", &mut scratch);
+            scratch.scores
+        };
+        let differ = |count| scores(count, ["order", "refund"]) != scores(count, ["intent_1", "intent_2"]);
+        assert!(differ(ENOUGH_EXAMPLES) && !differ(ENOUGH_EXAMPLES + 1));
     }
 
     #[test]
@@ -354,7 +442,8 @@ mod tests {
         let names: Vec<IntentName> = TOY.iter().map(|(_, intent)| IntentName::new(intent).unwrap()).collect();
         let examples: Vec<_> = TOY.iter().zip(&names).map(|((text, _), intent)| Example { text, intent }).collect();
         let told = Mutex::new(Vec::new());
-        EmbeddedModel::train_telling(&examples, &|done, all| told.lock().unwrap().push((done, all))).unwrap();
+        let data = TrainingData { examples, ..TrainingData::default() };
+        EmbeddedModel::train_telling(&data, &|done, all| told.lock().unwrap().push((done, all))).unwrap();
         assert_eq!(told.into_inner().unwrap(), [(1, 3), (2, 3), (3, 3)]);
     }
 

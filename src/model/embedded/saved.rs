@@ -5,7 +5,7 @@
 //! | what | type |
 //! | --- | --- |
 //! | [`MAGIC`], [`FORMAT`] | 8 bytes, u32 |
-//! | SHA-256 of the program's version and the examples; of all that follows | 32 bytes each |
+//! | SHA-256 of the program's version, the examples and the descriptions; of all that follows | 32 bytes each |
 //! | the intents: how many, and each name's length and bytes | u32; u8, bytes |
 //! | the score of none, the threshold, the weight of unseen n-grams | f32 each |
 //! | the examples' mean vectors | [`WIDTH`] f32 |
@@ -19,7 +19,7 @@
 use sha2::{Digest, Sha256};
 
 use super::{
-    EmbeddedModel, Example, NAME,
+    EmbeddedModel, NAME, TrainingData,
     dense::{Common, WIDTH},
     sparse::SparseRows,
     vocabulary::Vocabulary,
@@ -30,7 +30,7 @@ use crate::domain::IntentName;
 const MAGIC: [u8; 8] = *b"cbwmodel";
 /// To be raised when the layout changes. What else makes a model another one (features, tables, training) comes with
 /// another version of the program, which is part of the first hash.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// No number of a trained model comes near it; sums of larger ones could overflow.
 const LARGEST: f32 = 1e6;
 
@@ -55,13 +55,13 @@ pub enum LoadError {
 }
 
 impl EmbeddedModel {
-    /// The model as bytes, to be loaded for the `examples` that it was trained on.
-    pub fn to_bytes(&self, examples: &[Example<'_>]) -> Vec<u8> {
+    /// The model as bytes, to be loaded for the `data` that it was trained on.
+    pub fn to_bytes(&self, data: &TrainingData<'_>) -> Vec<u8> {
         let body = self.body();
         let mut bytes = Vec::with_capacity(body.len() + 76);
         bytes.extend(MAGIC);
         bytes.extend(FORMAT.to_le_bytes());
-        bytes.extend(fingerprint(examples));
+        bytes.extend(fingerprint(data));
         bytes.extend(Sha256::digest(&body));
         bytes.extend(body);
         bytes
@@ -70,8 +70,8 @@ impl EmbeddedModel {
     /// A saved model, which answers as it did before, to the last bit.
     ///
     /// # Errors
-    /// [`LoadError`], where it isn't the model that this version would train on these `examples`.
-    pub fn from_bytes(bytes: &[u8], examples: &[Example<'_>]) -> Result<Self, LoadError> {
+    /// [`LoadError`], where it isn't the model that this version would train on this `data`.
+    pub fn from_bytes(bytes: &[u8], data: &TrainingData<'_>) -> Result<Self, LoadError> {
         let mut from = Bytes(bytes);
         if from.take() != Some(MAGIC) {
             return Err(LoadError::NotAModel);
@@ -81,7 +81,7 @@ impl EmbeddedModel {
             found => return Err(LoadError::Format { found }),
         }
         let (trained_on, hash) = (from.take::<32>(), from.take::<32>());
-        if trained_on.ok_or(LoadError::Damaged)? != fingerprint(examples) {
+        if trained_on.ok_or(LoadError::Damaged)? != fingerprint(data) {
             return Err(LoadError::Stale);
         }
         if hash != Some(Sha256::digest(from.0).into()) {
@@ -171,10 +171,13 @@ impl EmbeddedModel {
 }
 
 /// What has to be the same for a saved model to be the one that training would make.
-fn fingerprint(examples: &[Example<'_>]) -> [u8; 32] {
+fn fingerprint(data: &TrainingData<'_>) -> [u8; 32] {
     let mut hash = Sha256::new();
-    let intents_and_texts = examples.iter().flat_map(|example| [example.intent.as_str(), example.text]);
-    for part in [env!("CARGO_PKG_VERSION")].into_iter().chain(intents_and_texts) {
+    let intents_and_texts = data.examples.iter().flat_map(|example| [example.intent.as_str(), example.text]);
+    // What is said of the intents: an empty name begins it, so that no example passes for a description.
+    let descriptions = data.descriptions.iter().flat_map(|(intent, description)| [intent.as_str(), description]);
+    let parts = [env!("CARGO_PKG_VERSION")].into_iter().chain(intents_and_texts).chain([""]).chain(descriptions);
+    for part in parts {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
@@ -215,10 +218,15 @@ impl Bytes<'_> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may end at the first surprise")]
 
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::embedded::tests::{TOY, bits, toy};
+    use crate::model::embedded::{
+        Example,
+        tests::{TOY, bits, toy},
+    };
 
     const BODY: usize = 76;
 
@@ -226,18 +234,18 @@ mod tests {
         TOY.iter().map(|(_, intent)| IntentName::new(intent).unwrap()).collect()
     }
 
-    fn with_examples<T>(work: impl FnOnce(&[Example<'_>]) -> T) -> T {
+    fn with_data<T>(work: impl FnOnce(TrainingData<'_>) -> T) -> T {
         let names = names();
-        let examples: Vec<_> = TOY.iter().zip(&names).map(|((text, _), intent)| Example { text, intent }).collect();
-        work(&examples)
+        let examples = TOY.iter().zip(&names).map(|((text, _), intent)| Example { text, intent }).collect();
+        work(TrainingData { examples, descriptions: BTreeMap::new() })
     }
 
     fn saved() -> Vec<u8> {
-        with_examples(|examples| toy().to_bytes(examples))
+        with_data(|data| toy().to_bytes(&data))
     }
 
     fn load(bytes: &[u8]) -> Result<EmbeddedModel, LoadError> {
-        with_examples(|examples| EmbeddedModel::from_bytes(bytes, examples))
+        with_data(|data| EmbeddedModel::from_bytes(bytes, &data))
     }
 
     #[test]
@@ -254,7 +262,7 @@ mod tests {
             assert_eq!(bits(&loaded.rank(text)), bits(&trained.rank(text)), "{text:?}");
         }
         assert_eq!(loaded.threshold.to_bits(), trained.threshold.to_bits());
-        assert_eq!(with_examples(|examples| loaded.to_bytes(examples)), saved);
+        assert_eq!(with_data(|data| loaded.to_bytes(&data)), saved);
     }
 
     #[test]
@@ -268,9 +276,14 @@ mod tests {
         check(&other, LoadError::Format { found: FORMAT + 1 });
         check(&saved[..saved.len() - 1], LoadError::Damaged);
         check(&[&saved[..], b"\0"].concat(), LoadError::Damaged);
-        with_examples(|examples| {
-            for others in [&examples[1..], &[&examples[1..], &examples[..1]].concat()] {
-                assert_eq!(EmbeddedModel::from_bytes(&saved, others).map(|_| ()), Err(LoadError::Stale));
+        with_data(|data| {
+            let TrainingData { examples, descriptions } = data.clone();
+            let examples_are = |examples| TrainingData { examples, descriptions: descriptions.clone() };
+            let fewer = examples_are(examples[1..].to_vec());
+            let in_another_order = examples_are([&examples[1..], &examples[..1]].concat());
+            let described = TrainingData { descriptions: [(examples[0].intent, "money back")].into(), ..data.clone() };
+            for others in [fewer, in_another_order, described] {
+                assert_eq!(EmbeddedModel::from_bytes(&saved, &others).map(|_| ()), Err(LoadError::Stale));
             }
         });
     }

@@ -24,9 +24,15 @@ use super::{
 
 /// Examples are dealt out to so many folds, intent by intent; each is judged by a machine that didn't see its fold.
 const FOLDS: usize = 5;
+/// The fold of what no fold leaves out.
+const NO_FOLD: usize = usize::MAX;
 
 /// An example of the intent weighs more than one of the many others: with ten examples an intent this is half a point
 /// of accuracy on CLINC150 and BANKING77.
+///
+/// A name or a description weighs as much as an example. With five examples an intent, judged on others that weren't trained
+/// on, that won 4.0 points on BANKING77 and 1.4 on CLINC150; in the regression alone 2.5 and 1.2, in the machines alone 2.9
+/// and 1.1, as where the regression starts 0.9 and 0.5; with twice the weight 0.1 more on BANKING77 and 0.5 less on CLINC150.
 const INSIDE: Target = Target::inside(5.0);
 const OUTSIDE: Target = Target::outside(1.0);
 /// A copy weighs less than what somebody wrote: with the same weight, accuracy without padding falls.
@@ -55,29 +61,33 @@ pub(super) struct Trained {
     pub(super) held_out: Vec<HeldOut>,
 }
 
-/// What is learned from: a row for each example, and for each copy of one after all examples.
+/// What is learned from: a row for each example, then for each name and description, then for each copy of an example.
 #[derive(Debug)]
 pub(super) struct Lessons {
     pub(super) rows: SparseRows,
     pub(super) dense: Vec<Dense>,
     /// How many features the rows are over.
     pub(super) features: usize,
-    /// The examples' intents.
+    /// The intents of the examples, and of the names and descriptions after them.
     pub(super) labels: Vec<usize>,
+    /// How many of them are names and descriptions.
+    pub(super) abouts: usize,
     /// The example that each copy is of.
     pub(super) copies: Vec<usize>,
 }
 
 /// Trains machines for so many intents.
 pub(super) fn train(lessons: Lessons, intents: usize, threads: NonZeroUsize, progress: Progress<'_>) -> Trained {
-    let Lessons { mut rows, mut dense, features, mut labels, copies } = lessons;
-    let examples = labels.len();
-    let (folds, counts) = deal(&labels, intents);
+    let Lessons { mut rows, mut dense, features, mut labels, abouts, copies } = lessons;
+    let (learned, examples) = (labels.len(), labels.len() - abouts);
+    let (mut folds, counts) = deal(&labels[..examples], intents);
+    // Names and descriptions are known whatever texts come: no fold goes without them.
+    folds.resize(learned, NO_FOLD);
     let few = examples <= FEW_EXAMPLES * intents;
     let softmaxes = if few && dense.iter().any(|dense| !dense.values().is_empty()) {
-        // The last leaves no fold out.
+        // The last leaves none out.
         in_parallel(FOLDS + 1, threads, &|_, _| {}, |fold| {
-            let kept = (0..examples).filter(|&example| folds[example] != fold);
+            let kept = (0..learned).filter(|&example| folds[example] != fold);
             Softmax::train(&kept.map(|example| (&dense[example], labels[example])).collect::<Vec<_>>(), intents)
         })
     } else {
@@ -213,6 +223,8 @@ impl OneIntent {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may")]
+
     use super::*;
 
     #[test]
@@ -222,7 +234,7 @@ mod tests {
         let copies: Vec<usize> = (0..10).collect();
         let mut rows = SparseRows::default();
         copies.iter().chain(&copies).for_each(|&example| rows.push([(example as u32, 1.0)]));
-        let lessons = Lessons { rows, dense: vec![Dense::default(); 20], features: 10, labels, copies };
+        let lessons = Lessons { rows, dense: vec![Dense::default(); 20], features: 10, labels, abouts: 0, copies };
         let trained = train(lessons, 2, NonZeroUsize::MIN, &|_, _| {});
         assert_eq!(trained.held_out.len(), 10);
         for HeldOut { example, scores, intent } in trained.held_out {
@@ -232,5 +244,26 @@ mod tests {
                 trained.weights.row(intent).iter().any(|&(feature, weight)| feature == example as u32 && weight > 0.3)
             );
         }
+    }
+
+    #[test]
+    fn what_is_said_of_an_intent_is_known_whatever_is_left_out() {
+        // A feature and a direction for each example, and those of an intent's first are what its name says too.
+        let labels: Vec<usize> = (0..10).map(|example| example / 5).chain([0, 1]).collect();
+        let places = || (0..10).chain([0, 5]);
+        let mut rows = SparseRows::default();
+        places().for_each(|place| rows.push([(place, 1.0)]));
+        let dense: Vec<Dense> = places().map(|place| Dense::new(place as usize, vec![1.0])).collect();
+        let lessons = Lessons { rows, dense, features: 10, labels, abouts: 2, copies: Vec::new() };
+        let trained = train(lessons, 2, NonZeroUsize::MIN, &|_, _| {});
+        assert_eq!(trained.held_out.len(), 10);
+        for HeldOut { example, scores, intent } in trained.held_out {
+            for (other, own) in scores[1 - intent].into_iter().zip(scores[intent]) {
+                assert_eq!(own > other + 0.2, example % 5 == 0, "{example}: {own} {other}");
+            }
+        }
+        let softmax = trained.softmax.unwrap();
+        let of = |place: usize| softmax.planes[0][place] - softmax.planes[1][place];
+        assert!(of(0) > of(1) + 0.1 && of(5) < of(6) - 0.1, "{softmax:?}");
     }
 }

@@ -56,7 +56,7 @@ impl VectorClassifier {
         let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         // The dense part of what is trained is that of the token tables.
         let dense = vec![Dense::default(); labels.len()];
-        let lessons = Lessons { rows, dense, features: width, labels, copies: Vec::new() };
+        let lessons = Lessons { rows, dense, features: width, labels, abouts: 0, copies: Vec::new() };
         let trained = training::train(lessons, names.len(), threads, &|_, _| {});
         let calibration = Calibration::fit(&trained.held_out, 1);
         let [of_machines, _] = calibration.scales();
