@@ -47,7 +47,7 @@ pub enum LoadError {
         found: u32,
     },
     /// It belongs to another bot, or to what the bot was.
-    #[error("it was trained on other examples, or by another version of this program")]
+    #[error("it was trained on other examples or descriptions, or by another version of this program")]
     Stale,
     /// It is not what was written.
     #[error("it is damaged")]
