@@ -408,8 +408,14 @@ async fn what_is_exported_purged_and_imported_is_what_it_was_byte_for_byte() {
     assert_eq!((removed.code, removed.err.as_str()), (Some(0), "exported and removed: 3\n"), "{removed:?}");
     assert_eq!(office.depth(&dead).await, 0);
     let whole = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, &whole[..whole.len() - 9]).unwrap();
-    office.dead(&["import", file.to_str().unwrap()]).failed(65, &["line 3: it isn't a dead letter"]);
+    // At its end, and within a character.
+    for end in [whole.len() - 9, whole.find('货').unwrap() + 1] {
+        let cut = &whole.as_bytes()[..end];
+        std::fs::write(&file, cut).unwrap();
+        let line = 1 + cut.iter().filter(|&&byte| byte == b'\n').count();
+        let told = format!("line {line}: it isn't a dead letter");
+        office.dead(&["import", file.to_str().unwrap()]).failed(65, &[&told]);
+    }
     std::fs::write(&file, whole.replacen("chat.request", "chat.riquest", 1)).unwrap();
     office.dead(&["import", file.to_str().unwrap()]).failed(65, &["line 1: it was changed"]);
     assert_eq!(office.depth(&dead).await, 0);

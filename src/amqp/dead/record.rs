@@ -136,8 +136,8 @@ impl Record {
     ///
     /// # Errors
     /// [`InvalidRecord::Json`].
-    pub fn parse(line: &str) -> Result<Self, InvalidRecord> {
-        serde_json::from_str(line).map_err(|error| InvalidRecord::Json(error.to_string()))
+    pub fn parse(line: &[u8]) -> Result<Self, InvalidRecord> {
+        serde_json::from_slice(line).map_err(|error| InvalidRecord::Json(error.to_string()))
     }
 
     /// The letter as it is published into the queue that it came from.

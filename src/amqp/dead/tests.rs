@@ -55,7 +55,7 @@ fn there_and_back(letter: &Letter) -> (String, BasicProperties, Vec<u8>) {
     let mut record = letter.record();
     record.id = Some(letter.id.to_string());
     let line = serde_json::to_string(&record).unwrap();
-    let message = Record::parse(&line).unwrap().into_message(&names()).unwrap();
+    let message = Record::parse(line.as_bytes()).unwrap().into_message(&names()).unwrap();
     (message.routing_key.to_string(), message.properties, message.body.to_vec())
 }
 
@@ -134,7 +134,7 @@ fn what_was_not_read_whole_says_so() {
 #[test]
 fn a_record_that_is_no_letter_or_a_dangerous_one_is_refused() {
     let check = |line: &str, expected: InvalidRecord| {
-        let refused = Record::parse(line).and_then(|record| record.into_message(&names()));
+        let refused = Record::parse(line.as_bytes()).and_then(|record| record.into_message(&names()));
         assert_eq!(refused.map(|message| message.routing_key.to_string()), Err(expected), "{line}");
     };
     let changed = "0".repeat(32);
@@ -162,7 +162,7 @@ fn a_record_that_is_no_letter_or_a_dangerous_one_is_refused() {
     for line in
         ["", "{", "[]", r#"{"queue":"requests"}"#, r#"{"queue":"requests","properties":{"unknown":1},"body":""}"#]
     {
-        assert!(matches!(Record::parse(line), Err(InvalidRecord::Json(_))), "{line}");
+        assert!(matches!(Record::parse(line.as_bytes()), Err(InvalidRecord::Json(_))), "{line}");
     }
 }
 

@@ -134,7 +134,7 @@ fn messages<'a>(
 ) -> Result<impl Iterator<Item = Result<Message, Failure>> + 'a, Failure> {
     let wrong = |what: &dyn std::fmt::Display| Failure::new(Exit::Data, format!("{}: {what}", path.display()));
     let file = File::open(path).map_err(|error| wrong(&format!("can't be read: {error}")))?;
-    Ok(BufReader::new(file).lines().enumerate().map(move |(number, line)| {
+    Ok(BufReader::new(file).split(b'\n').enumerate().map(move |(number, line)| {
         let line = line.map_err(|error| wrong(&format!("can't be read: {error}")))?;
         let message = Record::parse(&line).and_then(|record| record.into_message(names));
         message.map_err(|error| wrong(&format!("line {}: {error}", number + 1)))
