@@ -10,10 +10,10 @@
 use std::collections::VecDeque;
 
 use lapin::{Channel, options::BasicAckOptions};
-use tokio::{sync::mpsc, task::yield_now, time::Instant};
+use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{events, properties::short};
+use super::{events, properties::short, turn::after_others};
 
 /// The most deliveries acked at a time.
 const MAX_BATCH: usize = 256;
@@ -70,8 +70,7 @@ impl AckWriter {
         let mut window = Window::default();
         let mut batch = Vec::new();
         while let Some(first) = self.0.recv().await {
-            // A task that is woken is the next to run: what else can be settled now comes first.
-            yield_now().await;
+            after_others().await;
             batch.push(first);
             while batch.len() < MAX_BATCH
                 && let Ok(settled) = self.0.try_recv()

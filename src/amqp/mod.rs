@@ -29,6 +29,7 @@ pub mod settings;
 pub mod settle;
 pub mod topology;
 pub mod trail;
+mod turn;
 mod unfinished;
 pub mod wire;
 pub mod worker;

@@ -10,12 +10,9 @@ use std::{
 
 use bytes::Bytes;
 use lapin::{BasicProperties, Channel, Confirmation, options::BasicPublishOptions, types::ShortString};
-use tokio::{
-    task::yield_now,
-    time::{Instant, timeout},
-};
+use tokio::time::{Instant, timeout};
 
-use super::{connection::Link, events};
+use super::{connection::Link, events, turn::after_others};
 
 /// How long a confirm may be late.
 const LAST_LOOK: Duration = Duration::from_millis(500);
@@ -89,9 +86,7 @@ impl Publisher {
     /// [`PublishError`]. Time in which the broker blocks the connection doesn't count towards the confirm's.
     pub async fn publish(&self, message: &Message) -> Result<(), PublishError> {
         let started = Instant::now();
-        // Whatever else is ready gets its own message ready first: then all are handed over one after the other, and
-        // lapin's thread, which would wake for each, writes many at a time.
-        yield_now().await;
+        after_others().await;
         let result = self.confirmed(message).await;
         events::confirmed(&result, started.elapsed());
         result
