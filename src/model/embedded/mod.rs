@@ -4,11 +4,11 @@
 //! ([`vocabulary`]), and the mean of what a sentence encoder made of their words ([`table`], [`dense`]). One linear
 //! support vector machine an intent gives a margin ([`svm`], [`training`]); where examples are few, a logistic regression
 //! on the dense vectors gives a second opinion ([`softmax`]). Both learn from the intents' names and descriptions too, as
-//! from one more example each ([`about`]). Cross-validation on the examples decides how both count
-//! and what confidence their sum is worth ([`calibration`]). As all of it is linear, it is one matrix in the end.
+//! from one more example each ([`about`]). Cross-validation on the examples decides how both count and what confidence
+//! their sum is worth ([`calibration`]). As all of it is linear, it is one matrix in the end.
 //!
-//! **Invariant:** the same examples in the same order, with the same descriptions, give the same model, to the last bit; the same text gets the same
-//! answer. No network, no file, no state that an answer changes.
+//! **Invariant:** the same examples in the same order, with the same descriptions, give the same model, to the last bit;
+//! the same text gets the same answer. No network, no file, no state that an answer changes.
 
 mod about;
 mod calibration;
@@ -165,9 +165,11 @@ impl EmbeddedModel {
         };
         let mut abouts = about::abouts(&intents, &data.descriptions);
         abouts.retain(|about| {
-            let has_enough = labels.iter().filter(|&&label| label == about.intent).count() > ENOUGH_EXAMPLES;
+            if labels.iter().filter(|&&label| label == about.intent).count() > ENOUGH_EXAMPLES {
+                return false;
+            }
             let (sparse, meaning) = vector_of(&about.text);
-            !has_enough && (!sparse.is_empty() || !meaning.values().is_empty())
+            !sparse.is_empty() || !meaning.values().is_empty()
         });
         let examples = labels.len();
         texts.splice(examples..examples, abouts.iter().map(|about| about.text.as_str()));
