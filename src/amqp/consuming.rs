@@ -1,8 +1,6 @@
 //! The consumers of one queue, one after the other, and a task for each delivery.
 //!
-//! Another consumer takes over when the [`Prefetch`] changes, on a channel of its own: RabbitMQ 3.10 answers one that
-//! starts on the channel of one that was cancelled with INTERNAL_ERROR. The channel before is closed once all that came
-//! on it is acked.
+//! Another consumer takes over when the [`Prefetch`] changes, on another of the [`Channels`].
 //!
 //! **Invariant:** a queue has one consumer at a time, and another starts only when everything that came to the one before
 //! is being worked on, within the memory budget.
@@ -15,21 +13,15 @@ use std::{
 };
 
 use futures_util::StreamExt;
-use lapin::{
-    Channel, Consumer,
-    options::{BasicConsumeOptions, BasicQosOptions},
-    types::{FieldTable, ShortString},
-};
+use lapin::{Consumer, types::ShortString};
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     WorkQueue,
-    acks::Acks,
+    channels::{Channel, Channels},
     clock::now_ms,
-    connection::Link,
     prefetch::Prefetch,
-    properties::short,
     session::{Came, DeliveryWorker, Shared, StartError, too_slow},
     settle::Delivery,
     topology::{TopologyError, problem},
@@ -47,17 +39,19 @@ pub(super) struct Queue {
     pub(super) work: Option<WorkQueue>,
     pub(super) name: String,
     prefetch: Prefetch,
+    /// How many consumers it had.
+    consumers: usize,
 }
 
-/// A consumer, on a channel of its own.
+/// A consumer, and its channel.
 pub(super) struct Started {
-    channel: Channel,
+    channel: Arc<Channel>,
     consumer: Consumer,
 }
 
 /// Who consumes a queue now: told to whoever ends that.
 #[derive(Clone)]
-pub(super) struct Current(Arc<Mutex<(Channel, ShortString)>>);
+pub(super) struct Current(Arc<Mutex<(lapin::Channel, ShortString)>>);
 
 /// What happens to a session meanwhile.
 pub(super) struct During {
@@ -94,33 +88,30 @@ pub(super) fn queues(shared: &Shared) -> Vec<Queue> {
     let others = queues.iter().filter(|(_, queue, _)| *queue != Some(WorkQueue::Requests)).count().max(1);
     let queue = |(name, work, most)| {
         let bytes = if work == Some(WorkQueue::Requests) { half } else { half / others };
-        Queue { prefetch: Prefetch::new(most, bytes, settings.max_body), work, name }
+        Queue { prefetch: Prefetch::new(most, bytes, settings.max_body), work, name, consumers: 0 }
     };
     queues.into_iter().map(queue).collect()
 }
 
 impl Queue {
-    /// Starts a consumer.
+    /// Starts its next consumer.
     ///
     /// # Errors
     /// [`StartError`], also where it takes longer than `limit`.
-    pub(super) async fn open(&self, link: &Link, limit: Duration) -> Result<Started, StartError> {
-        timeout(limit, self.consumer(link)).await.map_err(|_| too_slow("start a consumer", limit))?
-    }
-
-    async fn consumer(&self, link: &Link) -> Result<Started, StartError> {
-        let name = &self.name;
-        let failed = |error: lapin::Error| match problem(&format!("consuming queue '{name}'"), &error) {
+    pub(super) async fn open(&mut self, channels: &Channels, limit: Duration) -> Result<Started, StartError> {
+        let before = self.consumers;
+        self.consumers += 1;
+        let consumer = async {
+            let channel = channels.get(before).await?;
+            let consumer = channel.consume(&self.name, self.prefetch.get()).await?;
+            Ok(Started { channel, consumer })
+        };
+        let started = timeout(limit, consumer).await.map_err(|_| too_slow("start a consumer", limit))?;
+        // The broker's words name the queue, which can be another's on the same channel.
+        started.map_err(|error: lapin::Error| match problem("consuming", &error) {
             Some(problem) => StartError::Topology(TopologyError::Problems(vec![problem])),
             None => StartError::Lost(error.to_string()),
-        };
-        let channel = link.channel().await.map_err(failed)?;
-        // lapin's buffer of deliveries is unbounded; the prefetch is what bounds it.
-        channel.basic_qos(self.prefetch.get(), BasicQosOptions::default()).await.map_err(failed)?;
-        let options = BasicConsumeOptions::default();
-        let consumer =
-            channel.basic_consume(short(name), short(""), options, FieldTable::default()).await.map_err(failed)?;
-        Ok(Started { channel, consumer })
+        })
     }
 }
 
@@ -129,8 +120,8 @@ impl Current {
         Self(Arc::new(Mutex::new(Self::of(started))))
     }
 
-    fn of(started: &Started) -> (Channel, ShortString) {
-        (started.channel.clone(), started.consumer.tag())
+    fn of(started: &Started) -> (lapin::Channel, ShortString) {
+        (started.channel.inner().clone(), started.consumer.tag())
     }
 
     fn set(&self, started: &Started) {
@@ -158,14 +149,14 @@ enum End {
 pub(super) async fn consume(
     mut queue: Queue,
     mut started: Started,
-    link: &Link,
+    channels: &Channels,
     worker: DeliveryWorker,
     during: &During,
 ) -> Result<(), String> {
     let worker = Arc::new(worker);
     while let End::Changed = consume_by(&mut queue, started, &worker, during).await? {
         tokio::select! {
-            opened = queue.open(link, worker.shared.settings.broker.connect_timeout) => {
+            opened = queue.open(channels, worker.shared.settings.broker.connect_timeout) => {
                 started = opened.map_err(|error| format!("consuming '{}' anew failed: {error}", queue.name))?;
             }
             () = worker.ending.token.cancelled() => return Ok(()),
@@ -187,8 +178,7 @@ async fn consume_by(
     during: &During,
 ) -> Result<End, String> {
     let During { shutdown, draining, current, tasks, acking } = during;
-    let (acks, writer) = Acks::new();
-    acking.spawn(writer.run(channel.clone(), worker.ending.token.clone()));
+    channel.write_acks(acking, &worker.ending.token);
     let max_body = worker.shared.settings.max_body;
     // Handed back only when the consumer is gone: the broker would hand them out to it again, and count.
     let mut unstarted = Vec::new();
@@ -240,14 +230,14 @@ async fn consume_by(
         };
         // Boxed, here and where it was read, and the task itself: what a task holds is moved about with it. One of three
         // kilobytes is copied nine times on its way into the runtime and out of it.
-        let ack = acks.of(delivery.delivery_tag);
-        let came = Box::new(Came { delivery, ack, channel: channel.id(), arrived });
+        let ack = channel.ack_of(delivery.delivery_tag);
+        let came = Box::new(Came { delivery, ack, channel: channel.inner().id(), arrived });
         let (worker, token) = (worker.clone(), tasks.token());
         let unfinished = worker.unfinished.clone();
         unfinished.tasks.spawn(Box::pin(async move { worker.work(came, room, token).await }));
     }
     for tag in unstarted {
-        Delivery::hand_back(&channel, tag).await;
+        Delivery::hand_back(channel.inner(), tag).await;
     }
     Ok(if changed && !draining.is_cancelled() { End::Changed } else { End::Over })
 }

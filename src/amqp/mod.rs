@@ -4,6 +4,7 @@
 
 pub mod acks;
 pub mod admit;
+mod channels;
 pub mod client;
 pub(crate) mod clock;
 pub mod connect_error;

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::join_all;
 use tokio::{
     sync::Mutex,
     time::{Instant, timeout},
@@ -26,6 +26,7 @@ use super::{
     WorkQueue,
     acks::Ack,
     admit::{self, Admission, Limits},
+    channels::Channels,
     clock::now_ms,
     connect_error::ConnectError,
     connection::{Link, Use},
@@ -88,6 +89,7 @@ pub enum Ended {
 pub struct Session {
     shared: Arc<Shared>,
     consuming_link: Arc<Link>,
+    channels: Arc<Channels>,
     settler: Arc<Settler<Connections>>,
     consuming: Vec<(Queue, Started)>,
     unfinished: Arc<Unfinished>,
@@ -132,11 +134,13 @@ impl Session {
             .await
             .map_err(|_| too_slow("open a channel", broker.connect_timeout))?
             .map_err(|error| StartError::Lost(error.to_string()))?;
-        let started = consuming::queues(&shared).into_iter().map(|queue| async {
-            let started = queue.open(&consuming_link, broker.connect_timeout).await?;
-            Ok::<_, StartError>((queue, started))
+        let consuming_link = Arc::new(consuming_link);
+        let channels = Channels::new(consuming_link.clone());
+        let started = consuming::queues(&shared).into_iter().map(async |mut queue| {
+            let started = queue.open(&channels, broker.connect_timeout).await?;
+            Ok((queue, started))
         });
-        let consuming = try_join_all(started).await?;
+        let consuming = all_or_why(join_all(started).await)?;
         let settler = Settler {
             broker: Connections {
                 forwards,
@@ -152,7 +156,8 @@ impl Session {
         Ok(Self {
             unfinished,
             shared,
-            consuming_link: Arc::new(consuming_link),
+            consuming_link,
+            channels: Arc::new(channels),
             settler: Arc::new(settler),
             consuming,
             tasks: TaskTracker::new(),
@@ -169,7 +174,7 @@ impl Session {
     /// it hands back what hasn't started. A session that is `retired`, as another works in its place, works it off
     /// instead: RabbitMQ before 4.3 counts what is handed back like what ended a worker.
     pub async fn run(self, shutdown: &CancellationToken, retired: &CancellationToken, on_end: impl FnOnce()) -> Ended {
-        let Self { shared, consuming_link, settler, consuming, unfinished, tasks, ending } = self;
+        let Self { shared, consuming_link, channels, settler, consuming, unfinished, tasks, ending } = self;
         let draining = CancellationToken::new();
         let mut cancels = Vec::new();
         let (loops, acking, mut watched) = (TaskTracker::new(), TaskTracker::new(), Vec::new());
@@ -206,10 +211,10 @@ impl Session {
                 tasks: tasks.clone(),
                 acking: acking.clone(),
             };
-            let link = consuming_link.clone();
+            let channels = channels.clone();
             loops.spawn(async move {
                 let (name, ending) = (queue.name.clone(), worker.ending.clone());
-                match consuming::consume(queue, started, &link, worker, &during).await {
+                match consuming::consume(queue, started, &channels, worker, &during).await {
                     Ok(()) if during.draining.is_cancelled() || ending.token.is_cancelled() => {}
                     Ok(()) => {
                         ending.tell(format!("the broker cancelled the consumer of '{name}'; was the queue deleted?"));
@@ -263,6 +268,19 @@ impl Session {
         acking.wait().await;
         ended
     }
+}
+
+/// All, or why not. Whatever shares a channel with what the broker refuses fails as well, and doesn't know why.
+fn all_or_why<T>(results: Vec<Result<T, StartError>>) -> Result<Vec<T>, StartError> {
+    let (mut all, mut failed) = (Vec::with_capacity(results.len()), None);
+    for result in results {
+        match result {
+            Ok(one) => all.push(one),
+            Err(why @ StartError::Topology(_)) => return Err(why),
+            Err(why) => failed = failed.or(Some(why)),
+        }
+    }
+    failed.map_or(Ok(all), Err)
 }
 
 pub(super) fn too_slow(what: &str, limit: Duration) -> StartError {

@@ -127,7 +127,7 @@ fn finish(mut command: Command, input: &str) -> Ended {
 }
 
 /// Runs a command line in which `rabbitmqctl` is that of the tests' broker.
-fn shell(line: &str) -> String {
+pub fn shell(line: &str) -> String {
     std::env::var("TEST_BROKER").expect("TEST_BROKER names no scripts/broker: run scripts/test");
     let mut command = Command::new("bash");
     command.args(["-c", &format!("rabbitmqctl() {{ \"$TEST_BROKER\" ctl test \"$@\"; }}; {line}")]);

@@ -1,0 +1,69 @@
+//! The channels of a worker's consumers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chatbot_worker::amqp::Names;
+
+use crate::{
+    admin::shell,
+    support::{Bench, eventually},
+};
+
+/// How many queues the worker consumes: requests, suspects, what died, and four intents'.
+const QUEUES: usize = 7;
+
+/// By queue, the channel of its consumer and how many deliveries that gets at a time; as soon as each has just one.
+async fn consumers(names: &Names) -> BTreeMap<String, (String, u16)> {
+    eventually("one consumer a queue", || async {
+        let listed = shell("rabbitmqctl --quiet list_consumers queue_name channel_pid prefetch_count");
+        let mut consumers = BTreeMap::new();
+        for line in listed.lines().filter(|line| line.starts_with(names.exchange())) {
+            let [queue, channel, prefetch] = line.split('\t').collect::<Vec<_>>().try_into().ok()?;
+            if consumers.insert(queue.to_owned(), (channel.to_owned(), prefetch.parse().ok()?)).is_some() {
+                return None;
+            }
+        }
+        (consumers.len() == QUEUES).then_some(consumers)
+    })
+    .await
+}
+
+fn channels(consumers: &BTreeMap<String, (String, u16)>) -> BTreeSet<String> {
+    consumers.values().map(|(channel, _)| channel.clone()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn consumers_share_a_channel_and_move_to_another_together() {
+    let worker = Bench::new().start().await;
+    let names = &worker.names;
+    let mut client = worker.client().await;
+    let first = consumers(names).await;
+    assert_eq!(channels(&first).len(), 1, "{first:?}");
+
+    let asked = ["refund", "help_info", "product_info"];
+    let queues = asked.map(|intent| format!("{}.intent.{intent}", names.exchange()));
+    let (mut seen, mut now) = (channels(&first), first.clone());
+    // Until they get as many at a time as they are ever given. The sizes of the last decide that, step by step, and few
+    // are asked between two looks, so that no step is missed.
+    while !queues.iter().all(|queue| now[queue].1 == 128) {
+        for intent in asked {
+            for _ in 0..8 {
+                assert!(client.ask(&format!("intent.{intent}"), "a").await.text().is_some());
+            }
+        }
+        now = consumers(names).await;
+        seen.extend(channels(&now));
+    }
+    let stayed = format!("{}.died", names.exchange());
+    assert_eq!(now[&stayed], first[&stayed], "what got nothing stays where it was");
+    assert_eq!(channels(&now).len(), 2, "those that moved are together again: {now:?}");
+    assert_eq!(seen.len(), 3, "and so they were on their way: {seen:?}");
+
+    let left: BTreeSet<_> = seen.difference(&channels(&now)).cloned().collect();
+    eventually("channels that nobody is on are closed", || async {
+        let open = shell("rabbitmqctl --quiet list_channels pid");
+        open.lines().all(|channel| !left.contains(channel)).then_some(())
+    })
+    .await;
+    worker.stop().await;
+}
