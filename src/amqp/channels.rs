@@ -3,13 +3,14 @@
 //! RabbitMQ has two processes for each channel, and lapin a lookup; what is spread over as many as there are intents costs
 //! both more than what comes on one, and acks of different queues can't go together. So the consumers of all queues share
 //! a channel. A queue's next consumer needs another one (RabbitMQ 3.10 answers one that starts where one was cancelled
-//! with INTERNAL_ERROR), and shares that with the other queues' next ones.
+//! with INTERNAL_ERROR): channels are numbered, and a queue's consumers only move to higher numbers, on to one that is open
+//! where there is one.
 //!
 //! **Invariant:** a queue never has two consumers on the same channel. A channel is closed once no consumer is on it and
 //! all that came on it is acked, and not before.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     future::poll_fn,
     pin::pin,
     sync::{Arc, Mutex, PoisonError, Weak},
@@ -31,12 +32,13 @@ use super::{
 /// The channels of one connection.
 pub(super) struct Channels {
     link: Arc<Link>,
-    /// By how many consumers a queue had before, for as long as one is on it.
-    open: tokio::sync::Mutex<HashMap<usize, Weak<Channel>>>,
+    /// By number. What has no consumer any more is as good as closed.
+    open: tokio::sync::Mutex<BTreeMap<u64, Weak<Channel>>>,
 }
 
 /// A channel for consumers.
 pub(super) struct Channel {
+    number: u64,
     channel: lapin::Channel,
     acks: Acks,
     /// Until it runs.
@@ -51,24 +53,30 @@ impl Channels {
         Self { link, open: tokio::sync::Mutex::default() }
     }
 
-    /// The channel for a queue's consumer that has so many before it.
+    /// The open channel with the lowest number from this one on, or else a new one of this number.
     ///
     /// # Errors
     /// lapin's, where the connection is gone.
-    pub(super) async fn get(&self, before: usize) -> Result<Arc<Channel>, lapin::Error> {
+    pub(super) async fn from(&self, number: u64) -> Result<Arc<Channel>, lapin::Error> {
         let mut open = self.open.lock().await;
-        if let Some(channel) = open.get(&before).and_then(Weak::upgrade) {
+        if let Some(channel) = open.range(number..).find_map(|(_, channel)| channel.upgrade()) {
             return Ok(channel);
         }
         let (acks, writer) = Acks::new();
-        let channel = self.link.channel().await?;
-        let channel = Arc::new(Channel { channel, acks, writer: Mutex::new(Some(writer)), order: Mutex::default() });
-        open.insert(before, Arc::downgrade(&channel));
+        let (channel, writer) = (self.link.channel().await?, Mutex::new(Some(writer)));
+        let channel = Arc::new(Channel { number, channel, acks, writer, order: Mutex::default() });
+        open.retain(|_, channel| channel.strong_count() > 0);
+        open.insert(number, Arc::downgrade(&channel));
         Ok(channel)
     }
 }
 
 impl Channel {
+    /// The lowest number for the next consumer of a queue that has one here.
+    pub(super) fn next(&self) -> u64 {
+        self.number + 1
+    }
+
     /// Starts a consumer that gets so many deliveries at a time.
     ///
     /// # Errors

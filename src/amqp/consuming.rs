@@ -39,8 +39,8 @@ pub(super) struct Queue {
     pub(super) work: Option<WorkQueue>,
     pub(super) name: String,
     prefetch: Prefetch,
-    /// How many consumers it had.
-    consumers: usize,
+    /// The lowest number that its next consumer's channel may have.
+    channel: u64,
 }
 
 /// A consumer, and its channel.
@@ -88,7 +88,7 @@ pub(super) fn queues(shared: &Shared) -> Vec<Queue> {
     let others = queues.iter().filter(|(_, queue, _)| *queue != Some(WorkQueue::Requests)).count().max(1);
     let queue = |(name, work, most)| {
         let bytes = if work == Some(WorkQueue::Requests) { half } else { half / others };
-        Queue { prefetch: Prefetch::new(most, bytes, settings.max_body), work, name, consumers: 0 }
+        Queue { prefetch: Prefetch::new(most, bytes, settings.max_body), work, name, channel: 0 }
     };
     queues.into_iter().map(queue).collect()
 }
@@ -99,10 +99,9 @@ impl Queue {
     /// # Errors
     /// [`StartError`], also where it takes longer than `limit`.
     pub(super) async fn open(&mut self, channels: &Channels, limit: Duration) -> Result<Started, StartError> {
-        let before = self.consumers;
-        self.consumers += 1;
         let consumer = async {
-            let channel = channels.get(before).await?;
+            let channel = channels.from(self.channel).await?;
+            self.channel = channel.next();
             let consumer = channel.consume(&self.name, self.prefetch.get()).await?;
             Ok(Started { channel, consumer })
         };
