@@ -38,10 +38,10 @@ struct Arguments {
     #[arg(long, env = "TEST_AMQP_URL", hide_env_values = true)]
     url: String,
     /// Turns of each contestant.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// Seconds a turn, with many requests in flight and again with one.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
     /// Requests in flight, where there are many.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(2..=1000))]
