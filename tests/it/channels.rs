@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chatbot_worker::amqp::Names;
+use chatbot_worker::amqp::{Names, WorkQueue};
 
 use crate::{
     admin::shell,
-    support::{Bench, eventually},
+    support::{Bench, eventually, intent},
 };
 
 /// How many queues the worker consumes: requests, suspects, what died, and four intents'.
@@ -41,20 +41,20 @@ async fn consumers_share_a_channel_and_move_to_another_together() {
     assert_eq!(channels(&first).len(), 1, "{first:?}");
 
     let asked = ["refund", "help_info", "product_info"];
-    let queues = asked.map(|intent| format!("{}.intent.{intent}", names.exchange()));
+    let queues = asked.map(|name| names.queue(&WorkQueue::Intent(intent(name))));
     let (mut seen, mut now) = (channels(&first), first.clone());
     // Until they get as many at a time as they are ever given. The sizes of the last decide that, step by step, and few
     // are asked between two looks, so that no step is missed.
     while !queues.iter().all(|queue| now[queue].1 == 128) {
-        for intent in asked {
+        for name in asked {
             for _ in 0..8 {
-                assert!(client.ask(&format!("intent.{intent}"), "a").await.text().is_some());
+                assert!(client.ask(&format!("intent.{name}"), "a").await.text().is_some());
             }
         }
         now = consumers(names).await;
         seen.extend(channels(&now));
     }
-    let stayed = format!("{}.died", names.exchange());
+    let stayed = names.died();
     assert_eq!(now[&stayed], first[&stayed], "what got nothing stays where it was");
     assert_eq!(channels(&now).len(), 2, "those that moved are together again: {now:?}");
     assert_eq!(seen.len(), 3, "and so they were on their way: {seen:?}");
