@@ -6,12 +6,14 @@ pub mod annotation;
 mod json_lines;
 mod names;
 mod nlu;
+mod notes;
 mod table;
 
 use std::path::Path;
 
 pub use annotation::Mention;
 pub use names::{LabelNames, Renamed};
+pub use notes::{Note, Notes};
 
 /// What a file holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,6 +28,10 @@ pub struct Corpus {
     pub lookups: Vec<Word>,
     /// Entities, and the regular expressions of their values.
     pub patterns: Vec<Word>,
+    /// What the bot answers, by the label of its intent; a label may have several.
+    pub replies: Vec<Word>,
+    /// What was left out or changed.
+    pub notes: Notes,
 }
 
 /// A line of a list that has a name.
@@ -117,6 +123,8 @@ impl Corpus {
         self.synonyms.append(&mut other.synonyms);
         self.lookups.append(&mut other.lookups);
         self.patterns.append(&mut other.patterns);
+        self.replies.append(&mut other.replies);
+        self.notes.append(other.notes);
     }
 }
 
