@@ -6,10 +6,12 @@
 use chatbot_worker::{
     amqp::{
         Names, WorkQueue,
-        admit::{self, Limits},
-        properties::{Purpose, Received},
-        reply_to,
-        wire::{Guard, Mended},
+        connection::wire::{Guard, Mended},
+        message::{
+            admit::{self, Limits},
+            properties::{Purpose, Received},
+            reply_to,
+        },
     },
     domain::{
         DeadLetter, DeadReason, IntentName,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chatbot_worker::{
-    amqp::{Names, topology::Topology},
+    amqp::{Names, objects::topology::Topology},
     domain::IntentName,
 };
 use lapin::{

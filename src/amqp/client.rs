@@ -22,10 +22,12 @@ use uuid::Uuid;
 
 use super::{
     Names, WorkQueue,
-    connect_error::ConnectError,
-    connection::{Link, Use},
-    properties::short,
-    settings::Broker,
+    connection::{
+        address::Broker,
+        error::ConnectError,
+        link::{Link, Use},
+    },
+    values::short,
 };
 use crate::domain::{
     IntentName, REQUEST_TYPE, Request,

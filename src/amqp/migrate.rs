@@ -27,16 +27,21 @@ use lapin::{
 };
 use tokio::time::{Instant, timeout};
 
-use super::{
-    Names,
-    connect_error::ConnectError,
-    connection::{Link, Use},
+use super::objects::{
     inspect::{Depth, InspectError, Inspector, Survey},
-    properties::{moved, short},
-    publisher::{Message, PublishError, Publisher},
-    settings::Broker,
     topology::{Binding, Exchange, Queue, Topology},
-    wire::Mended,
+};
+use crate::amqp::{
+    Names,
+    connection::{
+        address::Broker,
+        error::ConnectError,
+        link::{Link, Use},
+        wire::Mended,
+    },
+    message::properties::moved,
+    publishing::publisher::{Message, PublishError, Publisher},
+    values::short,
 };
 
 /// Messages that are moved at a time: so many may come twice where a move is interrupted.

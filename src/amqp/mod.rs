@@ -1,41 +1,29 @@
 //! Everything that speaks AMQP; the only place that names lapin.
 //!
-//! **Invariant:** data flows one way: delivery → [`properties`] → [`admit`] → pipeline → outcome → [`settle`].
+//! The folders stand along the way of a message: [`connection`] → [`consuming`] → [`message`] (what it says, and whether
+//! it is admitted) → pipeline → outcome → [`publishing`] (settle, publish, ack). [`objects`] is what has to be on the
+//! broker; [`dead`] is what an operator does with dead letters.
+//!
+//! **Invariant:** `tests/tidy.rs` holds which folder may import which; there are no circles.
 
-pub mod acks;
-pub mod admit;
-mod channels;
 pub mod client;
-pub(crate) mod clock;
-pub mod connect_error;
 pub mod connection;
-pub mod connections;
 mod consuming;
 pub mod dead;
-mod events;
-pub mod inspect;
+pub mod message;
 pub mod migrate;
-pub mod names;
-mod overload;
-pub mod permissions;
-mod prefetch;
-pub mod properties;
-pub mod publisher;
+pub mod objects;
+pub mod publishing;
 pub mod replace;
-pub mod replies;
-pub mod reply_to;
-pub mod server;
 pub mod session;
 pub mod settings;
-pub mod settle;
-pub mod topology;
-pub mod trail;
-mod turn;
-mod unfinished;
-pub mod wire;
+pub mod start_error;
+mod values;
 pub mod worker;
 
-pub use names::{Names, WorkQueue};
+pub use connection::address::{AmqpAddress, InvalidAmqpUrl};
+pub use consuming::delivery::Shared;
+pub use objects::names::{Names, WorkQueue};
 pub use replace::{Bot, ReplaceError, Replacer};
-pub use settings::{AmqpAddress, InvalidAmqpUrl, Settings};
+pub use settings::Settings;
 pub use worker::{Fatal, Worker};

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{session::StartError, topology::Topology};
+use super::{objects::topology::Topology, start_error::StartError};
 use crate::pipeline::Pipeline;
 
 /// What answers, and what it needs on the broker.

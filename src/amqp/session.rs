@@ -1,78 +1,32 @@
-//! A session: three connections, consumers, and the work of each delivery.
+//! A session: three connections, and the consumers of all queues.
 //!
 //! **Invariant:** it is built as a whole and torn down as a whole; whatever is lost (a connection, a channel, a consumer)
 //! ends it. Every task that it spawns has ended before it returns.
 
-use std::{
-    pin::pin,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use tokio::{
     sync::Mutex,
     time::{Instant, timeout},
 };
-use tokio_util::{
-    sync::CancellationToken,
-    task::{TaskTracker, task_tracker::TaskTrackerToken},
-};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     WorkQueue,
-    acks::Ack,
-    admit::{self, Admission, Limits},
-    channels::Channels,
-    clock::now_ms,
-    connect_error::ConnectError,
-    connection::{Link, Use},
-    connections::Connections,
-    consuming::{self, Current, During, Queue, Started},
-    events,
-    overload::{self, Excess},
-    properties::Received,
-    publisher::Publisher,
-    replies::Replies,
-    reply_to,
-    settings::Settings,
-    settle::{Delivery, SessionLost, Settler},
-    topology::{Topology, TopologyError},
-    unfinished::Unfinished,
+    connection::link::{Link, Use},
+    consuming::{
+        channels::Channels,
+        delivery::{DeliveryWorker, Shared},
+        ending::Ending,
+        events,
+        overload::{self, Excess},
+        queue::{self as consuming, Current, During, Queue, Started},
+        unfinished::Unfinished,
+    },
+    publishing::{connections::Connections, publisher::Publisher, replies::Replies, settle::Settler},
+    start_error::{StartError, too_slow},
 };
-use crate::{
-    domain::Outcome,
-    pipeline::Pipeline,
-    sharing::{Room, Share},
-};
-
-/// What all deliveries of a worker share, from session to session.
-#[derive(Clone)]
-pub struct Shared {
-    /// The settings.
-    pub settings: Settings,
-    /// Where requests are answered.
-    pub pipeline: Arc<Pipeline>,
-    /// What the broker must have.
-    pub topology: Arc<Topology>,
-}
-
-/// Why a session didn't start.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum StartError {
-    /// The broker can't be reached, or refuses.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    /// The topology isn't there.
-    #[error(transparent)]
-    Topology(#[from] TopologyError),
-    /// Anything that may pass.
-    #[error("{0}")]
-    Lost(String),
-}
 
 /// How a session ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,24 +50,6 @@ pub struct Session {
     /// Its deliveries that are still its own: tokens, as [`Unfinished`] owns their tasks.
     tasks: TaskTracker,
     ending: Arc<Ending>,
-}
-
-/// The end of a session, told by whoever first finds that it can't go on.
-#[derive(Default)]
-pub(super) struct Ending {
-    pub(super) token: CancellationToken,
-    reason: OnceLock<String>,
-}
-
-impl Ending {
-    fn tell(&self, reason: String) {
-        let _ = self.reason.set(reason);
-        self.token.cancel();
-    }
-
-    fn reason(&self) -> String {
-        self.reason.get().cloned().unwrap_or_else(|| "unknown".to_owned())
-    }
 }
 
 impl Session {
@@ -281,102 +217,4 @@ fn all_or_why<T>(results: Vec<Result<T, StartError>>) -> Result<Vec<T>, StartErr
         }
     }
     failed.map_or(Ok(all), Err)
-}
-
-pub(super) fn too_slow(what: &str, limit: Duration) -> StartError {
-    StartError::Lost(format!("the broker didn't {what} within {limit:?}"))
-}
-
-/// A delivery as it came.
-pub(super) struct Came {
-    pub(super) delivery: lapin::message::Delivery,
-    pub(super) ack: Ack,
-    /// The channel on which it came.
-    pub(super) channel: u16,
-    /// When, in Unix milliseconds.
-    pub(super) arrived: u64,
-}
-
-/// Does the work of one queue's deliveries.
-pub(super) struct DeliveryWorker {
-    pub(super) shared: Arc<Shared>,
-    settler: Arc<Settler<Connections>>,
-    mended: Arc<super::wire::Mended>,
-    queue: Option<WorkQueue>,
-    deliveries: events::Deliveries,
-    pub(super) ending: Arc<Ending>,
-    pub(super) unfinished: Arc<Unfinished>,
-    /// Of the memory budget.
-    pub(super) share: Arc<Share>,
-    /// How many are too many in the queue.
-    excess: Arc<Excess>,
-}
-
-impl DeliveryWorker {
-    pub(super) async fn work(&self, came: Box<Came>, _room: Room, token: TaskTrackerToken) {
-        let _in_flight = self.deliveries.delivered();
-        let Some((delivery, outcome, _token)) = self.decide(came, token).await else { return };
-        tokio::select! {
-            biased;
-            result = self.settler.settle(delivery, outcome) => if let Err(SessionLost(reason)) = result {
-                self.ending.tell(reason);
-            },
-            () = self.ending.token.cancelled() => {}
-        }
-    }
-
-    /// What becomes of a delivery; none where its session ends first. Work whose outcome its redelivery can use is let
-    /// finish even then, and is no longer the session's.
-    async fn decide<T>(&self, came: Box<Came>, token: T) -> Option<(Delivery, Outcome, T)> {
-        let reusable = AtomicBool::new(false);
-        let mut outcome = pin!(self.outcome(came, &reusable));
-        tokio::select! {
-            biased;
-            (delivery, outcome) = &mut outcome => return Some((delivery, outcome, token)),
-            () = self.ending.token.cancelled() => {}
-        }
-        let place = if reusable.load(Ordering::Relaxed) { self.unfinished.place() } else { None };
-        drop(token);
-        if place.is_some() {
-            self.unfinished.finish(outcome).await;
-        }
-        None
-    }
-
-    async fn outcome(&self, came: Box<Came>, reusable: &AtomicBool) -> (Delivery, Outcome) {
-        let (started, now) = (Instant::now(), now_ms());
-        let settings = &self.shared.settings;
-        let names = &settings.names;
-        let Came { delivery, ack, channel, arrived } = *came;
-        let blemishes = self.mended.take(channel, delivery.delivery_tag);
-        let received = Received::read(delivery, self.queue.clone(), &blemishes, names, arrived, settings.default_ttl);
-        let mut received = Box::new(received);
-        let pipeline = &self.shared.pipeline;
-        received.keep_known(names, |intent| pipeline.routes().contains_key(intent));
-        if received.unreadable.is_some() {
-            events::unreadable(&received);
-        }
-        let address = reply_to::check(received.properties.reply_to().as_ref(), names, &settings.reply_allow);
-        let mut request_id = received.message_id().map(str::to_owned);
-        let outcome = match &self.queue {
-            None => admit::died(&received, &address, pipeline.retry(), now),
-            Some(queue) => match admit::admit(&received, queue, &address, &self.limits(), now) {
-                Admission::Decided(outcome) => outcome,
-                Admission::Work(mut job) => {
-                    request_id.clone_from(&job.request.id);
-                    job.identity = if pipeline.is_remembering() { received.identity(&job) } else { None };
-                    reusable.store(job.identity.is_some(), Ordering::Relaxed);
-                    pipeline.run(&job).await
-                }
-            },
-        };
-        // Nobody answers a reply, whatever address it carries.
-        let reply_to = address.ok().flatten();
-        (Delivery { received, reply_to, request_id, started, ack }, outcome)
-    }
-
-    fn limits(&self) -> Limits {
-        let settings = &self.shared.settings;
-        Limits { max_body: settings.max_body, max_age: settings.overload.max_age, too_many: self.excess.take_one() }
-    }
 }

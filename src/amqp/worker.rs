@@ -14,12 +14,12 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
-    connect_error::ConnectError,
-    events,
+    connection::{error::ConnectError, link::reconnected},
+    consuming::{delivery::Shared, unfinished::Unfinished},
+    objects::problem::TopologyError,
     replace::{ReplaceError, Replacer},
-    session::{Ended, Session, Shared, StartError},
-    topology::TopologyError,
-    unfinished::Unfinished,
+    session::{Ended, Session},
+    start_error::StartError,
 };
 
 /// The longest pause between two tries. Twice this, the jitter's most, is still under two seconds.
@@ -122,7 +122,7 @@ impl Worker {
                 Ok(session) => {
                     sessions += 1;
                     if sessions > 1 {
-                        events::reconnected("consuming");
+                        reconnected("consuming");
                     }
                     told.clear();
                     let mut serving = self.serve(session);

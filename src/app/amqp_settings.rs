@@ -9,7 +9,9 @@ use super::{BuildError, settings};
 use crate::{
     amqp::{
         AmqpAddress, Names, Settings, WorkQueue,
-        settings::{Broker, Consume, Consumed, Overload, Tls, TopologyMode},
+        connection::address::{Broker, Tls},
+        objects::declare::TopologyMode,
+        settings::{Consume, Consumed, Overload},
     },
     config::types::FilePath,
 };

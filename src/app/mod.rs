@@ -23,7 +23,7 @@ pub use self::{
     reload::Reloader,
 };
 use crate::{
-    amqp::{Bot, InvalidAmqpUrl, Names, Worker, session::Shared, topology::Topology},
+    amqp::{Bot, InvalidAmqpUrl, Names, Shared, Worker, objects::topology::Topology},
     answered::{Answers, Bounds, InvalidRedisUrl, RedisAnswers, SharedAnswers},
     app::{
         intents::{BUILT_IN, Checked, Faults, HandlerDefinition, IntentDefinition, IntentsFile},

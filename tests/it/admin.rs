@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use chatbot_worker::amqp::{Names, WorkQueue, settings::TopologyMode};
+use chatbot_worker::amqp::{Names, WorkQueue, objects::declare::TopologyMode};
 use lapin::{
     Confirmation,
     options::{BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions},

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chatbot_worker::amqp::{Names, WorkQueue, topology::Topology};
+use chatbot_worker::amqp::{Names, WorkQueue, objects::topology::Topology};
 use lapin::{
     BasicProperties,
     options::{BasicGetOptions, BasicNackOptions},

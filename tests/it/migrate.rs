@@ -10,7 +10,7 @@ use std::{
 use chatbot_worker::amqp::{
     Names, WorkQueue,
     migrate::{Migrator, Stage, Task},
-    topology::Topology,
+    objects::topology::Topology,
 };
 use futures_util::future::join_all;
 use lapin::{

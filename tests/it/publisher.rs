@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use chatbot_worker::amqp::{
-    connection::{Link, Use},
-    publisher::{Message, PublishError, Publisher},
+    connection::link::{Link, Use},
+    publishing::publisher::{Message, PublishError, Publisher},
 };
 use lapin::{
     BasicProperties,

@@ -5,10 +5,11 @@ use std::{num::NonZeroU16, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use chatbot_worker::{
     amqp::{
-        Bot, Names, Replacer, Settings, WorkQueue, Worker,
-        session::{Ended, Shared},
-        settings::{Broker, Consume, Overload, TopologyMode},
-        topology::Topology,
+        Bot, Names, Replacer, Settings, Shared, WorkQueue, Worker,
+        connection::address::Broker,
+        objects::{declare::TopologyMode, topology::Topology},
+        session::Ended,
+        settings::{Consume, Overload},
         worker::Fatal,
     },
     answered::{Answers, Bounds},

@@ -7,7 +7,12 @@ use sha2::{Digest, Sha256};
 
 use super::Record;
 use crate::{
-    amqp::{Names, WorkQueue, names, properties::Received, trail, wire::Blemish},
+    amqp::{
+        Names, WorkQueue,
+        connection::wire::Blemish,
+        message::{properties::Received, trail},
+        objects::names,
+    },
     domain::IntentName,
 };
 

@@ -24,10 +24,10 @@ use tokio::time::{Instant, sleep, timeout};
 use super::Letter;
 use crate::amqp::{
     Names, WorkQueue,
-    clock::now_ms,
-    connection::Link,
-    properties::short,
-    topology::{Problem, problem},
+    connection::link::Link,
+    message::time::now_ms,
+    objects::problem::{Problem, problem},
+    values::short,
 };
 
 /// How many letters, with their bodies, may be on their way here at a time.

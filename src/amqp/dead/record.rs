@@ -10,7 +10,7 @@ use super::{
     LetterId,
     value::{self, Headers},
 };
-use crate::amqp::{Names, WorkQueue, properties::short, publisher::Message};
+use crate::amqp::{Names, WorkQueue, publishing::publisher::Message, values::short};
 
 /// A dead letter, written down.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -9,9 +9,9 @@ use super::Letter;
 use crate::{
     amqp::{
         Names,
-        clock::now_ms,
-        properties::{Purpose, short},
-        publisher::{Message, PublishError, Publisher},
+        message::{properties::Purpose, time::now_ms},
+        publishing::publisher::{Message, PublishError, Publisher},
+        values::short,
     },
     domain::IntentName,
 };

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use super::{Filter, InvalidRecord, Letter, Record};
 use crate::{
-    amqp::{Names, WorkQueue, names, properties::short, wire::Blemish},
+    amqp::{Names, WorkQueue, connection::wire::Blemish, objects::names, values::short},
     domain::IntentName,
 };
 

@@ -14,7 +14,7 @@ use crate::{
     amqp::{
         Names,
         client::{Answer, AskError, Client},
-        connect_error::ConnectError,
+        connection::error::ConnectError,
     },
     app,
     config::types::BoundedDuration,

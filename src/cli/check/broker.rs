@@ -6,11 +6,15 @@ use super::{Report, dead, objects, permissions};
 use crate::{
     amqp::{
         Settings,
-        connect_error::{ConnectError, Trouble},
-        inspect::{InspectError, Inspector},
-        server::{OLDEST, Server},
-        settings::Broker,
-        topology::Topology,
+        connection::{
+            address::Broker,
+            error::{ConnectError, Trouble},
+            server::{OLDEST, Server},
+        },
+        objects::{
+            inspect::{InspectError, Inspector},
+            topology::Topology,
+        },
     },
     app::settings::Amqp,
     domain::IntentName,

@@ -6,10 +6,10 @@ use super::{Report, broker::Checked};
 use crate::{
     amqp::{
         Names, WorkQueue,
-        clock::now_ms,
-        connection::{Link, Use},
+        connection::link::{Link, Use},
         dead::{ReadError, Reader},
-        inspect::Survey,
+        message::time::now_ms,
+        objects::inspect::Survey,
     },
     cli::dead::Summary,
 };

@@ -3,11 +3,12 @@
 use super::{Report, broker::Checked};
 use crate::{
     amqp::{
-        Names, WorkQueue,
-        inspect::{InspectError, Inspector, Survey, Unroutable},
-        migrate,
-        settings::TopologyMode,
-        topology::Problem,
+        Names, WorkQueue, migrate,
+        objects::{
+            declare::TopologyMode,
+            inspect::{InspectError, Inspector, Survey, Unroutable},
+            problem::Problem,
+        },
     },
     cli::topology::orphans as left_over,
 };

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use super::{Report, broker::Checked};
 use crate::amqp::{
     Names, WorkQueue,
-    inspect::{InspectError, Inspector, Right, Survey},
-    settings::TopologyMode,
-    topology::Problem,
+    objects::{
+        declare::TopologyMode,
+        inspect::{InspectError, Inspector, Right, Survey},
+        problem::Problem,
+    },
 };
 
 const CHECK: &str = "permissions";

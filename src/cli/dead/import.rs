@@ -15,7 +15,7 @@ use crate::{
     amqp::{
         Names,
         dead::Record,
-        publisher::{Message, PublishError, Publisher},
+        publishing::publisher::{Message, PublishError, Publisher},
     },
     cli::{Exit, Failure, output, setup, topology::Configured},
 };

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     amqp::{
-        clock::now_ms,
         dead::{Held, Letter},
+        message::time::now_ms,
     },
     cli::{Exit, Failure, Format, output, setup, topology::Configured},
 };

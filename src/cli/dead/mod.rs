@@ -20,9 +20,9 @@ use super::{Exit, Failure, output, signals};
 use crate::{
     amqp::{
         Names,
-        connection::{Link, Use},
+        connection::link::{Link, Use},
         dead::ReadError,
-        publisher::Publisher,
+        publishing::publisher::Publisher,
     },
     cli::topology::{Configured, connect_failure, inspect_failure},
 };

@@ -7,7 +7,7 @@ use super::{
     walk::{Visitor, Walk},
 };
 use crate::{
-    amqp::{Names, clock::now_ms, dead::Held},
+    amqp::{Names, dead::Held, message::time::now_ms},
     cli::{
         Exit, Failure, output, setup,
         topology::{Configured, inspect_failure},

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     amqp::{
-        clock::now_ms,
         dead::{Held, Letter, Record},
+        message::time::now_ms,
     },
     cli::{Exit, Failure, Format, output, setup, topology::Configured},
 };

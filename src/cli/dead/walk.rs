@@ -9,9 +9,9 @@ use super::{connect, read_failure, selection::Selection, signals, stopping};
 use crate::{
     amqp::{
         WorkQueue,
-        clock::now_ms,
-        connection::Link,
+        connection::link::Link,
         dead::{Filter, Held, LetterId, Reader},
+        message::time::now_ms,
     },
     cli::{Exit, Failure, output, topology::Configured},
 };

@@ -1,7 +1,7 @@
 //! `topology declare`: make what is missing.
 
 use super::{Configured, Exit, Failure, output, topology_failure};
-use crate::{amqp::settings::TopologyMode, cli::setup};
+use crate::{amqp::objects::declare::TopologyMode, cli::setup};
 
 /// Declares everything, whatever the mode in the settings: whoever calls this means it.
 pub(super) fn run() -> Result<Exit, Failure> {

@@ -2,7 +2,7 @@
 
 use super::{Configured, Exit, Failure, inspect_failure, output};
 use crate::{
-    amqp::{inspect::Survey, migrate},
+    amqp::{migrate, objects::inspect::Survey},
     cli::setup,
 };
 

@@ -16,9 +16,12 @@ use super::{Exit, Failure, output, setup};
 use crate::{
     amqp::{
         Names, Settings as AmqpSettings,
-        connect_error::ConnectError,
-        inspect::{InspectError, Inspector},
-        topology::{Topology, TopologyError},
+        connection::error::ConnectError,
+        objects::{
+            inspect::{InspectError, Inspector},
+            problem::TopologyError,
+            topology::Topology,
+        },
     },
     app::{self, settings::Settings},
 };

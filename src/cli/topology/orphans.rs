@@ -6,7 +6,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
-    amqp::{Names, WorkQueue, migrate, topology::Topology},
+    amqp::{Names, WorkQueue, migrate, objects::topology::Topology},
     app::{
         BUILT_IN_NAME,
         intents::{BUILT_IN, IntentsFile},

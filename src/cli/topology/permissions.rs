@@ -2,7 +2,10 @@
 
 use super::{Exit, Failure, names, output, rabbitmqctl::set_permissions};
 use crate::{
-    amqp::{Names, permissions::Permissions, settings::TopologyMode},
+    amqp::{
+        Names,
+        objects::{declare::TopologyMode, permissions::Permissions},
+    },
     app::{self, settings::Topology},
     cli::setup,
     domain::IntentName,

@@ -2,7 +2,7 @@
 
 use super::{Exit, Failure, names, output, rabbitmqctl::set_policy};
 use crate::{
-    amqp::{Names, permissions::escape},
+    amqp::{Names, objects::permissions::escape},
     cli::setup,
 };
 

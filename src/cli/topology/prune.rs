@@ -12,8 +12,10 @@ use super::{
 use crate::{
     amqp::{
         Names,
-        inspect::{Depth, InspectError, Inspector},
-        topology::Topology,
+        objects::{
+            inspect::{Depth, InspectError, Inspector},
+            topology::Topology,
+        },
     },
     cli::setup,
 };

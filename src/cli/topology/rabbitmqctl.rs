@@ -1,6 +1,6 @@
 //! Commands of `rabbitmqctl`, as an administrator pastes them into a shell.
 
-use crate::amqp::permissions::Permissions;
+use crate::amqp::objects::permissions::Permissions;
 
 /// One word of a POSIX shell's command line, whatever is in it.
 pub(super) fn quote(word: &str) -> String {

@@ -3,9 +3,11 @@
 use super::{Configured, Exit, Failure, inspect_failure, output};
 use crate::{
     amqp::{
-        inspect::{Inspector, Survey},
         migrate,
-        topology::{Exchange, Queue, Topology},
+        objects::{
+            inspect::{Inspector, Survey},
+            topology::{Exchange, Queue, Topology},
+        },
     },
     cli::setup,
 };

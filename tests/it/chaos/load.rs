@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chatbot_worker::amqp::{Names, topology::Topology};
+use chatbot_worker::amqp::{Names, objects::topology::Topology};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use lapin::{
     BasicProperties, Channel, Confirmation,

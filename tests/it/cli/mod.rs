@@ -14,7 +14,7 @@ use std::{
 use chatbot_worker::{
     amqp::{
         client::{AskError, Client as Asking},
-        settings::Broker,
+        connection::address::Broker,
     },
     app::{intents::BUILT_IN, settings::DEFAULTS},
     domain::{Request, codec::Answered},

@@ -1,0 +1,102 @@
+//! Where the broker is, and by which certificates it is spoken to.
+
+use std::time::Duration;
+
+use lapin::{
+    tcp::{OwnedIdentity, OwnedTLSConfig},
+    uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo},
+};
+
+/// Where the broker is and how to speak to it.
+#[derive(Clone)]
+pub struct Broker {
+    /// The nodes of the cluster, tried in random order; never empty.
+    pub urls: Vec<AMQPUri>,
+    /// Certificates for `amqps`.
+    pub tls: OwnedTLSConfig,
+    /// How long one step of connecting or declaring may take.
+    pub connect_timeout: Duration,
+    /// How long a publish may stay unconfirmed, not counting time in which the broker blocks the connection.
+    pub confirm_timeout: Duration,
+}
+
+/// A node's address, in parts. lapin's own parser loses an IPv6 host, and takes `amqp://host/` for a virtual host
+/// without a name.
+#[derive(Clone)]
+pub struct AmqpAddress {
+    /// Whether to use TLS.
+    pub tls: bool,
+    /// A name or an IP address.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The user.
+    pub user: String,
+    /// The password.
+    pub password: String,
+    /// The virtual host.
+    pub vhost: String,
+    /// The largest frame, in bytes.
+    pub frame_max: Option<u32>,
+    /// The most channels.
+    pub channel_max: Option<u16>,
+    /// Seconds between heartbeats; 0 switches them off.
+    pub heartbeat: u16,
+    /// Milliseconds for connecting to this node.
+    pub connection_timeout: Option<u64>,
+    /// The SASL mechanism's name.
+    pub auth_mechanism: Option<&'static str>,
+}
+
+/// A URL that lapin can't use.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("CHATBOT_AMQP_URL: {0}")]
+pub struct InvalidAmqpUrl(String);
+
+impl AmqpAddress {
+    /// The address as lapin takes it.
+    ///
+    /// # Errors
+    /// [`InvalidAmqpUrl`] where lapin knows no such SASL mechanism.
+    pub fn into_uri(self) -> Result<AMQPUri, InvalidAmqpUrl> {
+        let auth_mechanism = self.auth_mechanism.map(str::parse).transpose().map_err(InvalidAmqpUrl)?;
+        Ok(AMQPUri {
+            scheme: if self.tls { AMQPScheme::AMQPS } else { AMQPScheme::AMQP },
+            authority: AMQPAuthority {
+                userinfo: AMQPUserInfo { username: self.user, password: self.password },
+                host: self.host,
+                port: self.port,
+            },
+            vhost: self.vhost,
+            query: AMQPQueryString {
+                frame_max: self.frame_max,
+                channel_max: self.channel_max,
+                heartbeat: Some(self.heartbeat),
+                connection_timeout: self.connection_timeout,
+                auth_mechanism,
+            },
+        })
+    }
+}
+
+/// Certificates and a key, each PEM.
+#[derive(Clone, Default)]
+pub struct Tls {
+    /// The authorities that sign the broker's certificate, beside the system's.
+    pub ca: Option<String>,
+    /// This client's certificate.
+    pub certificate: Option<String>,
+    /// Its key.
+    pub key: Option<String>,
+}
+
+impl Tls {
+    /// As lapin takes it.
+    pub fn into_config(self) -> OwnedTLSConfig {
+        let identity = self.certificate.zip(self.key);
+        OwnedTLSConfig {
+            identity: identity.map(|(pem, key)| OwnedIdentity::PKCS8 { pem: pem.into_bytes(), key: key.into_bytes() }),
+            cert_chain: self.ca,
+        }
+    }
+}

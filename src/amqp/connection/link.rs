@@ -1,0 +1,287 @@
+//! One connection to the broker, and what is known of it: open, blocked, or why it ended.
+//!
+//! **Invariant:** lapin's own recovery stays off; a connection that ended is never used again.
+
+use std::{
+    io::{self, Read, Write},
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_rs::{Runtime, Tokio, traits::Reactor, util::RuntimeParts};
+use futures_util::{AsyncRead, AsyncWrite, Stream, StreamExt};
+use lapin::{
+    AsyncTcpStream, Channel, Connection, ConnectionProperties, ErrorKind, Event,
+    protocol::{AMQPErrorKind, AMQPHardError},
+    tcp::AMQPUriTcpExt,
+    uri::AMQPUri,
+};
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{
+    address::Broker,
+    error::ConnectError,
+    server::Server,
+    wire::{Guard, Mended},
+};
+
+#[derive(Debug, Clone)]
+struct State {
+    blocked: bool,
+    unblocked_at: Option<Instant>,
+    ended: Option<Arc<str>>,
+    hard_error: bool,
+}
+
+/// What a connection is for, which tells the largest frame that it has to carry. lapin keeps 64 frames' worth of memory
+/// for each connection, touched at once: at RabbitMQ's 128 KiB that would be 8 MiB each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// Deliveries come in, with a content header as large as the broker let a client send.
+    Consume,
+    /// Messages with a client's headers go out, and a content header has to fit into a frame.
+    Forward,
+    /// Replies go out: their headers are ours, and small.
+    Reply,
+    /// A command of the command line, in a process that doesn't stay.
+    Command,
+}
+
+impl Use {
+    fn frame_max(self) -> u32 {
+        match self {
+            // RabbitMQ's own, which is all that a client can have sent.
+            Self::Consume => 128 * 1024,
+            // The most that is passed on of a client's headers, twice.
+            Self::Forward => 64 * 1024,
+            Self::Reply | Self::Command => 16 * 1024,
+        }
+    }
+}
+
+/// A connection to the broker.
+pub struct Link {
+    connection: Connection,
+    step_limit: Duration,
+    state: watch::Receiver<State>,
+    mended: Arc<Mended>,
+    _events: AbortOnDropHandle<()>,
+}
+
+type GuardedStream = Guard<AsyncTcpStream<<Tokio as Reactor>::TcpStream>>;
+
+/// Tokio's reactor, for streams that pass the [`Guard`].
+#[derive(Debug, Clone)]
+struct GuardedTokio {
+    tokio: Tokio,
+    mended: Arc<Mended>,
+}
+
+impl Reactor for GuardedTokio {
+    type TcpStream = GuardedStream;
+    type Sleep = <Tokio as Reactor>::Sleep;
+
+    /// lapin makes its streams with the closure given to `Connection::connector`, and registers none.
+    fn register<H: Read + Write + Send + 'static>(
+        &self,
+        _socket: H,
+    ) -> io::Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static> {
+        Err::<GuardedStream, _>(io::ErrorKind::Unsupported.into())
+    }
+
+    fn sleep(&self, duration: Duration) -> Self::Sleep {
+        self.tokio.sleep(duration)
+    }
+
+    fn interval(&self, duration: Duration) -> impl Stream<Item = Instant> + Send + 'static {
+        self.tokio.interval(duration)
+    }
+
+    fn tcp_connect_addr(
+        &self,
+        address: SocketAddr,
+    ) -> impl Future<Output = io::Result<Self::TcpStream>> + Send + 'static {
+        let (connect, mended) = (self.tokio.tcp_connect_addr(address), self.mended.clone());
+        async move { Ok(Guard::new(AsyncTcpStream::Plain(connect.await?), mended)) }
+    }
+}
+
+impl Link {
+    /// Connects to one of the broker's nodes, in random order.
+    ///
+    /// # Errors
+    /// The last node's [`ConnectError`], but a refusal wins over a node that is away.
+    pub async fn open(broker: &Broker, name: &str, purpose: Use) -> Result<Self, ConnectError> {
+        let mut order: Vec<&AMQPUri> = broker.urls.iter().collect();
+        shuffle(&mut order);
+        let mut failed = None;
+        for url in order {
+            let limit = url.query.connection_timeout.map_or(broker.connect_timeout, Duration::from_millis);
+            let attempt = tokio::time::timeout(limit, connect(url, broker, name, purpose));
+            let error = match attempt.await {
+                Ok(Ok(link)) => return Ok(link),
+                Ok(Err(error)) => ConnectError::of(url, &error),
+                Err(_) => ConnectError::timeout(url, limit),
+            };
+            if failed.is_none() || !matches!(error, ConnectError::Unreachable(_)) {
+                failed = Some(error);
+            }
+        }
+        Err(failed.unwrap_or_else(ConnectError::no_node))
+    }
+
+    /// Opens a channel.
+    ///
+    /// # Errors
+    /// lapin's, where the connection is gone.
+    pub async fn channel(&self) -> Result<Channel, lapin::Error> {
+        self.connection.create_channel().await
+    }
+
+    /// How long one step, such as a declaration, may take: a node that is cut off from its cluster can leave one hanging.
+    pub fn step_limit(&self) -> Duration {
+        self.step_limit
+    }
+
+    /// What was mended of deliveries on this connection.
+    pub(crate) fn mended(&self) -> &Arc<Mended> {
+        &self.mended
+    }
+
+    /// How the broker introduced itself; none where it didn't in a form that can be read.
+    pub fn server(&self) -> Option<Server> {
+        Server::read(self.mended.start()?)
+    }
+
+    /// How many messages that were published on this connection came back so far, by exchange and routing key.
+    pub(crate) fn returns(&self, exchange: &str, routing_key: &str) -> usize {
+        self.mended.returns().count(exchange, routing_key)
+    }
+
+    /// Whether the broker blocks this connection now.
+    pub fn is_blocked(&self) -> bool {
+        self.state.borrow().blocked
+    }
+
+    /// Whether the connection still stands.
+    pub fn is_open(&self) -> bool {
+        self.state.borrow().ended.is_none()
+    }
+
+    /// Whether the broker closed the connection because of what was sent on it, rather than by an operator's hand or by
+    /// going away.
+    pub fn was_at_fault(&self) -> bool {
+        self.state.borrow().hard_error
+    }
+
+    /// Waits until the broker doesn't block the connection, and tells since when it doesn't; at once where the
+    /// connection has ended.
+    pub async fn unblocked(&self) -> Option<Instant> {
+        let mut state = self.state.clone();
+        match state.wait_for(|state| !state.blocked || state.ended.is_some()).await {
+            Ok(state) => state.unblocked_at,
+            Err(_) => None,
+        }
+    }
+
+    /// Waits until the connection has ended, and tells why.
+    pub async fn ended(&self) -> Arc<str> {
+        let mut state = self.state.clone();
+        let ended = state.wait_for(|state| state.ended.is_some()).await;
+        ended.ok().and_then(|state| state.ended.clone()).unwrap_or_else(|| "closed".into())
+    }
+
+    /// Closes the connection in order; a connection that is gone is fine.
+    pub async fn close(&self, within: Duration) {
+        if let Ok(reason) = lapin::types::ShortString::try_new("the worker stops") {
+            let _ = tokio::time::timeout(within, self.connection.close(200, reason)).await;
+        }
+    }
+}
+
+/// A connection was opened again.
+pub(crate) fn reconnected(connection: &'static str) {
+    metrics::counter!("chatbot_reconnects_total", "connection" => connection).increment(1);
+    tracing::info!(connection, "connected again");
+}
+
+async fn connect(url: &AMQPUri, broker: &Broker, name: &str, purpose: Use) -> Result<Link, lapin::Error> {
+    let mut url = url.clone();
+    // A URL may ask for more, but not for less than what has to pass; 0 leaves it to the broker.
+    let least = purpose.frame_max();
+    url.query.frame_max =
+        Some(url.query.frame_max.map_or(least, |asked| if asked == 0 { 0 } else { asked.max(least) }));
+    let mended = Arc::new(Mended::default());
+    let tokio = Tokio::current();
+    let reactor = GuardedTokio { tokio: tokio.clone(), mended: mended.clone() };
+    let runtime = Runtime::new(RuntimeParts::new(tokio.clone(), reactor));
+    let (tls, seen) = (broker.tls.clone(), mended.clone());
+    let connection = Connection::connector(
+        url,
+        runtime,
+        async move |url, _| {
+            let stream =
+                AMQPUriTcpExt::connect_with_config_async(&url, tls.as_ref(), &Runtime::new(tokio.clone())).await?;
+            Ok(AsyncTcpStream::Plain(Guard::new(stream, seen.clone())))
+        },
+        ConnectionProperties::default().with_connection_name(name.into()),
+    )
+    .await?;
+    let (sender, state) = watch::channel(State { blocked: false, unblocked_at: None, ended: None, hard_error: false });
+    let events = connection.events_listener();
+    let listener = tokio::spawn(listen(events, sender));
+    Ok(Link {
+        connection,
+        step_limit: broker.connect_timeout,
+        state,
+        mended,
+        _events: AbortOnDropHandle::new(listener),
+    })
+}
+
+async fn listen(events: impl Stream<Item = Event>, state: watch::Sender<State>) {
+    let mut events = std::pin::pin!(events);
+    while let Some(event) = events.next().await {
+        match event {
+            Event::ConnectionBlocked(reason) => {
+                tracing::warn!(reason, "the broker blocks publishing; answers wait until it has room again");
+                state.send_modify(|state| state.blocked = true);
+            }
+            Event::ConnectionUnblocked => {
+                tracing::info!("the broker lets publish again");
+                state.send_modify(|state| (state.blocked, state.unblocked_at) = (false, Some(Instant::now())));
+            }
+            Event::Error(error) => state.send_modify(|state| {
+                state.hard_error |= is_hard_error(&error);
+                state.ended.get_or_insert_with(|| error.to_string().into());
+            }),
+            _ => {}
+        }
+    }
+    state.send_modify(|state| {
+        state.ended.get_or_insert_with(|| "closed".into());
+    });
+}
+
+/// Whether the broker closed a connection for what was sent on it. CONNECTION_FORCED is an operator or a shutdown.
+fn is_hard_error(error: &lapin::Error) -> bool {
+    match error.kind() {
+        ErrorKind::ProtocolError(error) => match error.kind() {
+            AMQPErrorKind::Hard(AMQPHardError::CONNECTIONFORCED) => false,
+            AMQPErrorKind::Hard(_) => true,
+            AMQPErrorKind::Soft(_) => false,
+        },
+        _ => false,
+    }
+}
+
+/// Fisher–Yates. Only the order in which nodes are tried hangs on it, so the hasher's seed is random enough.
+fn shuffle<T>(items: &mut [T]) {
+    use std::hash::{BuildHasher, RandomState};
+    for last in (1..items.len()).rev() {
+        let random = usize::try_from(RandomState::new().hash_one(last)).unwrap_or(0);
+        items.swap(last, random % (last + 1));
+    }
+}

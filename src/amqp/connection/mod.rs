@@ -1,0 +1,7 @@
+//! A connection to the broker: where it is, how it is opened, what is known of it, and what guards it on the wire.
+
+pub mod address;
+pub mod error;
+pub mod link;
+pub mod server;
+pub mod wire;

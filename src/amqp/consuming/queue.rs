@@ -1,0 +1,254 @@
+//! The consumers of one queue, one after the other, and a task for each delivery.
+//!
+//! Another consumer takes over when the [`Prefetch`] changes, on another of the [`Channels`].
+//!
+//! **Invariant:** a queue has one consumer at a time, and another starts only when everything that came to the one before
+//! is being worked on, within the memory budget.
+
+use std::{
+    collections::VecDeque,
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures_util::StreamExt;
+use lapin::{Consumer, types::ShortString};
+use tokio::time::timeout;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    channels::{Channel, Channels},
+    delivery::{Came, DeliveryWorker, Shared},
+    prefetch::Prefetch,
+};
+use crate::{
+    amqp::{
+        WorkQueue,
+        message::time::now_ms,
+        objects::problem::{TopologyError, problem},
+        publishing::settle::Delivery,
+        start_error::{StartError, too_slow},
+    },
+    pipeline::Dispatch,
+};
+
+/// Deliveries of [`super::Names::died`] held at a time.
+const DIED_PREFETCH: u16 = 32;
+/// The least that a delivery counts for in the memory budget, in bytes: its properties and its task take some, too.
+const LEAST_ROOM: usize = 1024;
+
+/// A queue to consume.
+pub(crate) struct Queue {
+    /// None where the broker puts messages.
+    pub(crate) work: Option<WorkQueue>,
+    pub(crate) name: String,
+    prefetch: Prefetch,
+    /// The lowest number that its next consumer's channel may have.
+    channel: u64,
+}
+
+/// A consumer, and its channel.
+pub(crate) struct Started {
+    channel: Arc<Channel>,
+    consumer: Consumer,
+}
+
+/// Who consumes a queue now: told to whoever ends that.
+#[derive(Clone)]
+pub(crate) struct Current(Arc<Mutex<(lapin::Channel, ShortString)>>);
+
+/// What happens to a session meanwhile.
+pub(crate) struct During {
+    pub(crate) shutdown: CancellationToken,
+    /// Told before the current consumers are cancelled.
+    pub(crate) draining: CancellationToken,
+    pub(crate) current: Current,
+    /// The deliveries that are the session's.
+    pub(crate) tasks: TaskTracker,
+    /// Owns the tasks that ack.
+    pub(crate) acking: TaskTracker,
+}
+
+/// The queues to consume. What the broker may hand out of them at a time, in bytes, is the memory budget: half of it is
+/// the requests', and the others share the rest.
+pub(crate) fn queues(shared: &Shared) -> Vec<Queue> {
+    let settings = &shared.settings;
+    let (inline, queued) = (settings.prefetch.get(), settings.prefetch_queued.get());
+    let mut work = vec![(WorkQueue::Requests, inline), (WorkQueue::Suspects, 1)];
+    for (intent, route) in shared.pipeline.routes() {
+        // An intent without a handler is consumed by another program.
+        if route.handler.is_some() {
+            let prefetch = if route.dispatch == Dispatch::Inline { inline } else { queued };
+            work.push((WorkQueue::Intent(intent.clone()), prefetch));
+        }
+    }
+    work.retain(|(queue, _)| settings.consume.work(queue));
+    let mut queues: Vec<_> =
+        work.into_iter().map(|(queue, prefetch)| (settings.names.queue(&queue), Some(queue), prefetch)).collect();
+    if settings.consume.died() {
+        queues.push((settings.names.died(), None, DIED_PREFETCH));
+    }
+    let half = settings.memory_budget / 2;
+    let others = queues.iter().filter(|(_, queue, _)| *queue != Some(WorkQueue::Requests)).count().max(1);
+    let queue = |(name, work, most)| {
+        let bytes = if work == Some(WorkQueue::Requests) { half } else { half / others };
+        Queue { prefetch: Prefetch::new(most, bytes, settings.max_body), work, name, channel: 0 }
+    };
+    queues.into_iter().map(queue).collect()
+}
+
+impl Queue {
+    /// Starts its next consumer.
+    ///
+    /// # Errors
+    /// [`StartError`], also where it takes longer than `limit`.
+    pub(crate) async fn open(&mut self, channels: &Channels, limit: Duration) -> Result<Started, StartError> {
+        let consumer = async {
+            let channel = channels.from(self.channel).await?;
+            self.channel = channel.next();
+            let consumer = channel.consume(&self.name, self.prefetch.get()).await?;
+            Ok(Started { channel, consumer })
+        };
+        let started = timeout(limit, consumer).await.map_err(|_| too_slow("start a consumer", limit))?;
+        // The broker's words name the queue, which can be another's on the same channel.
+        started.map_err(|error: lapin::Error| match problem("consuming", &error) {
+            Some(problem) => StartError::Topology(TopologyError::Problems(vec![problem])),
+            None => StartError::Lost(error.to_string()),
+        })
+    }
+}
+
+impl Current {
+    pub(crate) fn new(started: &Started) -> Self {
+        Self(Arc::new(Mutex::new(Self::of(started))))
+    }
+
+    fn of(started: &Started) -> (lapin::Channel, ShortString) {
+        (started.channel.inner().clone(), started.consumer.tag())
+    }
+
+    fn set(&self, started: &Started) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Self::of(started);
+    }
+
+    /// Ends it; what came before that is still handed out.
+    pub(crate) async fn cancel(&self) {
+        let (channel, tag) = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // One that can't be cancelled is lost, and its session ends.
+        let _ = channel.basic_cancel(tag, Default::default()).await;
+    }
+}
+
+/// Why a consumer has ended.
+enum End {
+    /// For good.
+    Over,
+    /// Another takes over.
+    Changed,
+}
+
+/// Starts a task for each delivery of one queue, until it is drained, or its consumer is cancelled by the broker, or the
+/// session ends.
+pub(crate) async fn consume(
+    mut queue: Queue,
+    mut started: Started,
+    channels: &Channels,
+    worker: DeliveryWorker,
+    during: &During,
+) -> Result<(), String> {
+    let worker = Arc::new(worker);
+    while let End::Changed = consume_by(&mut queue, started, &worker, during).await? {
+        tokio::select! {
+            opened = queue.open(channels, worker.shared.settings.broker.connect_timeout) => {
+                started = opened.map_err(|error| format!("consuming '{}' anew failed: {error}", queue.name))?;
+            }
+            () = worker.ending.token.cancelled() => return Ok(()),
+        }
+        during.current.set(&started);
+        // Whoever drains may have cancelled the one before.
+        if during.draining.is_cancelled() {
+            during.current.cancel().await;
+        }
+    }
+    Ok(())
+}
+
+/// The same for one consumer. What came and isn't started at `shutdown` is handed back.
+async fn consume_by(
+    queue: &mut Queue,
+    Started { channel, mut consumer }: Started,
+    worker: &Arc<DeliveryWorker>,
+    during: &During,
+) -> Result<End, String> {
+    let During { shutdown, draining, current, tasks, acking } = during;
+    channel.write_acks(acking, &worker.ending.token);
+    let max_body = worker.shared.settings.max_body;
+    // Handed back only when the consumer is gone: the broker would hand them out to it again, and count.
+    let mut unstarted = Vec::new();
+    // What came while an earlier one waited for room, each with its time: deadlines count from there.
+    let mut backlog = VecDeque::new();
+    let (mut is_over, mut changed) = (false, false);
+    let mut ended = pin!(worker.ending.token.cancelled());
+    // A suspect is started even then: handed back, it would count as one that ended its worker.
+    let hands_back = queue.work != Some(WorkQueue::Suspects);
+    loop {
+        let next = match backlog.pop_front() {
+            None if is_over => break,
+            None => tokio::select! {
+                biased;
+                delivery = consumer.next() => delivery.map(|delivery| (now_ms(), delivery)),
+                () = &mut ended => return Ok(End::Over),
+            },
+            next => next,
+        };
+        let Some((arrived, delivery)) = next else { break };
+        let delivery = delivery.map_err(|error| format!("consuming '{}' failed: {error}", queue.name))?;
+        if !changed && queue.prefetch.changes(delivery.data.len()) && !draining.is_cancelled() {
+            changed = true;
+            tokio::select! {
+                () = current.cancel() => {}
+                () = &mut ended => return Ok(End::Over),
+            }
+        }
+        if shutdown.is_cancelled() && hands_back {
+            unstarted.push(delivery.delivery_tag);
+            continue;
+        }
+        let mut room = pin!(worker.share.take(room_for(&delivery, max_body)));
+        let room = loop {
+            tokio::select! {
+                biased;
+                room = &mut room => break Some(room),
+                () = shutdown.cancelled(), if hands_back => break None,
+                () = &mut ended => return Ok(End::Over),
+                next = consumer.next(), if !is_over => match next {
+                    Some(delivery) => backlog.push_back((now_ms(), delivery)),
+                    None => is_over = true,
+                },
+            }
+        };
+        let Some(room) = room else {
+            unstarted.push(delivery.delivery_tag);
+            continue;
+        };
+        // Boxed, here and where it was read, and the task itself: what a task holds is moved about with it. One of three
+        // kilobytes is copied nine times on its way into the runtime and out of it.
+        let ack = channel.ack_of(delivery.delivery_tag);
+        let came = Box::new(Came { delivery, ack, channel: channel.inner().id(), arrived });
+        let (worker, token) = (worker.clone(), tasks.token());
+        let unfinished = worker.unfinished.clone();
+        unfinished.tasks.spawn(Box::pin(async move { worker.work(came, room, token).await }));
+    }
+    for tag in unstarted {
+        Delivery::hand_back(channel.inner(), tag).await;
+    }
+    Ok(if changed && !draining.is_cancelled() { End::Changed } else { End::Over })
+}
+
+/// What a delivery takes of the memory budget, in bytes: compressed, it may unfold to the largest body.
+fn room_for(delivery: &lapin::message::Delivery, max_body: usize) -> usize {
+    let encoding = delivery.properties.content_encoding().as_ref().map_or("", ShortString::as_str).to_ascii_lowercase();
+    let compressed = encoding.contains("gzip") || encoding.contains("zstd");
+    (delivery.data.len() + if compressed { max_body } else { 0 }).max(LEAST_ROOM)
+}

@@ -1,0 +1,345 @@
+//! What is decided of a message before, or without, asking a model: from its headers and properties.
+//!
+//! **Invariant:** pure; the same message gives the same decision.
+
+use std::time::Duration;
+
+use super::{
+    properties::Received,
+    reply_to::{self, ReplyTo},
+};
+use crate::{
+    amqp::{Names, WorkQueue},
+    domain::{DeadLetter, DeadReason, ErrorCode, MessageError, Outcome, codec::decode_request},
+    pipeline::{Job, Stage, deadline_exceeded},
+    retry::RetryPolicy,
+};
+
+/// A message that was delivered so often before is set apart: it may be what ended the workers.
+const SUSPICIOUS_DELIVERIES: u64 = 2;
+/// How often a suspect is started.
+const MAX_STARTS: u32 = 2;
+
+/// What becomes of a message, or what the pipeline has to decide.
+#[derive(Debug)]
+pub enum Admission {
+    /// For the pipeline.
+    Work(Box<Job>),
+    /// Decided.
+    Decided(Outcome),
+}
+
+/// Where the answer goes, as far as the address is allowed.
+pub type Address = Result<Option<ReplyTo>, reply_to::ReplyAddressError>;
+
+/// What a message may be at most.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Limits {
+    /// The largest body, in bytes, as received and as decompressed.
+    pub max_body: usize,
+    /// How long a message may have waited.
+    pub max_age: Option<Duration>,
+    /// Whether more wait in its queue than may, and this one is to be turned away.
+    pub too_many: bool,
+}
+
+/// Decides what can be decided of a message from a work queue at `now` (Unix milliseconds).
+pub fn admit(received: &Received, queue: &WorkQueue, address: &Address, limits: &Limits, now: u64) -> Admission {
+    match check(received, queue, address, limits, now) {
+        Ok(job) => Admission::Work(Box::new(job)),
+        Err(outcome) => Admission::Decided(outcome),
+    }
+}
+
+fn check(received: &Received, queue: &WorkQueue, address: &Address, limits: &Limits, now: u64) -> Result<Job, Outcome> {
+    if received.is_reply() {
+        return Err(dead(DeadReason::NotARequest, "it is itself a reply, by its type"));
+    }
+    if let Some(letter) = received.unreadable() {
+        return Err(Outcome::DeadLetter(letter));
+    }
+    if let Err(refused) = address {
+        return Err(dead(DeadReason::ReplyAddress, &refused.to_string()));
+    }
+    let time_left = received.trail.time_left(now);
+    if time_left.is_some_and(|left| left.is_zero()) {
+        return Err(Outcome::DeadLetter(deadline_exceeded().into()));
+    }
+    if *queue == WorkQueue::Suspects {
+        suspect(received)?;
+    } else if received.redelivered && received.delivery_count >= SUSPICIOUS_DELIVERIES {
+        return Err(Outcome::Suspect);
+    } else if let Some(why) = overloaded(received, limits, now) {
+        return Err(Outcome::DeadLetter(MessageError::new(ErrorCode::Overloaded, why).into()));
+    }
+    let request = decode_request(&received.envelope(), &received.body, limits.max_body).map_err(Outcome::DeadLetter)?;
+    Ok(Job { request, stage: stage(received), attempt: received.trail.attempt, time_left, identity: None })
+}
+
+/// Why a message is turned away, before anything is spent on it; none where it isn't.
+///
+/// How long it has waited is told by when a worker first saw it, else by the client's `timestamp`, and not known without.
+/// A retry has waited because it was told to.
+fn overloaded(received: &Received, limits: &Limits, now: u64) -> Option<String> {
+    if limits.too_many {
+        return Some(
+            "more messages wait in the queue than CHATBOT_OVERLOAD_MAX_DEPTH allows; try again later".to_owned(),
+        );
+    }
+    let max_age = limits.max_age.filter(|_| received.trail.attempt == 1)?;
+    let sent = received.properties.timestamp().map(|seconds| seconds.saturating_mul(1000));
+    let age = Duration::from_millis(now.saturating_sub(received.trail.first_seen.or(sent)?));
+    (age > max_age).then(|| {
+        format!("the message waited {age:?}, longer than the {max_age:?} of CHATBOT_OVERLOAD_MAX_AGE; try again later")
+    })
+}
+
+/// A suspect is started when it comes for the first time; when it comes again, the start before has ended a worker (or
+/// its session), and the next is counted before it is made.
+fn suspect(received: &Received) -> Result<(), Outcome> {
+    match (received.trail.starts, received.redelivered) {
+        (1..=MAX_STARTS, false) => Ok(()),
+        (starts, _) if starts < MAX_STARTS => Err(Outcome::Suspect),
+        _ => Err(dead(
+            DeadReason::Error(ErrorCode::Crashed),
+            "the worker, or its connection, was lost each time that it was started",
+        )),
+    }
+}
+
+fn stage(received: &Received) -> Stage {
+    match received.intent() {
+        Some(intent) => {
+            let classification = received.trail.classification.clone();
+            Stage::Handle { intent: intent.clone(), classification: classification.map(Box::new) }
+        }
+        None => Stage::Classify,
+    }
+}
+
+/// What becomes of a message that the broker itself put into [`Names::died`]: told from headers alone.
+pub fn died(received: &Received, address: &Address, retry: &RetryPolicy, now: u64) -> Outcome {
+    if received.is_reply() {
+        return dead(DeadReason::NotARequest, "it is itself a reply, by its type");
+    }
+    if let Err(refused) = address {
+        return dead(DeadReason::ReplyAddress, &refused.to_string());
+    }
+    let death = received.last_death("reason");
+    if death.is_none() && received.is_probe() {
+        return Outcome::Drop;
+    }
+    if let (None, Some(letter)) = (death, received.unreadable()) {
+        return Outcome::DeadLetter(letter);
+    }
+    let queue = received.last_death("queue").unwrap_or("a queue");
+    let error = match death {
+        Some("expired") => deadline_exceeded(),
+        Some("rejected") => {
+            MessageError::new(ErrorCode::HandlerFailed, format!("whoever consumes '{queue}' rejected the message"))
+        }
+        Some("delivery_limit") => MessageError::new(
+            ErrorCode::Crashed,
+            format!("the broker gave up after delivering it from '{queue}' too often"),
+        ),
+        Some("maxlen") => MessageError::new(ErrorCode::Overloaded, format!("'{queue}' is full")),
+        Some(other) => MessageError::new(ErrorCode::Internal, format!("the broker took it out of '{queue}': {other}")),
+        // A worker's own forward comes here where its intent's queue is missing: that may pass.
+        None if is_own_forward(received) => {
+            let error = MessageError::new(ErrorCode::Internal, "the queue of its intent was missing");
+            return retry.decide(error, received.trail.attempt, received.trail.time_left(now));
+        }
+        None => MessageError::new(
+            ErrorCode::Unroutable,
+            format!("no queue takes the routing key '{}'; use request or intent.<name>", received.routing_key),
+        ),
+    };
+    // Tried in vain, and no attempt is left: the last word, whatever the code allows.
+    Outcome::DeadLetter(error.into())
+}
+
+/// Whether a worker of this bot forwarded it: it has a first queue and an intent, both known here, and comes with that
+/// intent's routing key. Whoever forges that gets a retry of what they could have sent themselves.
+fn is_own_forward(received: &Received) -> bool {
+    let intent = received.trail.intent.as_ref();
+    received.trail.first_queue.is_some()
+        && intent.is_some_and(|intent| Names::intent_key(intent) == received.routing_key)
+}
+
+fn dead(reason: DeadReason, message: &str) -> Outcome {
+    Outcome::DeadLetter(DeadLetter { reason, message: message.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may")]
+
+    use lapin::{
+        BasicProperties,
+        message::Delivery,
+        types::{AMQPValue, FieldTable},
+    };
+
+    use super::*;
+    use crate::amqp::{
+        objects::names::{self, PROBE_TYPE},
+        values::short,
+    };
+
+    const NOW: u64 = 1_000_000;
+
+    /// A delivery of "refund" from `queue`, which the broker has counted so often.
+    fn received(queue: Option<WorkQueue>, headers: &[(&str, i64)], redelivered: bool) -> Received {
+        let mut table = FieldTable::default();
+        for (name, value) in headers {
+            table.insert(short(name), AMQPValue::LongLongInt(*value));
+        }
+        let mut delivery = Delivery::mock(1, short("shop"), short("request.x"), redelivered, b"refund".to_vec());
+        delivery.properties = BasicProperties::default().with_headers(table);
+        Received::read(delivery, queue, &[], &Names::new("shop").unwrap(), NOW, None)
+    }
+
+    /// The headers that the broker writes of a message that it took out of queues for these reasons, the last first.
+    fn dead_of(reasons: &[&str]) -> FieldTable {
+        let mut headers = FieldTable::default();
+        let text = |text: &str| AMQPValue::LongString(text.into());
+        let deaths = reasons.iter().map(|reason| {
+            let mut death = FieldTable::default();
+            death.insert(short("reason"), text(reason));
+            AMQPValue::FieldTable(death)
+        });
+        headers.insert(short("x-death"), AMQPValue::FieldArray(deaths.collect::<Vec<_>>().into()));
+        if let Some(first) = reasons.last() {
+            headers.insert(short("x-first-death-reason"), text(first));
+        }
+        headers
+    }
+
+    /// What is decided, in a word.
+    fn decision(received: &Received, address: &Address) -> &'static str {
+        let queue = received.queue.clone().unwrap();
+        match admit(received, &queue, address, &Limits { max_body: 1024, ..Limits::default() }, NOW) {
+            Admission::Work(_) => "work",
+            Admission::Decided(Outcome::Suspect) => "suspect",
+            Admission::Decided(Outcome::DeadLetter(letter)) => letter.reason.as_str(),
+            Admission::Decided(_) => "other",
+        }
+    }
+
+    #[test]
+    fn what_is_too_much_or_has_waited_too_long_is_turned_away() {
+        let check = |queue: WorkQueue, headers: &[(&str, i64)], sent: Option<u64>, limits: &Limits, expected: bool| {
+            let mut received = received(Some(queue.clone()), headers, false);
+            if let Some(seconds) = sent {
+                received.properties = received.properties.with_timestamp(seconds);
+            }
+            let admission = admit(&received, &queue, &Ok(None), limits, NOW);
+            let turned_away = matches!(&admission, Admission::Decided(Outcome::DeadLetter(letter))
+                if letter.reason == DeadReason::Error(ErrorCode::Overloaded));
+            assert_eq!(turned_away, expected, "{queue} {headers:?} {sent:?} {limits:?}");
+        };
+        let none = Limits { max_body: 1024, ..Limits::default() };
+        let too_many = Limits { too_many: true, ..none };
+        let aged = Limits { max_age: Some(Duration::from_secs(10)), ..none };
+        let intent = || WorkQueue::Intent(crate::domain::IntentName::new("refund").unwrap());
+        let now = NOW / 1000;
+        check(WorkQueue::Requests, &[], Some(0), &none, false);
+        check(WorkQueue::Requests, &[], None, &too_many, true);
+        check(intent(), &[], None, &too_many, true);
+        check(WorkQueue::Requests, &[], None, &aged, false);
+        check(WorkQueue::Requests, &[], Some(now - 10), &aged, false);
+        check(WorkQueue::Requests, &[], Some(now - 11), &aged, true);
+        check(WorkQueue::Requests, &[], Some(u64::MAX), &aged, false);
+        let seen = i64::try_from(NOW).unwrap() - 10_001;
+        check(intent(), &[(names::FIRST_SEEN, seen)], Some(now), &aged, true);
+        check(intent(), &[(names::FIRST_SEEN, seen), (names::ATTEMPT, 2)], None, &aged, false);
+        // A suspect is started so that it is known for what it is.
+        let both = Limits { too_many: true, ..aged };
+        check(WorkQueue::Suspects, &[(names::STARTS, 1), (names::FIRST_SEEN, 0)], None, &both, false);
+    }
+
+    #[test]
+    fn what_was_there_when_two_workers_were_lost_is_set_apart() {
+        let check = |count: i64, redelivered: bool, expected: &str| {
+            let received = received(Some(WorkQueue::Requests), &[("x-delivery-count", count)], redelivered);
+            assert_eq!(decision(&received, &Ok(None)), expected, "{count} {redelivered}");
+        };
+        check(0, false, "work");
+        check(1, true, "work");
+        check(2, true, "suspect");
+        check(20, true, "suspect");
+        // Nobody but the broker counts: a client that says so is read like any other.
+        check(20, false, "work");
+    }
+
+    #[test]
+    fn a_suspect_is_started_twice_at_most_and_each_start_is_counted_before_it_is_made() {
+        let check = |starts: i64, redelivered: bool, expected: &str| {
+            let received = received(Some(WorkQueue::Suspects), &[(names::STARTS, starts)], redelivered);
+            assert_eq!(decision(&received, &Ok(None)), expected, "{starts} {redelivered}");
+        };
+        check(0, false, "suspect");
+        check(0, true, "suspect");
+        check(1, false, "work");
+        check(1, true, "suspect");
+        check(2, false, "work");
+        check(2, true, "crashed");
+        check(3, false, "crashed");
+        check(i64::MAX, false, "crashed");
+        check(-1, false, "suspect");
+    }
+
+    #[test]
+    fn the_deadline_and_the_address_are_looked_at_before_anything_is_done() {
+        let requests = Some(WorkQueue::Requests);
+        let late = received(requests.clone(), &[(names::DEADLINE, 999_999)], true);
+        assert_eq!(decision(&late, &Ok(None)), "deadline_exceeded");
+        let now = received(requests.clone(), &[(names::DEADLINE, 1_000_000)], false);
+        assert_eq!(decision(&now, &Ok(None)), "deadline_exceeded");
+        let in_time = received(requests, &[(names::DEADLINE, 1_000_001)], false);
+        assert_eq!(decision(&in_time, &Ok(None)), "work");
+        assert_eq!(decision(&in_time, &Err(reply_to::ReplyAddressError::Ours)), "reply_address");
+    }
+
+    #[test]
+    fn the_brokers_reason_becomes_the_clients() {
+        let check = |reason: Option<&str>, before: &[&str], expected: &str| {
+            let mut received = received(None, &[], false);
+            let deaths: Vec<_> = reason.into_iter().chain(before.iter().copied()).collect();
+            if !deaths.is_empty() {
+                received.properties = received.properties.with_headers(dead_of(&deaths));
+            }
+            let Outcome::DeadLetter(letter) = died(&received, &Ok(None), &RetryPolicy::default(), NOW) else {
+                unreachable!("it is always a dead letter")
+            };
+            assert_eq!(letter.reason.as_str(), expected);
+        };
+        check(Some("expired"), &[], "deadline_exceeded");
+        check(Some("rejected"), &[], "handler_failed");
+        check(Some("delivery_limit"), &[], "crashed");
+        check(Some("maxlen"), &[], "overloaded");
+        check(Some("of a later version"), &[], "internal");
+        check(None, &[], "unroutable");
+        // The delay of a retry is an expiry as well, but not what it died of.
+        check(Some("rejected"), &["expired"], "handler_failed");
+        check(Some("delivery_limit"), &["expired"], "crashed");
+    }
+
+    #[test]
+    fn only_a_probe_that_came_unroutable_and_wants_no_answer_is_dropped() {
+        let names = Names::new("shop").unwrap();
+        let check = |properties: BasicProperties, dropped: bool| {
+            let mut delivery = Delivery::mock(1, short("shop"), short("nobody"), false, Vec::new());
+            delivery.properties = properties.clone();
+            let received = Received::read(delivery, None, &[], &names, 0, None);
+            let outcome = died(&received, &Ok(None), &RetryPolicy { delays: Vec::new() }, 0);
+            assert_eq!(outcome == Outcome::Drop, dropped, "{properties:?}: {outcome:?}");
+        };
+        let probe = BasicProperties::default().with_type(short(PROBE_TYPE));
+        check(probe.clone(), true);
+        check(BasicProperties::default(), false);
+        check(BasicProperties::default().with_type(short("chat.request")), false);
+        check(probe.clone().with_reply_to(short("answers")), false);
+        check(probe.with_headers(dead_of(&["expired"])), false);
+    }
+}

@@ -1,0 +1,53 @@
+//! By what a request is known again.
+//!
+//! **Invariant:** whatever says where the answer goes, for whom it is and what it answers is part of it; whatever
+//! changes on a message's way (attempts, deadlines, who delivered it) is not.
+
+use lapin::types::ShortString;
+
+use super::Received;
+use crate::{
+    amqp::{message::trail, objects::names},
+    answered::{Identity, Key},
+    pipeline::{Job, Stage},
+};
+
+impl Received {
+    /// Whether it may be a repetition: the broker says so, or it is a copy that a worker published for one that may be.
+    pub fn is_repeated(&self) -> bool {
+        let marked = || {
+            let headers = self.properties.headers().as_ref();
+            headers.is_some_and(|headers| trail::integer(headers, names::REDELIVERED).is_some())
+        };
+        self.redelivered || self.trail.attempt > 1 || self.trail.starts > 0 || marked()
+    }
+
+    /// By what the request is known again; none where the client gave it no id, which is how a client says that two
+    /// messages aren't the same.
+    pub fn identity(&self, job: &Job) -> Option<Identity> {
+        job.request.id.as_ref()?;
+        let intent = match &job.stage {
+            Stage::Classify => None,
+            Stage::Handle { intent, .. } => Some(intent.as_str().as_bytes()),
+        };
+        let (properties, timestamp) = (&self.properties, self.properties.timestamp().map(u64::to_le_bytes));
+        let key = Key::of([
+            bytes_of(properties.message_id()),
+            bytes_of(properties.correlation_id()),
+            bytes_of(properties.reply_to()),
+            self.trail.user_id.as_deref().map(str::as_bytes),
+            intent,
+            bytes_of(properties.content_type()),
+            bytes_of(properties.content_encoding()),
+            bytes_of(properties.kind()),
+            bytes_of(properties.app_id()),
+            timestamp.as_ref().map(<[u8; 8]>::as_slice),
+            Some(&self.body),
+        ]);
+        Some(Identity { key, repeated: self.is_repeated() })
+    }
+}
+
+fn bytes_of(value: &Option<ShortString>) -> Option<&[u8]> {
+    value.as_ref().map(|value| value.as_str().as_bytes())
+}

@@ -1,0 +1,165 @@
+//! The properties of a message that is published again.
+
+use std::time::Duration;
+
+use lapin::{
+    BasicProperties,
+    types::{AMQPValue, FieldTable, ShortString},
+};
+
+use super::{PERSISTENT, Received};
+use crate::{
+    amqp::{
+        Names,
+        objects::{names, topology::millis},
+        values::{number, short, text, truncated},
+    },
+    domain::{Classification, DeadLetter, IntentName},
+};
+
+/// The longest `chatbot-dead-error`, in bytes.
+pub(super) const MAX_DEAD_ERROR: usize = 1024;
+
+/// For what a message is published again.
+#[derive(Debug, Clone, Copy)]
+pub enum Purpose<'a> {
+    /// To its intent's queue.
+    Forward {
+        /// The intent.
+        intent: &'a IntentName,
+        /// How it was classified.
+        classification: Option<&'a Classification>,
+    },
+    /// To the suspects, about to be started for the `starts`-th time there.
+    Suspect {
+        /// The number of this start, from 1.
+        starts: u32,
+    },
+    /// To a retry queue.
+    Retry {
+        /// The queue's delay.
+        delay: Duration,
+    },
+    /// From a dead-letter queue to the topic exchange, as if it came for the first time.
+    Replay {
+        /// Its deadline, in Unix milliseconds. The letter's own is of no account: it has passed, or soon will.
+        deadline: Option<u64>,
+    },
+    /// To a dead-letter queue.
+    Dead {
+        /// Why.
+        letter: &'a DeadLetter,
+        /// Which worker.
+        worker: &'a str,
+        /// When, in Unix milliseconds.
+        at: u64,
+    },
+}
+
+impl Received {
+    /// The properties with which the message is published again at `now` (Unix milliseconds).
+    pub fn republished(&self, names: &Names, purpose: Purpose<'_>, now: u64) -> BasicProperties {
+        let from = &self.properties;
+        let mut to = BasicProperties::default()
+            .with_delivery_mode(PERSISTENT)
+            .with_headers(self.republished_headers(names, purpose));
+        for (value, with) in [
+            (from.content_type(), BasicProperties::with_content_type as fn(BasicProperties, ShortString) -> _),
+            (from.content_encoding(), BasicProperties::with_content_encoding),
+            (from.reply_to(), BasicProperties::with_reply_to),
+            (from.correlation_id(), BasicProperties::with_correlation_id),
+            (from.message_id(), BasicProperties::with_message_id),
+            (from.kind(), BasicProperties::with_type),
+            (from.app_id(), BasicProperties::with_app_id),
+        ] {
+            if let Some(value) = value {
+                to = with(to, value.clone());
+            }
+        }
+        if let Some(priority) = from.priority() {
+            to = to.with_priority(*priority);
+        }
+        if let Some(timestamp) = from.timestamp() {
+            to = to.with_timestamp(*timestamp);
+        }
+        // Only a forward may expire: on a retry it would cut the delay short, and a dead letter is to stay.
+        if let (Purpose::Forward { .. }, Some(left)) = (purpose, self.trail.time_left(now)) {
+            to = to.with_expiration(short(&left.as_millis().max(1).to_string()));
+        }
+        to
+    }
+
+    fn republished_headers(&self, names: &Names, purpose: Purpose<'_>) -> FieldTable {
+        let mut headers = FieldTable::default();
+        for (name, value) in self.properties.headers().iter().flat_map(|table| table.inner()) {
+            if may_pass(name.as_str()) {
+                headers.insert(name.clone(), value.clone());
+            }
+        }
+        let mut set = |name: &str, value: AMQPValue| {
+            headers.insert(short(name), value);
+        };
+        let trail = &self.trail;
+        set(names::FIRST_SEEN, number(trail.first_seen.unwrap_or(self.arrived)));
+        if let Some(user) = &trail.user_id {
+            set(names::USER_ID, text(user));
+        }
+        if let Purpose::Replay { deadline } = purpose {
+            // A replay that is killed comes twice; and what was answered needn't be worked on again.
+            set(names::REDELIVERED, number(1));
+            if let Some(deadline) = deadline {
+                set(names::DEADLINE, number(deadline));
+            }
+            return headers;
+        }
+        if let Some(queue) = trail.first_queue.as_ref().or(self.queue.as_ref()) {
+            set(names::FIRST_QUEUE, text(&names.queue(queue)));
+        }
+        set(names::FIRST_ROUTING_KEY, text(trail.first_routing_key.as_deref().unwrap_or(&self.routing_key)));
+        if let Some(deadline) = trail.deadline {
+            set(names::DEADLINE, number(deadline));
+        }
+        let attempt =
+            if matches!(purpose, Purpose::Retry { .. }) { trail.attempt.saturating_add(1) } else { trail.attempt };
+        set(names::ATTEMPT, number(attempt.into()));
+        // Where a message leaves the queue of its intent, the header says what that queue said.
+        let (intent, classification) = match purpose {
+            Purpose::Forward { intent, classification } => (Some(intent), classification),
+            _ => (self.intent(), trail.classification.as_ref()),
+        };
+        if let Some(intent) = intent {
+            set(names::INTENT, text(intent.as_str()));
+        }
+        if let Some(json) = classification.and_then(|found| serde_json::to_string(found).ok()) {
+            set(names::CLASSIFICATION, text(&json));
+        }
+        match purpose {
+            Purpose::Forward { .. } if self.is_repeated() => set(names::REDELIVERED, number(1)),
+            Purpose::Forward { .. } | Purpose::Replay { .. } => {}
+            Purpose::Suspect { starts } => set(names::STARTS, number(starts.into())),
+            Purpose::Retry { delay } => {
+                set(names::RETRY_DELAY, AMQPValue::LongLongInt(millis(delay)));
+                if trail.starts > 0 {
+                    set(names::STARTS, number(trail.starts.into()));
+                }
+            }
+            Purpose::Dead { letter, worker, at } => {
+                set(names::DEAD_REASON, text(letter.reason.as_str()));
+                set(names::DEAD_ERROR, text(truncated(&letter.message, MAX_DEAD_ERROR)));
+                set(names::DEAD_AT, number(at));
+                set(names::DEAD_WORKER, text(worker));
+            }
+        }
+        headers
+    }
+}
+
+/// Whether a client's header is handed on. `CC` and `BCC` deliver into further queues, also when a message comes back
+/// from a dead-letter exchange (<https://www.rabbitmq.com/docs/sender-selected>); a kept `x-death` makes RabbitMQ 3.10
+/// drop a later retry in silence; ours are set anew.
+fn may_pass(name: &str) -> bool {
+    let broker = matches!(name, "CC" | "BCC" | "x-death" | "x-delivery-count" | "x-acquired-count")
+        || name.starts_with("x-first-death-")
+        || name.starts_with("x-last-death-");
+    !broker && !name.starts_with(names::OUR_HEADERS)
+}

@@ -1,0 +1,8 @@
+//! Exchanges, queues, bindings and permissions: what has to be on the broker, and what is there.
+
+pub mod declare;
+pub mod inspect;
+pub mod names;
+pub mod permissions;
+pub mod problem;
+pub mod topology;

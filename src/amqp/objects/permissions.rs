@@ -1,0 +1,120 @@
+//! What a user of the broker may do: the least that a worker, a client, an operator or another program's consumer needs.
+//!
+//! RabbitMQ matches a resource's name against three regular expressions, and calls the default exchange `amq.default`:
+//! <https://www.rabbitmq.com/docs/access-control#authorisation>
+//!
+//! **Invariant:** every expression is anchored, and matches no name outside of the exchange's namespace but
+//! `amq.default` and a client's own reply queue.
+
+use super::declare::TopologyMode;
+use crate::{
+    amqp::{Names, WorkQueue},
+    domain::IntentName,
+};
+
+/// The three regular expressions of `rabbitmqctl set_permissions`; empty for none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permissions {
+    /// What may be declared and deleted.
+    pub configure: String,
+    /// What may be published to, and which queue may be bound.
+    pub write: String,
+    /// What may be consumed, and bound from.
+    pub read: String,
+}
+
+/// An intent's name, and a retry delay in milliseconds, as part of a queue's name. No dot: so no `.dead` queue matches.
+const INTENT: &str = "[A-Za-z0-9_-]+";
+const MILLIS: &str = "[0-9]+";
+
+impl Permissions {
+    /// A worker's. Intents and delays aren't named one by one, so that a new one needs no administrator.
+    ///
+    /// - It publishes answers, dead letters and suspects through the default exchange.
+    /// - To bind takes write on the queue and read on the exchange; to declare a queue that dead-letters takes read on
+    ///   it and write on its dead-letter exchange.
+    pub fn worker(names: &Names, mode: TopologyMode) -> Self {
+        let exchange = escape(names.exchange());
+        let consumed = format!(r"died|requests|suspects|intent\.{INTENT}");
+        match mode {
+            TopologyMode::Declare => Self {
+                configure: format!(r"^{exchange}(\.(({consumed})(\.dead)?|retry(\.{MILLIS})?))?$"),
+                write: format!(r"^(amq\.default|{exchange}(\.({consumed}|retry(\.{MILLIS})?))?)$"),
+                read: format!(r"^{exchange}(\.({consumed}|retry(\.{MILLIS})?))?$"),
+            },
+            TopologyMode::Verify => Self {
+                configure: String::new(),
+                write: format!(r"^(amq\.default|{exchange}(\.retry)?)$"),
+                read: format!(r"^{exchange}\.({consumed})$"),
+            },
+        }
+    }
+
+    /// A client's: to publish, and to have a reply queue that the broker names. With direct reply-to it needs only to
+    /// write.
+    pub fn client(names: &Names) -> Self {
+        let reply_queue = r"^amq\.gen-.+$".to_owned();
+        let write = format!("^{}$", escape(names.exchange()));
+        Self { configure: reply_queue.clone(), write, read: reply_queue }
+    }
+
+    /// That of whoever deals with dead letters: to read them, to send them again, and to put them back.
+    pub fn operator(names: &Names) -> Self {
+        let exchange = escape(names.exchange());
+        Self {
+            configure: String::new(),
+            write: format!(r"^(amq\.default|{exchange})$"),
+            read: format!(r"^{exchange}\..+\.dead$"),
+        }
+    }
+
+    /// That of another program that answers an intent: it consumes the intent's queue and replies.
+    pub fn external(names: &Names, intent: &IntentName) -> Self {
+        let queue = names.queue(&WorkQueue::Intent(intent.clone()));
+        Self { configure: String::new(), write: r"^amq\.default$".to_owned(), read: format!("^{}$", escape(&queue)) }
+    }
+}
+
+/// A name as a regular expression that matches it alone. A `-` means something only within brackets.
+pub fn escape(name: &str) -> String {
+    let special = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+    name.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may")]
+
+    use super::*;
+
+    #[test]
+    fn a_client_may_write_to_the_exchange_alone() {
+        let names = Names::new("shop-1_a").unwrap();
+        let expected = Permissions {
+            configure: r"^amq\.gen-.+$".into(),
+            write: "^shop-1_a$".into(),
+            read: r"^amq\.gen-.+$".into(),
+        };
+        assert_eq!(Permissions::client(&names), expected);
+    }
+
+    #[test]
+    fn a_worker_that_verifies_may_configure_nothing() {
+        let permissions = Permissions::worker(&Names::new("shop").unwrap(), TopologyMode::Verify);
+        assert_eq!(permissions.configure, "");
+        assert_eq!(permissions.write, r"^(amq\.default|shop(\.retry)?)$");
+    }
+
+    #[test]
+    fn an_operator_reads_dead_letters_alone() {
+        let permissions = Permissions::operator(&Names::new("shop").unwrap());
+        assert_eq!((permissions.configure.as_str(), permissions.read.as_str()), ("", r"^shop\..+\.dead$"));
+    }
+
+    #[test]
+    fn another_program_reads_its_intents_queue_alone() {
+        let permissions = Permissions::external(&Names::new("shop").unwrap(), &IntentName::new("refund").unwrap());
+        assert_eq!(permissions.read, r"^shop\.intent\.refund$");
+        assert_eq!(permissions.write, r"^amq\.default$");
+    }
+}

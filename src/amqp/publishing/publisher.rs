@@ -1,0 +1,165 @@
+//! Publishing with confirms.
+//!
+//! **Invariant:** `Ok` means that the broker has confirmed the message and returned nothing.
+
+use std::{
+    future::poll_fn,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use lapin::{BasicProperties, Channel, Confirmation, options::BasicPublishOptions, types::ShortString};
+use tokio::time::{Instant, timeout};
+
+use super::{after_others, events};
+use crate::amqp::connection::link::Link;
+
+/// How long a confirm may be late.
+const LAST_LOOK: Duration = Duration::from_millis(500);
+
+/// Why a publish wasn't confirmed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// The broker refused it: an answer, not a fault. A full queue does so.
+    #[error("the broker refused the message (nack)")]
+    Nacked,
+    /// No queue takes it; its routing key.
+    #[error("no queue takes the routing key '{0}'")]
+    Returned(String),
+    /// The broker didn't confirm in time: whether it was taken isn't known.
+    #[error("the broker didn't confirm the message within {0:?}")]
+    Unconfirmed(Duration),
+    /// The channel or connection is gone: whether it was taken isn't known.
+    #[error("the connection that published was lost: {0}")]
+    Lost(String),
+}
+
+impl PublishError {
+    /// The word that metrics use.
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Nacked => "nack",
+            Self::Returned(_) => "returned",
+            Self::Unconfirmed(_) => "unconfirmed",
+            Self::Lost(_) => "lost",
+        }
+    }
+}
+
+/// A message, ready to be published.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// The exchange; empty for the default exchange.
+    pub exchange: ShortString,
+    /// The routing key; on the default exchange the queue's name.
+    pub routing_key: ShortString,
+    /// Whether the broker returns it where no queue takes it.
+    pub mandatory: bool,
+    /// The properties.
+    pub properties: BasicProperties,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// A channel with publisher confirms, on a connection that consumes nothing.
+pub struct Publisher {
+    link: Link,
+    channel: Channel,
+    confirm_timeout: Duration,
+    /// Held while a publish is handed to lapin, which takes a confirm's number and queues the frames under two locks of
+    /// its own: two threads in between would get each other's confirm.
+    order: Mutex<()>,
+}
+
+impl Publisher {
+    /// Opens a channel with confirms on a connection of its own.
+    ///
+    /// # Errors
+    /// [`PublishError::Lost`].
+    pub async fn open(link: Link, confirm_timeout: Duration) -> Result<Self, PublishError> {
+        let channel = link.channel().await.map_err(lost)?;
+        channel.confirm_select(Default::default()).await.map_err(lost)?;
+        Ok(Self { link, channel, confirm_timeout, order: Mutex::new(()) })
+    }
+
+    /// The connection.
+    pub fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// Whether a message can be published at all.
+    pub fn is_open(&self) -> bool {
+        self.link.is_open() && self.channel.status().connected()
+    }
+
+    /// Publishes a message and waits for the broker's confirm.
+    ///
+    /// # Errors
+    /// [`PublishError`]. Time in which the broker blocks the connection doesn't count towards the confirm's.
+    pub async fn publish(&self, message: &Message) -> Result<(), PublishError> {
+        let started = Instant::now();
+        after_others().await;
+        let result = self.confirmed(message).await;
+        events::confirmed(result.as_ref().err().map(PublishError::as_str), started.elapsed());
+        result
+    }
+
+    async fn confirmed(&self, message: &Message) -> Result<(), PublishError> {
+        let returned_before = self.returns(message);
+        let mut publish = std::pin::pin!(async {
+            let options = BasicPublishOptions { mandatory: message.mandatory, immediate: false };
+            let (exchange, key) = (message.exchange.clone(), message.routing_key.clone());
+            let publish = self.channel.basic_publish(exchange, key, options, &message.body, message.properties.clone());
+            let mut publish = std::pin::pin!(publish);
+            let confirm = poll_fn(|context| {
+                let _order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+                publish.as_mut().poll(context)
+            });
+            confirm.await.map_err(lost)?.await.map_err(lost)
+        });
+        let confirmation = loop {
+            match timeout(self.confirm_timeout, &mut publish).await {
+                Ok(confirmation) => break confirmation?,
+                // Time in which the broker blocks the connection doesn't count.
+                Err(_) if self.link.is_blocked() || self.was_blocked_lately().await => {
+                    self.link.unblocked().await;
+                    if !self.is_open() {
+                        return Err(PublishError::Lost("closed while the broker blocked it".to_owned()));
+                    }
+                }
+                // A process that was paused finds its time over before it has read what came meanwhile.
+                Err(_) => match timeout(LAST_LOOK, &mut publish).await {
+                    Ok(confirmation) => break confirmation?,
+                    Err(_) => return Err(PublishError::Unconfirmed(self.confirm_timeout)),
+                },
+            }
+        };
+        match confirmation {
+            // Which message lapin says was returned is not to be relied on; see `Returns`.
+            Confirmation::Ack(_) if self.returns(message) > returned_before => {
+                Err(PublishError::Returned(message.routing_key.to_string()))
+            }
+            Confirmation::Ack(_) => Ok(()),
+            Confirmation::Nack(_) => Err(PublishError::Nacked),
+            Confirmation::NotRequested => Err(PublishError::Lost("the channel confirms nothing".to_owned())),
+        }
+    }
+
+    /// How many messages to this one's address came back so far. Only what is mandatory can come back.
+    fn returns(&self, message: &Message) -> usize {
+        if !message.mandatory {
+            return 0;
+        }
+        self.link.returns(message.exchange.as_str(), message.routing_key.as_str())
+    }
+
+    async fn was_blocked_lately(&self) -> bool {
+        !self.link.is_blocked()
+            && self.link.unblocked().await.is_some_and(|since| since.elapsed() < self.confirm_timeout)
+    }
+}
+
+fn lost(error: lapin::Error) -> PublishError {
+    PublishError::Lost(error.to_string())
+}

@@ -1,0 +1,310 @@
+//! Outcome → publishes → ack.
+//!
+//! **Invariant:** this is the only place that acks or hands back. The ack comes last, after the broker has confirmed
+//! what was published; where that can't be had, there is no ack, and the broker delivers again.
+
+#[cfg(test)]
+mod model;
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use lapin::{Channel, options::BasicNackOptions};
+use tokio::time::{Instant, timeout};
+use uuid::Uuid;
+
+use super::{
+    acks::Ack,
+    events,
+    publisher::{Message, PublishError},
+    replies::ReplyError,
+};
+use crate::{
+    amqp::{
+        Names, WorkQueue,
+        message::{
+            properties::{Purpose, Received},
+            reply_to::ReplyTo,
+            time::now_ms,
+        },
+        values::short,
+    },
+    domain::{
+        Classification, DeadLetter, DeadReason, ERROR_TYPE, ErrorCode, ErrorReply, IntentName, MessageError, Outcome,
+        REPLY_TYPE, Reply, codec,
+    },
+    retry::RetryPolicy,
+};
+
+/// How long an error reply may hold up the ack.
+const ERROR_REPLY_LIMIT: Duration = Duration::from_secs(5);
+
+/// The session can't go on: what was published isn't known to have arrived.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SessionLost(pub String);
+
+/// What settling asks of the broker, and all that it does to it: [`super::connections::Connections`] in a worker; in the
+/// model check a broker that gives every answer at every moment.
+pub trait Broker {
+    /// Publishes a forward, a suspect, a retry or a dead letter, and waits for the confirm.
+    fn publish(&self, message: &Message) -> impl Future<Output = Result<(), PublishError>> + Send;
+    /// Publishes a reply or an error reply, and waits for the confirm.
+    fn reply(&self, message: &Message, direct: bool) -> impl Future<Output = Result<(), ReplyError>> + Send;
+    /// Declares what is missing, where that is allowed.
+    fn declare_again(&self) -> impl Future<Output = Result<(), SessionLost>> + Send;
+    /// Waits before what was refused is published again.
+    fn pause(&self, pause: Duration) -> impl Future<Output = ()> + Send;
+    /// Acks a delivery that came at `started` and ended as `outcome`.
+    fn ack(&self, ack: Ack, outcome: &'static str, started: Instant) -> impl Future<Output = ()> + Send;
+}
+
+/// Settles deliveries.
+pub struct Settler<B> {
+    /// The broker.
+    pub broker: B,
+    /// The names.
+    pub names: Names,
+    /// What becomes of a forward that is refused.
+    pub retry: RetryPolicy,
+    /// This worker's name, for dead letters.
+    pub worker: String,
+}
+
+/// A delivery, to be settled once.
+pub struct Delivery {
+    /// What was read of it.
+    pub received: Box<Received>,
+    /// Where its answer goes; none where there is no address, or one that is not allowed.
+    pub reply_to: Option<ReplyTo>,
+    /// The client's name for it, as far as it could be read: the property's, else the body's.
+    pub request_id: Option<String>,
+    /// When it came in.
+    pub started: Instant,
+    /// Acks it.
+    pub ack: Ack,
+}
+
+/// Whoever waits for the answer.
+#[derive(Clone, Copy)]
+struct Client<'a> {
+    reply_to: Option<&'a ReplyTo>,
+    request_id: Option<&'a str>,
+}
+
+impl Delivery {
+    /// Gives the delivery with this tag, which wasn't started, back to its queue. Only for shutdown.
+    ///
+    /// By its channel, as all acks here, and not by lapin's `Acker`: that one's promise can stay open for ever when the
+    /// connection ends just then, and the session would wait for it.
+    pub async fn hand_back(channel: &Channel, tag: u64) {
+        let _ = channel.basic_nack(tag, BasicNackOptions { requeue: true, multiple: false }).await;
+    }
+}
+
+impl<B: Broker> Settler<B> {
+    /// Publishes what the outcome asks for, and acks.
+    ///
+    /// # Errors
+    /// [`SessionLost`] where a confirm can't be had; then nothing is acked.
+    pub async fn settle(&self, delivery: Delivery, outcome: Outcome) -> Result<(), SessionLost> {
+        let Delivery { received, reply_to, request_id, started, ack } = delivery;
+        let client = Client { reply_to: reply_to.as_ref(), request_id: request_id.as_deref() };
+        let name = self.publish(&received, client, outcome).await?;
+        self.broker.ack(ack, name, started).await;
+        Ok(())
+    }
+
+    /// Publishes what the outcome asks for; tells which outcome it became.
+    async fn publish(
+        &self,
+        received: &Received,
+        client: Client<'_>,
+        outcome: Outcome,
+    ) -> Result<&'static str, SessionLost> {
+        let mut next = outcome;
+        loop {
+            let name = events::outcome_name(&next);
+            // What is rare is boxed: a task is as large as its largest branch, and is moved and allocated whole.
+            let instead = match next {
+                Outcome::Reply(reply) => self.reply(received, client.reply_to, &reply).await?,
+                Outcome::Forward { intent, classification } => {
+                    self.forward(received, &intent, classification.as_deref()).await?
+                }
+                Outcome::Suspect => {
+                    Box::pin(self.suspect(received)).await?;
+                    None
+                }
+                Outcome::Retry { delay, error } => {
+                    Box::pin(self.retry(received, delay, &error)).await?;
+                    None
+                }
+                Outcome::DeadLetter(letter) => {
+                    Box::pin(self.dead_letter(received, client, &letter)).await?;
+                    None
+                }
+                Outcome::Drop => None,
+            };
+            match instead {
+                None => return Ok(name),
+                Some(outcome) => next = outcome,
+            }
+        }
+    }
+
+    /// Sends the answer; tells what becomes of the message instead, where it didn't arrive.
+    async fn reply(
+        &self,
+        received: &Received,
+        reply_to: Option<&ReplyTo>,
+        reply: &Reply,
+    ) -> Result<Option<Outcome>, SessionLost> {
+        let Some(to) = reply_to else {
+            events::replied("dropped");
+            return Ok(Some(Outcome::Drop));
+        };
+        let (request_id, body) = (reply.in_reply_to.as_deref(), codec::encode_reply(reply));
+        let message = answer(received, to, REPLY_TYPE, &reply.id, request_id, body);
+        let dead = |reason, message| Ok(Some(Outcome::DeadLetter(DeadLetter { reason, message })));
+        match self.broker.reply(&message, to.direct).await {
+            Ok(()) => {
+                events::reply_sent();
+                Ok(None)
+            }
+            Err(ReplyError::Gone(_)) => {
+                events::replied("gone");
+                Ok(Some(Outcome::Drop))
+            }
+            Err(error @ (ReplyError::Refused | ReplyError::Unconfirmed(_))) => {
+                events::replied("refused");
+                dead(DeadReason::ReplyRefused, error.to_string())
+            }
+            Err(error @ ReplyError::BadAddress(_)) => {
+                events::replied("bad_address");
+                dead(DeadReason::ReplyAddress, error.to_string())
+            }
+            Err(ReplyError::Lost(why)) => Err(SessionLost(why)),
+        }
+    }
+
+    /// Hands the message to its intent's queue; tells what becomes of it instead, where the broker refuses.
+    async fn forward(
+        &self,
+        received: &Received,
+        intent: &IntentName,
+        classification: Option<&Classification>,
+    ) -> Result<Option<Outcome>, SessionLost> {
+        let message = Message {
+            exchange: short(self.names.exchange()),
+            routing_key: short(&Names::intent_key(intent)),
+            mandatory: true,
+            properties: received.republished(&self.names, Purpose::Forward { intent, classification }, now_ms()),
+            body: received.body.clone(),
+        };
+        let error = match self.broker.publish(&message).await {
+            Ok(()) => return Ok(None),
+            Err(error @ (PublishError::Lost(_) | PublishError::Unconfirmed(_))) => {
+                return Err(SessionLost(error.to_string()));
+            }
+            Err(PublishError::Nacked) => format!("the queue of intent '{intent}' refuses messages; it may be full"),
+            Err(PublishError::Returned(_)) => {
+                Box::pin(self.broker.declare_again()).await?;
+                format!("the queue of intent '{intent}' was missing")
+            }
+        };
+        let error = MessageError::new(ErrorCode::Internal, error);
+        Ok(Some(self.retry.decide(error, received.trail.attempt, received.trail.time_left(now_ms()))))
+    }
+
+    async fn suspect(&self, received: &Received) -> Result<(), SessionLost> {
+        let before = if received.queue == Some(WorkQueue::Suspects) { received.trail.starts } else { 0 };
+        let properties =
+            received.republished(&self.names, Purpose::Suspect { starts: before.saturating_add(1) }, now_ms());
+        self.keep("", &self.names.queue(&WorkQueue::Suspects), received, properties).await
+    }
+
+    async fn retry(&self, received: &Received, delay: Duration, error: &MessageError) -> Result<(), SessionLost> {
+        events::retried(received, &error.message, delay);
+        let queue = self.names.queue(received.queue.as_ref().unwrap_or(&received.first_queue()));
+        let properties = received.republished(&self.names, Purpose::Retry { delay }, now_ms());
+        self.keep(&self.names.retry_exchange(), &queue, received, properties).await
+    }
+
+    /// First the letter, then the error reply: a client that hears of it finds it there. An error reply that fails
+    /// doesn't hold up the ack.
+    async fn dead_letter(
+        &self,
+        received: &Received,
+        client: Client<'_>,
+        letter: &DeadLetter,
+    ) -> Result<(), SessionLost> {
+        let now = now_ms();
+        let queue = Names::dead(&self.names.queue(&received.first_queue()));
+        let purpose = Purpose::Dead { letter, worker: &self.worker, at: now };
+        self.keep("", &queue, received, received.republished(&self.names, purpose, now)).await?;
+        events::dead_lettered(received, letter, &queue);
+        if let (Some(to), Some(code)) = (client.reply_to, letter.reason.error_code()) {
+            let error = ErrorReply {
+                id: Uuid::now_v7().to_string(),
+                in_reply_to: client.request_id.map(str::to_owned),
+                error: MessageError::new(code, letter.message.clone()),
+            };
+            let (request_id, body) = (error.in_reply_to.as_deref(), codec::encode_error(&error));
+            let message = answer(received, to, ERROR_TYPE, &error.id, request_id, body);
+            let sent = timeout(ERROR_REPLY_LIMIT, self.broker.reply(&message, to.direct)).await;
+            events::replied(if matches!(sent, Ok(Ok(()))) { "error" } else { "error_failed" });
+        }
+        Ok(())
+    }
+
+    /// Publishes what must not be lost: a refusal is waited out, and a missing queue declared again.
+    async fn keep(
+        &self,
+        exchange: &str,
+        routing_key: &str,
+        received: &Received,
+        properties: lapin::BasicProperties,
+    ) -> Result<(), SessionLost> {
+        let (exchange, routing_key) = (short(exchange), short(routing_key));
+        let message = Message { exchange, routing_key, mandatory: true, properties, body: received.body.clone() };
+        let mut backoff = ExponentialBuilder::default()
+            .with_jitter()
+            .with_min_delay(Duration::from_millis(100))
+            .with_max_delay(Duration::from_secs(5))
+            .without_max_times()
+            .build();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let error = match self.broker.publish(&message).await {
+                Ok(()) => return Ok(()),
+                Err(error @ (PublishError::Lost(_) | PublishError::Unconfirmed(_))) => {
+                    return Err(SessionLost(error.to_string()));
+                }
+                Err(error) => error,
+            };
+            events::kept(&error, message.routing_key.as_str(), tries);
+            if matches!(error, PublishError::Returned(_)) {
+                self.broker.declare_again().await?;
+            }
+            self.broker.pause(backoff.next().unwrap_or_default()).await;
+        }
+    }
+}
+
+/// A reply or an error reply, ready to be published.
+fn answer(received: &Received, to: &ReplyTo, kind: &str, id: &str, request_id: Option<&str>, body: Vec<u8>) -> Message {
+    let compressed = received.accepted_encoding().and_then(|encoding| Some((encoding, encoding.compress(&body).ok()?)));
+    let (encoding, body) = match compressed {
+        Some((encoding, body)) => (Some(encoding), body),
+        None => (None, body),
+    };
+    Message {
+        exchange: short(""),
+        routing_key: to.address.clone(),
+        // A mandatory direct reply is falsely returned on RabbitMQ 3.10 and 4.0.
+        mandatory: !to.direct,
+        properties: received.reply_properties(kind, id, request_id, encoding),
+        body: body.into(),
+    }
+}
