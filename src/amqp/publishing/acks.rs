@@ -9,6 +9,7 @@
 
 use std::collections::VecDeque;
 
+use futures_util::future::join_all;
 use lapin::{Channel, options::BasicAckOptions};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -78,11 +79,12 @@ impl AckWriter {
             {
                 batch.push(settled);
             }
-            let mut written = true;
-            for Frame { tag, multiple } in window.settle(batch.iter().map(|settled| settled.tag)) {
-                written &= channel.basic_ack(tag, BasicAckOptions { multiple }).await.is_ok();
-            }
-            if written {
+            let frames = window.settle(batch.iter().map(|settled| settled.tag));
+            // Handed over together: awaited one by one, a delivery that takes long would have every ack behind it wait
+            // for lapin's thread, and wake it, by itself.
+            let acks =
+                frames.into_iter().map(|Frame { tag, multiple }| channel.basic_ack(tag, BasicAckOptions { multiple }));
+            if join_all(acks).await.iter().all(Result::is_ok) {
                 for Settled { outcome, started, .. } in batch.drain(..) {
                     events::settled(outcome, started.elapsed());
                 }
