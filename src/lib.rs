@@ -15,6 +15,7 @@ pub mod eval;
 pub mod handler;
 pub mod http;
 pub mod model;
+pub mod outbound;
 pub mod pipeline;
 pub mod retry;
 pub mod sharing;

@@ -16,13 +16,14 @@ const IMPORTS: &[(&str, &str)] = &[
     ("retry", "domain"),
     ("corpus", "domain"),
     ("entity", "domain"),
-    ("model", "domain"),
+    ("outbound", "domain"),
+    ("model", "domain outbound"),
     ("eval", "corpus domain model"),
-    ("handler", "domain"),
+    ("handler", "domain outbound"),
     ("answered", "domain"),
     ("pipeline", "answered domain entity handler model retry sharing"),
     ("amqp", "answered domain entity handler model pipeline retry sharing"),
-    ("app", "amqp answered config corpus domain entity handler http model pipeline retry telemetry"),
+    ("app", "amqp answered config corpus domain entity handler http model outbound pipeline retry telemetry"),
     ("cli", "amqp answered app config corpus domain entity eval handler http model pipeline retry telemetry"),
 ];
 

@@ -11,9 +11,7 @@ use super::{
 use crate::{
     config::types::{FilePath, is_loopback},
     model::{
-        Catalogue, Chain, Connection, Endpoint, Intent, Link, ModelClient,
-        around::{Bounds, bounded},
-        bearer,
+        Cached, Catalogue, Chain, Intent, Link, ModelClient,
         embedded::TrainError,
         embeddings::{self, Embeddings},
         http::{Http, Pointers},
@@ -22,6 +20,7 @@ use crate::{
         rasa::Rasa,
         tei::Tei,
     },
+    outbound::{Connection, Endpoint, Limits, Service, bearer},
 };
 
 /// Why a model can't be made.
@@ -83,7 +82,7 @@ fn link(
         }
         ModelName::Section(name) => {
             let backend = section(settings, name)?;
-            let model = client(name, backend, &bounds(backend), catalogue)?;
+            let model = client(name, backend, catalogue)?;
             (model, backend.min_confidence, backend.min_margin)
         }
     };
@@ -98,8 +97,11 @@ fn link(
 }
 
 fn section<'s>(settings: &'s Settings, name: &str) -> Result<&'s Backend, ModelFault> {
-    let fault = || ModelFault::Backend { name: name.to_owned(), reason: "it has no section".to_owned() };
-    settings.backend.get(name).ok_or_else(fault)
+    settings.backend.get(name).ok_or_else(|| fault(name, "it has no section".to_owned()))
+}
+
+fn fault(name: &str, reason: String) -> ModelFault {
+    ModelFault::Backend { name: name.to_owned(), reason }
 }
 
 /// The model of a section, to be measured with these intents: it is asked for each text, also where it was asked before
@@ -109,8 +111,8 @@ fn section<'s>(settings: &'s Settings, name: &str) -> Result<&'s Backend, ModelF
 /// [`ModelFault`].
 pub fn measurable(settings: &Settings, name: &str, intents: Vec<Intent>) -> Made {
     let backend = section(settings, name)?;
-    let bounds = Bounds { cache: None, breaker_failures: NonZeroU16::MAX, ..bounds(backend) };
-    client(name, backend, &bounds, &Arc::new(Catalogue::new(intents)))
+    let limits = Limits { breaker_failures: NonZeroU16::MAX, ..limits(backend) };
+    limited(name, backend, &limits, &Arc::new(Catalogue::new(intents))).map_err(|reason| fault(name, reason))
 }
 
 /// The intents that a model may choose: those with examples.
@@ -123,15 +125,19 @@ fn catalogue(intents: &IntentsFile) -> Catalogue {
     Catalogue::new(chosen.collect())
 }
 
-fn client(name: &str, backend: &Backend, bounds: &Bounds, catalogue: &Arc<Catalogue>) -> Made {
-    bounded_client(name, backend, bounds, catalogue)
-        .map_err(|reason| ModelFault::Backend { name: name.to_owned(), reason })
+/// The model of a section, whose answers are kept.
+fn client(name: &str, backend: &Backend, catalogue: &Arc<Catalogue>) -> Made {
+    let model = limited(name, backend, &limits(backend), catalogue).map_err(|reason| fault(name, reason))?;
+    Ok(match backend.cache.get().filter(|_| backend.kind != Some(Kind::Keywords)) {
+        Some(count) => Box::new(Cached::new(model, count.get(), backend.cache_ttl.get())),
+        None => model,
+    })
 }
 
-fn bounded_client(
+fn limited(
     name: &str,
     backend: &Backend,
-    bounds: &Bounds,
+    limits: &Limits,
     catalogue: &Arc<Catalogue>,
 ) -> Result<Box<dyn ModelClient>, String> {
     let catalogue = Arc::clone(catalogue);
@@ -140,6 +146,7 @@ fn bounded_client(
     let pointer = |pointer: &Option<super::settings::Pointer>| pointer.as_ref().map(|it| it.as_str().to_owned());
     let extra = backend.extra.as_ref().map(|extra| extra.get().clone()).unwrap_or_default();
     let (batch, batch_wait) = (backend.batch.get(), backend.batch_wait.get());
+    let service = || Ok::<_, String>(Service::new(endpoint(name, backend)?, limits));
     Ok(match backend.kind.ok_or("its kind isn't set")? {
         Kind::OpenAi => {
             let settings = openai::Settings {
@@ -149,19 +156,19 @@ fn bounded_client(
                 max_tokens: backend.max_tokens.get().map(|most| most.get().get()),
                 extra,
             };
-            bounded(OpenAi::new(endpoint(name, backend)?, settings, catalogue), bounds)
+            Box::new(OpenAi::new(service()?, settings, catalogue))
         }
         Kind::Embeddings => {
             let (model, prefix) = (text(&backend.model), text(&backend.prefix));
             let settings = embeddings::Settings { model, prefix, extra, batch, batch_wait };
-            bounded(Embeddings::new(endpoint(name, backend)?, settings, catalogue), bounds)
+            Box::new(Embeddings::new(service()?, settings, catalogue))
         }
         Kind::Rasa => {
             // Rasa wants its token in the query; a header that is named goes before a proxy.
             let token = backend.api_key.as_ref().filter(|_| backend.api_key_header.is_none());
-            bounded(Rasa::new(endpoint(name, backend)?, token.map(|key| key.expose()), catalogue), bounds)
+            Box::new(Rasa::new(service()?, token.map(|key| key.expose()), catalogue))
         }
-        Kind::Tei => bounded(Tei::new(endpoint(name, backend)?, batch, batch_wait, catalogue), bounds),
+        Kind::Tei => Box::new(Tei::new(service()?, batch, batch_wait, catalogue)),
         Kind::Http => {
             let pointers = Pointers {
                 intent: pointer(&backend.intent_pointer).unwrap_or_default(),
@@ -169,8 +176,8 @@ fn bounded_client(
                 ranking: pointer(&backend.ranking_pointer),
             };
             let body = text(&backend.body).unwrap_or_default();
-            let made = Http::new(endpoint(name, backend)?, body, pointers, catalogue);
-            bounded(made.map_err(|reason| format!("{}: {reason}", variable(name, "BODY")))?, bounds)
+            let made = Http::new(service()?, body, pointers, catalogue);
+            Box::new(made.map_err(|reason| format!("{}: {reason}", variable(name, "BODY")))?)
         }
         Kind::Keywords => {
             let path = backend.rules_path.as_ref().map_or(Path::new(""), FilePath::as_path);
@@ -199,12 +206,11 @@ fn endpoint(name: &str, backend: &Backend) -> Result<Endpoint, String> {
     Endpoint::new(name.into(), connection)
 }
 
-fn bounds(backend: &Backend) -> Bounds {
-    Bounds {
+fn limits(backend: &Backend) -> Limits {
+    Limits {
         timeout: backend.timeout.get(),
         retries: backend.retries.get().map_or(0, |times| times.get().get().into()),
         concurrency: backend.concurrency.get(),
-        cache: backend.cache.get().map(|count| (count.get(), backend.cache_ttl.get())),
         breaker_failures: backend.breaker_failures.get(),
         breaker_pause: backend.breaker_pause.get(),
     }

@@ -18,11 +18,14 @@ use tokio::{sync::Mutex, time::Instant};
 use url::Url;
 
 use super::{
-    Catalogue, Endpoint, Failure, ModelClient, ModelError, Query,
+    Catalogue, Failure, ModelClient, ModelError, Query,
     batcher::{Batched, Batcher},
     embedded::VectorClassifier,
 };
-use crate::domain::{IntentName, Prediction};
+use crate::{
+    domain::{IntentName, Prediction},
+    outbound::Service,
+};
 
 /// For one request with examples, which may be many texts for a slow machine.
 const EXAMPLES_TIMEOUT: Duration = Duration::from_secs(60);
@@ -52,7 +55,7 @@ pub struct Embeddings {
 }
 
 struct Embed {
-    endpoint: Endpoint,
+    service: Service,
     url: Url,
     /// Whether it speaks as Text Embeddings Inference does by itself.
     tei: bool,
@@ -73,12 +76,13 @@ struct OpenAiVector {
 }
 
 impl Embeddings {
-    /// The embeddings of an endpoint.
-    pub fn new(endpoint: Endpoint, settings: Settings, catalogue: Arc<Catalogue>) -> Self {
+    /// The embeddings of a service.
+    pub fn new(service: Service, settings: Settings, catalogue: Arc<Catalogue>) -> Self {
+        let endpoint = service.endpoint();
         let tei = endpoint.url().path().ends_with("/embed");
         let url = if tei { endpoint.url().clone() } else { endpoint.with_path("/embeddings") };
         let Settings { model, prefix, extra, batch, batch_wait } = settings;
-        let service = Embed { endpoint, url, tei, model, prefix, extra };
+        let service = Embed { service, url, tei, model, prefix, extra };
         let batcher = Batcher::new(service, batch, batch_wait);
         Self { batcher, catalogue, vectors: Mutex::default(), classifier: OnceLock::new() }
     }
@@ -89,13 +93,22 @@ impl Batched for Embed {
     type Out = Vec<f32>;
 
     fn name(&self) -> &Arc<str> {
-        self.endpoint.name()
+        self.service.name()
     }
 
-    async fn send(&self, mut texts: Vec<String>, deadline: Instant) -> Result<Vec<Vec<f32>>, ModelError> {
-        if let Some(prefix) = &self.prefix {
-            texts.iter_mut().for_each(|text| *text = format!("{prefix} {text}"));
-        }
+    async fn send(&self, texts: Vec<String>, deadline: Instant) -> Result<Vec<Vec<f32>>, ModelError> {
+        self.service.call(deadline, |deadline| self.embed(&texts, deadline)).await
+    }
+}
+
+impl Embed {
+    /// Asks for vectors, outside of the service's bounds.
+    async fn embed(&self, texts: &[String], deadline: Instant) -> Result<Vec<Vec<f32>>, ModelError> {
+        let texts: Vec<String> = match &self.prefix {
+            Some(prefix) => texts.iter().map(|text| format!("{prefix} {text}")).collect(),
+            None => texts.to_vec(),
+        };
+        let endpoint = self.service.endpoint();
         let mut body = match self.tei {
             true => json!({"inputs": texts, "normalize": true, "truncate": true}),
             false => json!({"input": texts, "encoding_format": "float"}),
@@ -107,17 +120,21 @@ impl Batched for Embed {
             members.extend(self.extra.clone());
         }
         let vectors: Vec<Vec<f32>> = if self.tei {
-            self.endpoint.ask(&self.url, &body, deadline).await?
+            endpoint.ask(&self.url, &body, deadline).await?
         } else {
-            let mut answer: OpenAiAnswer = self.endpoint.ask(&self.url, &body, deadline).await?;
+            let mut answer: OpenAiAnswer = endpoint.ask(&self.url, &body, deadline).await?;
             answer.data.sort_by_key(|vector| vector.index);
             answer.data.into_iter().map(|vector| vector.embedding).collect()
         };
         let width = vectors.first().map_or(0, Vec::len);
         if width == 0 || vectors.iter().any(|vector| vector.len() != width || !vector.iter().all(|v| v.is_finite())) {
-            return Err(self.endpoint.error(Failure::BadAnswer, "its vectors aren't all of one length and finite"));
+            return Err(self.error(Failure::BadAnswer, "its vectors aren't all of one length and finite"));
         }
         Ok(vectors)
+    }
+
+    fn error(&self, failure: Failure, reason: impl Into<String>) -> ModelError {
+        ModelError::new(self.service.name(), failure, reason)
     }
 }
 
@@ -128,7 +145,7 @@ impl ModelClient for Embeddings {
     }
 
     async fn classify(&self, query: &Query<'_>) -> Result<Prediction, ModelError> {
-        let error = |failure, reason| Err(self.batcher.service().endpoint.error(failure, reason));
+        let error = |failure, reason| Err(self.batcher.service().error(failure, reason));
         let Some(classifier) = self.classifier.get() else {
             return error(Failure::NotReady, "the bot's examples have yet to become vectors");
         };
@@ -151,10 +168,10 @@ impl ModelClient for Embeddings {
             let batch: Vec<String> =
                 rest.iter().take(self.batcher.most()).map(|example| example.text.to_owned()).collect();
             let expected = batch.len();
-            let had = service.send(batch, Instant::now() + EXAMPLES_TIMEOUT).await?;
+            let had = service.embed(&batch, Instant::now() + EXAMPLES_TIMEOUT).await?;
             let width = vectors.first().or(had.first()).map_or(0, Vec::len);
             if had.len() != expected || had.iter().any(|vector| vector.len() != width) {
-                return Err(service.endpoint.error(Failure::BadAnswer, "its vectors are of other number or length"));
+                return Err(service.error(Failure::BadAnswer, "its vectors are of other number or length"));
             }
             vectors.extend(had);
         }
@@ -162,7 +179,7 @@ impl ModelClient for Embeddings {
         let all = std::mem::take(&mut *vectors);
         let trained = tokio::task::spawn_blocking(move || VectorClassifier::train(&all, &intents)).await;
         let trained = trained.map_err(|error| error.to_string()).and_then(|it| it.map_err(|error| error.to_string()));
-        let classifier = trained.map_err(|reason| service.endpoint.error(Failure::NotReady, reason))?;
+        let classifier = trained.map_err(|reason| service.error(Failure::NotReady, reason))?;
         let _ = self.classifier.set(classifier);
         Ok(())
     }

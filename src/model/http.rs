@@ -7,9 +7,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
 use serde_json::Value;
+use tokio::time::Instant;
 
-use super::{Catalogue, Endpoint, Failure, ModelClient, ModelError, Query};
-use crate::domain::{Decision, Prediction};
+use super::{Catalogue, Failure, ModelClient, ModelError, Query};
+use crate::{
+    domain::{Decision, Prediction},
+    outbound::Service,
+};
 
 /// What a request's template may cost to fill in: it has no need of long loops.
 const FUEL: u64 = 100_000;
@@ -30,32 +34,27 @@ pub struct Pointers {
 /// A service that takes and gives JSON.
 #[derive(Debug)]
 pub struct Http {
-    endpoint: Endpoint,
+    service: Service,
     environment: Environment<'static>,
     pointers: Pointers,
     catalogue: Arc<Catalogue>,
 }
 
 impl Http {
-    /// The service at an endpoint.
+    /// A model of a service.
     ///
     /// # Errors
     /// Why the template makes no request, in words.
-    pub fn new(
-        endpoint: Endpoint,
-        body: String,
-        pointers: Pointers,
-        catalogue: Arc<Catalogue>,
-    ) -> Result<Self, String> {
+    pub fn new(service: Service, body: String, pointers: Pointers, catalogue: Arc<Catalogue>) -> Result<Self, String> {
         let mut environment = Environment::new();
         environment.set_auto_escape_callback(|_| AutoEscape::Json);
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_fuel(Some(FUEL));
         environment.add_template_owned(BODY, body).map_err(|error| error.to_string())?;
-        let service = Self { endpoint, environment, pointers, catalogue };
-        service.body("\"{{ text }}\"", Some("zh"))?;
-        service.body("你好", None)?;
-        Ok(service)
+        let model = Self { service, environment, pointers, catalogue };
+        model.body("\"{{ text }}\"", Some("zh"))?;
+        model.body("你好", None)?;
+        Ok(model)
     }
 
     fn body(&self, text: &str, locale: Option<&str>) -> Result<Value, String> {
@@ -66,8 +65,18 @@ impl Http {
         })
     }
 
+    fn error(&self, failure: Failure, reason: &str) -> ModelError {
+        ModelError::new(self.service.name(), failure, reason)
+    }
+
+    async fn ask(&self, body: &Value, deadline: Instant) -> Result<Prediction, ModelError> {
+        let endpoint = self.service.endpoint();
+        let answer: Value = endpoint.ask(endpoint.url(), body, deadline).await?;
+        self.prediction(&answer)
+    }
+
     fn prediction(&self, answer: &Value) -> Result<Prediction, ModelError> {
-        let bad = |reason: &str| self.endpoint.error(Failure::BadAnswer, reason);
+        let bad = |reason: &str| self.error(Failure::BadAnswer, reason);
         let entries: Vec<&Value> = match &self.pointers.ranking {
             Some(pointer) => {
                 let list = answer.pointer(pointer).and_then(Value::as_array);
@@ -79,8 +88,8 @@ impl Http {
         let no_name = || bad("it has no text where intent_pointer points");
         let Some(confidence) = &self.pointers.confidence else {
             let name = entries.first().and_then(|entry| name(entry)).ok_or_else(no_name)?;
-            let intent = self.catalogue.intent(&name).ok_or_else(|| super::catalogue::unknown(self.endpoint.name()))?;
-            return Ok(Prediction::decided(Decision::Intent(intent.clone()), Arc::clone(self.endpoint.name())));
+            let intent = self.catalogue.intent(&name).ok_or_else(|| super::catalogue::unknown(self.service.name()))?;
+            return Ok(Prediction::decided(Decision::Intent(intent.clone()), Arc::clone(self.service.name())));
         };
         let mut said = Vec::with_capacity(entries.len());
         for entry in entries {
@@ -88,22 +97,21 @@ impl Http {
             let confidence = confidence.ok_or_else(|| bad("it has no number where confidence_pointer points"))?;
             said.push((name(entry).ok_or_else(no_name)?, confidence));
         }
-        self.catalogue.prediction(self.endpoint.name(), said.iter().map(|(name, p)| (name.as_str(), *p)))
+        self.catalogue.prediction(self.service.name(), said.iter().map(|(name, p)| (name.as_str(), *p)))
     }
 }
 
 #[async_trait]
 impl ModelClient for Http {
     fn name(&self) -> &str {
-        self.endpoint.name()
+        self.service.name()
     }
 
     async fn classify(&self, query: &Query<'_>) -> Result<Prediction, ModelError> {
         let body = self
             .body(query.text, query.locale)
-            .map_err(|_| self.endpoint.error(Failure::Refused, "its template can't be filled in with this text"))?;
-        let answer: Value = self.endpoint.ask(self.endpoint.url(), &body, query.deadline).await?;
-        self.prediction(&answer)
+            .map_err(|_| self.error(Failure::Refused, "its template can't be filled in with this text"))?;
+        self.service.call(query.deadline, |deadline| self.ask(&body, deadline)).await
     }
 }
 
@@ -111,21 +119,16 @@ impl ModelClient for Http {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may")]
 
-    use std::time::Duration;
-
     use serde_json::json;
 
     use super::*;
-    use crate::model::{catalogue::tests::shop, endpoint::Connection};
+    use crate::{model::catalogue::tests::shop, outbound::tests::nowhere};
 
     fn service(body: &str, pointers: [&str; 3]) -> Result<Http, String> {
-        let url = "http://127.0.0.1:1/classify".parse().unwrap();
-        let (connect_timeout, max_response) = (Duration::from_secs(1), 1024);
-        let connection = Connection { url, local: true, key: None, ca: None, connect_timeout, max_response };
         let [intent, confidence, ranking] = pointers.map(str::to_owned);
         let some = |text: String| (text != "-").then_some(text);
         let pointers = Pointers { intent, confidence: some(confidence), ranking: some(ranking) };
-        Http::new(Endpoint::new("own".into(), connection).unwrap(), body.to_owned(), pointers, shop())
+        Http::new(nowhere("own"), body.to_owned(), pointers, shop())
     }
 
     #[test]

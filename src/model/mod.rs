@@ -1,22 +1,25 @@
 //! Model clients: what a text is taken to mean. One client a file.
 //!
-//! [`embedded`] and [`keywords`] work by themselves; the others ask a service over an [`Endpoint`], and stand within
-//! [`around`]'s bounds. A [`Chain`] asks several in turn.
+//! [`embedded`] and [`keywords`] work by themselves; the others ask a [`Service`](crate::outbound::Service). A [`Chain`]
+//! asks several in turn.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use crate::domain::{ErrorCode, Prediction};
+pub use crate::outbound::Failure;
+use crate::{
+    domain::{ErrorCode, Prediction},
+    outbound::{Judged, ServiceError},
+};
 
-pub mod around;
 mod batcher;
+mod cached;
 mod catalogue;
 mod chain;
 pub mod embedded;
 pub mod embeddings;
-mod endpoint;
 pub mod http;
 pub mod keywords;
 pub mod openai;
@@ -24,9 +27,9 @@ pub mod rasa;
 pub mod tei;
 
 pub use self::{
+    cached::Cached,
     catalogue::{Catalogue, Intent},
     chain::{Chain, Link, prepared},
-    endpoint::{Connection, Endpoint, bearer},
 };
 
 /// A text to classify.
@@ -83,85 +86,6 @@ pub struct ModelError {
     pub retry_after: Option<Duration>,
 }
 
-/// The kinds of failure, as metrics tell them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Failure {
-    /// It can't be reached, or the connection broke.
-    Unreachable,
-    /// It took too long.
-    Timeout,
-    /// It has too much to do: 429, or a 503 that says when to come back.
-    Throttled,
-    /// A fault of its own: 5xx.
-    Server,
-    /// It doesn't take the request: 4xx, which waiting won't change.
-    Refused,
-    /// Its answer can't be used: not what was asked for, too large, or an intent that the bot hasn't.
-    BadAnswer,
-    /// It wasn't asked: as many requests as allowed are under way.
-    Busy,
-    /// It wasn't asked: it failed so often that it is left alone for a while.
-    Open,
-    /// It wasn't asked: it has yet to be prepared.
-    NotReady,
-}
-
-impl Failure {
-    /// Every kind.
-    pub const ALL: [Self; 9] = [
-        Self::Unreachable,
-        Self::Timeout,
-        Self::Throttled,
-        Self::Server,
-        Self::Refused,
-        Self::BadAnswer,
-        Self::Busy,
-        Self::Open,
-        Self::NotReady,
-    ];
-
-    /// The word that metrics use.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unreachable => "unreachable",
-            Self::Timeout => "timeout",
-            Self::Throttled => "throttled",
-            Self::Server => "server",
-            Self::Refused => "refused",
-            Self::BadAnswer => "bad_answer",
-            Self::Busy => "busy",
-            Self::Open => "open",
-            Self::NotReady => "not_ready",
-        }
-    }
-
-    /// Whether the same request may succeed at once.
-    fn may_pass_at_once(self) -> bool {
-        matches!(self, Self::Unreachable | Self::Server)
-    }
-
-    /// Whether the model was asked at all.
-    fn was_asked(self) -> bool {
-        !matches!(self, Self::Busy | Self::Open | Self::NotReady)
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Unreachable => "can't be reached",
-            Self::Timeout => "took too long",
-            Self::Throttled => "asks to be left alone",
-            Self::Server => "failed",
-            Self::Refused => "refused the request",
-            Self::BadAnswer => "gave an answer that can't be used",
-            Self::Busy => "has as many requests as are allowed",
-            Self::Open => "failed too often and is left alone for a while",
-            Self::NotReady => "isn't ready yet",
-        })
-    }
-}
-
 impl ModelError {
     /// A failure that doesn't say when to come back.
     pub fn new(model: &Arc<str>, failure: Failure, reason: impl Into<String>) -> Self {
@@ -174,5 +98,22 @@ impl ModelError {
             Failure::Timeout => ErrorCode::Timeout,
             _ => ErrorCode::ModelUnavailable,
         }
+    }
+}
+
+impl From<ServiceError> for ModelError {
+    fn from(error: ServiceError) -> Self {
+        let ServiceError { service, failure, reason, retry_after } = error;
+        Self { model: service, failure, reason, retry_after }
+    }
+}
+
+impl Judged for ModelError {
+    fn failure(&self) -> Failure {
+        self.failure
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 }

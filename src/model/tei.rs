@@ -11,10 +11,10 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::{
-    Catalogue, Endpoint, ModelClient, ModelError, Query,
+    Catalogue, ModelClient, ModelError, Query,
     batcher::{Batched, Batcher},
 };
-use crate::domain::Prediction;
+use crate::{domain::Prediction, outbound::Service};
 
 /// A served classifier.
 pub struct Tei {
@@ -23,7 +23,7 @@ pub struct Tei {
 }
 
 struct Predict {
-    endpoint: Endpoint,
+    service: Service,
     url: Url,
 }
 
@@ -34,10 +34,10 @@ struct Labelled {
 }
 
 impl Tei {
-    /// The classifier at an endpoint, that many texts a request, for which the first waits so long.
-    pub fn new(endpoint: Endpoint, most: NonZeroU16, wait: Duration, catalogue: Arc<Catalogue>) -> Self {
-        let url = endpoint.with_path("/predict");
-        Self { batcher: Batcher::new(Predict { endpoint, url }, most, wait), catalogue }
+    /// The classifier of a service, that many texts a request, for which the first waits so long.
+    pub fn new(service: Service, most: NonZeroU16, wait: Duration, catalogue: Arc<Catalogue>) -> Self {
+        let url = service.endpoint().with_path("/predict");
+        Self { batcher: Batcher::new(Predict { service, url }, most, wait), catalogue }
     }
 }
 
@@ -46,14 +46,16 @@ impl Batched for Predict {
     type Out = Vec<(String, f64)>;
 
     fn name(&self) -> &Arc<str> {
-        self.endpoint.name()
+        self.service.name()
     }
 
     async fn send(&self, texts: Vec<String>, deadline: Instant) -> Result<Vec<Self::Out>, ModelError> {
         // A list of lists: a plain list of two would be taken for one pair of texts.
         let inputs: Vec<[String; 1]> = texts.into_iter().map(|text| [text]).collect();
         let body = json!({"inputs": inputs, "truncate": true});
-        let answers: Vec<Vec<Labelled>> = self.endpoint.ask(&self.url, &body, deadline).await?;
+        let endpoint = self.service.endpoint();
+        let answers: Vec<Vec<Labelled>> =
+            self.service.call(deadline, |deadline| endpoint.ask(&self.url, &body, deadline)).await?;
         let scores = |labels: Vec<Labelled>| labels.into_iter().map(|it| (it.label, it.score)).collect();
         Ok(answers.into_iter().map(scores).collect())
     }

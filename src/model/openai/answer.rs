@@ -1,11 +1,13 @@
 //! What a language model answered: an intent, and how sure it was.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
     domain::{Decision, Prediction},
-    model::{Catalogue, Endpoint, Failure, ModelError, catalogue::unknown},
+    model::{Catalogue, Failure, ModelError, catalogue::unknown},
 };
 
 /// The part of a chat completion that is read.
@@ -43,15 +45,14 @@ impl Completion {
     /// What the answer comes to; `none` is the name of no intent.
     pub(super) fn prediction(
         self,
-        endpoint: &Endpoint,
+        model: &Arc<str>,
         catalogue: &Catalogue,
         none: &str,
     ) -> Result<Prediction, ModelError> {
-        let bad = |reason: &str| endpoint.error(Failure::BadAnswer, reason);
+        let bad = |reason: &str| ModelError::new(model, Failure::BadAnswer, reason);
         let choice = self.choices.into_iter().next().ok_or_else(|| bad("it has no choice"))?;
         let content = choice.message.content.ok_or_else(|| bad("it has no text"))?;
         let name = intent(&content).ok_or_else(|| bad("its text holds no JSON with an intent"))?;
-        let model = endpoint.name();
         if name == none {
             return Ok(Prediction::decided(Decision::NoIntent, model.clone()));
         }

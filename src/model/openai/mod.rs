@@ -13,12 +13,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 use url::Url;
 
 pub use self::dialect::Format;
 use self::{answer::Completion, dialect::Dialect};
-use super::{Catalogue, Endpoint, ModelClient, ModelError, Query};
-use crate::domain::Prediction;
+use super::{Catalogue, ModelClient, ModelError, Query};
+use crate::{domain::Prediction, outbound::Service};
 
 /// How a language model is asked.
 #[derive(Debug, Clone)]
@@ -38,7 +39,7 @@ pub struct Settings {
 /// A language model.
 #[derive(Debug)]
 pub struct OpenAi {
-    endpoint: Endpoint,
+    service: Service,
     url: Url,
     settings: Settings,
     catalogue: Arc<Catalogue>,
@@ -49,14 +50,14 @@ pub struct OpenAi {
 }
 
 impl OpenAi {
-    /// The model at an endpoint.
-    pub fn new(endpoint: Endpoint, settings: Settings, catalogue: Arc<Catalogue>) -> Self {
+    /// The model of a service.
+    pub fn new(service: Service, settings: Settings, catalogue: Arc<Catalogue>) -> Self {
         let mut none = "none_of_these".to_owned();
         while catalogue.intent(&none).is_some() {
             none.push('_');
         }
         let dialect = Mutex::new(Dialect::first(settings.format));
-        Self { url: endpoint.with_path("/chat/completions"), endpoint, settings, catalogue, none, dialect }
+        Self { url: service.endpoint().with_path("/chat/completions"), service, settings, catalogue, none, dialect }
     }
 
     fn request(&self, text: &str, dialect: Dialect) -> Value {
@@ -104,19 +105,13 @@ impl OpenAi {
         }));
         lines.join("\n")
     }
-}
 
-#[async_trait]
-impl ModelClient for OpenAi {
-    fn name(&self) -> &str {
-        self.endpoint.name()
-    }
-
-    async fn classify(&self, query: &Query<'_>) -> Result<Prediction, ModelError> {
+    async fn asked(&self, text: &str, deadline: Instant) -> Result<Prediction, ModelError> {
+        let endpoint = self.service.endpoint();
         let known = *self.dialect.lock().unwrap_or_else(PoisonError::into_inner);
         let mut dialect = known;
         loop {
-            let answer = self.endpoint.post(&self.url, &self.request(query.text, dialect), query.deadline).await?;
+            let answer = endpoint.post(&self.url, &self.request(text, dialect), deadline).await?;
             let next = match answer.status.as_u16() {
                 400 | 415 | 422 | 501 => dialect.without_what_is_refused(&answer.body, self.settings.format),
                 _ => None,
@@ -124,16 +119,27 @@ impl ModelClient for OpenAi {
             match next {
                 Some(next) => dialect = next,
                 None => {
-                    let body = self.endpoint.accepted(answer)?;
+                    let body = endpoint.accepted(answer)?;
                     if dialect != known {
-                        tracing::info!(model = self.name(), ?dialect, "found what the server takes");
+                        tracing::info!(model = &**self.service.name(), ?dialect, "found what the server takes");
                         *self.dialect.lock().unwrap_or_else(PoisonError::into_inner) = dialect;
                     }
-                    let completion: Completion = self.endpoint.read(&body)?;
-                    return completion.prediction(&self.endpoint, &self.catalogue, &self.none);
+                    let completion: Completion = endpoint.read(&body)?;
+                    return completion.prediction(self.service.name(), &self.catalogue, &self.none);
                 }
             }
         }
+    }
+}
+
+#[async_trait]
+impl ModelClient for OpenAi {
+    fn name(&self) -> &str {
+        self.service.name()
+    }
+
+    async fn classify(&self, query: &Query<'_>) -> Result<Prediction, ModelError> {
+        self.service.call(query.deadline, |deadline| self.asked(query.text, deadline)).await
     }
 }
 
@@ -142,22 +148,18 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may")]
 
     use super::*;
-    use crate::model::{catalogue::tests::shop, endpoint::Connection};
+    use crate::{model::catalogue::tests::shop, outbound::tests::nowhere};
 
     fn model() -> OpenAi {
-        let url = "http://127.0.0.1:1/v1/".parse().unwrap();
-        let (connect_timeout, max_response) = (std::time::Duration::from_secs(1), 1024);
-        let connection = Connection { url, local: true, key: None, ca: None, connect_timeout, max_response };
-        let endpoint = Endpoint::new("qwen".into(), connection).unwrap();
         let extra = serde_json::from_str(r#"{"enable_thinking": false}"#).unwrap();
         let settings = Settings { model: "m".into(), format: None, examples: 2, max_tokens: Some(64), extra };
-        OpenAi::new(endpoint, settings, shop())
+        OpenAi::new(nowhere("qwen"), settings, shop())
     }
 
     #[test]
     fn the_model_is_told_the_intents_their_meaning_and_the_nearest_examples() {
         let model = model();
-        assert_eq!(model.url.as_str(), "http://127.0.0.1:1/v1/chat/completions");
+        assert_eq!(model.url.as_str(), "http://127.0.0.1:1/api/chat/completions");
         let request = model.request("我要退款！", Dialect::first(None));
         let system = request["messages"][0]["content"].as_str().unwrap();
         assert!(system.contains("- refund: Wants money back.\n"), "{system}");

@@ -1,4 +1,4 @@
-//! A model's HTTP endpoint: JSON out, JSON in, within bounds.
+//! A service's HTTP endpoint: JSON out, JSON in, within bounds.
 //!
 //! **Invariant:** no answer is read further than its bound or waited for past its deadline; no redirect is followed; no
 //! error tells the text, the key, the URL's query, or what the server wrote in words of its own.
@@ -15,7 +15,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 use url::Url;
 
-use super::{Failure, ModelError};
+use super::{Failure, ServiceError};
 
 /// How an endpoint is reached.
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ pub fn bearer(key: &str, header: Option<&HeaderName>) -> Result<(HeaderName, Hea
     Ok((header.cloned().unwrap_or(AUTHORIZATION), value))
 }
 
-/// A model's HTTP endpoint.
+/// A service's HTTP endpoint.
 #[derive(Debug)]
 pub struct Endpoint {
     name: Arc<str>,
@@ -57,14 +57,16 @@ pub struct Endpoint {
 
 /// What a server answered.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) body: Vec<u8>,
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its body, whole.
+    pub body: Vec<u8>,
     retry_after: Option<Duration>,
 }
 
 impl Endpoint {
-    /// The endpoint of the model of that name. Nothing is sent yet.
+    /// The endpoint of the service of that name. Nothing is sent yet.
     ///
     /// # Errors
     /// Why the client can't be made, in words.
@@ -88,18 +90,18 @@ impl Endpoint {
         Ok(Self { name, client, url, key, max_response })
     }
 
-    /// The model's name.
-    pub(super) fn name(&self) -> &Arc<str> {
+    /// The service's name.
+    pub fn name(&self) -> &Arc<str> {
         &self.name
     }
 
     /// The address as it was given.
-    pub(super) fn url(&self) -> &Url {
+    pub fn url(&self) -> &Url {
         &self.url
     }
 
     /// The address with `path` behind its own, unless it ends so already.
-    pub(super) fn with_path(&self, path: &str) -> Url {
+    pub fn with_path(&self, path: &str) -> Url {
         let mut url = self.url.clone();
         let own = url.path().trim_end_matches('/').to_owned();
         if !own.ends_with(path) {
@@ -109,18 +111,18 @@ impl Endpoint {
     }
 
     /// Posts JSON and reads the answer as JSON.
-    pub(super) async fn ask<T: DeserializeOwned>(
+    pub async fn ask<T: DeserializeOwned>(
         &self,
         url: &Url,
         body: &impl Serialize,
         deadline: Instant,
-    ) -> Result<T, ModelError> {
+    ) -> Result<T, ServiceError> {
         let answer = self.post(url, body, deadline).await?;
         self.read(&self.accepted(answer)?)
     }
 
     /// Posts JSON.
-    pub(super) async fn post(&self, url: &Url, body: &impl Serialize, deadline: Instant) -> Result<Answer, ModelError> {
+    pub async fn post(&self, url: &Url, body: &impl Serialize, deadline: Instant) -> Result<Answer, ServiceError> {
         let left = deadline.saturating_duration_since(Instant::now());
         let mut request = self.client.post(url.clone()).timeout(left).json(body);
         if let Some((header, value)) = &self.key {
@@ -140,7 +142,7 @@ impl Endpoint {
     }
 
     /// The body, where the server did what it was asked.
-    pub(super) fn accepted(&self, answer: Answer) -> Result<Vec<u8>, ModelError> {
+    pub fn accepted(&self, answer: Answer) -> Result<Vec<u8>, ServiceError> {
         let Answer { status, body, retry_after } = answer;
         let failure = match status.as_u16() {
             200..=299 => return Ok(body),
@@ -157,11 +159,11 @@ impl Endpoint {
         };
         let code = code(&body).map(|code| format!(", {code}")).unwrap_or_default();
         let reason = format!("it answered {}{code}{hint}", status.as_u16());
-        Err(ModelError { retry_after, ..self.error(failure, reason) })
+        Err(ServiceError { retry_after, ..self.error(failure, reason) })
     }
 
     /// An answer's body as JSON of that form.
-    pub(super) fn read<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, ModelError> {
+    pub fn read<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, ServiceError> {
         serde_json::from_slice(body).map_err(|error| {
             // The error's own words may quote the answer, which may quote the text.
             let reason = format!("it isn't JSON of the form that was expected, at column {}", error.column());
@@ -169,11 +171,12 @@ impl Endpoint {
         })
     }
 
-    pub(super) fn error(&self, failure: Failure, reason: impl Into<String>) -> ModelError {
-        ModelError::new(&self.name, failure, reason)
+    /// A failure of this service's.
+    pub fn error(&self, failure: Failure, reason: impl Into<String>) -> ServiceError {
+        ServiceError::new(&self.name, failure, reason)
     }
 
-    fn broken(&self, error: &reqwest::Error) -> ModelError {
+    fn broken(&self, error: &reqwest::Error) -> ServiceError {
         match error.is_timeout() && !error.is_connect() {
             true => self.error(Failure::Timeout, "no whole answer in time"),
             false => self.error(Failure::Unreachable, innermost(error)),

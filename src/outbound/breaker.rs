@@ -12,17 +12,13 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use tokio::time::Instant;
 
-use crate::{
-    domain::Prediction,
-    model::{Failure, ModelClient, ModelError, Query},
-};
+use super::{Failure, Judged, ServiceError};
 
-pub(super) struct Breaker<M> {
-    inner: M,
-    name: Arc<str>,
+#[derive(Debug)]
+pub(super) struct Breaker {
+    service: Arc<str>,
     most: u16,
     pause: Duration,
     state: Mutex<State>,
@@ -36,12 +32,26 @@ struct State {
     probing: bool,
 }
 
-impl<M: ModelClient> Breaker<M> {
-    pub(super) fn new(inner: M, failures: NonZeroU16, pause: Duration) -> Self {
-        let name = Arc::from(inner.name());
-        let breaker = Self { inner, name, most: failures.get(), pause, state: Mutex::default() };
+impl Breaker {
+    pub(super) fn new(service: Arc<str>, failures: NonZeroU16, pause: Duration) -> Self {
+        let breaker = Self { service, most: failures.get(), pause, state: Mutex::default() };
         breaker.tell(false);
         breaker
+    }
+
+    /// Makes a request, unless the service is left alone.
+    pub(super) async fn guard<T, E: Judged>(&self, request: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        self.enter()?;
+        let mut asked = Asked(Some(self));
+        let answer = request.await;
+        asked.0 = None;
+        match &answer {
+            Ok(_) => self.succeeded(),
+            Err(error) if error.failure().was_asked() => self.failed(&error.to_string(), error.retry_after()),
+            // It says nothing of the service.
+            Err(_) => self.state().probing = false,
+        }
+        answer
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -49,18 +59,18 @@ impl<M: ModelClient> Breaker<M> {
     }
 
     fn tell(&self, open: bool) {
-        let model = self.name.to_string();
+        let model = self.service.to_string();
         metrics::gauge!("chatbot_backend_breaker_open", "model" => model).set(u8::from(open));
     }
 
-    /// Whether the model may be asked now.
-    fn enter(&self) -> Result<(), ModelError> {
+    /// Whether the service may be asked now.
+    fn enter(&self) -> Result<(), ServiceError> {
         let mut state = self.state();
         let Some(until) = state.open_until else { return Ok(()) };
         let left = until.saturating_duration_since(Instant::now());
         if state.probing || !left.is_zero() {
             let reason = format!("for another {} ms", left.as_millis());
-            return Err(ModelError::new(&self.name, Failure::Open, reason));
+            return Err(ServiceError::new(&self.service, Failure::Open, reason));
         }
         state.probing = true;
         Ok(())
@@ -73,7 +83,7 @@ impl<M: ModelClient> Breaker<M> {
         drop(state);
         if was_open {
             self.tell(false);
-            tracing::info!(model = &*self.name, "a model answers again");
+            tracing::info!(model = &*self.service, "a model answers again");
         }
     }
 
@@ -91,43 +101,18 @@ impl<M: ModelClient> Breaker<M> {
         if !was_open {
             self.tell(true);
             let seconds = pause.as_secs_f64();
-            tracing::warn!(model = &*self.name, reason, seconds, "a model fails and is left alone for a while");
+            tracing::warn!(model = &*self.service, reason, seconds, "a model fails and is left alone for a while");
         }
     }
 }
 
 /// Sees to it that an answer which is waited for no more is counted.
-struct Asked<'b, M: ModelClient>(Option<&'b Breaker<M>>);
+struct Asked<'b>(Option<&'b Breaker>);
 
-impl<M: ModelClient> Drop for Asked<'_, M> {
+impl Drop for Asked<'_> {
     fn drop(&mut self) {
         if let Some(breaker) = self.0 {
             breaker.failed("its answer was waited for no more", None);
         }
-    }
-}
-
-#[async_trait]
-impl<M: ModelClient> ModelClient for Breaker<M> {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    async fn classify(&self, query: &Query<'_>) -> Result<Prediction, ModelError> {
-        self.enter()?;
-        let mut asked = Asked(Some(self));
-        let answer = self.inner.classify(query).await;
-        asked.0 = None;
-        match &answer {
-            Ok(_) => self.succeeded(),
-            Err(error) if error.failure.was_asked() => self.failed(&error.to_string(), error.retry_after),
-            // It says nothing of the model.
-            Err(_) => self.state().probing = false,
-        }
-        answer
-    }
-
-    async fn prepare(&self) -> Result<(), ModelError> {
-        self.inner.prepare().await
     }
 }

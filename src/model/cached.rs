@@ -11,26 +11,26 @@ use std::{
 use async_trait::async_trait;
 use moka::sync::Cache;
 
-use crate::{
-    domain::Prediction,
-    model::{ModelClient, ModelError, Query},
-};
+use super::{ModelClient, ModelError, Query};
+use crate::domain::Prediction;
 
-pub(super) struct Cached<M> {
-    inner: M,
+/// A model whose answers are kept.
+pub struct Cached {
+    inner: Box<dyn ModelClient>,
     answers: Cache<(u64, u64), Prediction>,
     keys: (RandomState, RandomState),
 }
 
-impl<M> Cached<M> {
-    pub(super) fn new(inner: M, count: NonZeroU16, age: Duration) -> Self {
+impl Cached {
+    /// Keeps so many answers, each for so long.
+    pub fn new(inner: Box<dyn ModelClient>, count: NonZeroU16, age: Duration) -> Self {
         let answers = Cache::builder().max_capacity(count.get().into()).time_to_live(age).build();
         Self { inner, answers, keys: Default::default() }
     }
 }
 
 #[async_trait]
-impl<M: ModelClient> ModelClient for Cached<M> {
+impl ModelClient for Cached {
     fn name(&self) -> &str {
         self.inner.name()
     }

@@ -1,0 +1,122 @@
+//! Why a service didn't answer.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+/// Why a service didn't answer.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the service '{service}' {failure}: {reason}")]
+pub struct ServiceError {
+    /// The service's name.
+    pub service: Arc<str>,
+    /// What kind of failure it is.
+    pub failure: Failure,
+    /// What happened; never what a user wrote, nor a secret.
+    pub reason: String,
+    /// How long it asks to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+impl ServiceError {
+    /// A failure that doesn't say when to come back.
+    pub fn new(service: &Arc<str>, failure: Failure, reason: impl Into<String>) -> Self {
+        Self { service: Arc::clone(service), failure, reason: reason.into(), retry_after: None }
+    }
+}
+
+/// An error of a request to a service: what the metrics and the circuit breaker have to know of it.
+pub trait Judged: From<ServiceError> + fmt::Display {
+    /// What kind of failure it is.
+    fn failure(&self) -> Failure;
+
+    /// How long the service asks to be left alone.
+    fn retry_after(&self) -> Option<Duration>;
+}
+
+impl Judged for ServiceError {
+    fn failure(&self) -> Failure {
+        self.failure
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+}
+
+/// The kinds of failure, as metrics tell them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Failure {
+    /// It can't be reached, or the connection broke.
+    Unreachable,
+    /// It took too long.
+    Timeout,
+    /// It has too much to do: 429, or a 503 that says when to come back.
+    Throttled,
+    /// A fault of its own: 5xx.
+    Server,
+    /// It doesn't take the request: 4xx, which waiting won't change.
+    Refused,
+    /// Its answer can't be used: not what was asked for, too large, or an intent that the bot hasn't.
+    BadAnswer,
+    /// It wasn't asked: as many requests as allowed are under way.
+    Busy,
+    /// It wasn't asked: it failed so often that it is left alone for a while.
+    Open,
+    /// It wasn't asked: it has yet to be prepared.
+    NotReady,
+}
+
+impl Failure {
+    /// Every kind.
+    pub const ALL: [Self; 9] = [
+        Self::Unreachable,
+        Self::Timeout,
+        Self::Throttled,
+        Self::Server,
+        Self::Refused,
+        Self::BadAnswer,
+        Self::Busy,
+        Self::Open,
+        Self::NotReady,
+    ];
+
+    /// The word that metrics use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Timeout => "timeout",
+            Self::Throttled => "throttled",
+            Self::Server => "server",
+            Self::Refused => "refused",
+            Self::BadAnswer => "bad_answer",
+            Self::Busy => "busy",
+            Self::Open => "open",
+            Self::NotReady => "not_ready",
+        }
+    }
+
+    /// Whether the same request may succeed at once.
+    pub(super) fn may_pass_at_once(self) -> bool {
+        matches!(self, Self::Unreachable | Self::Server)
+    }
+
+    /// Whether the service was asked at all.
+    pub(super) fn was_asked(self) -> bool {
+        !matches!(self, Self::Busy | Self::Open | Self::NotReady)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unreachable => "can't be reached",
+            Self::Timeout => "took too long",
+            Self::Throttled => "asks to be left alone",
+            Self::Server => "failed",
+            Self::Refused => "refused the request",
+            Self::BadAnswer => "gave an answer that can't be used",
+            Self::Busy => "has as many requests as are allowed",
+            Self::Open => "failed too often and is left alone for a while",
+            Self::NotReady => "isn't ready yet",
+        })
+    }
+}
