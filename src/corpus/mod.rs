@@ -5,13 +5,13 @@
 pub mod annotation;
 mod json_lines;
 mod names;
-mod nlu;
 mod notes;
+mod rasa;
 mod table;
 
 use std::path::Path;
 
-pub use annotation::Mention;
+pub use annotation::{Mention, Slip};
 pub use names::{LabelNames, Renamed};
 pub use notes::{Note, Notes};
 
@@ -30,6 +30,8 @@ pub struct Corpus {
     pub patterns: Vec<Word>,
     /// What the bot answers, by the label of its intent; a label may have several.
     pub replies: Vec<Word>,
+    /// What the files of a Rasa project say of each other.
+    pub project: rasa::Project,
     /// What was left out or changed.
     pub notes: Notes,
 }
@@ -76,9 +78,17 @@ pub enum CorpusError {
         /// What is wrong with it, and what to do.
         reason: String,
     },
-    /// It isn't YAML.
-    #[error("this isn't valid YAML: {0}")]
-    Yaml(String),
+    /// YAML of something else than Rasa.
+    #[error(
+        "line {line}: this is no file of a Rasa project: those have keys such as nlu, responses and rules at the top, and \
+         {found}: take it out of the list"
+    )]
+    NotRasa {
+        /// The line where its data begins.
+        line: usize,
+        /// The keys that it has.
+        found: String,
+    },
     /// Nothing in it.
     #[error("there is no utterance in it")]
     Empty,
@@ -109,9 +119,10 @@ impl Corpus {
             Format::JsonLines => json_lines::parse(text),
             Format::Csv => table::parse(text, b','),
             Format::Tsv => table::parse(text, b'\t'),
-            Format::Nlu => nlu::parse(text),
+            Format::Nlu => rasa::parse(text),
         }?;
-        if corpus.utterances.is_empty() { Err(CorpusError::Empty) } else { Ok(corpus) }
+        // A Rasa project is in many files, and many of them hold no utterance.
+        if corpus.utterances.is_empty() && format != Format::Nlu { Err(CorpusError::Empty) } else { Ok(corpus) }
     }
 }
 
@@ -124,6 +135,7 @@ impl Corpus {
         self.lookups.append(&mut other.lookups);
         self.patterns.append(&mut other.patterns);
         self.replies.append(&mut other.replies);
+        self.project.append(other.project);
         self.notes.append(other.notes);
     }
 }
