@@ -7,7 +7,7 @@ use std::{collections::HashMap, fmt::Write};
 
 use super::intents::normal_form;
 use crate::{
-    corpus::{Corpus, LabelNames},
+    corpus::{Corpus, LabelNames, Notes},
     domain::IntentName,
     entity::{Definition, Extractor, MAX_LENGTH},
 };
@@ -21,19 +21,20 @@ pub struct Imported {
     /// The file's text.
     pub text: String,
     /// What was changed or left out on the way, for the author.
-    pub notes: Vec<String>,
+    pub notes: Notes,
 }
 
 /// Makes an intents file of utterances. The replies are placeholders for the author to replace.
 pub fn to_intents_file(corpus: &Corpus, from: &str) -> Imported {
     let labels = corpus.utterances.iter().filter_map(|utterance| utterance.label.as_deref());
     let mut names = LabelNames::of(labels);
-    let mut notes = Vec::new();
+    let mut notes = corpus.notes.clone();
     let intents = sorted_by_intent(corpus, &mut names, &mut notes);
     for renamed in names.renamed() {
         let taken = renamed.taken_by.as_ref();
         let taken = taken.map_or(String::new(), |by| format!(", as '{by}' has the nearest name"));
-        notes.push(format!("the label '{}' became the intent {}{taken}", renamed.label, renamed.name));
+        let shown = format!("'{}' became {}{taken}", one_line(&renamed.label), renamed.name);
+        notes.add_shown("labels that can't be names of intents were changed", shown);
     }
 
     let known = |name: &&str| intents.iter().any(|(intent, _)| intent.as_str() == *name);
@@ -65,7 +66,7 @@ pub fn to_intents_file(corpus: &Corpus, from: &str) -> Imported {
 fn sorted_by_intent<'c>(
     corpus: &'c Corpus,
     names: &mut LabelNames,
-    notes: &mut Vec<String>,
+    notes: &mut Notes,
 ) -> Vec<(IntentName, Vec<&'c str>)> {
     let mut intents: Vec<(IntentName, Vec<&str>)> = Vec::new();
     let mut places: HashMap<IntentName, usize> = HashMap::new();
@@ -81,10 +82,8 @@ fn sorted_by_intent<'c>(
             if *other == name {
                 twice += 1;
             } else {
-                notes.push(format!(
-                    "'{}' is an example of {other} and of {name}: {other} kept it",
-                    one_line(&utterance.text)
-                ));
+                let shown = format!("'{}' of {other} and of {name}", one_line(&utterance.text));
+                notes.add_shown("examples of two intents stay with the first of them", shown);
             }
             continue;
         }
@@ -96,12 +95,11 @@ fn sorted_by_intent<'c>(
         intents[place].1.push(utterance.text.trim());
     }
     if twice > 0 {
-        notes.push(format!("{twice} examples were there twice, and are there once now"));
+        notes.add(format!("{twice} examples were there twice, and are there once now"), None);
     }
     if outside > 0 {
-        notes.push(format!(
-            "{outside} texts out of scope were left out: no intent learns from them; keep them to evaluate with"
-        ));
+        let kind = "texts out of scope were left out: no intent learns from them; keep them to evaluate with";
+        notes.add(format!("{outside} {kind}"), None);
     }
     intents
 }
@@ -128,7 +126,7 @@ fn write_intent(text: &mut String, name: &IntentName, label: &str, examples: &[&
 }
 
 /// The entities that the marks, lookup tables and patterns tell of, with the synonyms of their values.
-fn entities(corpus: &Corpus, notes: &mut Vec<String>) -> Vec<Definition> {
+fn entities(corpus: &Corpus, notes: &mut Notes) -> Vec<Definition> {
     let lookups = corpus.lookups.iter().map(|word| (&word.of, &word.text, &word.text));
     let mentions = corpus.mentions.iter().map(|mention| (&mention.entity, &mention.value, &mention.text));
     let values: Vec<_> = lookups.chain(mentions).collect();
@@ -148,7 +146,8 @@ fn entities(corpus: &Corpus, notes: &mut Vec<String>) -> Vec<Definition> {
         if [value, said].iter().all(|text| text.chars().count() <= MAX_LENGTH) {
             definitions[place].add(value, said);
         } else {
-            notes.push(format!("'{}' is too long for a value of {entity}, and was left out", one_line(said)));
+            let shown = format!("'{}' of {entity}", one_line(said));
+            notes.add_shown("values of entities that are too long were left out", shown);
         }
     }
     for word in &corpus.patterns {
@@ -158,7 +157,9 @@ fn entities(corpus: &Corpus, notes: &mut Vec<String>) -> Vec<Definition> {
                 let place = place(&word.of, &mut definitions);
                 definitions[place].patterns.push(word.text.clone());
             }
-            Err(error) => notes.push(format!("a pattern of {} was left out: {error}", word.of)),
+            Err(error) => {
+                notes.add_shown("patterns that can't be used were left out", format!("of {}: {error}", word.of))
+            }
         }
     }
     for synonym in &corpus.synonyms {
@@ -166,16 +167,16 @@ fn entities(corpus: &Corpus, notes: &mut Vec<String>) -> Vec<Definition> {
         let fits = synonym.text.chars().count() <= MAX_LENGTH;
         match definitions.iter_mut().find(known) {
             Some(definition) if fits => definition.add(&synonym.of, &synonym.text),
-            _ => notes.push(format!(
-                "the synonym '{}' of '{}' is of no entity, and was left out",
-                one_line(&synonym.text),
-                one_line(&synonym.of)
-            )),
+            _ => {
+                let shown = format!("'{}' of '{}'", one_line(&synonym.text), one_line(&synonym.of));
+                notes.add_shown("synonyms that are of no entity were left out", shown);
+            }
         }
     }
     definitions.retain(|definition| !definition.values.is_empty() || !definition.patterns.is_empty());
     for renamed in names.renamed() {
-        notes.push(format!("the entity '{}' became {}", renamed.label, renamed.name));
+        let shown = format!("'{}' became {}", one_line(&renamed.label), renamed.name);
+        notes.add_shown("names of entities were changed", shown);
     }
     definitions
 }
@@ -217,11 +218,11 @@ mod tests {
     use super::*;
     use crate::{
         app::intents::{HandlerDefinition, IntentsFile},
-        corpus::Format,
+        corpus::{Format, Reading},
     };
 
     fn imported(format: Format, text: &str) -> (Imported, IntentsFile) {
-        let imported = to_intents_file(&Corpus::parse(format, text).unwrap(), "nlu.yml\n[x]");
+        let imported = to_intents_file(&Corpus::parse(format, text, &Reading::default()).unwrap(), "nlu.yml\n[x]");
         let file = IntentsFile::parse("made", &imported.text).unwrap_or_else(|faults| unreachable!("{faults}")).file;
         (imported, file)
     }
@@ -252,14 +253,14 @@ mod tests {
             ("order_number", vec![], vec![r"\d{10}".to_owned()]),
         ];
         assert_eq!(entities, expected);
-        let told = imported.notes.join("\n");
+        let told = imported.notes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         for note in [
-            "the label 'faq/退货' became the intent faq",
-            "'我要退货' is an example of faq and of order: faq kept it",
+            "labels that can't be names of intents were changed: 'faq/退货' became faq",
+            "examples of two intents stay with the first of them: '我要退货' of faq and of order",
             "1 examples were there twice",
-            "the synonym 'y' of 'x' is of no entity",
-            "a pattern of order number was left out",
-            "the entity 'order number' became order_number",
+            "synonyms that are of no entity were left out: 'y' of 'x'",
+            "patterns that can't be used were left out: of order number",
+            "names of entities were changed: 'order number' became order_number",
         ] {
             assert!(told.contains(note), "{note} isn't in\n{told}");
         }
@@ -270,9 +271,10 @@ mod tests {
         let lines = r#"{"text":"hi\u007f","intent":"a"}
 {"text":"what can you do","intent":"help_info"}
 {"text":"几点了","intent":null}"#;
-        let (imported, file) = imported(Format::JsonLines, lines);
+        let (imported, file) = imported(Format::Json, lines);
         assert_eq!((file.fallback.as_str(), file.intents.len()), ("help_info", 2));
         assert_eq!(file.intents[0].examples[0].text, "hi\u{7f}");
-        assert!(imported.notes[0].starts_with("1 texts out of scope were left out"), "{:?}", imported.notes);
+        let told: Vec<_> = imported.notes.iter().map(ToString::to_string).collect();
+        assert!(told[0].starts_with("1 texts out of scope were left out"), "{told:?}");
     }
 }
