@@ -4,8 +4,12 @@ use std::{fs::File, io::Write, path::PathBuf};
 
 use super::{Exit, Failure, output};
 use crate::{
-    app::{corpus::load_corpus, import::to_intents_file, intents::IntentsFile},
-    corpus::Corpus,
+    app::{
+        corpus::{CorpusFileError, load_corpora},
+        import::to_intents_file,
+        intents::IntentsFile,
+    },
+    corpus::Reading,
 };
 
 const EXAMPLES: &str = "\
@@ -42,14 +46,13 @@ pub(super) struct Arguments {
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let mut corpus = Corpus::default();
-    for file in &arguments.files {
-        corpus.append(load_corpus(file).map_err(|error| Failure::new(Exit::Data, error))?);
-    }
+    let corpus = load_corpora(&arguments.files, &Reading::default())
+        .and_then(|corpus| corpus.strict().map_err(CorpusFileError::Row))
+        .map_err(|error| Failure::new(Exit::Data, error))?;
     let from: Vec<_> = arguments.files.iter().map(|file| file.display().to_string()).collect();
     let imported = to_intents_file(&corpus, &from.join(", "));
-    for note in &imported.notes {
-        output::tell(&format!("{}\n", output::one_line(note)));
+    for note in imported.notes.iter() {
+        output::tell(&format!("{}\n", output::one_line(&note.to_string())));
     }
     let checked = IntentsFile::parse("the intents file that they make", &imported.text)
         .map_err(|faults| Failure::new(Exit::Data, faults))?;

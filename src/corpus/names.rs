@@ -5,10 +5,7 @@
 
 use std::collections::{HashMap, hash_map::Entry};
 
-use crate::domain::IntentName;
-
-/// The longest stem of a made-up name, in characters: what tells it from others has to fit behind it.
-const STEM: usize = 56;
+use crate::domain::{IntentName, Labels, stem};
 
 /// The names that labels got.
 #[derive(Debug, Default)]
@@ -48,7 +45,7 @@ impl LabelNames {
         if let Some(name) = self.by_label.get(label) {
             return name.clone();
         }
-        let stem = stem(label);
+        let stem = stem(label).unwrap_or_else(|| "intent".to_owned());
         let mut taken_by = None;
         let mut number = 1_usize;
         let name = loop {
@@ -83,14 +80,6 @@ impl LabelNames {
     pub fn renamed(&self) -> &[Renamed] {
         &self.renamed
     }
-}
-
-/// What of a label can stand in a name: runs of anything else become one `_`. `intent`, where nothing can.
-fn stem(label: &str) -> String {
-    let words = label.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').filter(|word| !word.is_empty());
-    let mut stem = words.collect::<Vec<_>>().join("_");
-    stem.truncate(STEM);
-    if stem.chars().any(|c| c.is_ascii_alphanumeric()) { stem } else { "intent".to_owned() }
 }
 
 #[cfg(test)]

@@ -1,14 +1,15 @@
 //! CSV and TSV: a first row that names the columns `text` and `intent`, in any order, among others. An empty intent is
 //! out of scope.
 
-use super::{Corpus, CorpusError, Utterance};
+use super::{Corpus, CorpusError, Reading, Utterance};
 
 /// What the column of texts is called, and …
 const TEXT: [&str; 5] = ["text", "utterance", "sentence", "query", "文本"];
 /// … the column of intents.
 const INTENT: [&str; 5] = ["intent", "label", "category", "class", "意图"];
 
-pub(super) fn parse(text: &str, delimiter: u8) -> Result<Corpus, CorpusError> {
+pub(super) fn parse(text: &str, _: &Reading) -> Result<Corpus, CorpusError> {
+    let delimiter = if text.lines().next().unwrap_or_default().contains('\t') { b'\t' } else { b',' };
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text.as_bytes());
     let header = reader.headers().map_err(|error| CorpusError::at(1, error))?.clone();
     let column = |names: [&str; 5]| {
@@ -49,7 +50,7 @@ mod tests {
                 .iter()
                 .map(|&(text, label)| Utterance { text: text.into(), label: label.map(Into::into) })
                 .collect();
-            assert_eq!(parse(text, delimiter), Ok(Corpus { utterances, ..Corpus::default() }), "{text}");
+            assert_eq!(parse(text, &Reading::default()), Ok(Corpus { utterances, ..Corpus::default() }), "{text}");
         }
         let two = [("hi, there", Some("greeting")), ("几点了", None)];
         check("text,intent\n\"hi, there\",greeting\n几点了,\n", b',', &two);
@@ -61,7 +62,7 @@ mod tests {
     #[test]
     fn the_row_at_fault_is_told() {
         fn check(text: &str, line: usize, said: &str) {
-            match parse(text, b',') {
+            match parse(text, &Reading::default()) {
                 Err(CorpusError::Line { line: at, reason }) => {
                     assert!(at == line && reason.contains(said), "{at}: {reason}");
                 }

@@ -127,6 +127,23 @@ pub enum Problem {
         /// The first.
         other: String,
     },
+    /// One label for two intents.
+    #[error(
+        "the label '{}' is also that of intent '{other}', on line {first}: what other files call so can be only one \
+         intent, so take it out of one of them",
+        excerpt(.label)
+    )]
+    LabelInTwo {
+        /// The label.
+        label: String,
+        /// The intent that has it first, as a label or as its name.
+        other: String,
+        /// The line of the first.
+        first: usize,
+    },
+    /// A label that nothing can have.
+    #[error("a label is empty: write what other files call the intent, or take it out")]
+    EmptyLabel,
     /// Nothing to say.
     #[error("it has no reply: write what the bot answers, such as reply.en = \"…\"")]
     NoReply,

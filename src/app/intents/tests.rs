@@ -651,6 +651,7 @@ reply.en = "C"
         [
             IntentDefinition {
                 name: IntentName::new("agent").unwrap(),
+                labels: Vec::new(),
                 description: Some("A person".into()),
                 handler: HandlerDefinition::External,
                 dispatch: Dispatch::Queue,
@@ -659,6 +660,7 @@ reply.en = "C"
             },
             IntentDefinition {
                 name: IntentName::new("a").unwrap(),
+                labels: Vec::new(),
                 description: None,
                 handler: HandlerDefinition::Template {
                     replies: vec![("zh-Hant".into(), "您好\n{{ sender }}".into()), ("en".into(), "Hi".into())],
@@ -669,6 +671,7 @@ reply.en = "C"
             },
             IntentDefinition {
                 name: IntentName::new("b").unwrap(),
+                labels: Vec::new(),
                 description: None,
                 handler: HandlerDefinition::External,
                 dispatch: Dispatch::Queue,
@@ -677,6 +680,7 @@ reply.en = "C"
             },
             IntentDefinition {
                 name: IntentName::new("c").unwrap(),
+                labels: Vec::new(),
                 description: None,
                 handler: HandlerDefinition::Template { replies: vec![("en".into(), "C".into())] },
                 dispatch: Dispatch::Inline,

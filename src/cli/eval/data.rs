@@ -9,10 +9,10 @@ use super::{Arguments, Exit, Failure, output, setup};
 use crate::{
     app::{
         BUILT_IN_NAME,
-        corpus::{CorpusFileError, corpus_of, load_corpus},
+        corpus::{CorpusFileError, corpus_of, load_corpora},
         settings::Settings,
     },
-    corpus::{Corpus, LabelNames},
+    corpus::{Corpus, LabelNames, Reading},
     domain::IntentName,
     eval::{Case, folds},
     model::Intent,
@@ -87,7 +87,7 @@ impl Data {
         for (name, text) in examples.iter().filter_map(|case| Some((case.intent.as_ref()?, &case.text))) {
             let place = *places.entry(name).or_insert_with(|| {
                 let description = self.description(name).map(str::to_owned);
-                intents.push(Intent { name: name.clone(), description, examples: Vec::new() });
+                intents.push(Intent { name: name.clone(), labels: Vec::new(), description, examples: Vec::new() });
                 intents.len() - 1
             });
             intents[place].examples.push(text.clone());
@@ -122,7 +122,7 @@ fn shown(path: &Path) -> String {
 }
 
 fn corpus(path: &Path) -> Result<Corpus, Failure> {
-    load_corpus(path).map_err(|error| match error {
+    load_corpora(&[path], &Reading::default()).map_err(|error| match error {
         CorpusFileError::Intents(faults) => Failure::new(Exit::Config, faults),
         other => Failure::new(Exit::Data, other),
     })

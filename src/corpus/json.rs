@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer};
 
-use super::{Corpus, CorpusError, Utterance};
+use super::{Corpus, CorpusError, Reading, Utterance};
 
 #[derive(Deserialize)]
 struct Line {
@@ -16,7 +16,7 @@ fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D
     Option::deserialize(deserializer)
 }
 
-pub(super) fn parse(text: &str) -> Result<Corpus, CorpusError> {
+pub(super) fn parse(text: &str, _: &Reading) -> Result<Corpus, CorpusError> {
     let mut utterances = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
         if line.trim().is_empty() {
@@ -54,13 +54,16 @@ mod tests {
         let text = "\u{feff}{\"text\": \"where is it\", \"intent\": \"order\"}\r\n\n{\"intent\":null,\"text\":\"几点了\",\"x\":1}\n";
         let utterance = |text: &str, label: Option<&str>| Utterance { text: text.into(), label: label.map(Into::into) };
         let expected = vec![utterance("where is it", Some("order")), utterance("几点了", None)];
-        assert_eq!(Corpus::parse(Format::JsonLines, text), Ok(Corpus { utterances: expected, ..Corpus::default() }));
+        assert_eq!(
+            Corpus::parse(Format::Json, text, &Reading::default()),
+            Ok(Corpus { utterances: expected, ..Corpus::default() })
+        );
     }
 
     #[test]
     fn the_line_at_fault_is_told() {
         fn check(text: &str, line: usize, said: &str) {
-            match parse(text) {
+            match parse(text, &Reading::default()) {
                 Err(CorpusError::Line { line: at, reason }) => assert!(at == line && reason.contains(said), "{reason}"),
                 other => unreachable!("{other:?}"),
             }
@@ -69,6 +72,5 @@ mod tests {
         check("{\"text\":\"a\"}", 1, "missing field `intent`");
         check("{\"text\":\" \",\"intent\":null}", 1, "the text is empty");
         check("{\"text\":\"a\",\"intent\":\"\"}", 1, "the intent is empty");
-        assert_eq!(Corpus::parse(Format::JsonLines, " \n"), Err(CorpusError::Empty));
     }
 }
