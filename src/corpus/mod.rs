@@ -7,14 +7,14 @@ mod encoding;
 mod faults;
 mod json;
 mod names;
-mod nlu;
 mod notes;
+mod rasa;
 mod reading;
 mod table;
 
 use std::path::Path;
 
-pub use annotation::Mention;
+pub use annotation::{Mention, Slip};
 pub use faults::{Fault, Faults};
 pub use names::{LabelNames, Renamed};
 pub use notes::{Note, Notes};
@@ -37,6 +37,8 @@ pub struct Corpus {
     pub replies: Vec<Word>,
     /// The labels of a bot's intents, and what else other files call each.
     pub labels: Vec<Word>,
+    /// What the files of a Rasa project say of each other.
+    pub project: rasa::Project,
     /// What was left out or changed.
     pub notes: Notes,
     /// The rows that can't be used. Whoever can't do without them refuses the file; see [`Corpus::strict`].
@@ -91,9 +93,17 @@ pub enum CorpusError {
         /// What is there, and what would be known.
         reason: String,
     },
-    /// It isn't YAML.
-    #[error("this isn't valid YAML: {0}")]
-    Yaml(String),
+    /// YAML of something else than Rasa.
+    #[error(
+        "line {line}: this is no file of a Rasa project: those have keys such as nlu, responses and rules at the top, and \
+         {found}: take it out of the list"
+    )]
+    NotRasa {
+        /// The line where its data begins.
+        line: usize,
+        /// The keys that it has.
+        found: String,
+    },
     /// Nothing in any of the files.
     #[error("there is no utterance in it")]
     Empty,
@@ -122,7 +132,7 @@ impl Corpus {
         match format {
             Format::Json => json::parse(text, reading),
             Format::Table => table::parse(text, reading),
-            Format::Nlu => nlu::parse(text),
+            Format::Nlu => rasa::parse(text),
         }
     }
 
@@ -154,6 +164,7 @@ impl Corpus {
         self.patterns.append(&mut other.patterns);
         self.replies.append(&mut other.replies);
         self.labels.append(&mut other.labels);
+        self.project.append(other.project);
         self.notes.append(other.notes);
         self.faults.append(other.faults);
     }

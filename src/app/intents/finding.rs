@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::Position;
 use crate::{
+    corpus::Slip,
     domain::InvalidName,
     entity::{InvalidPattern, MAX_LENGTH},
     handler::template::ReplyTextError,
@@ -174,6 +175,11 @@ pub enum Problem {
     /// An example without a word.
     #[error("an example is empty: write what a user would say, or take it out")]
     EmptyExample,
+    /// What looks like a mark and isn't one.
+    #[error(
+        "an example has what looks like a mark and isn't one, as {0}: mend it, or write \\\\[ for a bracket that is text"
+    )]
+    Mark(Slip),
     /// One example twice in an intent.
     #[error("the example '{}' is there twice, first on line {first}: take one out", excerpt(.example))]
     ExampleTwice {
