@@ -35,10 +35,10 @@ pub struct Corpus {
     pub patterns: Vec<Word>,
     /// What the bot answers, by the label of its intent; a label may have several. None is a template.
     pub replies: Vec<Word>,
-    /// What the files of a Rasa project say of each other.
-    pub project: rasa::Project,
     /// The labels of a bot's intents, and what else other files call each.
     pub labels: Vec<Word>,
+    /// What the files of a Rasa project say of each other.
+    pub project: rasa::Project,
     /// What was left out or changed.
     pub notes: Notes,
     /// The rows that can't be used. Whoever can't do without them refuses the file; see [`Corpus::strict`].
@@ -152,8 +152,8 @@ impl Corpus {
         self.lookups.append(&mut other.lookups);
         self.patterns.append(&mut other.patterns);
         self.replies.append(&mut other.replies);
-        self.project.append(other.project);
         self.labels.append(&mut other.labels);
+        self.project.append(other.project);
         self.notes.append(other.notes);
         self.faults.append(other.faults);
     }
