@@ -18,6 +18,7 @@ pub use annotation::{Mention, Slip};
 pub use faults::{Fault, Faults};
 pub use names::{LabelNames, Renamed};
 pub use notes::{Note, Notes};
+pub use rasa::Project;
 pub use reading::{Columns, Encoding, Part, Reading};
 
 /// What a file holds.
@@ -38,7 +39,7 @@ pub struct Corpus {
     /// The labels of a bot's intents, and what else other files call each.
     pub labels: Vec<Word>,
     /// What the files of a Rasa project say of each other.
-    pub project: rasa::Project,
+    pub project: Project,
     /// What was left out or changed.
     pub notes: Notes,
     /// The rows that can't be used. Whoever can't do without them refuses the file; see [`Corpus::strict`].

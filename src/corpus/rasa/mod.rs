@@ -49,6 +49,7 @@ fn read(section: Section, key: &Node, value: &Node, corpus: &mut Corpus) -> Resu
         Section::Responses => responses::read(value, corpus)?,
         Section::Rules => rules::read(value, corpus)?,
         Section::Entities => project::read_entities(value, corpus)?,
+        Section::Intents => project::read_intents(value, corpus),
         Section::Known | Section::PassedOver(_) => {}
         Section::Unknown => {
             let name = key.scalar().unwrap_or_default();

@@ -8,8 +8,8 @@ use super::{
     yaml::Node,
 };
 
-/// The intent that Rasa falls back to; nobody gives it examples.
-const FALLBACK: &str = "nlu_fallback";
+/// The intent that Rasa falls back to, which nobody gives examples; and what it says then, where no rule says it.
+const FALLBACK: (&str, &str) = ("nlu_fallback", "utter_default");
 
 /// What is known of a project beside its training data.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,18 +53,21 @@ impl Corpus {
             }
         }
         let mut seen: HashSet<String> = self.replies.iter().map(|reply| reply.of.clone()).collect();
-        let labels = self.utterances.iter().filter_map(|utterance| utterance.label.as_deref()).chain([FALLBACK]);
+        let labels = self.utterances.iter().filter_map(|utterance| utterance.label.as_deref()).chain([FALLBACK.0]);
         let mut used = HashSet::new();
         for label in labels {
             if !seen.insert(label.to_owned()) {
                 continue;
             }
             // What a rule says, else what has the intent's name.
-            let by_name = [format!("utter_{label}")];
+            let by_name = match label {
+                label if label == FALLBACK.0 => FALLBACK.1.to_owned(),
+                label => format!("utter_{label}"),
+            };
             let known = |name: &&String| texts.contains_key(name.as_str());
             let ruled: Vec<_> = rules.get(label).copied().unwrap_or_default().iter().filter(known).cloned().collect();
             let names =
-                if ruled.is_empty() { by_name.into_iter().filter(|name| known(&name)).collect() } else { ruled };
+                if ruled.is_empty() { Some(by_name).filter(|name| known(&name)).into_iter().collect() } else { ruled };
             if !names.is_empty() {
                 let said = names.iter().filter_map(|name| texts.get(name.as_str()).copied()).collect::<Vec<_>>();
                 self.replies.push(Word { of: label.to_owned(), text: said.join("\n") });
@@ -76,6 +79,17 @@ impl Corpus {
             self.notes.add_shown("responses that answer no intent by themselves are left out", shown);
         }
         self.project.entities = project.entities;
+    }
+}
+
+/// The domain's `intents`: some name the response that answers them, `greet: {triggers: utter_greet}`.
+pub(super) fn read_intents(section: &Node, corpus: &mut Corpus) {
+    for (intent, settings) in section.list().unwrap_or_default().iter().filter_map(Node::table).flatten() {
+        let response = settings.get("triggers").and_then(Node::word).filter(|action| action.starts_with("utter_"));
+        if let (Some(intent), Some(response)) = (intent.word(), response) {
+            let rule = Rule { intents: vec![intent.to_owned()], responses: vec![response.to_owned()] };
+            corpus.project.rules.push(rule);
+        }
     }
 }
 

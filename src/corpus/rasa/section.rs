@@ -9,6 +9,7 @@ pub(super) enum Section {
     Responses,
     Rules,
     Entities,
+    Intents,
     /// There is nothing in it that a user would miss.
     Known,
     /// Nothing here does what it says.
@@ -35,7 +36,7 @@ const SECTIONS: [(&str, Section); 43] = [
     ("templates", Section::Responses),
     ("rules", Section::Rules),
     ("entities", Section::Entities),
-    ("intents", Section::Known),
+    ("intents", Section::Intents),
     ("session_config", Section::Known),
     ("stories", STORIES),
     ("slots", FORMS),

@@ -151,6 +151,16 @@ fn the_files_of_a_project_are_one_bot() {
 }
 
 #[test]
+fn a_domain_may_say_what_answers_an_intent_and_the_fallback() {
+    let corpus = read(&[
+        "nlu:\n- intent: a\n  examples: |\n    - x\n",
+        "intents:\n- a:\n    triggers: utter_b\n- c:\n    triggers: action_d\n- e\n",
+        "responses:\n  utter_b:\n  - text: B\n  utter_default:\n  - text: Pardon?\n",
+    ]);
+    assert_eq!(pairs(&corpus.replies), [("a", "B"), ("nlu_fallback", "Pardon?")]);
+}
+
+#[test]
 fn a_response_is_a_text_or_a_list_of_variants() {
     fn check(responses: &str, text: &str) {
         let nlu = "nlu:\n- intent: a\n  examples: |\n    - x\n";
