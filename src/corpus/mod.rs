@@ -71,8 +71,10 @@ pub enum Format {
     Json,
     /// Rows of cells, with something between them that the first row shows.
     Table,
-    /// Rasa's training data.
+    /// A file of a Rasa project.
     Nlu,
+    /// Training data of Rasa's first version.
+    Markdown,
 }
 
 /// Why a file can't be read.
@@ -107,6 +109,7 @@ impl Format {
             "jsonl" | "ndjson" | "json" => Some(Self::Json),
             "csv" | "tsv" | "tab" | "txt" => Some(Self::Table),
             "yml" | "yaml" => Some(Self::Nlu),
+            "md" => Some(Self::Markdown),
             _ => None,
         }
     }
@@ -123,6 +126,7 @@ impl Corpus {
             Format::Json => json::parse(text, reading),
             Format::Table => table::parse(text, reading),
             Format::Nlu => rasa::parse(text),
+            Format::Markdown => rasa::parse_markdown(text),
         }
     }
 

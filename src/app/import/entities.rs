@@ -18,7 +18,8 @@ use crate::{
 /// The entities that the data tells of.
 pub(super) fn of(corpus: &Corpus, notes: &mut Notes) -> Vec<Definition> {
     let known = Known::of(corpus);
-    let lookups = known.kept(&corpus.lookups, Known::is_lookup, "lookup tables named as intents were left out", notes);
+    let lookups =
+        known.kept(&corpus.lookups, Known::is_lookup, "lookup tables named as no entity were left out", notes);
     let patterns = known.kept(&corpus.patterns, Known::is_entity, "regexes named as no entity were left out", notes);
     let named = lookups.iter().chain(&patterns).map(|word| word.of.as_str());
     let mut names =
@@ -83,6 +84,7 @@ struct Known<'c> {
     entities: HashSet<&'c str>,
     lookups: HashSet<&'c str>,
     intents: HashSet<&'c str>,
+    has_domain: bool,
 }
 
 impl<'c> Known<'c> {
@@ -93,12 +95,14 @@ impl<'c> Known<'c> {
             entities: marked.chain(listed).collect(),
             lookups: corpus.lookups.iter().map(|word| word.of.as_str()).collect(),
             intents: corpus.utterances.iter().filter_map(|utterance| utterance.label.as_deref()).collect(),
+            has_domain: !corpus.project.entities.is_empty(),
         }
     }
 
-    /// A lookup table has the name of its entity, but some hint at an intent.
+    /// A lookup table has the name of its entity, but some are hints for the model; where a domain lists the entities,
+    /// that shows.
     fn is_lookup(&self, name: &str) -> bool {
-        self.entities.contains(name) || !self.intents.contains(name)
+        self.entities.contains(name) || !(self.has_domain || self.intents.contains(name))
     }
 
     /// Rasa's regexes are hints for its model, and only those named as an entity find one.
@@ -337,7 +341,7 @@ mod tests {
         let mut corpus = Corpus {
             utterances: vec![utterance("greet"), utterance("thank")],
             mentions: marked(&[("amount.of.money", "$5", "$5")]),
-            lookups: words(&[("thank", "cheers"), ("city", "Rome")]),
+            lookups: words(&[("thank", "cheers"), ("city", "Rome"), ("hint", "x")]),
             patterns: words(&[
                 ("greet", "hey[^\\s]*"),
                 ("greet", "hi"),
@@ -348,7 +352,7 @@ mod tests {
             ]),
             ..Corpus::default()
         };
-        corpus.project.entities = vec!["zip".into()];
+        corpus.project.entities = vec!["zip".into(), "city".into()];
         check(
             &corpus,
             &[
@@ -357,12 +361,27 @@ mod tests {
                 ("zip", &[], &["\\d{5}"]),
             ],
             &[
-                "lookup tables named as intents were left out: 'thank'",
+                "lookup tables named as no entity were left out (2 times, first 'thank')",
                 "regexes named as no entity were left out: 'greet'",
                 "patterns that can't be used were left out: of city: '(?=x)' is no regular expression that can be used: \
                  error: look-around, including look-ahead and look-behind, is not supported",
                 "names of entities were changed: 'amount.of.money' became amount_of_money",
             ],
+        );
+    }
+
+    #[test]
+    fn without_a_domain_a_lookup_table_is_an_entity_unless_an_intent_has_its_name() {
+        let corpus = Corpus {
+            utterances: vec![Utterance { text: "x".into(), label: Some("thank".into()) }],
+            lookups: words(&[("thank", "cheers"), ("city", "Rome")]),
+            patterns: words(&[("city", "[A-Z]")]),
+            ..Corpus::default()
+        };
+        check(
+            &corpus,
+            &[("city", &[("Rome", &[])], &["[A-Z]"])],
+            &["lookup tables named as no entity were left out: 'thank'"],
         );
     }
 

@@ -1,10 +1,11 @@
-//! The files of a Rasa project (<https://rasa.com/docs/rasa/training-data-format>, versions 2 and 3; of 1 the domain):
-//! training data, domain, responses and rules are read, whatever files they are in; stories and settings are passed over
-//! and told.
+//! The files of a Rasa project (<https://rasa.com/docs/rasa/training-data-format>), versions 2 and 3, and of version 1
+//! the domain and `nlu.md`: training data, domain, responses and rules are read, whatever files they are in; stories and
+//! settings are passed over and told.
 //!
 //! The files together are the bot: what one says of another's parts is in [`Project`], until all of them are there.
 
 mod examples;
+mod markdown;
 mod nlu;
 mod project;
 mod responses;
@@ -12,6 +13,7 @@ mod rules;
 mod section;
 mod yaml;
 
+pub(super) use markdown::parse as parse_markdown;
 pub use project::Project;
 
 use std::collections::HashSet;

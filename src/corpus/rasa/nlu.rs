@@ -7,7 +7,7 @@ use super::{
 };
 
 /// The kinds of entries, and the key that names each.
-const KINDS: [&str; 4] = ["intent", "synonym", "regex", "lookup"];
+pub(super) const KINDS: [&str; 4] = ["intent", "synonym", "regex", "lookup"];
 
 pub(super) fn read(section: &Node, corpus: &mut Corpus) -> Result<(), CorpusError> {
     let entries = section.list().ok_or_else(|| section.error("nlu has to be a list of entries"))?;
@@ -35,14 +35,19 @@ fn read_entry(entry: &Node, corpus: &mut Corpus) -> Result<(), CorpusError> {
         corpus.notes.add("an entry without examples is passed over", Some(entry.line));
     }
     for Example { text, line } in examples {
-        match kind {
-            "intent" => add_example(name, &text, line, corpus),
-            "synonym" => corpus.synonyms.push(Word { of: name.to_owned(), text }),
-            "regex" => corpus.patterns.push(Word { of: name.to_owned(), text }),
-            _ => corpus.lookups.push(Word { of: name.to_owned(), text }),
-        }
+        add(kind, name, text, line, corpus);
     }
     Ok(())
+}
+
+/// Adds a line of an entry of one of [`KINDS`].
+pub(super) fn add(kind: &str, name: &str, text: String, line: usize, corpus: &mut Corpus) {
+    match kind {
+        "intent" => add_example(name, &text, line, corpus),
+        "synonym" => corpus.synonyms.push(Word { of: name.to_owned(), text }),
+        "regex" => corpus.patterns.push(Word { of: name.to_owned(), text }),
+        _ => corpus.lookups.push(Word { of: name.to_owned(), text }),
+    }
 }
 
 /// Adds an example, unless it has a slip: its braces would be learned as words.
