@@ -123,7 +123,9 @@ fn load_folder(folder: &Path, reading: &Reading, corpus: &mut Corpus) -> Result<
             Err(CorpusFileError::UnknownFormat(_) | CorpusFileError::Spreadsheet(_)) => {
                 pass_over(corpus, path, "of no format that is known");
             }
-            Err(CorpusFileError::Invalid { source: CorpusError::Unknown { .. } | CorpusError::NotRasa { .. }, .. }) => {
+            Err(CorpusFileError::Invalid {
+                source: CorpusError::Unknown { .. } | CorpusError::NotRasa { .. }, ..
+            }) => {
                 pass_over(corpus, path, "no data for a bot");
             }
             Err(other) => return Err(other),

@@ -299,7 +299,7 @@ mod tests {
                 let parsed = parse(&escaped(&text));
                 prop_assert_eq!((&parsed.text, parsed.mentions.len(), parsed.slips.len()), (&text, 0, 0));
                 if !text.contains('[') {
-                    prop_assert_eq!(escaped(&text), text);
+                    prop_assert_eq!(&*escaped(&text), text.as_str());
                 }
             }
         }

@@ -35,7 +35,10 @@ pub(super) fn decode<'b>(
             let whole = if [UTF_16LE, UTF_16BE].contains(&encoding) { so_far.len() & !1 } else { so_far.len() };
             encoding.decode_without_bom_handling_and_without_replacement(&so_far[..whole]).is_none()
         });
-        CorpusError::at(line, format!("this isn't {name}: save the file as UTF-8, or tell its encoding with --encoding"))
+        CorpusError::at(
+            line,
+            format!("this isn't {name}: save the file as UTF-8, or tell its encoding with --encoding"),
+        )
     })?;
     let is_utf8 = encoding == encoding_rs::UTF_8;
     let note = (!is_utf8).then(|| format!("the file isn't in UTF-8, and was read as {}", encoding.name()));
@@ -46,7 +49,8 @@ pub(super) fn decode<'b>(
 fn found(bytes: &[u8]) -> Result<&'static Encoding, CorpusError> {
     if let Some(nul) = bytes.iter().position(|byte| *byte == 0) {
         return utf_16(bytes).ok_or_else(|| {
-            let kind = if bytes.starts_with(b"PK\x03\x04") { "an archive or a spreadsheet program's file" } else { "no text" };
+            let kind =
+                if bytes.starts_with(b"PK\x03\x04") { "an archive or a spreadsheet program's file" } else { "no text" };
             CorpusError::unknown(
                 line_of(&bytes[..nul]),
                 format!("this is {kind}, as zero bytes stand in it: save the data as CSV, in UTF-8"),

@@ -3,6 +3,7 @@
 //! **Invariant:** pure. It takes a file's text and gives what stands in it, or the line at fault; it opens nothing.
 
 pub mod annotation;
+mod columns;
 mod encoding;
 mod faults;
 mod json;
@@ -10,6 +11,7 @@ mod names;
 mod notes;
 mod rasa;
 mod reading;
+mod rows;
 mod table;
 
 use std::path::Path;
@@ -153,6 +155,16 @@ impl Corpus {
     pub fn found_in(&mut self, file: &str) {
         self.notes.found_in(file);
         self.faults.found_in(file);
+    }
+
+    /// Adds an utterance of a format in which nothing is a mark.
+    fn add_plain(&mut self, text: &str, label: Option<&str>, line: usize) {
+        let annotated = annotation::parse(text);
+        if !annotated.mentions.is_empty() {
+            self.notes
+                .add("what looks like a mark of an entity was kept as text: only Rasa's files have marks", Some(line));
+        }
+        self.utterances.push(Utterance { text: text.to_owned(), label: label.map(str::to_owned) });
     }
 
     /// Adds what another file holds.

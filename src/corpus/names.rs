@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, hash_map::Entry};
 
-use crate::domain::{IntentName, Labels, stem};
+use crate::domain::{IntentName, stem};
 
 /// The names that labels got.
 #[derive(Debug, Default)]
