@@ -7,6 +7,7 @@ mod columns;
 mod encoding;
 mod faults;
 mod json;
+mod mistaken;
 mod names;
 mod notes;
 mod rasa;
@@ -37,7 +38,7 @@ pub struct Corpus {
     pub patterns: Vec<Word>,
     /// What the bot answers, by the label of its intent; a label may have several. None is a template.
     pub replies: Vec<Word>,
-    /// The labels of a bot's intents, and what else other files call each.
+    /// The intents of a bot, each by its name and by its labels.
     pub labels: Vec<Word>,
     /// What the files of a Rasa project say of each other.
     pub project: rasa::Project,
@@ -131,6 +132,11 @@ impl Corpus {
     /// [`CorpusError`], at the first line that makes the file unreadable; rows that alone can't be used are in `faults`.
     pub fn parse(format: Format, text: &str, reading: &Reading) -> Result<Self, CorpusError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if text.trim().is_empty() {
+            let mut corpus = Self::default();
+            corpus.notes.add("a file without data is passed over", None);
+            return Ok(corpus);
+        }
         match format {
             Format::Json => json::parse(text, reading),
             Format::Table => table::parse(text, reading),
@@ -144,6 +150,7 @@ impl Corpus {
     /// As [`Corpus::parse`], and where it isn't sure what the file is encoded in.
     pub fn read(format: Format, bytes: &[u8], reading: &Reading) -> Result<Self, CorpusError> {
         let (text, note) = encoding::decode(bytes, reading.encoding)?;
+        mistaken::check(&text)?;
         let mut corpus = Self::parse(format, &text, reading)?;
         if let Some(note) = note {
             corpus.notes.add(note, None);

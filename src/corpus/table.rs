@@ -71,7 +71,7 @@ fn header<'t>(text: &'t str, reading: &Reading) -> Result<(Row, Found, Rows<'t>)
                 false => Err(CorpusError::unknown(header.line, reason)),
             }
         }
-        (None, None) => Err(CorpusError::unknown(1, "the file is empty")),
+        (None, None) => Err(CorpusError::unknown(1, "there is no row in it")),
     }
 }
 

@@ -31,8 +31,6 @@ pub(super) fn parse(text: &str, reading: &Reading) -> Result<Corpus, CorpusError
     let is_lines = first.is_some_and(|line| Value::of(line).is_ok_and(Value::is_object) && line.trim() != text.trim());
     if is_lines {
         lines(&document, text, reading, &mut corpus)?;
-    } else if first.is_none() {
-        return Err(CorpusError::unknown(1, "the file is empty"));
     } else {
         let value = Value::of(text).map_err(|error| CorpusError::at(error.line(), no_json(&error)))?;
         read(&document, value, reading, &mut corpus)?;

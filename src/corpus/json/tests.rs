@@ -167,7 +167,6 @@ fn what_isnt_plain_is_refused_with_what_it_is() {
     check("\n[1, 2]", 2, "a list of a number");
     check("[[\"a\", \"b\"]]", 1, "nothing tells which is the text");
     check("[]", 1, "an empty list");
-    check("\n \n", 1, "the file is empty");
     check("{\"name\": \"x\", \"scripts\": {\"test\": \"y\"}}", 1, "an object with 'name', 'scripts'. Known are");
     check("{\"text\": [\"a\"], \"intent\": [\"x\"]}", 1, "an object with 'text', 'intent'");
     check(
