@@ -82,6 +82,7 @@ pub fn load_corpora(paths: &[impl AsRef<Path>], reading: &Reading) -> Result<Cor
             corpus.append(load_file(path, reading)?);
         }
     }
+    corpus.link();
     if corpus.utterances.is_empty() && corpus.faults.count() == 0 {
         let file = paths.iter().map(|path| path.as_ref().display().to_string()).collect::<Vec<_>>().join(", ");
         return Err(CorpusFileError::Invalid { file, source: CorpusError::Empty });
@@ -123,9 +124,7 @@ fn load_folder(folder: &Path, reading: &Reading, corpus: &mut Corpus) -> Result<
             Err(CorpusFileError::UnknownFormat(_) | CorpusFileError::Spreadsheet(_)) => {
                 pass_over(corpus, path, "of no format that is known");
             }
-            Err(CorpusFileError::Invalid {
-                source: CorpusError::Unknown { .. } | CorpusError::NotRasa { .. }, ..
-            }) => {
+            Err(CorpusFileError::Invalid { source: CorpusError::Unknown { .. }, .. }) => {
                 pass_over(corpus, path, "no data for a bot");
             }
             Err(other) => return Err(other),

@@ -3,14 +3,19 @@
 //! **Invariant:** what is written is a file that [`super::intents`] finds no fault with, as far as the data allows: with
 //! fewer than two intents there is none.
 
-use std::{collections::HashMap, fmt::Write};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::Write,
+};
 
 use super::intents::normal_form;
 use crate::{
-    corpus::{Corpus, LabelNames, Notes},
+    corpus::{Corpus, LabelNames, Notes, annotation},
     domain::IntentName,
-    entity::{Definition, Extractor, MAX_LENGTH},
 };
+
+mod entities;
+mod replies;
 
 /// The names that the fallback may have; the first that the data has, else the first of all.
 const FALLBACKS: [&str; 4] = ["fallback", "help_info", "nlu_fallback", "out_of_scope"];
@@ -24,10 +29,10 @@ pub struct Imported {
     pub notes: Notes,
 }
 
-/// Makes an intents file of utterances. The replies are placeholders for the author to replace.
+/// Makes an intents file of utterances. Where the data has no reply, a placeholder is there for the author to replace.
 pub fn to_intents_file(corpus: &Corpus, from: &str) -> Imported {
     let labels = corpus.utterances.iter().filter_map(|utterance| utterance.label.as_deref());
-    let mut names = LabelNames::of(labels);
+    let mut names = LabelNames::of_bot(&corpus.labels, labels);
     let mut notes = corpus.notes.clone();
     let intents = sorted_by_intent(corpus, &mut names, &mut notes);
     for renamed in names.renamed() {
@@ -37,6 +42,8 @@ pub fn to_intents_file(corpus: &Corpus, from: &str) -> Imported {
         notes.add_shown("labels that can't be names of intents were changed", shown);
     }
 
+    let entities = entities::of(corpus, &mut notes);
+    let replies = replies::of(corpus, &entities, &mut notes);
     let known = |name: &&str| intents.iter().any(|(intent, _)| intent.as_str() == *name);
     let fallback = FALLBACKS.into_iter().find(known).unwrap_or(FALLBACKS[0]);
     let mut text = format!(
@@ -48,16 +55,26 @@ pub fn to_intents_file(corpus: &Corpus, from: &str) -> Imported {
         let chinese = intents.iter().any(|(_, examples)| examples.iter().any(|example| has_han(example)));
         text +=
             &format!("\n[intents.{fallback}]\ndescription = \"Answers where the model isn't sure of any intent.\"\n");
-        text += "reply.en = \"Sorry, I didn't understand that. Could you say it in other words?\"\n";
-        if chinese {
-            text += "reply.zh = \"抱歉，我没有听懂。能换个说法吗？\"\n";
+        // Rasa's own fallback has no examples, and often a reply.
+        match FALLBACKS.iter().find_map(|label| replies.get(label)) {
+            Some(reply) => text += &reply_line(reply),
+            None => {
+                text += "reply.en = \"Sorry, I didn't understand that. Could you say it in other words?\"\n";
+                if chinese {
+                    text += "reply.zh = \"抱歉，我没有听懂。能换个说法吗？\"\n";
+                }
+            }
         }
     }
+    let labels = labels_of(corpus, &mut names);
     for (name, examples) in &intents {
-        let _ = write_intent(&mut text, name, names.label(name), examples);
+        let labels = labels.get(name).map_or(&[][..], Vec::as_slice);
+        let called = [name.as_str()].into_iter().chain(labels.iter().copied());
+        let reply = called.filter_map(|label| replies.get(label)).next().map(String::as_str);
+        let _ = write_intent(&mut text, name, labels, examples, reply);
     }
-    for definition in entities(corpus, &mut notes) {
-        let _ = write_entity(&mut text, &definition);
+    for definition in entities {
+        let _ = entities::write(&mut text, &definition);
     }
     Imported { text, notes }
 }
@@ -104,16 +121,45 @@ fn sorted_by_intent<'c>(
     intents
 }
 
-fn write_intent(text: &mut String, name: &IntentName, label: &str, examples: &[&str]) -> std::fmt::Result {
+/// What files call each intent, where that isn't its name: so that other files' labels, and other programs' answers, are
+/// known for it.
+fn labels_of<'c>(corpus: &'c Corpus, names: &mut LabelNames) -> HashMap<IntentName, Vec<&'c str>> {
+    let of_bot = corpus.labels.iter().map(|word| word.text.as_str());
+    let of_texts = corpus.utterances.iter().filter_map(|utterance| utterance.label.as_deref());
+    let (mut labels, mut seen) = (HashMap::<IntentName, Vec<&str>>::new(), HashSet::new());
+    for label in of_bot.chain(of_texts).filter(|label| seen.insert(*label)) {
+        let name = names.name(label);
+        if name.as_str() != label {
+            labels.entry(name).or_default().push(label);
+        }
+    }
+    labels
+}
+
+fn write_intent(
+    text: &mut String,
+    name: &IntentName,
+    labels: &[&str],
+    examples: &[&str],
+    reply: Option<&str>,
+) -> std::fmt::Result {
     write!(text, "\n[intents.{}]\n", name)?;
-    if label != name.as_str() {
+    let label = labels.first().copied().unwrap_or(name.as_str());
+    if !labels.is_empty() {
+        let list: Vec<_> = labels.iter().map(|label| quoted(label)).collect();
+        writeln!(text, "labels = [{}]", list.join(", "))?;
+        // The model reads descriptions, and no labels.
         writeln!(text, "description = {}", quoted(label))?;
     }
     writeln!(text, "examples = [")?;
     for example in examples {
-        writeln!(text, "  {},", quoted(example))?;
+        writeln!(text, "  {},", quoted(&annotation::escaped(example)))?;
     }
     writeln!(text, "]")?;
+    if let Some(reply) = reply {
+        text.push_str(&reply_line(reply));
+        return Ok(());
+    }
     // The first language answers where nothing tells another.
     let chinese = examples.iter().filter(|example| has_han(example)).count();
     if chinese < examples.len() {
@@ -125,72 +171,9 @@ fn write_intent(text: &mut String, name: &IntentName, label: &str, examples: &[&
     Ok(())
 }
 
-/// The entities that the marks, lookup tables and patterns tell of, with the synonyms of their values.
-fn entities(corpus: &Corpus, notes: &mut Notes) -> Vec<Definition> {
-    let lookups = corpus.lookups.iter().map(|word| (&word.of, &word.text, &word.text));
-    let mentions = corpus.mentions.iter().map(|mention| (&mention.entity, &mention.value, &mention.text));
-    let values: Vec<_> = lookups.chain(mentions).collect();
-    let patterns = || corpus.patterns.iter().map(|word| &word.of);
-    let mut names =
-        LabelNames::of(values.iter().map(|(entity, ..)| entity.as_str()).chain(patterns().map(String::as_str)));
-    let mut definitions: Vec<Definition> = Vec::new();
-    let mut place = |entity: &str, definitions: &mut Vec<Definition>| {
-        let name = names.name(entity).to_string();
-        definitions.iter().position(|known| known.name == name).unwrap_or_else(|| {
-            definitions.push(Definition { name, ..Definition::default() });
-            definitions.len() - 1
-        })
-    };
-    for (entity, value, said) in values {
-        let place = place(entity, &mut definitions);
-        if [value, said].iter().all(|text| text.chars().count() <= MAX_LENGTH) {
-            definitions[place].add(value, said);
-        } else {
-            let shown = format!("'{}' of {entity}", one_line(said));
-            notes.add_shown("values of entities that are too long were left out", shown);
-        }
-    }
-    for word in &corpus.patterns {
-        let one = Definition { patterns: vec![word.text.clone()], ..Definition::default() };
-        match Extractor::new(&[one]) {
-            Ok(_) => {
-                let place = place(&word.of, &mut definitions);
-                definitions[place].patterns.push(word.text.clone());
-            }
-            Err(error) => {
-                notes.add_shown("patterns that can't be used were left out", format!("of {}: {error}", word.of))
-            }
-        }
-    }
-    for synonym in &corpus.synonyms {
-        let known = |definition: &&mut Definition| definition.values.iter().any(|(value, _)| *value == synonym.of);
-        let fits = synonym.text.chars().count() <= MAX_LENGTH;
-        match definitions.iter_mut().find(known) {
-            Some(definition) if fits => definition.add(&synonym.of, &synonym.text),
-            _ => {
-                let shown = format!("'{}' of '{}'", one_line(&synonym.text), one_line(&synonym.of));
-                notes.add_shown("synonyms that are of no entity were left out", shown);
-            }
-        }
-    }
-    definitions.retain(|definition| !definition.values.is_empty() || !definition.patterns.is_empty());
-    for renamed in names.renamed() {
-        let shown = format!("'{}' became {}", one_line(&renamed.label), renamed.name);
-        notes.add_shown("names of entities were changed", shown);
-    }
-    definitions
-}
-
-fn write_entity(text: &mut String, entity: &Definition) -> std::fmt::Result {
-    write!(text, "\n[entities.{}]\n", entity.name)?;
-    let list = |words: &[String]| words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(", ");
-    if !entity.patterns.is_empty() {
-        writeln!(text, "patterns = [{}]", list(&entity.patterns))?;
-    }
-    for (value, said) in &entity.values {
-        writeln!(text, "values.{} = [{}]", quoted(value), list(said))?;
-    }
-    Ok(())
+/// A reply in the language that it seems to be.
+fn reply_line(reply: &str) -> String {
+    format!("reply.{} = {}\n", if has_han(reply) { "zh" } else { "en" }, quoted(reply))
 }
 
 /// A text that isn't taken for a template, whatever is in it.
@@ -234,7 +217,7 @@ mod tests {
             "nlu:\n- intent: faq/退货\n  examples: |\n    - 我要退货\n    - {{ \"quoted\" }} \\ ok\n- intent: order\n  examples: |\n    - \
              where is my [kettles](product:kettle)\n    - Where is  my kettles\n    - 我要退货\n- synonym: kettle\n  examples: |\n    \
              - 水壶\n- synonym: x\n  examples: |\n    - y\n- regex: order number\n  examples: |\n    - \\d{10}\n    - (\n- lookup: \
-             city\n  examples: |\n    - 上海\n",
+             city\n  examples: |\n    - 上海\nentities:\n- order number\n",
         );
         let names: Vec<_> = file.intents.iter().map(|intent| intent.name.as_str()).collect();
         assert_eq!(names, ["fallback", "faq", "order"]);

@@ -96,17 +96,6 @@ pub enum CorpusError {
         /// What is there, and what would be known.
         reason: String,
     },
-    /// YAML of something else than Rasa.
-    #[error(
-        "line {line}: this is no file of a Rasa project: those have keys such as nlu, responses and rules at the top, and \
-         {found}: take it out of the list"
-    )]
-    NotRasa {
-        /// The line where its data begins.
-        line: usize,
-        /// The keys that it has.
-        found: String,
-    },
     /// Nothing in any of the files.
     #[error("there is no utterance in it")]
     Empty,

@@ -761,10 +761,9 @@ proptest::proptest! {
 
 #[test]
 fn labels_are_each_of_one_intent() {
-    let with = |labels: &str| {
-        SOUND.replace("[intents.thanks]", &format!("[intents.thanks]\nlabels = {labels}"))
-    };
-    let file = IntentsFile::parse("made", &with("[\"faq/thanks\", \" 谢谢 \", \"thanks\", \"faq/thanks\"]")).unwrap().file;
+    let with = |labels: &str| SOUND.replace("[intents.thanks]", &format!("[intents.thanks]\nlabels = {labels}"));
+    let file =
+        IntentsFile::parse("made", &with("[\"faq/thanks\", \" 谢谢 \", \"thanks\", \"faq/thanks\"]")).unwrap().file;
     let thanks = file.intents.iter().find(|intent| intent.name.as_str() == "thanks").unwrap();
     assert_eq!(thanks.labels, ["faq/thanks", "谢谢"]);
     let faults = |text: &str| {

@@ -14,6 +14,8 @@ mod yaml;
 
 pub use project::Project;
 
+use std::collections::HashSet;
+
 use self::{section::Section, yaml::Node};
 use super::{Corpus, CorpusError};
 
@@ -25,9 +27,14 @@ pub(super) fn parse(text: &str) -> Result<Corpus, CorpusError> {
         corpus.notes.add("a file without data is passed over", None);
     }
     for document in documents.iter().filter(|document| !document.is_empty()) {
-        let sections = section::of(document)?;
-        for (key, value, section) in sections {
-            read(section, key, value, &mut corpus)?;
+        let mut told = HashSet::new();
+        for (key, value, section) in section::of(document)? {
+            match section {
+                Section::PassedOver(what) if !value.is_empty() && told.insert(what) => {
+                    corpus.notes.add(what, Some(key.line));
+                }
+                other => read(other, key, value, &mut corpus)?,
+            }
         }
     }
     Ok(corpus)
@@ -42,8 +49,7 @@ fn read(section: Section, key: &Node, value: &Node, corpus: &mut Corpus) -> Resu
         Section::Responses => responses::read(value, corpus)?,
         Section::Rules => rules::read(value, corpus)?,
         Section::Entities => project::read_entities(value, corpus)?,
-        Section::Known => {}
-        Section::PassedOver(what) => corpus.notes.add(what, Some(key.line)),
+        Section::Known | Section::PassedOver(_) => {}
         Section::Unknown => {
             let name = key.scalar().unwrap_or_default();
             corpus.notes.add(format!("'{name}' isn't a section of Rasa's, and is passed over"), Some(key.line));

@@ -36,29 +36,46 @@ impl Project {
         self.responses.append(&mut other.responses);
         self.rules.append(&mut other.rules);
     }
+}
 
-    /// What answers each of these intents: the responses of its rule, else the one of its name.
-    pub(in crate::corpus) fn replies<'l>(&self, labels: impl Iterator<Item = &'l str>) -> Vec<Word> {
+impl Corpus {
+    /// Gives intents the replies that the responses and rules of all files make, once all of them are there.
+    pub fn link(&mut self) {
+        let project = std::mem::take(&mut self.project);
         let mut texts: HashMap<&str, &str> = HashMap::new();
-        for response in &self.responses {
+        for response in &project.responses {
             texts.entry(&response.of).or_insert(&response.text);
         }
         let mut rules: HashMap<&str, &[String]> = HashMap::new();
-        for rule in &self.rules {
-            rule.intents.iter().for_each(|intent| drop(rules.entry(intent).or_insert(&rule.responses)));
+        for rule in &project.rules {
+            for intent in &rule.intents {
+                rules.entry(intent).or_insert(&rule.responses);
+            }
         }
-        let mut seen = HashSet::new();
-        let labels = labels.chain([FALLBACK]).filter(|label| seen.insert(*label));
-        let reply = |label: &str| {
-            let names = rules.get(label).copied().unwrap_or_default();
-            let said: Vec<_> = names.iter().filter_map(|name| texts.get(name.as_str()).copied()).collect();
-            let text = match said.is_empty() {
-                true => (*texts.get(format!("utter_{label}").as_str())?).to_owned(),
-                false => said.join("\n"),
-            };
-            Some(Word { of: label.to_owned(), text })
-        };
-        labels.filter_map(reply).collect()
+        let mut seen: HashSet<String> = self.replies.iter().map(|reply| reply.of.clone()).collect();
+        let labels = self.utterances.iter().filter_map(|utterance| utterance.label.as_deref()).chain([FALLBACK]);
+        let mut used = HashSet::new();
+        for label in labels {
+            if !seen.insert(label.to_owned()) {
+                continue;
+            }
+            // What a rule says, else what has the intent's name.
+            let by_name = [format!("utter_{label}")];
+            let known = |name: &&String| texts.contains_key(name.as_str());
+            let ruled: Vec<_> = rules.get(label).copied().unwrap_or_default().iter().filter(known).cloned().collect();
+            let names =
+                if ruled.is_empty() { by_name.into_iter().filter(|name| known(&name)).collect() } else { ruled };
+            if !names.is_empty() {
+                let said = names.iter().filter_map(|name| texts.get(name.as_str()).copied()).collect::<Vec<_>>();
+                self.replies.push(Word { of: label.to_owned(), text: said.join("\n") });
+                used.extend(names);
+            }
+        }
+        for response in project.responses.iter().filter(|response| !used.contains(&response.of)) {
+            let shown = format!("'{}'", response.of);
+            self.notes.add_shown("responses that answer no intent by themselves are left out", shown);
+        }
+        self.project.entities = project.entities;
     }
 }
 

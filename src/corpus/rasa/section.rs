@@ -85,10 +85,12 @@ pub(super) fn of(document: &Node) -> Result<Vec<(&Node, &Node, Section)>, Corpus
     if sections.iter().all(|(.., section)| *section == Section::Unknown) {
         let keys = document.keys().take(5).map(|key| format!("'{key}'")).collect::<Vec<_>>();
         let found = match keys.len() {
-            0 => "it has no keys at all".to_owned(),
-            _ => format!("it has {}", keys.join(", ")),
+            0 => "this has none".to_owned(),
+            _ => format!("this has {}", keys.join(", ")),
         };
-        return Err(CorpusError::NotRasa { line: document.line, found });
+        let reason =
+            "this is no file of a Rasa project: those have keys such as nlu, responses or rules at the top, and";
+        return Err(CorpusError::unknown(document.line, format!("{reason} {found}")));
     }
     // Settings have keys of their own that nobody can list; one word for all of them is enough.
     let settings = sections.iter().any(|(.., section)| *section == SETTINGS);

@@ -255,6 +255,6 @@ mod tests {
             let before = format!("*a{}", n - 1);
             bomb += &format!("a{n}: &a{n} [{}]\n", [before.as_str(); 10].join(","));
         }
-        check(&bomb, 6, &["aliases"]);
+        check(&bomb, 7, &["aliases"]);
     }
 }

@@ -350,7 +350,10 @@ fn import_is_strict_and_eval_passes_over_a_few_rows() {
     program.run(&["import", &few]).failed(65, &[&few, told]);
     let ended = program.run(&["eval", "--train", &train, "--test", &few]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    assert!(ended.err.contains("1 of 20 rows can't be used, of which the first is") && ended.err.contains(told), "{ended:?}");
+    assert!(
+        ended.err.contains("1 of 20 rows can't be used, of which the first is") && ended.err.contains(told),
+        "{ended:?}"
+    );
     let told = ["1 of 2 rows can't be used", "line 3: it has no text", "more than one in ten"];
     program.run(&["eval", "--train", &train, "--test", &many]).failed(65, &told);
 }
@@ -360,7 +363,10 @@ fn a_folder_is_read_as_a_whole_and_what_is_no_data_is_told() {
     let folder = Folder::new();
     fs::create_dir_all(folder.path("bot/data/.git")).unwrap();
     folder.file("bot/data/nlu.csv", "text,intent\nhi,greet\nhello,greet\n");
-    folder.file("bot/data/more.json", "[{\"text\": \"bye\", \"intent\": \"goodbye\"}, {\"text\": \"cya\", \"intent\": \"goodbye\"}]");
+    folder.file(
+        "bot/data/more.json",
+        "[{\"text\": \"bye\", \"intent\": \"goodbye\"}, {\"text\": \"cya\", \"intent\": \"goodbye\"}]",
+    );
     folder.file("bot/data/.git/config.yml", "nlu: [");
     folder.file("bot/data/empty.csv", "");
     folder.file("bot/package.json", "{\"name\": \"bot\"}");
@@ -372,7 +378,9 @@ fn a_folder_is_read_as_a_whole_and_what_is_no_data_is_told() {
     let ended = Program::new().run(&["import", &bot, "--out", &out]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(ended.out.contains("3 intents, 4 examples"), "{ended:?}");
-    for told in ["no data for a bot (2 times, first in", "of no format that is known", "no intents file", "without data"] {
+    for told in
+        ["no data for a bot (2 times, first in", "of no format that is known", "no intents file", "without data"]
+    {
         assert!(ended.err.contains(told), "{told}: {ended:?}");
     }
     let direct = Program::new().with("CHATBOT_INTENTS_PATH", &bot);
