@@ -210,16 +210,16 @@ fn load_bot(path: &Path) -> Result<Corpus, CorpusFileError> {
     load_corpora(&[path], &Reading::default())?.strict().map_err(CorpusFileError::Row)
 }
 
-/// The examples of an intents file, as utterances.
+/// The examples of an intents file, as utterances, and its intents with their labels.
 pub fn corpus_of(intents: &IntentsFile) -> Corpus {
     let utterances = intents.intents.iter().flat_map(|intent| {
         let label = Some(intent.name.to_string());
         intent.examples.iter().map(move |example| Utterance { text: example.text.clone(), label: label.clone() })
     });
-    let labels = intents
-        .intents
-        .iter()
-        .flat_map(|intent| intent.labels.iter().map(|label| Word { of: intent.name.to_string(), text: label.clone() }));
+    let labels = intents.intents.iter().flat_map(|intent| {
+        let labels = [intent.name.as_str()].into_iter().chain(intent.labels.iter().map(String::as_str));
+        labels.map(|label| Word { of: intent.name.to_string(), text: label.to_owned() })
+    });
     Corpus { utterances: utterances.collect(), labels: labels.collect(), ..Corpus::default() }
 }
 

@@ -3,7 +3,10 @@
 //! **Invariant:** what is written is a file that [`super::intents`] finds no fault with, as far as the data allows: with
 //! fewer than two intents there is none.
 
-use std::{collections::HashMap, fmt::Write};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::Write,
+};
 
 use super::intents::normal_form;
 use crate::{
@@ -29,7 +32,7 @@ pub struct Imported {
 /// Makes an intents file of utterances. Where the data has no reply, a placeholder is there for the author to replace.
 pub fn to_intents_file(corpus: &Corpus, from: &str) -> Imported {
     let labels = corpus.utterances.iter().filter_map(|utterance| utterance.label.as_deref());
-    let mut names = LabelNames::of(labels);
+    let mut names = LabelNames::of_bot(&corpus.labels, labels);
     let mut notes = corpus.notes.clone();
     let intents = sorted_by_intent(corpus, &mut names, &mut notes);
     for renamed in names.renamed() {
@@ -63,9 +66,12 @@ pub fn to_intents_file(corpus: &Corpus, from: &str) -> Imported {
             }
         }
     }
+    let labels = labels_of(corpus, &mut names);
     for (name, examples) in &intents {
-        let label = names.label(name);
-        let _ = write_intent(&mut text, name, label, examples, replies.get(label).map(String::as_str));
+        let labels = labels.get(name).map_or(&[][..], Vec::as_slice);
+        let called = [name.as_str()].into_iter().chain(labels.iter().copied());
+        let reply = called.filter_map(|label| replies.get(label)).next().map(String::as_str);
+        let _ = write_intent(&mut text, name, labels, examples, reply);
     }
     for definition in entities {
         let _ = entities::write(&mut text, &definition);
@@ -115,15 +121,34 @@ fn sorted_by_intent<'c>(
     intents
 }
 
+/// What files call each intent, where that isn't its name: so that other files' labels, and other programs' answers, are
+/// known for it.
+fn labels_of<'c>(corpus: &'c Corpus, names: &mut LabelNames) -> HashMap<IntentName, Vec<&'c str>> {
+    let of_bot = corpus.labels.iter().map(|word| word.text.as_str());
+    let of_texts = corpus.utterances.iter().filter_map(|utterance| utterance.label.as_deref());
+    let (mut labels, mut seen) = (HashMap::<IntentName, Vec<&str>>::new(), HashSet::new());
+    for label in of_bot.chain(of_texts).filter(|label| seen.insert(*label)) {
+        let name = names.name(label);
+        if name.as_str() != label {
+            labels.entry(name).or_default().push(label);
+        }
+    }
+    labels
+}
+
 fn write_intent(
     text: &mut String,
     name: &IntentName,
-    label: &str,
+    labels: &[&str],
     examples: &[&str],
     reply: Option<&str>,
 ) -> std::fmt::Result {
     write!(text, "\n[intents.{}]\n", name)?;
-    if label != name.as_str() {
+    let label = labels.first().copied().unwrap_or(name.as_str());
+    if !labels.is_empty() {
+        let list: Vec<_> = labels.iter().map(|label| quoted(label)).collect();
+        writeln!(text, "labels = [{}]", list.join(", "))?;
+        // The model reads descriptions, and no labels.
         writeln!(text, "description = {}", quoted(label))?;
     }
     writeln!(text, "examples = [")?;

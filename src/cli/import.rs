@@ -2,30 +2,34 @@
 
 use std::{fs::File, io::Write, path::PathBuf};
 
-use super::{Exit, Failure, output};
+use super::{Exit, Failure, output, reading};
 use crate::{
     app::{
         corpus::{CorpusFileError, load_corpora},
         import::to_intents_file,
         intents::IntentsFile,
     },
-    corpus::Reading,
+    corpus::Part,
 };
 
 const EXAMPLES: &str = "\
 Examples:
   chatbot-worker import data/nlu.yml --out intents.toml   Rasa's training data
+  chatbot-worker import my-rasa-project/ --out intents.toml
   chatbot-worker import faq.csv chats.jsonl > intents.toml
+  chatbot-worker import bitext.csv --text-column instruction --reply-column response > intents.toml
   CHATBOT_INTENTS_PATH=intents.toml chatbot-worker check
 
-The formats, told by the end of a name:
-  .yml, .yaml      Rasa's nlu.yml: intents, marked entities, synonyms, lookup tables, patterns
-  .csv, .tsv       a first row that names the columns text and intent
-  .jsonl, .json    {\"text\": \"…\", \"intent\": \"…\"} a line
-  .toml            an intents file
+The formats, told by the end of a name; of a folder, all files in it that hold data:
+  .yml, .yaml              Rasa: intents, marked entities, synonyms, lookup tables, patterns, responses
+  .csv, .tsv, .tab, .txt   a first row that names the columns of texts and intents; it shows what is between the cells
+  .json, .jsonl            [{\"text\": \"…\", \"intent\": \"…\"}], or an object a line; rasa_nlu_data; CLINC150's form;
+                           {\"intents\": [{\"tag\": …, \"patterns\": […], \"responses\": […]}]}; {\"intent\": [\"…\"]}
+  .toml                    an intents file, of which the examples and labels are taken
 
-Labels become names of intents: what can't stand in one becomes _, and what was changed is told. Texts that have no
-intent are left out. Replies aren't in such files: each says TODO until you have written it.
+Labels become names of intents: what can't stand in one becomes _, and the label stays beside the intent. Texts that have
+no intent are left out. What else was changed or left out is told at the end, once a kind, with the first. An intent whose
+reply isn't in the files says TODO until you have written it.
 
 Exit codes:
    0  made, and `check` will find no fault with it
@@ -36,9 +40,14 @@ Exit codes:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// The files to take examples from
+    /// The files or folders to take examples from
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    reading: reading::Arguments,
+    /// The column or key of what the bot answers; of several answers to an intent, the first is taken
+    #[arg(long, value_name = "NAME")]
+    reply_column: Option<String>,
     /// Write the intents file there, where no file is yet; without it, to standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -46,7 +55,8 @@ pub(super) struct Arguments {
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let corpus = load_corpora(&arguments.files, &Reading::default())
+    let reading = arguments.reading.reading(Part::Train, arguments.reply_column.as_ref());
+    let corpus = load_corpora(&arguments.files, &reading)
         .and_then(|corpus| corpus.strict().map_err(CorpusFileError::Row))
         .map_err(|error| Failure::new(Exit::Data, error))?;
     let from: Vec<_> = arguments.files.iter().map(|file| file.display().to_string()).collect();
@@ -67,9 +77,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     File::create_new(path)
         .and_then(|mut file| file.write_all(imported.text.as_bytes()))
         .map_err(|error| Failure::new(Exit::Os, format!("{}: can't be written: {error}", path.display())))?;
+    let todo = if imported.text.contains("\"TODO") { "Write the replies that say TODO, then look" } else { "Look" };
     let examples: usize = checked.file.intents.iter().map(|intent| intent.examples.len()).sum();
     output::print(&format!(
-        "{}: {} intents, {examples} examples. Write the replies that say TODO, then look at it with\n  \
+        "{}: {} intents, {examples} examples. {todo} at it with\n  \
          CHATBOT_INTENTS_PATH={} chatbot-worker check\n",
         path.display(),
         checked.file.intents.len(),

@@ -3,13 +3,16 @@
 //! **Invariant:** pure. It takes a file's text and gives what stands in it, or the line at fault; it opens nothing.
 
 pub mod annotation;
+mod columns;
 mod encoding;
 mod faults;
 mod json;
+mod mistaken;
 mod names;
 mod notes;
 mod rasa;
 mod reading;
+mod rows;
 mod table;
 
 use std::path::Path;
@@ -36,7 +39,7 @@ pub struct Corpus {
     pub patterns: Vec<Word>,
     /// What the bot answers, by the label of its intent; a label may have several. None is a template.
     pub replies: Vec<Word>,
-    /// The labels of a bot's intents, and what else other files call each.
+    /// The intents of a bot, each by its name and by its labels.
     pub labels: Vec<Word>,
     /// What the files of a Rasa project say of each other.
     pub project: Project,
@@ -122,6 +125,11 @@ impl Corpus {
     /// [`CorpusError`], at the first line that makes the file unreadable; rows that alone can't be used are in `faults`.
     pub fn parse(format: Format, text: &str, reading: &Reading) -> Result<Self, CorpusError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if text.trim().is_empty() {
+            let mut corpus = Self::default();
+            corpus.notes.add("a file without data is passed over", None);
+            return Ok(corpus);
+        }
         match format {
             Format::Json => json::parse(text, reading),
             Format::Table => table::parse(text, reading),
@@ -136,6 +144,7 @@ impl Corpus {
     /// As [`Corpus::parse`], and where it isn't sure what the file is encoded in.
     pub fn read(format: Format, bytes: &[u8], reading: &Reading) -> Result<Self, CorpusError> {
         let (text, note) = encoding::decode(bytes, reading.encoding)?;
+        mistaken::check(&text)?;
         let mut corpus = Self::parse(format, &text, reading)?;
         if let Some(note) = note {
             corpus.notes.add(note, None);
@@ -147,6 +156,16 @@ impl Corpus {
     pub fn found_in(&mut self, file: &str) {
         self.notes.found_in(file);
         self.faults.found_in(file);
+    }
+
+    /// Adds an utterance of a format in which nothing is a mark.
+    fn add_plain(&mut self, text: &str, label: Option<&str>, line: usize) {
+        let annotated = annotation::parse(text);
+        if !annotated.mentions.is_empty() {
+            self.notes
+                .add("what looks like a mark of an entity was kept as text: only Rasa's files have marks", Some(line));
+        }
+        self.utterances.push(Utterance { text: text.to_owned(), label: label.map(str::to_owned) });
     }
 
     /// Adds what another file holds.

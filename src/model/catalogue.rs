@@ -174,6 +174,29 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn an_intent_is_found_by_what_other_programs_call_it() {
+        let intent = |name: &str, labels: &[&str]| Intent {
+            name: IntentName::new(name).unwrap(),
+            labels: labels.iter().map(|&label| label.to_owned()).collect(),
+            description: None,
+            examples: Vec::new(),
+        };
+        let bot = Catalogue::new(vec![
+            intent("faq_contact_info", &[]),
+            intent("intent", &["退货"]),
+            intent("faq_ask_name_2", &["faq/ask name"]),
+        ]);
+        let check = |name: &str, expected: Option<&str>| {
+            assert_eq!(bot.intent(name).map(IntentName::as_str), expected, "{name}");
+        };
+        check("faq/contact_info", Some("faq_contact_info"));
+        check("退货", Some("intent"));
+        check("退款", None);
+        check("faq/ask name", Some("faq_ask_name_2"));
+        check("faq_ask_name", None);
+    }
+
+    #[test]
     fn a_prediction_names_only_intents_of_the_bot_the_likeliest_first() {
         let (shop, model) = (shop(), Arc::from("m"));
         let said = [("greeting", 0.1), ("nlu_fallback", 0.9), ("refund", 0.7), ("refund", 0.2)];

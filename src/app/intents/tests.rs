@@ -758,3 +758,23 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn labels_are_each_of_one_intent() {
+    let with = |labels: &str| SOUND.replace("[intents.thanks]", &format!("[intents.thanks]\nlabels = {labels}"));
+    let file =
+        IntentsFile::parse("made", &with("[\"faq/thanks\", \" 谢谢 \", \"thanks\", \"faq/thanks\"]")).unwrap().file;
+    let thanks = file.intents.iter().find(|intent| intent.name.as_str() == "thanks").unwrap();
+    assert_eq!(thanks.labels, ["faq/thanks", "谢谢"]);
+    let faults = |text: &str| {
+        let faults = IntentsFile::parse("made", text).unwrap_err().faults;
+        faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    let told = faults(&with("[\"bye\"]"));
+    assert!(told.contains("the label 'bye' is also that of intent 'bye', on line "), "{told}");
+    let told = faults(&with("[\"x\"]").replace("[intents.bye]", "[intents.bye]\nlabels = [\"x\"]"));
+    assert!(told.contains("intent 'bye': the label 'x' is also that of intent 'thanks', on line "), "{told}");
+    assert!(faults(&with("\"x\"")).contains("labels must be a list of texts"));
+    assert!(faults(&with("[1]")).contains("a label must be a text in quotes"));
+    assert!(faults(&with("[\" \"]")).contains("a label is empty"));
+}

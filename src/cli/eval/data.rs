@@ -5,14 +5,14 @@ use std::{
     path::Path,
 };
 
-use super::{Arguments, Exit, Failure, output, setup};
+use super::{Arguments, Exit, Failure, output, reading, setup};
 use crate::{
     app::{
         BUILT_IN_NAME,
         corpus::{CorpusFileError, corpus_of, load_corpora},
         settings::Settings,
     },
-    corpus::{Corpus, LabelNames, Reading},
+    corpus::{Corpus, LabelNames, Part},
     domain::IntentName,
     eval::{Case, folds},
     model::Intent,
@@ -39,7 +39,7 @@ impl Data {
     pub(super) fn load(arguments: &Arguments, settings: &Settings) -> Result<Self, Failure> {
         let mut descriptions = HashMap::new();
         let (title, train) = match &arguments.train {
-            Some(path) => (shown(path), corpus(path)?),
+            Some(path) => (shown(path), corpus(path, &arguments.reading, Part::Train)?),
             None => {
                 let path = settings.intents.path.as_ref().map(|path| shown(path.as_path()));
                 let bot = setup::intents(settings)?.file;
@@ -48,11 +48,11 @@ impl Data {
                 (path.unwrap_or_else(|| BUILT_IN_NAME.to_owned()), corpus_of(&bot))
             }
         };
-        let test = arguments.test.as_deref().map(corpus).transpose()?;
-        let valid = arguments.valid.as_deref().map(corpus).transpose()?;
+        let test = arguments.test.as_deref().map(|path| corpus(path, &arguments.reading, Part::Test)).transpose()?;
+        let valid = arguments.valid.as_deref().map(|path| corpus(path, &arguments.reading, Part::Valid)).transpose()?;
         let all = [Some(&train), test.as_ref(), valid.as_ref()].into_iter().flatten();
         let labels = all.flat_map(|corpus| &corpus.utterances).filter_map(|utterance| utterance.label.as_deref());
-        let mut names = LabelNames::of(labels);
+        let mut names = LabelNames::of_bot(&train.labels, labels);
         let mut cases = |corpus: Corpus| -> Vec<Case> {
             let utterances = corpus.utterances.into_iter();
             let case =
@@ -121,9 +121,23 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-fn corpus(path: &Path) -> Result<Corpus, Failure> {
-    load_corpora(&[path], &Reading::default()).map_err(|error| match error {
+/// A file's texts. A few rows that can't be used are passed over and told.
+fn corpus(path: &Path, reading: &reading::Arguments, part: Part) -> Result<Corpus, Failure> {
+    let corpus = load_corpora(&[path], &reading.reading(part, None)).map_err(|error| match error {
         CorpusFileError::Intents(faults) => Failure::new(Exit::Config, faults),
         other => Failure::new(Exit::Data, other),
-    })
+    })?;
+    for note in corpus.notes.iter() {
+        output::tell(&format!("{}\n", output::one_line(&note.to_string())));
+    }
+    let (unusable, all) = (corpus.faults.count(), corpus.faults.count() + corpus.utterances.len());
+    if let Some(first) = corpus.faults.first() {
+        let told = format!("{unusable} of {all} rows can't be used, of which the first is {first}");
+        if unusable * 10 > all {
+            let told = format!("{told}; more than one in ten is too much to measure without them");
+            return Err(Failure::new(Exit::Data, told));
+        }
+        output::tell(&format!("{}\n", output::one_line(&format!("{told}; they were passed over"))));
+    }
+    Ok(corpus)
 }
