@@ -24,6 +24,9 @@ fn read_entry(entry: &Node, corpus: &mut Corpus) -> Result<(), CorpusError> {
     let name = name.word().ok_or_else(|| name.error(format!("{kind} has to be a name: write it after `{kind}:`")))?;
     for (key, _) in entry.table().unwrap_or_default() {
         if let Some(other) = key.scalar().filter(|key| ![kind, "examples", "metadata"].contains(key)) {
+            if entry.get("examples").is_none() {
+                return Err(key.error(format!("{kind} '{name}' has no examples, but '{other}': write `examples:`")));
+            }
             corpus.notes.add(format!("'{other}' of an entry of nlu is passed over"), Some(key.line));
         }
     }

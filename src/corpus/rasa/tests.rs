@@ -1,6 +1,8 @@
 //! What becomes of a project's files.
 #![expect(clippy::unwrap_used, reason = "a test may end at the first surprise")]
 
+use proptest::prelude::*;
+
 use super::{
     super::{Mention, Word},
     *,
@@ -189,6 +191,7 @@ fn faults_have_their_line() {
     check("nlu:\n- a\n", 2, "this is no table");
     check("nlu:\n- intent:\n  examples: |\n    - x\n", 2, "has to be a name");
     check("nlu:\n- intent: a\n  examples: {}\n", 3, "has to be a list");
+    check("nlu:\n- intent: a\n  exampels: |\n    - x\n", 3, "but 'exampels': write `examples:`");
     check("nlu: 1\n", 1, "a list of entries");
     check("responses:\n- a\n", 2, "responses has to be a table");
     check("rules:\n  a: b\n", 2, "rules has to be a list");
@@ -211,4 +214,18 @@ fn yaml_of_something_else_is_refused_with_its_keys() {
     check("just text\n", 1, "this has none");
     let corpus = read(&["version: '2.0'\nnlu: []\nnlus: []\n"]);
     assert_eq!(told(&corpus), ["'nlus' isn't a section of Rasa's, and is passed over (f1:3)"]);
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_survived(
+        pieces in proptest::collection::vec(
+            "(nlu:|responses:|rules:|\n|- |  |intent: a|examples: [|>]?|utter_a:|text: x|steps:|or:|[\\[\\]{}&*a:\"'#]|.){0,4}",
+            0..12,
+        )
+    ) {
+        let text = pieces.concat();
+        let _ = parse(&text);
+        let _ = parse_markdown(&text);
+    }
 }

@@ -3,7 +3,7 @@
 //!
 //! **Invariant:** nesting and aliases cost no more than [`MAX_DEPTH`] and [`MAX_COPIED`] allow, whatever the file.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 
@@ -13,6 +13,9 @@ use super::super::CorpusError;
 const MAX_DEPTH: usize = 64;
 /// What all aliases together may copy, in nodes and bytes of text: a few of them can stand for more than any memory.
 const MAX_COPIED: usize = 4 << 20;
+
+/// How much is read, in bytes, where a file has to be read again and again.
+const MAX_PARSED: usize = 64 << 20;
 
 /// A list, a table or a scalar.
 #[derive(Debug, Clone)]
@@ -84,12 +87,67 @@ impl Node {
 
 /// The documents of a file; none where it holds only comments.
 pub(super) fn load(text: &str) -> Result<Vec<Node>, CorpusError> {
+    let mut text = Cow::Borrowed(text);
+    let mut parsed = 0;
+    loop {
+        let error = match documents(&text) {
+            Ok(documents) => return Ok(documents),
+            Err(Unreadable::Told(error)) => return Err(error),
+            Err(Unreadable::Scan(error)) => error,
+        };
+        // Each scalar that is indented costs reading all again.
+        parsed += text.len();
+        let indented = if parsed > MAX_PARSED { None } else { indented(&text, &error) };
+        text = Cow::Owned(indented.ok_or_else(|| invalid(&text, &error))?);
+    }
+}
+
+enum Unreadable {
+    Scan(ScanError),
+    Told(CorpusError),
+}
+
+fn documents(text: &str) -> Result<Vec<Node>, Unreadable> {
     let mut loader = Loader::default();
     for event in Parser::new_from_str(text) {
-        let (event, span) = event.map_err(|error| invalid(text, &error))?;
-        loader.event(event, span)?;
+        let (event, span) = event.map_err(Unreadable::Scan)?;
+        loader.event(event, span).map_err(Unreadable::Told)?;
     }
     Ok(loader.documents)
+}
+
+/// The text with the lines of a quoted scalar indented. Rasa's reader takes them at any indentation, the parser here only
+/// deeper than their key; white space there means nothing.
+fn indented(text: &str, error: &ScanError) -> Option<String> {
+    if error.info() != "invalid indentation in quoted scalar" {
+        return None;
+    }
+    let line = text.split_inclusive('\n').take(error.marker().line().checked_sub(1)?).map(str::len).sum::<usize>();
+    let column = text.get(line..)?.char_indices().nth(error.marker().col())?.0;
+    let (before, scalar) = text.split_at_checked(line + column)?;
+    let quote = scalar.chars().next()?;
+    let spaces = " ".repeat(error.marker().col() + 1);
+    let mut indented = String::with_capacity(text.len() + spaces.len());
+    indented.push_str(before);
+    let mut characters = scalar.char_indices().skip(1).peekable();
+    indented.push(quote);
+    while let Some((place, character)) = characters.next() {
+        indented.push(character);
+        let next = characters.peek().map(|&(_, next)| next);
+        match character {
+            '\\' if quote == '"' => {
+                indented.extend(characters.next_if(|&(_, next)| next != '\n').map(|(_, next)| next))
+            }
+            '\'' if quote == '\'' && next == Some('\'') => indented.extend(characters.next().map(|(_, next)| next)),
+            '\n' if !matches!(next, Some('\n' | '\r')) => indented.push_str(&spaces),
+            _ if character == quote => {
+                indented.push_str(scalar.get(place + 1..)?);
+                return Some(indented);
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 /// A list or a table that isn't complete yet.
@@ -180,11 +238,6 @@ impl Loader {
 
 /// What is wrong, what stands there, and what would mend it.
 fn invalid(text: &str, error: &ScanError) -> CorpusError {
-    let conflict = (1..).zip(text.lines()).find(|(_, line)| line.starts_with("<<<<<<< "));
-    if let Some((line, found)) = conflict {
-        let reason = format!("'{}' was left by a merge: choose one of the two versions", excerpt(found));
-        return CorpusError::at(line, reason);
-    }
     let line = error.marker().line().max(1);
     let found = text.lines().nth(line - 1).unwrap_or_default();
     let info = error.info();
@@ -228,6 +281,19 @@ mod tests {
     }
 
     #[test]
+    fn a_quoted_text_goes_on_at_any_indentation() {
+        fn check(yaml: &str, expected: &str, line: usize) {
+            let documents = load(yaml).unwrap_or_else(|error| unreachable!("{error}"));
+            let list = documents[0].get("a").unwrap();
+            assert_eq!(list.list().unwrap()[0].get("text").unwrap().scalar(), Some(expected));
+            assert_eq!(documents[0].get("z").unwrap().line, line);
+        }
+        check("a:\n  - text: \"b \n    c\"\nz: 1\n", "b c", 4);
+        check("a:\n- text: \"b \\\"\nc\n\nd\"\n  other: 'e\n''f'\nz: 1\n", "b \" c\nd", 8);
+        check("a:\n- text: '你好\n\t你'\nz: \"b\nc\"\n", "你好 你", 4);
+    }
+
+    #[test]
     fn an_alias_stands_for_its_anchor() {
         let documents = load("a: &x\n- b\nc: *x\n").unwrap();
         assert_eq!(documents[0].get("c").unwrap().list().unwrap()[0].scalar(), Some("b"));
@@ -246,7 +312,7 @@ mod tests {
         check("a:\n  - b: c: d\n", 2, &["- b: c: d", "into quotes"]);
         check("a:\n\t- b\n", 2, &["indent with spaces"]);
         check("a: [\n", 2, &["isn't valid YAML"]);
-        check("<<<<<<< HEAD\na: 1\n=======\na: 2\n>>>>>>> x\n", 1, &["<<<<<<< HEAD", "merge"]);
+        check("a:\n  b: \"c\nd", 2, &["isn't valid YAML"]);
         check("a: 1\nb: 2\na: 3\n", 3, &["'a' is there twice, first on line 1"]);
         check("a: &a [*a]\n", 1, &["within what it stands for"]);
         check(&"- ".repeat(100_000), 1, &["nested more than 64 deep"]);
