@@ -3,10 +3,7 @@
 //! **Invariant:** what is written is a file that [`super::intents`] finds no fault with, as far as the data allows: with
 //! fewer than two intents there is none.
 
-use std::{
-    collections::{HashMap, HashSet},
-    fmt::Write,
-};
+use std::{collections::HashMap, fmt::Write};
 
 use super::intents::normal_form;
 use crate::{
@@ -66,7 +63,7 @@ pub fn to_intents_file(corpus: &Corpus, from: &str) -> Imported {
             }
         }
     }
-    let labels = labels_of(corpus, &mut names);
+    let labels = names.beside(corpus);
     for (name, examples) in &intents {
         let labels = labels.get(name).map_or(&[][..], Vec::as_slice);
         let called = [name.as_str()].into_iter().chain(labels.iter().copied());
@@ -119,21 +116,6 @@ fn sorted_by_intent<'c>(
         notes.add(format!("{outside} {kind}"), None);
     }
     intents
-}
-
-/// What files call each intent, where that isn't its name: so that other files' labels, and other programs' answers, are
-/// known for it.
-fn labels_of<'c>(corpus: &'c Corpus, names: &mut LabelNames) -> HashMap<IntentName, Vec<&'c str>> {
-    let of_bot = corpus.labels.iter().map(|word| word.text.as_str());
-    let of_texts = corpus.utterances.iter().filter_map(|utterance| utterance.label.as_deref());
-    let (mut labels, mut seen) = (HashMap::<IntentName, Vec<&str>>::new(), HashSet::new());
-    for label in of_bot.chain(of_texts).filter(|label| seen.insert(*label)) {
-        let name = names.name(label);
-        if name.as_str() != label {
-            labels.entry(name).or_default().push(label);
-        }
-    }
-    labels
 }
 
 fn write_intent(
@@ -258,6 +240,6 @@ mod tests {
         assert_eq!((file.fallback.as_str(), file.intents.len()), ("help_info", 2));
         assert_eq!(file.intents[0].examples[0].text, "hi\u{7f}");
         let told: Vec<_> = imported.notes.iter().map(ToString::to_string).collect();
-        assert!(told[0].starts_with("1 texts out of scope were left out"), "{told:?}");
+        assert!(told[1].starts_with("1 texts out of scope were left out"), "{told:?}");
     }
 }

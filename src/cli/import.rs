@@ -2,7 +2,7 @@
 
 use std::{fs::File, io::Write, path::PathBuf};
 
-use super::{Exit, Failure, output, reading};
+use super::{Exit, Failure, output, reading::ReadingArguments};
 use crate::{
     app::{
         corpus::{CorpusFileError, load_corpora},
@@ -44,7 +44,7 @@ pub(super) struct Arguments {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
-    reading: reading::Arguments,
+    reading: ReadingArguments,
     /// The column or key of what the bot answers; of several answers to an intent, the first is taken
     #[arg(long, value_name = "NAME")]
     reply_column: Option<String>,
@@ -60,6 +60,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         .and_then(|corpus| corpus.strict().map_err(CorpusFileError::Row))
         .map_err(|error| Failure::new(Exit::Data, error))?;
     let from: Vec<_> = arguments.files.iter().map(|file| file.display().to_string()).collect();
+    if !corpus.labels.is_empty() {
+        output::tell(
+            "Of an intents file, the examples and labels are taken, but no replies, handlers and thresholds\n",
+        );
+    }
     let imported = to_intents_file(&corpus, &from.join(", "));
     for note in imported.notes.iter() {
         output::tell(&format!("{}\n", output::one_line(&note.to_string())));

@@ -4,7 +4,7 @@ use crate::corpus::{Columns, Encoding, Part, Reading};
 
 /// How files of examples are read.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct ReadingArguments {
     /// What the files are encoded in, such as GBK, Big5 or windows-1252; without it, UTF-8, UTF-16, or what a file
     /// surely is
     #[arg(long, value_name = "NAME", value_parser = encoding)]
@@ -17,7 +17,7 @@ pub(super) struct Arguments {
     intent_column: Option<String>,
 }
 
-impl Arguments {
+impl ReadingArguments {
     /// These, for one part of data sets that have several.
     pub(super) fn reading(&self, part: Part, reply_column: Option<&String>) -> Reading {
         let columns = Columns {

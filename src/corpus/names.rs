@@ -3,9 +3,9 @@
 //! **Invariant:** different labels get different names, the same label the same one, and a label that is a name keeps it
 //! unless another label took it before.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
-use super::Word;
+use super::{Corpus, Word};
 use crate::domain::{IntentName, Labels, stem};
 
 /// The names that labels got.
@@ -97,6 +97,21 @@ impl LabelNames {
     /// The label that got this name; the name itself where none did.
     pub fn label<'a>(&'a self, name: &'a IntentName) -> &'a str {
         self.by_name.get(name).map_or(name.as_str(), String::as_str)
+    }
+
+    /// What a corpus calls each intent, where that isn't its name: so that other files' labels, and other programs'
+    /// answers, are known for it.
+    pub fn beside<'c>(&mut self, corpus: &'c Corpus) -> HashMap<IntentName, Vec<&'c str>> {
+        let of_bot = corpus.labels.iter().map(|word| word.text.as_str());
+        let of_texts = corpus.utterances.iter().filter_map(|utterance| utterance.label.as_deref());
+        let (mut labels, mut seen) = (HashMap::<IntentName, Vec<&str>>::new(), HashSet::new());
+        for label in of_bot.chain(of_texts).filter(|label| seen.insert(*label)) {
+            let name = self.name(label);
+            if name.as_str() != label {
+                labels.entry(name).or_default().push(label);
+            }
+        }
+        labels
     }
 
     /// The labels that couldn't be names.

@@ -247,7 +247,7 @@ reply.en = "Hi"
         r#"
 line 11, column 1: intent 'a': there is no key 'descripton': did you mean 'description'?
 line 12, column 1: intent 'a': there is no key 'fallback': it belongs at the top of the file, above the first intent
-line 13, column 1: intent 'a': there is no key 'zzz': there are 'description', 'handler', 'dispatch', 'threshold', 'examples', 'reply'
+line 13, column 1: intent 'a': there is no key 'zzz': there are 'labels', 'description', 'handler', 'dispatch', 'threshold', 'examples', 'reply'
 line 14, column 15: intent 'a': description must be a text in quotes, and this is true or false
 "#,
     );
@@ -575,7 +575,7 @@ fn quotes_briefly() {
         &format!("[intents.{long}]\nreply.en = \"Hi\"\n{long} = 1\n"),
         r#"
 line 10, column 10: intent 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…': 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…' is no valid name: use 1 to 64 of the characters A-Z a-z 0-9 _ -
-line 12, column 1: intent 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…': there is no key 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…': there are 'description', 'handler', 'dispatch', 'threshold', 'examples', 'reply'
+line 12, column 1: intent 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…': there is no key 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…': there are 'labels', 'description', 'handler', 'dispatch', 'threshold', 'examples', 'reply'
 "#,
     );
     faults_after(
@@ -585,7 +585,7 @@ reply.en = "Hi"
 "a\nb" = 1
 "#,
         r#"
-line 12, column 1: intent 'a': there is no key 'a b': there are 'description', 'handler', 'dispatch', 'threshold', 'examples', 'reply'
+line 12, column 1: intent 'a': there is no key 'a b': there are 'labels', 'description', 'handler', 'dispatch', 'threshold', 'examples', 'reply'
 "#,
     );
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use self::{contest::Contest, data::Data};
-use super::{Exit, Failure, Format, output, reading, setup, training};
+use super::{Exit, Failure, Format, output, reading::ReadingArguments, setup, training};
 use crate::{
     app::settings::ModelName,
     config::types::Fraction,
@@ -67,7 +67,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     valid: Option<PathBuf>,
     #[command(flatten)]
-    reading: reading::Arguments,
+    reading: ReadingArguments,
     /// Into how many parts examples are parted, each tried on a model that learnt from the others [default: 5]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u8).range(2..=50))]
     cross_validate: Option<u8>,
