@@ -15,7 +15,10 @@ mod entities;
 mod replies;
 
 /// The names that the fallback may have; the first that the data has, else the first of all.
-const FALLBACKS: [&str; 4] = ["fallback", "help_info", "nlu_fallback", "out_of_scope"];
+const FALLBACKS: [&str; 4] = ["fallback", "help_info", RASAS_FALLBACK, "out_of_scope"];
+
+/// The intent that Rasa falls back to. It has no examples, and often a reply.
+const RASAS_FALLBACK: &str = "nlu_fallback";
 
 /// An intents file made of utterances.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +55,6 @@ pub fn to_intents_file(corpus: &Corpus, from: &str) -> Imported {
         let chinese = intents.iter().any(|(_, examples)| examples.iter().any(|example| has_han(example)));
         text +=
             &format!("\n[intents.{fallback}]\ndescription = \"Answers where the model isn't sure of any intent.\"\n");
-        // Rasa's own fallback has no examples, and often a reply.
         match FALLBACKS.iter().find_map(|label| replies.get(label)) {
             Some(reply) => text += &reply_line(reply),
             None => {
@@ -67,7 +69,10 @@ pub fn to_intents_file(corpus: &Corpus, from: &str) -> Imported {
     for (name, examples) in &intents {
         let labels = labels.get(name).map_or(&[][..], Vec::as_slice);
         let called = [name.as_str()].into_iter().chain(labels.iter().copied());
-        let reply = called.filter_map(|label| replies.get(label)).next().map(String::as_str);
+        let reply = called.filter_map(|label| replies.get(label)).next();
+        // What Rasa says when it isn't sure is what the fallback is for, whatever intent that is here.
+        let reply = reply.or_else(|| replies.get(RASAS_FALLBACK).filter(|_| name.as_str() == fallback));
+        let reply = reply.map(String::as_str);
         let _ = write_intent(&mut text, name, labels, examples, reply);
     }
     for definition in entities {
@@ -199,7 +204,7 @@ mod tests {
             "nlu:\n- intent: faq/退货\n  examples: |\n    - 我要退货\n    - {{ \"quoted\" }} \\ ok\n- intent: order\n  examples: |\n    - \
              where is my [kettles](product:kettle)\n    - Where is  my kettles\n    - 我要退货\n- synonym: kettle\n  examples: |\n    \
              - 水壶\n- synonym: x\n  examples: |\n    - y\n- regex: order number\n  examples: |\n    - \\d{10}\n    - (\n- lookup: \
-             city\n  examples: |\n    - 上海\nentities:\n- order number\n",
+             city\n  examples: |\n    - 上海\nentities:\n- order number\n- city\n",
         );
         let names: Vec<_> = file.intents.iter().map(|intent| intent.name.as_str()).collect();
         assert_eq!(names, ["fallback", "faq", "order"]);
@@ -228,6 +233,29 @@ mod tests {
             "names of entities were changed: 'order number' became order_number",
         ] {
             assert!(told.contains(note), "{note} isn't in\n{told}");
+        }
+    }
+
+    #[test]
+    fn the_fallback_says_what_rasas_says() {
+        let rules = "rules:\n- rule: a\n  steps:\n  - intent: nlu_fallback\n  - action: utter_pardon\n\
+                     responses:\n  utter_pardon:\n  - text: Pardon?\n  utter_a:\n  - text: 你好 {b}\n";
+        for (label, expected) in [("b", "fallback"), ("out_of_scope", "out_of_scope")] {
+            let nlu = format!(
+                "nlu:\n- intent: a\n  examples: |\n    - say [x](b)\n- intent: {label}\n  examples: |\n    - y [1]\n"
+            );
+            let mut corpus = Corpus::parse(Format::Nlu, &format!("{nlu}{rules}"), &Reading::default()).unwrap();
+            corpus.link();
+            let imported = to_intents_file(&corpus, "x");
+            let file =
+                IntentsFile::parse("made", &imported.text).unwrap_or_else(|faults| unreachable!("{faults}")).file;
+            let reply = |name: &str| {
+                let intent = file.intents.iter().find(|intent| intent.name.as_str() == name).unwrap();
+                let HandlerDefinition::Template { replies } = &intent.handler else { unreachable!("it has replies") };
+                replies.clone()
+            };
+            assert_eq!((file.fallback.as_str(), reply(expected)), (expected, vec![("en".into(), "Pardon?".into())]));
+            assert_eq!(reply("a"), [("zh".to_owned(), "你好 {{ entities[\"b\"] }}".to_owned())]);
         }
     }
 

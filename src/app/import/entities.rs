@@ -27,9 +27,13 @@ pub(super) fn of(corpus: &Corpus, notes: &mut Notes) -> Vec<Definition> {
     let mut entities = Entities::default();
 
     let meanings = Meanings::of(corpus, notes);
-    let listed = lookups.iter().map(|word| (&word.of, &word.text));
-    let marked = corpus.mentions.iter().map(|mention| (&mention.entity, &mention.text));
-    for (entity, said) in listed.chain(marked) {
+    // Lookup tables have the best spelling of a value. But one that no example marks may hold another entity's words, and
+    // the first entity that has a word is found.
+    let (sure, others): (Vec<&Word>, Vec<&Word>) =
+        lookups.into_iter().partition(|word| known.entities.contains(word.of.as_str()));
+    let listed = |words: Vec<&'_ Word>| words.into_iter().map(|word| (word.of.as_str(), word.text.as_str()));
+    let marked = corpus.mentions.iter().map(|mention| (mention.entity.as_str(), mention.text.as_str()));
+    for (entity, said) in listed(sure).chain(marked).chain(listed(others)) {
         let value = meanings.of_text(entity, said);
         entities.add(entity, value, said, notes);
     }
@@ -328,11 +332,19 @@ mod tests {
     #[test]
     fn lookups_have_synonyms_too() {
         let corpus = Corpus {
+            mentions: marked(&[("capital", "berlin", "berlin")]),
             lookups: words(&[("city", "New York"), ("city", "NYC"), ("city", "berlin"), ("city", "Berlin")]),
             synonyms: words(&[("New York", "nyc"), ("New York", "big apple")]),
             ..Corpus::default()
         };
-        check(&corpus, &[("city", &[("New York", &["NYC", "big apple"]), ("berlin", &[])], &[])], &[]);
+        check(
+            &corpus,
+            &[
+                ("capital", &[("berlin", &[])], &[]),
+                ("city", &[("New York", &["NYC", "big apple"]), ("berlin", &[])], &[]),
+            ],
+            &["texts of several entities are found as the first of them: 'berlin' as capital, not as city"],
+        );
     }
 
     #[test]

@@ -65,6 +65,13 @@ impl Corpus {
                 label => format!("utter_{label}"),
             };
             let known = |name: &&String| texts.contains_key(name.as_str());
+            for name in rules.get(label).copied().unwrap_or_default().iter().filter(|name| !known(name)) {
+                // What answers a retrieval intent is chosen among `utter_faq/…`.
+                if !texts.keys().any(|known| known.strip_prefix(name.as_str()).is_some_and(|it| it.starts_with('/'))) {
+                    let kind = "responses that rules name are in none of the files: give their file, too";
+                    self.notes.add_shown(kind, format!("'{name}'"));
+                }
+            }
             let ruled: Vec<_> = rules.get(label).copied().unwrap_or_default().iter().filter(known).cloned().collect();
             let names =
                 if ruled.is_empty() { Some(by_name).filter(|name| known(&name)).into_iter().collect() } else { ruled };

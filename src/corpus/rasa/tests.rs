@@ -163,6 +163,21 @@ fn a_domain_may_say_what_answers_an_intent_and_the_fallback() {
 }
 
 #[test]
+fn a_response_that_no_file_has_is_told() {
+    let corpus = read(&[
+        "nlu:\n- intent: a\n  examples: |\n    - x\n- intent: faq\n  examples: |\n    - y\n",
+        "rules:\n- rule: a\n  steps:\n  - intent: a\n  - action: utter_b\n- rule: faq\n  steps:\n  - intent: faq\n  - action: utter_faq\n",
+        "responses:\n  utter_faq/x:\n  - text: z\n",
+    ]);
+    assert_eq!(pairs(&corpus.replies), []);
+    let expected = [
+        "responses that rules name are in none of the files: give their file, too: 'utter_b'",
+        "responses that answer no intent by themselves are left out: 'utter_faq/x'",
+    ];
+    assert_eq!(told(&corpus), expected);
+}
+
+#[test]
 fn a_response_is_a_text_or_a_list_of_variants() {
     fn check(responses: &str, text: &str) {
         let nlu = "nlu:\n- intent: a\n  examples: |\n    - x\n";
