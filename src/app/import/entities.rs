@@ -31,9 +31,10 @@ pub(super) fn of(corpus: &Corpus, notes: &mut Notes) -> Vec<Definition> {
     // the first entity that has a word is found.
     let (sure, others): (Vec<&Word>, Vec<&Word>) =
         lookups.into_iter().partition(|word| known.entities.contains(word.of.as_str()));
-    let listed = |words: Vec<&'_ Word>| words.into_iter().map(|word| (word.of.as_str(), word.text.as_str()));
+    let [sure, others] =
+        [sure, others].map(|words| words.into_iter().map(|word| (word.of.as_str(), word.text.as_str())));
     let marked = corpus.mentions.iter().map(|mention| (mention.entity.as_str(), mention.text.as_str()));
-    for (entity, said) in listed(sure).chain(marked).chain(listed(others)) {
+    for (entity, said) in sure.chain(marked).chain(others) {
         let value = meanings.of_text(entity, said);
         entities.add(entity, value, said, notes);
     }
@@ -266,7 +267,10 @@ mod tests {
         words.iter().map(|&(of, text)| Word { of: of.into(), text: text.into() }).collect()
     }
 
-    fn check(corpus: &Corpus, expected: &[(&str, &[(&str, &[&str])], &[&str])], told: &[&str]) {
+    /// An entity's name, its values with what is said for each, and its patterns.
+    type Expected<'e> = (&'e str, &'e [(&'e str, &'e [&'e str])], &'e [&'e str]);
+
+    fn check(corpus: &Corpus, expected: &[Expected<'_>], told: &[&str]) {
         let mut notes = Notes::default();
         let made: Vec<_> = of(corpus, &mut notes);
         let expected: Vec<_> = expected
