@@ -29,11 +29,10 @@ pub(super) fn of(corpus: &Corpus, notes: &mut Notes) -> Vec<Definition> {
     let meanings = Meanings::of(corpus, notes);
     // Lookup tables have the best spelling of a value. But one that no example marks may hold another entity's words, and
     // the first entity that has a word is found.
-    let (sure, others): (Vec<&Word>, Vec<&Word>) =
-        lookups.into_iter().partition(|word| known.entities.contains(word.of.as_str()));
-    let listed = |words: Vec<&'_ Word>| words.into_iter().map(|word| (word.of.as_str(), word.text.as_str()));
+    let listed = lookups.iter().map(|word| (word.of.as_str(), word.text.as_str()));
+    let (sure, others): (Vec<_>, Vec<_>) = listed.partition(|(entity, _)| known.entities.contains(entity));
     let marked = corpus.mentions.iter().map(|mention| (mention.entity.as_str(), mention.text.as_str()));
-    for (entity, said) in listed(sure).chain(marked).chain(listed(others)) {
+    for (entity, said) in sure.into_iter().chain(marked).chain(others) {
         let value = meanings.of_text(entity, said);
         entities.add(entity, value, said, notes);
     }
