@@ -21,7 +21,7 @@ Examples:
   CHATBOT_INTENTS_PATH=intents.toml chatbot-worker check
 
 The formats, told by the end of a name; of a folder, all files in it that hold data:
-  .yml, .yaml              Rasa: intents, marked entities, synonyms, lookup tables, patterns, responses
+  .yml, .yaml, .md         Rasa: intents, marked entities, synonyms, lookup tables, patterns, responses
   .csv, .tsv, .tab, .txt   a first row that names the columns of texts and intents; it shows what is between the cells
   .json, .jsonl            [{\"text\": \"…\", \"intent\": \"…\"}], or an object a line; rasa_nlu_data; CLINC150's form;
                            {\"intents\": [{\"tag\": …, \"patterns\": […], \"responses\": […]}]}; {\"intent\": [\"…\"]}
@@ -35,6 +35,9 @@ Exit codes:
    0  made, and `check` will find no fault with it
   65  a file is wrong, or makes no bot
   71  the intents file can't be written";
+
+/// How many warnings on the file that was made are told; `check` tells all.
+const WARNINGS: usize = 10;
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
@@ -71,8 +74,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     }
     let checked = IntentsFile::parse("the intents file that they make", &imported.text)
         .map_err(|faults| Failure::new(Exit::Data, faults))?;
-    for warning in &checked.warnings {
+    for warning in checked.warnings.iter().take(WARNINGS) {
         output::tell(&format!("{}\n", output::one_line(&warning.to_string())));
+    }
+    if let more @ 1.. = checked.warnings.len().saturating_sub(WARNINGS) {
+        output::tell(&format!("… and {more} more, which `chatbot-worker check` tells\n"));
     }
     let Some(path) = &arguments.out else {
         output::print(&imported.text)?;
@@ -82,7 +88,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     File::create_new(path)
         .and_then(|mut file| file.write_all(imported.text.as_bytes()))
         .map_err(|error| Failure::new(Exit::Os, format!("{}: can't be written: {error}", path.display())))?;
-    let todo = if imported.text.contains("\"TODO") { "Write the replies that say TODO, then look" } else { "Look" };
+    let todo = if ["\"TODO:", "\"TODO："].iter().any(|todo| imported.text.contains(todo)) {
+        "Write the replies that say TODO, then look"
+    } else {
+        "Look"
+    };
     let examples: usize = checked.file.intents.iter().map(|intent| intent.examples.len()).sum();
     output::print(&format!(
         "{}: {} intents, {examples} examples. {todo} at it with\n  \

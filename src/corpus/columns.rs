@@ -76,10 +76,9 @@ pub(super) fn find(names: &[&str], chosen: &Columns, more_intents: &[&str]) -> R
     let intent =
         Sought { what: "the intents", option: "--intent-column", known: INTENT, chosen: chosen.intent.as_deref() };
     let text = text.find(names)?;
-    let intent = intent.find(names).or_else(|error| {
-        let is_other = |name: &&str| more_intents.contains(&normal(name).as_str());
-        names.iter().position(|name| is_other(&name)).ok_or(error)
-    })?;
+    let intent = intent
+        .find(names)
+        .or_else(|error| names.iter().position(|name| more_intents.contains(&normal(name).as_str())).ok_or(error))?;
     if text == intent {
         return Err(format!("the column '{}' can't hold both the texts and the intents", excerpt(names[text])));
     }
@@ -92,8 +91,8 @@ pub(super) fn find(names: &[&str], chosen: &Columns, more_intents: &[&str]) -> R
 
 /// Whether one of these names is known, so that they may be those of columns.
 pub(super) fn are_known(names: &[&str]) -> bool {
-    let known = |name: &&str| TEXT.iter().chain(INTENT).any(|rank| rank.contains(&normal(name).as_str()));
-    names.iter().any(|name| known(&name))
+    let known = |name: &str| TEXT.iter().chain(INTENT).any(|rank| rank.contains(&normal(name).as_str()));
+    names.iter().any(|name| known(name))
 }
 
 /// Whether this is a known name of what users say.

@@ -59,12 +59,9 @@ fn found(bytes: &[u8]) -> Result<&'static Encoding, CorpusError> {
     }
     let Err(error) = std::str::from_utf8(bytes) else { return Ok(encoding_rs::UTF_8) };
     let line = line_of(&bytes[..error.valid_up_to()]);
-    guessed(bytes).map_err(|guess| {
-        let guess = guess.name();
-        let reason = format!(
-            "this isn't UTF-8, and it isn't sure what it is: save the file as UTF-8, or tell its encoding, such as \
-             --encoding {guess}"
-        );
+    guessed(bytes).ok_or_else(|| {
+        let reason = "this isn't UTF-8, and it isn't sure what it is: save the file as UTF-8, or tell its encoding, such as \
+                      --encoding GBK";
         CorpusError::at(line, reason)
     })
 }
@@ -82,8 +79,8 @@ fn utf_16(bytes: &[u8]) -> Option<&'static Encoding> {
     is_text.then_some(encoding)
 }
 
-/// What the bytes look like; as an error where that isn't sure.
-fn guessed(bytes: &[u8]) -> Result<&'static Encoding, &'static Encoding> {
+/// What the bytes look like, where that is sure.
+fn guessed(bytes: &[u8]) -> Option<&'static Encoding> {
     let part = &bytes[..bytes.len().min(LOOKED_AT)];
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
     detector.feed(part, part.len() == bytes.len());
@@ -110,7 +107,7 @@ fn guessed(bytes: &[u8]) -> Result<&'static Encoding, &'static Encoding> {
         };
         agree >= 10 && if guess == WINDOWS_1252 { alone() } else { count >= 20 }
     };
-    if sure { Ok(guess) } else { Err(guess) }
+    sure.then_some(guess)
 }
 
 /// The first line that, with all before it, has something wrong; from 1.

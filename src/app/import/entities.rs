@@ -29,10 +29,12 @@ pub(super) fn of(corpus: &Corpus, notes: &mut Notes) -> Vec<Definition> {
     let meanings = Meanings::of(corpus, notes);
     // Lookup tables have the best spelling of a value. But one that no example marks may hold another entity's words, and
     // the first entity that has a word is found.
-    let listed = lookups.iter().map(|word| (word.of.as_str(), word.text.as_str()));
-    let (sure, others): (Vec<_>, Vec<_>) = listed.partition(|(entity, _)| known.entities.contains(entity));
+    let (sure, others): (Vec<&Word>, Vec<&Word>) =
+        lookups.into_iter().partition(|word| known.entities.contains(word.of.as_str()));
+    let [sure, others] =
+        [sure, others].map(|words| words.into_iter().map(|word| (word.of.as_str(), word.text.as_str())));
     let marked = corpus.mentions.iter().map(|mention| (mention.entity.as_str(), mention.text.as_str()));
-    for (entity, said) in sure.into_iter().chain(marked).chain(others) {
+    for (entity, said) in sure.chain(marked).chain(others) {
         let value = meanings.of_text(entity, said);
         entities.add(entity, value, said, notes);
     }
@@ -265,7 +267,10 @@ mod tests {
         words.iter().map(|&(of, text)| Word { of: of.into(), text: text.into() }).collect()
     }
 
-    fn check(corpus: &Corpus, expected: &[(&str, &[(&str, &[&str])], &[&str])], told: &[&str]) {
+    /// An entity's name, its values with what is said for each, and its patterns.
+    type Expected<'e> = (&'e str, &'e [(&'e str, &'e [&'e str])], &'e [&'e str]);
+
+    fn check(corpus: &Corpus, expected: &[Expected<'_>], told: &[&str]) {
         let mut notes = Notes::default();
         let made: Vec<_> = of(corpus, &mut notes);
         let expected: Vec<_> = expected

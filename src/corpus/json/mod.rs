@@ -64,6 +64,9 @@ fn lines<'t>(
 fn no_json(error: &serde_json::Error) -> String {
     let told = error.to_string();
     let told = told.rsplit_once(" at line ").map_or(told.as_str(), |(told, _)| told);
+    if error.is_eof() {
+        return "this isn't valid JSON: it ends before all that it opened is closed".to_owned();
+    }
     format!("this isn't valid JSON at column {}: {told}", error.column())
 }
 

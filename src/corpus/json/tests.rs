@@ -149,7 +149,7 @@ fn the_object_at_fault_is_told_and_the_others_are_read() {
     check(&format!("{good}\n{{\"text\": \"a\"}}"), 2, "it has no 'intent'", 1);
     check(&format!("{good}\n{{\"text\": \" \", \"intent\": null}}"), 2, "the text is empty", 1);
     check(&format!("{good}\n{{\"text\": \"a\", \"intent\": \" \"}}"), 2, "the key 'intent' is empty", 1);
-    check(&format!("{good}\n{{\"text\": \"a\", "), 2, "this isn't valid JSON at column", 1);
+    check(&format!("{good}\n{{\"text\": \"a\", "), 2, "this isn't valid JSON: it ends", 1);
     check(&format!("[{good},\n\n {{\"intent\": \"x\"}},\n 1]"), 4, "an object was expected, and this is a number", 1);
     check("{\"train\": [[\"a\", \"x\"],\n [\"b\"]]}", 2, "a pair", 1);
 }
