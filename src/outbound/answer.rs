@@ -1,0 +1,396 @@
+//! What a service answered: what was asked for, or what went wrong, by its status or by an error within a 200.
+
+use std::{sync::Arc, time::Duration};
+
+use reqwest::StatusCode;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{
+    Failure, ServiceError,
+    words::{quotation, without},
+};
+
+/// What a service answered.
+#[derive(Debug)]
+pub struct Answer {
+    pub(super) service: Arc<str>,
+    pub(super) status: StatusCode,
+    pub(super) retry_after: Option<Duration>,
+    pub(super) body: Vec<u8>,
+    /// What must not be told of what it says: what a user wrote, and what lets this worker in.
+    pub(super) private: Vec<String>,
+}
+
+/// Words by which a service says that it is this text which it doesn't take: content filters.
+const FILTERS: [&str; 17] = [
+    "content_filter",
+    "content filter",
+    "contentfilter",
+    "content management policy",
+    "content_policy",
+    "content policy",
+    "content exists risk",
+    "considered high risk",
+    "data_inspection",
+    "datainspection",
+    "moderation",
+    "flagged",
+    "inappropriate",
+    "jailbreak",
+    "sensitive",
+    "敏感",
+    "违规",
+];
+
+/// The same of a text that is too long.
+const LENGTHS: [&str; 10] = [
+    "context_length",
+    "context length",
+    "context window",
+    "maximum context",
+    "input length",
+    "too long",
+    "too large",
+    "too many tokens",
+    "maximum length",
+    "上下文长度",
+];
+
+impl Answer {
+    /// Its body as JSON of that form.
+    ///
+    /// # Errors
+    /// What went wrong, where it isn't.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, ServiceError> {
+        if !self.status.is_success() {
+            return Err(self.fault());
+        }
+        let read = serde_json::from_slice(&self.body).or_else(|error| {
+            // Programs in Python write NaN and Infinity, which JSON hasn't.
+            serde_json::from_slice(&without_endless(&self.body)).map_err(|_| error)
+        });
+        read.map_err(|error| self.error_within().unwrap_or_else(|| self.isnt_of_form(&error)))
+    }
+
+    /// The status that it stands for: its own, or that of an error within a 200.
+    pub fn status(&self) -> u16 {
+        match self.status.is_success() {
+            true => self.json().as_ref().and_then(status_within).unwrap_or(self.status.as_u16()),
+            false => self.status.as_u16(),
+        }
+    }
+
+    /// What went wrong, by its status; for an answer of which nothing can be used.
+    pub fn fault(&self) -> ServiceError {
+        let json = self.json();
+        self.judged(self.status(), json.as_ref())
+    }
+
+    /// What went wrong, where a 200 holds an error in place of what was asked for.
+    pub fn error_within(&self) -> Option<ServiceError> {
+        let json = self.json()?;
+        match status_within(&json) {
+            Some(status) => Some(self.judged(status, Some(&json))),
+            // It doesn't say whose fault it is.
+            None => self.said_in(&json).map(|said| ServiceError {
+                said: Some(said),
+                ..self.error(Failure::BadAnswer, "it answered with an error")
+            }),
+        }
+    }
+
+    /// A failure of this answer's.
+    pub fn error(&self, failure: Failure, reason: impl Into<String>) -> ServiceError {
+        ServiceError::new(&self.service, failure, reason)
+    }
+
+    /// A service's own words as they may be told.
+    pub fn quoted(&self, said: &str) -> Option<String> {
+        quotation(said, &self.private)
+    }
+
+    /// Everything that it says, in lower case, without what is private: for finding words in it.
+    pub fn lower(&self) -> String {
+        without(&String::from_utf8_lossy(&self.body), &self.private).to_ascii_lowercase()
+    }
+
+    /// Whether it says that a content filter took offence at the text.
+    pub fn is_filtered(&self) -> bool {
+        let said = self.lower();
+        FILTERS.iter().any(|word| said.contains(word))
+    }
+
+    /// Whether it says that the text is too long.
+    pub fn is_too_long(&self) -> bool {
+        let said = self.lower();
+        self.status() == 413 || LENGTHS.iter().any(|word| said.contains(word))
+    }
+
+    fn json(&self) -> Option<Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
+    fn judged(&self, status: u16, json: Option<&Value>) -> ServiceError {
+        let failure = match status {
+            429 => Failure::Throttled,
+            503 if self.retry_after.is_some() => Failure::Throttled,
+            // Some refuse a text with 403 or 451, and say why.
+            400..=499 if self.is_filtered() => Failure::Refused,
+            408 | 500.. => Failure::Server,
+            // Key, account and address are the same for every text.
+            300..=399 | 401..=405 | 407 | 410 => Failure::Denied,
+            _ => Failure::Refused,
+        };
+        let hint = match status {
+            300..=399 => ": it redirects, which isn't followed; set the address that it redirects to",
+            401 | 403 if failure == Failure::Denied => ": is the key right?",
+            402 => ": is the account in credit?",
+            404 | 405 => ": are the address and the model's name right?",
+            _ => "",
+        };
+        let code = json.and_then(code).map(|code| format!(", {code}")).unwrap_or_default();
+        let within = if self.status.is_success() { " with status 200" } else { "" };
+        ServiceError {
+            retry_after: self.retry_after,
+            said: json.map_or_else(|| self.said_plainly(), |json| self.said_in(json)),
+            ..self.error(failure, format!("it answered {status}{within}{code}{hint}"))
+        }
+    }
+
+    fn isnt_of_form(&self, error: &serde_json::Error) -> ServiceError {
+        if self.body.trim_ascii_start().starts_with(b"<") {
+            // A page is what any text gets from a wrong address, a proxy, or a server that isn't up.
+            return self.error(Failure::Denied, "it answered with a page of HTML: is the address right?");
+        }
+        // The error's own words may quote the answer, which may quote the text.
+        let reason = format!("it isn't JSON of the form that was expected, at column {}", error.column());
+        self.error(Failure::BadAnswer, reason)
+    }
+
+    /// What an error answer says in its own words, where services put them.
+    fn said_in(&self, json: &Value) -> Option<String> {
+        const PLACES: [&str; 10] = [
+            "/error/message",
+            "/error",
+            "/message",
+            "/error_msg",
+            "/base_resp/status_msg",
+            "/detail/0/msg",
+            "/detail",
+            "/errors/0/message",
+            "/msg",
+            "/reason",
+        ];
+        let json = json.as_array().and_then(|list| list.first()).unwrap_or(json);
+        let words = PLACES.into_iter().find_map(|place| json.pointer(place)?.as_str())?;
+        // A gateway's own words, and behind them those of the provider that it asked.
+        let behind = json.pointer("/error/metadata/raw").and_then(Value::as_str);
+        self.quoted(&behind.map_or_else(|| words.to_owned(), |behind| format!("{words}: {behind}")))
+    }
+
+    /// The same of an answer that isn't JSON; a page of HTML says nothing.
+    fn said_plainly(&self) -> Option<String> {
+        let text = str::from_utf8(&self.body).ok().filter(|text| !text.trim_start().starts_with('<'))?;
+        self.quoted(text)
+    }
+}
+
+/// The status that an error within an answer stands for; none where it doesn't say.
+fn status_within(json: &Value) -> Option<u16> {
+    const PLACES: [&str; 8] = [
+        "/error/code",
+        "/error/status",
+        "/error/type",
+        "/error_code",
+        "/error_type",
+        "/code",
+        "/status",
+        "/base_resp/status_code",
+    ];
+    let found = || PLACES.into_iter().filter_map(|place| json.pointer(place));
+    let number = |value: &Value| value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
+    let status = |number: u64| u16::try_from(number).ok().filter(|status| (400..600).contains(status));
+    found().filter_map(number).find_map(status).or_else(|| found().filter_map(Value::as_str).find_map(status_of_word))
+}
+
+/// The status that the name of an error stands for.
+fn status_of_word(word: &str) -> Option<u16> {
+    const NAMES: [(u16, &[&str]); 6] = [
+        (400, &["content_filter", "context_length", "too_large", "data_inspection"]),
+        (429, &["rate_limit", "ratelimit", "too_many", "throttl", "quota", "exhausted"]),
+        (401, &["auth", "api_key", "apikey", "permission", "forbidden", "denied"]),
+        (404, &["not_found", "notfound"]),
+        (503, &["overloaded", "unavailable", "server_error", "internal", "upstream", "timeout", "gateway"]),
+        (400, &["invalid", "bad_request", "unsupported", "validation"]),
+    ];
+    let word = word.to_ascii_lowercase();
+    NAMES.into_iter().find(|(_, names)| names.iter().any(|name| word.contains(name))).map(|(status, _)| status)
+}
+
+/// What an error answer calls itself, where that is a plain word.
+fn code(json: &Value) -> Option<String> {
+    let code = ["/error/code", "/error/type", "/code", "/error_type", "/type"]
+        .into_iter()
+        .find_map(|pointer| json.pointer(pointer)?.as_str())?;
+    let plain = code.len() <= 40 && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    plain.then(|| code.to_owned())
+}
+
+/// JSON with null in place of numbers that JSON hasn't: NaN, infinities, and those that are too large for any use.
+fn without_endless(json: &[u8]) -> Vec<u8> {
+    let (mut out, mut at, mut quoted) = (Vec::with_capacity(json.len()), 0, false);
+    let of_number = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+    while let Some(&byte) = json.get(at) {
+        let length = json[at..].iter().take_while(|byte| of_number(byte)).count();
+        let word = &json[at..at + length];
+        if quoted && byte == b'\\' {
+            out.extend(json[at..].iter().take(2));
+            at += 2;
+        } else if quoted || length == 0 {
+            quoted ^= byte == b'"';
+            out.push(byte);
+            at += 1;
+        } else {
+            let number = str::from_utf8(word).ok().and_then(|word| word.parse::<f64>().ok());
+            out.extend_from_slice(if number.is_some_and(|number| !number.is_finite()) { b"null" } else { word });
+            at += length;
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may")]
+
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer {
+            service: "x".into(),
+            status: StatusCode::from_u16(status).unwrap(),
+            retry_after: None,
+            body: body.into(),
+            private: vec!["how do I hurt my neighbour".to_owned(), "sk-0123456789".to_owned()],
+        }
+    }
+
+    /// The fault of an answer without what was asked for, which here is a list.
+    fn fault(status: u16, body: &str) -> ServiceError {
+        answer(status, body).read::<Vec<()>>().unwrap_err()
+    }
+
+    #[test]
+    fn whose_fault_it_is_follows_from_the_status_or_from_the_error_within_a_200() {
+        fn check(status: u16, body: &str, failure: Failure, said: Option<&str>) {
+            let error = fault(status, body);
+            assert_eq!((error.failure, error.said.as_deref()), (failure, said), "{status} {body}");
+        }
+        use Failure::{BadAnswer, Denied, Refused, Server, Throttled};
+        for (status, failure) in [
+            (307, Denied),
+            (400, Refused),
+            (401, Denied),
+            (402, Denied),
+            (403, Denied),
+            (404, Denied),
+            (405, Denied),
+            (408, Server),
+            (413, Refused),
+            (422, Refused),
+            (429, Throttled),
+            (500, Server),
+            (503, Server),
+        ] {
+            check(status, "{}", failure, None);
+        }
+        // OpenRouter, also with the code as a text, and with the provider's words.
+        check(200, r#"{"error":{"code":429,"message":"Rate limited"}}"#, Throttled, Some("Rate limited"));
+        check(200, r#"{"error":{"code":"502","message":"Bad gateway"},"user_id":"u"}"#, Server, Some("Bad gateway"));
+        check(
+            200,
+            r#"{"error":{"message":"Provider returned error","code":400,"metadata":{"raw":"{\"error\":\"too big\"}"}}}"#,
+            Refused,
+            Some(r#"Provider returned error: {"error":"too big"}"#),
+        );
+        check(
+            403,
+            r#"{"error":{"code":403,"message":"Your input was flagged"}}"#,
+            Refused,
+            Some("Your input was flagged"),
+        );
+        // OpenAI, Azure, DeepSeek, DashScope, Moonshot.
+        check(
+            401,
+            r#"{"error":{"message":"Incorrect API key provided: sk-0123456789.","type":"invalid_request_error","code":"invalid_api_key"}}"#,
+            Denied,
+            Some("Incorrect API key provided: …."),
+        );
+        check(200, r#"{"error":{"message":"Slow down","type":"rate_limit_exceeded"}}"#, Throttled, Some("Slow down"));
+        check(402, r#"{"error":{"message":"Insufficient Balance"}}"#, Denied, Some("Insufficient Balance"));
+        check(400, r#"{"error":{"message":"Content Exists Risk"}}"#, Refused, Some("Content Exists Risk"));
+        check(200, r#"{"error":{"code":"DataInspectionFailed","message":"x1"}}"#, BadAnswer, Some("x1"));
+        check(200, r#"{"error":{"code":"data_inspection_failed","message":"x1"}}"#, Refused, Some("x1"));
+        // TEI, FastAPI, Baidu, MiniMax, Hugging Face, Ollama, Rasa.
+        check(
+            429,
+            r#"{"error":"Model is overloaded","error_type":"overloaded"}"#,
+            Throttled,
+            Some("Model is overloaded"),
+        );
+        check(422, r#"{"detail":[{"loc":["body"],"msg":"Field required"}]}"#, Refused, Some("Field required"));
+        check(200, r#"{"error_code":110,"error_msg":"Access token invalid"}"#, BadAnswer, Some("Access token invalid"));
+        check(200, r#"{"base_resp":{"status_code":1004,"status_msg":"login fail"}}"#, BadAnswer, Some("login fail"));
+        check(200, r#"{"error":"Model is loading"}"#, BadAnswer, Some("Model is loading"));
+        check(404, r#"{"error":"model 'm' not found"}"#, Denied, Some("model 'm' not found"));
+        check(
+            401,
+            r#"{"status":"failure","message":"User is not authenticated.","code":401}"#,
+            Denied,
+            Some("User is not authenticated."),
+        );
+        // What isn't JSON.
+        check(502, "<html><body>Bad Gateway</body></html>", Server, None);
+        check(503, "upstream connect error\r\n", Server, Some("upstream connect error"));
+        check(200, "<!doctype html><p>Welcome</p>", Denied, None);
+        check(200, r#"{"choices": ["#, BadAnswer, None);
+        check(200, r#"{"error":null}"#, BadAnswer, None);
+        // What a user wrote isn't told, whatever quotes it.
+        check(
+            400,
+            r#"{"error":{"message":"Not allowed: How do I hurt my neighbour"}}"#,
+            Refused,
+            Some("Not allowed: …"),
+        );
+    }
+
+    #[test]
+    fn a_users_words_are_not_taken_for_the_services() {
+        let said = r#"{"error":{"message":"bad input: is this moderation? content policy"}}"#;
+        let quoting = Answer { private: vec!["is this moderation? content policy".into()], ..answer(403, said) };
+        assert!(!quoting.is_filtered());
+        assert!(answer(403, said).is_filtered());
+    }
+
+    #[test]
+    fn only_a_plain_word_of_an_error_answer_is_told_as_its_code() {
+        fn check(body: &str, expected: Option<&str>) {
+            assert_eq!(code(&serde_json::from_str(body).unwrap()).as_deref(), expected, "{body}");
+        }
+        check(r#"{"error":{"code":"model_not_found","message":"The user said hi"}}"#, Some("model_not_found"));
+        check(r#"{"error":{"code":"The user said hi"}}"#, None);
+        check(r#"{"error":"Unknown","error_type":"overloaded"}"#, Some("overloaded"));
+    }
+
+    #[test]
+    fn numbers_that_json_has_not_are_read_as_null() {
+        fn check(body: &str, expected: &str) {
+            let read: Value = answer(200, body).read().unwrap();
+            assert_eq!(read.to_string(), expected, "{body}");
+        }
+        check(r#"{"a":NaN,"b":[-Infinity,Infinity,1e999,-0.5]}"#, r#"{"a":null,"b":[null,null,null,-0.5]}"#);
+        check(r#"{"a":"NaN \" NaN","b":NaN,"c":true}"#, r#"{"a":"NaN \" NaN","b":null,"c":true}"#);
+        assert!(answer(200, r#"{"a":nonsense}"#).read::<Value>().is_err());
+    }
+}
