@@ -2,7 +2,10 @@
 //!
 //! <https://legacy-docs-oss.rasa.com/docs/rasa/pages/http-api#operation/parseModelMessage>
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use serde::Deserialize;
@@ -55,10 +58,10 @@ impl Parsed {
     /// The names and confidences. An intent that a response selector divides, a *retrieval intent*, is told as its parts,
     /// where the bot `knows` one of them.
     fn said(self, knows: impl Fn(&str) -> bool) -> Vec<(String, f64)> {
-        let mut said = Vec::new();
+        let (mut said, mut known) = (Vec::new(), HashSet::new());
         for Named { name, confidence } in [self.intent].into_iter().chain(self.intent_ranking) {
             let (Some(name), Some(confidence)) = (name, confidence) else { continue };
-            if said.iter().any(|(known, _): &(String, f64)| *known == name) {
+            if !known.insert(name.clone()) {
                 continue;
             }
             let selector = self.response_selector.get(&name).or_else(|| self.response_selector.get("default"));

@@ -23,7 +23,7 @@ pub struct Answer {
 }
 
 /// Words by which a service says that it is this text which it doesn't take: content filters.
-const FILTERS: [&str; 17] = [
+const FILTERS: [&str; 21] = [
     "content_filter",
     "content filter",
     "contentfilter",
@@ -38,7 +38,11 @@ const FILTERS: [&str; 17] = [
     "flagged",
     "inappropriate",
     "jailbreak",
-    "sensitive",
+    "sensitive content",
+    "sensitive information",
+    "sensitive word",
+    "safety system",
+    "不安全",
     "敏感",
     "违规",
 ];
