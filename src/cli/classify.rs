@@ -77,8 +77,10 @@ struct Chosen {
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let settings = setup::settings()?.settings;
-    // Why a model of the chain didn't answer, where another stands in for it.
-    telemetry::start_log("off,chatbot_worker::outbound=warn", telemetry::Format::Text);
+    if settings.model.links().count() > 1 {
+        // Why one of them didn't answer, where another stands in for it.
+        telemetry::start_log("off,chatbot_worker::outbound=warn", telemetry::Format::Text);
+    }
     let checked = setup::intents(&settings)?;
     for warning in &checked.warnings {
         output::tell(&format!("{warning}\n"));

@@ -97,10 +97,11 @@ impl Answer {
         match status_within(&json) {
             Some(status) => Some(self.judged(status, Some(&json))),
             // It doesn't say whose fault it is.
-            None => self.said_in(&json).map(|said| ServiceError {
-                said: Some(said),
+            None if holds_error(&json) => Some(ServiceError {
+                said: self.said_in(&json),
                 ..self.error(Failure::BadAnswer, "it answered with an error")
             }),
+            None => None,
         }
     }
 
@@ -154,7 +155,7 @@ impl Answer {
             _ => "",
         };
         let code = json.and_then(code).map(|code| format!(", {code}")).unwrap_or_default();
-        let within = if self.status.is_success() { " with status 200" } else { "" };
+        let within = if self.status.is_success() { " within a 200" } else { "" };
         ServiceError {
             retry_after: self.retry_after,
             said: json.map_or_else(|| self.said_plainly(), |json| self.said_in(json)),
@@ -198,6 +199,16 @@ impl Answer {
         let text = str::from_utf8(&self.body).ok().filter(|text| !text.trim_start().starts_with('<'))?;
         self.quoted(text)
     }
+}
+
+/// Whether JSON says that it is an error, by what services have for it.
+fn holds_error(json: &Value) -> bool {
+    let told = |place| match json.pointer(place) {
+        None | Some(Value::Null | Value::Bool(false)) => false,
+        Some(Value::String(text)) => !text.is_empty(),
+        Some(value) => value.as_i64() != Some(0),
+    };
+    ["/error", "/error_code", "/error_msg", "/base_resp/status_code"].into_iter().any(told)
 }
 
 /// The status that an error within an answer stands for; none where it doesn't say.
@@ -360,6 +371,7 @@ mod tests {
         check(200, "<!doctype html><p>Welcome</p>", Denied, None);
         check(200, r#"{"choices": ["#, BadAnswer, None);
         check(200, r#"{"error":null}"#, BadAnswer, None);
+        check(200, r#"{"code":0,"message":"ok","error":"","data":{}}"#, BadAnswer, None);
         // What a user wrote isn't told, whatever quotes it.
         check(
             400,

@@ -134,7 +134,7 @@ impl fmt::Display for Failure {
             Self::Timeout => "took too long",
             Self::Throttled => "asks to be left alone",
             Self::Server => "failed",
-            Self::Denied => "lets this worker do nothing",
+            Self::Denied => "turns all requests away",
             Self::Refused => "refused the request",
             Self::BadAnswer => "gave an answer that can't be used",
             Self::OutOfTime => "had too little time",
