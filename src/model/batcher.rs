@@ -156,11 +156,14 @@ mod tests {
     const WAIT: Duration = Duration::from_millis(10);
     const SLOW: Duration = Duration::from_secs(2);
 
+    /// The texts of each request.
+    type Requests = Arc<Mutex<Vec<Vec<String>>>>;
+
     /// A service that says of each text how long it is, after two seconds. It refuses `bad`, miscounts `many`, and
     /// panics at `panic`.
     struct Lengths {
         name: Arc<str>,
-        asked: Arc<Mutex<Vec<Vec<String>>>>,
+        asked: Requests,
     }
 
     #[async_trait]
@@ -189,7 +192,7 @@ mod tests {
         }
     }
 
-    fn batcher(most: u16) -> (Batcher<Lengths>, Arc<Mutex<Vec<Vec<String>>>>) {
+    fn batcher(most: u16) -> (Batcher<Lengths>, Requests) {
         let asked = Arc::default();
         let service = Lengths { name: "x".into(), asked: Arc::clone(&asked) };
         (Batcher::new(service, NonZeroU16::new(most).unwrap(), WAIT), asked)
