@@ -313,7 +313,7 @@ fn panicked(who: &str) -> MessageError {
 }
 
 fn model_error(error: &ModelError) -> MessageError {
-    MessageError::new(error.code(), error.to_string())
+    MessageError::new(error.code(), error.for_client())
 }
 
 fn handler_error(error: &HandlerError) -> MessageError {

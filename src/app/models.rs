@@ -1,6 +1,6 @@
 //! The models that the settings name, put together.
 
-use std::{num::NonZeroU16, path::Path, sync::Arc};
+use std::{num::NonZeroU16, path::Path, sync::Arc, time::Duration};
 
 use super::{
     choice,
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     config::types::{FilePath, is_loopback},
     model::{
-        Cached, Catalogue, Chain, Intent, Link, ModelClient,
+        Catalogue, Chain, Intent, Link, ModelClient, SHARE, Served, Vectors,
         embedded::TrainError,
         embeddings::{self, Embeddings},
         http::{Http, Pointers},
@@ -82,7 +82,7 @@ fn link(
         }
         ModelName::Section(name) => {
             let backend = section(settings, name)?;
-            let model = client(name, backend, catalogue)?;
+            let model = client(name, backend, &limits_in_chain(settings, backend, name), catalogue)?;
             (model, backend.min_confidence, backend.min_margin)
         }
     };
@@ -112,7 +112,7 @@ fn fault(name: &str, reason: String) -> ModelFault {
 pub fn measurable(settings: &Settings, name: &str, intents: Vec<Intent>) -> Made {
     let backend = section(settings, name)?;
     let limits = Limits { breaker_failures: NonZeroU16::MAX, ..limits(backend) };
-    limited(name, backend, &limits, &Arc::new(Catalogue::new(intents))).map_err(|reason| fault(name, reason))
+    served(name, backend, &limits, None, &Arc::new(Catalogue::new(intents))).map_err(|reason| fault(name, reason))
 }
 
 /// The intents that a model may choose: those with examples.
@@ -127,12 +127,20 @@ fn catalogue(intents: &IntentsFile) -> Catalogue {
 }
 
 /// The model of a section, whose answers are kept.
-fn client(name: &str, backend: &Backend, catalogue: &Arc<Catalogue>) -> Made {
-    let model = limited(name, backend, &limits(backend), catalogue).map_err(|reason| fault(name, reason))?;
-    Ok(match backend.cache.get().filter(|_| backend.kind != Some(Kind::Keywords)) {
-        Some(count) => Box::new(Cached::new(model, count.get(), backend.cache_ttl.get())),
-        None => model,
-    })
+fn client(name: &str, backend: &Backend, limits: &Limits, catalogue: &Arc<Catalogue>) -> Made {
+    let kept = backend.cache.get().map(|count| (count.get(), backend.cache_ttl.get()));
+    served(name, backend, limits, kept, catalogue).map_err(|reason| fault(name, reason))
+}
+
+fn served(
+    name: &str,
+    backend: &Backend,
+    limits: &Limits,
+    kept: Option<(NonZeroU16, Duration)>,
+    catalogue: &Arc<Catalogue>,
+) -> Result<Box<dyn ModelClient>, String> {
+    let model = limited(name, backend, limits, catalogue)?;
+    Ok(if backend.kind == Some(Kind::Keywords) { model } else { Box::new(Served::new(model, kept)) })
 }
 
 fn limited(
@@ -155,6 +163,7 @@ fn limited(
                 format: format(backend.format),
                 examples: backend.examples.get().map_or(0, |count| count.get().get().into()),
                 max_tokens: backend.max_tokens.get().map(|most| most.get().get()),
+                max_tokens_setting: variable(name, "MAX_TOKENS"),
                 extra,
             };
             Box::new(OpenAi::new(service()?, settings, catalogue))
@@ -162,7 +171,7 @@ fn limited(
         Kind::Embeddings => {
             let (model, prefix) = (text(&backend.model), text(&backend.prefix));
             let settings = embeddings::Settings { model, prefix, extra, batch, batch_wait };
-            Box::new(Embeddings::new(service()?, settings, catalogue))
+            Box::new(Embeddings::new(service()?, settings, catalogue, Vectors::of_process()))
         }
         Kind::Rasa => {
             // Rasa wants its token in the query; a header that is named goes before a proxy.
@@ -205,6 +214,15 @@ fn endpoint(name: &str, backend: &Backend) -> Result<Endpoint, String> {
         max_response: backend.max_response.get(),
     };
     Endpoint::new(name.into(), connection)
+}
+
+/// The bounds of a service in the chain. One whose time limit is longer than what the chain leaves it would never be seen
+/// to take too long: it is its own fault where it takes all that the chain can give.
+fn limits_in_chain(settings: &Settings, backend: &Backend, name: &str) -> Limits {
+    let is_last = settings.model.links().last().is_some_and(|last| *last == ModelName::Section(name.to_owned()));
+    let most = settings.model.timeout.get().mul_f64(if is_last { 1.0 } else { SHARE });
+    let limits = limits(backend);
+    Limits { timeout: limits.timeout.min(most), ..limits }
 }
 
 fn limits(backend: &Backend) -> Limits {

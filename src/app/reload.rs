@@ -6,15 +6,15 @@
 use std::{
     collections::BTreeSet,
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use metrics::gauge;
-use tokio::{sync::Notify, task::spawn_blocking};
+use tokio::{sync::Notify, task::spawn_blocking, time::timeout};
 
 use super::{bot, intents::IntentsFile, load_intents, settings::Settings, watch::Watched};
 use crate::{
-    amqp::{Bot, Names, Replacer, WorkQueue},
+    amqp::{Bot, Names, ReplaceError, Replacer, WorkQueue},
     answered::Answers,
     domain::IntentName,
 };
@@ -48,7 +48,7 @@ impl Reloader {
             };
             // While the broker is away a bot waits, and a newer one takes its place.
             tokio::select! {
-                outcome = replacer.replace(bot) => {
+                outcome = replaced(bot, &replacer) => {
                     ended(outcome.is_ok());
                     match outcome {
                         Ok(()) => serving = tell_changes(&names, &serving, &file),
@@ -94,6 +94,14 @@ impl Reloader {
             }
         }
     }
+}
+
+/// Puts a bot in the place of the one that serves, once its model is prepared: meanwhile that one answers as well as ever.
+async fn replaced(bot: Bot, replacer: &Replacer) -> Result<(), ReplaceError> {
+    /// Behind a service that is away nothing waits for longer: the chain's other models answer, as at a first start.
+    const MOST: Duration = Duration::from_secs(30);
+    let _ = timeout(MOST, bot.pipeline.prepare()).await;
+    replacer.replace(bot).await
 }
 
 fn intents_of(file: &IntentsFile) -> BTreeSet<IntentName> {

@@ -14,6 +14,7 @@ use crate::{
     app,
     domain::{ChoiceRule, Classification, Doubt, IntentName, Prediction, Scored},
     model::{ModelClient, Query},
+    telemetry,
 };
 
 const EXAMPLES: &str = "\
@@ -76,6 +77,10 @@ struct Chosen {
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let settings = setup::settings()?.settings;
+    if settings.model.links().count() > 1 {
+        // Why one of them didn't answer, where another stands in for it.
+        telemetry::start_log("off,chatbot_worker::outbound=warn", telemetry::Format::Text);
+    }
     let checked = setup::intents(&settings)?;
     for warning in &checked.warnings {
         output::tell(&format!("{warning}\n"));

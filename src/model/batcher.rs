@@ -1,7 +1,11 @@
 //! Sends texts that come at about the same time in one request.
 //!
-//! **Invariant:** a text that nobody waits for any more doesn't take the others with it: the request is a task of the
-//! batcher's own, which ends with it, and is bounded by the deadline of the text that can wait longest.
+//! **Invariant:** no text takes the others with it. One that nobody waits for any more doesn't end the request, which is a
+//! task of the batcher's own, bounded by the deadline of the text that can wait longest; one for whose sake the request
+//! is refused, or its answer can't be used, fails alone, as each is then asked for by itself.
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     num::NonZeroU16,
@@ -10,9 +14,10 @@ use std::{
 };
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
 use tokio::{
     sync::oneshot,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout_at},
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -28,7 +33,7 @@ pub(super) trait Batched: Send + Sync + 'static {
     fn name(&self) -> &Arc<str>;
 
     /// What it makes of the texts, in their order, one for each.
-    async fn send(&self, texts: Vec<String>, deadline: Instant) -> Result<Vec<Self::Out>, ModelError>;
+    async fn send(&self, texts: &[String], deadline: Instant) -> Result<Vec<Self::Out>, ModelError>;
 }
 
 /// Collects texts for a service.
@@ -87,9 +92,13 @@ impl<S: Batched> Batcher<S> {
                 shared.send(batch).await;
             });
         }
-        answered.await.unwrap_or_else(|_| {
-            Err(ModelError::new(self.shared.service.name(), Failure::Unreachable, "the request for it was given up"))
-        })
+        let error = |failure, reason: &str| Err(ModelError::new(self.shared.service.name(), failure, reason));
+        match timeout_at(deadline, answered).await {
+            Ok(Ok(answer)) => answer,
+            // Its task is gone: it panicked, as the batcher is still there.
+            Ok(Err(_)) => error(Failure::Internal, "the request for it panicked"),
+            Err(_) => error(Failure::OutOfTime, "no answer in the time that the text had left"),
+        }
     }
 
     /// Runs a request, at most as long as the batcher is there.
@@ -106,18 +115,37 @@ impl<S: Batched> Shared<S> {
     async fn send(&self, mut batch: Vec<Waiting<S::Out>>) {
         batch.retain(|waiting| !waiting.answer.is_closed());
         let Some(deadline) = batch.iter().map(|waiting| waiting.deadline).max() else { return };
-        let texts = batch.iter().map(|waiting| waiting.text.clone()).collect();
-        let answers: Vec<_> = match self.service.send(texts, deadline).await {
-            Ok(answers) if answers.len() == batch.len() => answers.into_iter().map(Ok).collect(),
-            Ok(_) => {
-                let reason = "it has another number of answers than texts";
-                vec![Err(ModelError::new(self.service.name(), Failure::BadAnswer, reason)); batch.len()]
+        let texts: Vec<String> = batch.iter().map(|waiting| waiting.text.clone()).collect();
+        match self.answers(&texts, deadline).await {
+            Err(error) if batch.len() > 1 && matches!(error.failure, Failure::Refused | Failure::BadAnswer) => {
+                join_all(batch.into_iter().map(|waiting| async move {
+                    let alone = self.answers(std::slice::from_ref(&waiting.text), waiting.deadline).await;
+                    let answer = alone.and_then(|mut answers| answers.pop().ok_or_else(|| self.miscounted()));
+                    // Whoever waits no more doesn't care; here and below.
+                    let _ = waiting.answer.send(answer);
+                }))
+                .await;
             }
-            Err(error) => vec![Err(error); batch.len()],
-        };
-        for (waiting, answer) in batch.into_iter().zip(answers) {
-            // Whoever waits no more doesn't care.
-            let _ = waiting.answer.send(answer);
+            Err(error) => {
+                for waiting in batch {
+                    let _ = waiting.answer.send(Err(error.clone()));
+                }
+            }
+            Ok(answers) => {
+                for (waiting, answer) in batch.into_iter().zip(answers) {
+                    let _ = waiting.answer.send(Ok(answer));
+                }
+            }
         }
+    }
+
+    /// As many answers as texts.
+    async fn answers(&self, texts: &[String], deadline: Instant) -> Result<Vec<S::Out>, ModelError> {
+        let answers = self.service.send(texts, deadline).await?;
+        if answers.len() == texts.len() { Ok(answers) } else { Err(self.miscounted()) }
+    }
+
+    fn miscounted(&self) -> ModelError {
+        ModelError::new(self.service.name(), Failure::BadAnswer, "it has another number of answers than texts")
     }
 }

@@ -1,16 +1,24 @@
 //! Models asked in turn, within one deadline: the next where one fails (fallback), or isn't sure (cascade).
 //!
 //! **Invariant:** a model that isn't the last leaves a fifth of the time to those behind it, so that the chain answers
-//! in time if the last one is quick.
+//! in time if the last one is quick. A panic is a failure of the model that panicked.
 
-use std::{sync::Arc, time::Duration};
+#[cfg(test)]
+mod tests;
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use futures_util::future::join_all;
+use futures_util::{FutureExt, future::join_all};
 use tokio::time::{Instant, timeout_at};
 
 use super::{Failure, ModelClient, ModelError, Query};
 use crate::domain::{ChoiceRule, Prediction};
+
+/// How much of what is left of the time a model may take that isn't the last.
+pub const SHARE: f64 = 0.8;
+
+const PANICKED: &str = "it panicked; the worker's standard error says where";
 
 /// A model of a chain, and when the next isn't asked.
 pub struct Link {
@@ -24,6 +32,11 @@ impl Link {
     /// Whether the next needn't be asked. What a model decides without a confidence is taken at its word.
     fn is_sure(&self, prediction: &Prediction) -> bool {
         prediction.decision.is_some() || self.sure.doubt(prediction).is_none()
+    }
+
+    async fn prepare(&self) -> Result<(), ModelError> {
+        let panicked = || ModelError::new(&Arc::from(self.model.name()), Failure::Internal, PANICKED);
+        AssertUnwindSafe(self.model.prepare()).catch_unwind().await.unwrap_or_else(|_| Err(panicked()))
     }
 }
 
@@ -44,10 +57,13 @@ impl Chain {
         let (link, now) = (&self.links[at], Instant::now());
         let left = query.deadline.saturating_duration_since(now);
         let is_last = at + 1 == self.links.len();
-        let query = Query { deadline: if is_last { query.deadline } else { now + left.mul_f32(0.8) }, ..*query };
-        timeout_at(query.deadline, link.model.classify(&query)).await.unwrap_or_else(|_| {
-            Err(ModelError::new(&Arc::from(link.model.name()), Failure::Timeout, "no answer in time"))
-        })
+        let query = Query { deadline: if is_last { query.deadline } else { now + left.mul_f64(SHARE) }, ..*query };
+        let error = |failure, reason: &str| Err(ModelError::new(&Arc::from(link.model.name()), failure, reason));
+        match timeout_at(query.deadline, AssertUnwindSafe(link.model.classify(&query)).catch_unwind()).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => error(Failure::Internal, PANICKED),
+            Err(_) => error(Failure::Timeout, "no answer in time"),
+        }
     }
 }
 
@@ -79,8 +95,7 @@ impl ModelClient for Chain {
 
     /// Prepares all of them, each until it succeeds or for the last time here.
     async fn prepare(&self) -> Result<(), ModelError> {
-        let prepared = join_all(self.links.iter().map(|link| link.model.prepare())).await;
-        prepared.into_iter().collect()
+        join_all(self.links.iter().map(Link::prepare)).await.into_iter().collect()
     }
 }
 

@@ -69,10 +69,10 @@ impl Http {
         ModelError::new(self.service.name(), failure, reason)
     }
 
-    async fn ask(&self, body: &Value, deadline: Instant) -> Result<Prediction, ModelError> {
+    async fn ask(&self, text: &str, body: &Value, deadline: Instant) -> Result<Prediction, ModelError> {
         let endpoint = self.service.endpoint();
-        let answer: Value = endpoint.ask(endpoint.url(), body, deadline).await?;
-        self.prediction(&answer)
+        let answer = endpoint.post(endpoint.url(), body, &[text], deadline).await?;
+        self.prediction(&answer.read()?).map_err(|error| answer.error_within().map_or(error, ModelError::from))
     }
 
     fn prediction(&self, answer: &Value) -> Result<Prediction, ModelError> {
@@ -111,7 +111,7 @@ impl ModelClient for Http {
         let body = self
             .body(query.text, query.locale)
             .map_err(|_| self.error(Failure::Refused, "its template can't be filled in with this text"))?;
-        self.service.call(query.deadline, |deadline| self.ask(&body, deadline)).await
+        self.service.call(query.deadline, |deadline| self.ask(query.text, &body, deadline)).await
     }
 }
 

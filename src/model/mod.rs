@@ -15,7 +15,6 @@ use crate::{
 };
 
 mod batcher;
-mod cached;
 mod catalogue;
 mod chain;
 pub mod embedded;
@@ -24,12 +23,15 @@ pub mod http;
 pub mod keywords;
 pub mod openai;
 pub mod rasa;
+mod served;
 pub mod tei;
+mod vectors;
 
 pub use self::{
-    cached::Cached,
     catalogue::{Catalogue, Intent},
-    chain::{Chain, Link, prepared},
+    chain::{Chain, Link, SHARE, prepared},
+    served::Served,
+    vectors::Vectors,
 };
 
 /// A text to classify.
@@ -74,7 +76,7 @@ pub trait ModelClient: Send + Sync {
 
 /// Why a model didn't answer.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("the model '{model}' {failure}: {reason}")]
+#[error("{}{}", self.for_client(), self.said.as_ref().map(|said| format!(" (it says: {said})")).unwrap_or_default())]
 pub struct ModelError {
     /// The model's name.
     pub model: Arc<str>,
@@ -82,6 +84,8 @@ pub struct ModelError {
     pub failure: Failure,
     /// What happened; never the text, nor a secret.
     pub reason: String,
+    /// What a service itself says of it, for the operator alone: it may name accounts and limits.
+    pub said: Option<String>,
     /// How long it asks to be left alone.
     pub retry_after: Option<Duration>,
 }
@@ -89,13 +93,20 @@ pub struct ModelError {
 impl ModelError {
     /// A failure that doesn't say when to come back.
     pub fn new(model: &Arc<str>, failure: Failure, reason: impl Into<String>) -> Self {
-        Self { model: Arc::clone(model), failure, reason: reason.into(), retry_after: None }
+        Self { model: Arc::clone(model), failure, reason: reason.into(), said: None, retry_after: None }
+    }
+
+    /// What the client is told: all but the service's own words.
+    pub fn for_client(&self) -> String {
+        let Self { model, failure, reason, .. } = self;
+        format!("the model '{model}' {failure}: {reason}")
     }
 
     /// The code that the client is told. All may pass: a retry may find another model, or this one mended.
     pub fn code(&self) -> ErrorCode {
         match self.failure {
-            Failure::Timeout => ErrorCode::Timeout,
+            Failure::Timeout | Failure::OutOfTime => ErrorCode::Timeout,
+            Failure::Internal => ErrorCode::Internal,
             _ => ErrorCode::ModelUnavailable,
         }
     }
@@ -103,8 +114,8 @@ impl ModelError {
 
 impl From<ServiceError> for ModelError {
     fn from(error: ServiceError) -> Self {
-        let ServiceError { service, failure, reason, retry_after } = error;
-        Self { model: service, failure, reason, retry_after }
+        let ServiceError { service, failure, reason, said, retry_after } = error;
+        Self { model: service, failure, reason, said, retry_after }
     }
 }
 

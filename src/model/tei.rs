@@ -49,13 +49,14 @@ impl Batched for Predict {
         self.service.name()
     }
 
-    async fn send(&self, texts: Vec<String>, deadline: Instant) -> Result<Vec<Self::Out>, ModelError> {
+    async fn send(&self, texts: &[String], deadline: Instant) -> Result<Vec<Self::Out>, ModelError> {
         // A list of lists: a plain list of two would be taken for one pair of texts.
-        let inputs: Vec<[String; 1]> = texts.into_iter().map(|text| [text]).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let inputs: Vec<[&str; 1]> = texts.iter().map(|&text| [text]).collect();
         let body = json!({"inputs": inputs, "truncate": true});
         let endpoint = self.service.endpoint();
         let answers: Vec<Vec<Labelled>> =
-            self.service.call(deadline, |deadline| endpoint.ask(&self.url, &body, deadline)).await?;
+            self.service.call(deadline, |deadline| endpoint.ask(&self.url, &body, &texts, deadline)).await?;
         let scores = |labels: Vec<Labelled>| labels.into_iter().map(|it| (it.label, it.score)).collect();
         Ok(answers.into_iter().map(scores).collect())
     }

@@ -1,13 +1,13 @@
 //! A service's HTTP endpoint: JSON out, JSON in, within bounds.
 //!
 //! **Invariant:** no answer is read further than its bound or waited for past its deadline; no redirect is followed; no
-//! error tells the text, the key, the URL's query, or what the server wrote in words of its own.
+//! error tells the text, the key or the URL's query.
 
 use std::{error::Error, sync::Arc, time::Duration};
 
 use httpdate::parse_http_date;
 use reqwest::{
-    Certificate, Client, StatusCode,
+    Certificate, Client,
     header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
     redirect::Policy,
 };
@@ -15,7 +15,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::Instant;
 use url::Url;
 
-use super::{Failure, ServiceError};
+use super::{Answer, Failure, ServiceError};
 
 /// How an endpoint is reached.
 #[derive(Debug, Clone)]
@@ -53,16 +53,6 @@ pub struct Endpoint {
     url: Url,
     key: Option<(HeaderName, HeaderValue)>,
     max_response: usize,
-}
-
-/// What a server answered.
-#[derive(Debug)]
-pub struct Answer {
-    /// Its status.
-    pub status: StatusCode,
-    /// Its body, whole.
-    pub body: Vec<u8>,
-    retry_after: Option<Duration>,
 }
 
 impl Endpoint {
@@ -110,19 +100,31 @@ impl Endpoint {
         url
     }
 
-    /// Posts JSON and reads the answer as JSON.
+    /// Posts JSON and reads the answer as JSON. `private` is what a user wrote: no error tells it.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
     pub async fn ask<T: DeserializeOwned>(
         &self,
         url: &Url,
         body: &impl Serialize,
+        private: &[&str],
         deadline: Instant,
     ) -> Result<T, ServiceError> {
-        let answer = self.post(url, body, deadline).await?;
-        self.read(&self.accepted(answer)?)
+        self.post(url, body, private, deadline).await?.read()
     }
 
     /// Posts JSON.
-    pub async fn post(&self, url: &Url, body: &impl Serialize, deadline: Instant) -> Result<Answer, ServiceError> {
+    ///
+    /// # Errors
+    /// [`ServiceError`] where no answer comes, or a part of one.
+    pub async fn post(
+        &self,
+        url: &Url,
+        body: &impl Serialize,
+        private: &[&str],
+        deadline: Instant,
+    ) -> Result<Answer, ServiceError> {
         let left = deadline.saturating_duration_since(Instant::now());
         let mut request = self.client.post(url.clone()).timeout(left).json(body);
         if let Some((header, value)) = &self.key {
@@ -138,37 +140,15 @@ impl Endpoint {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, body, retry_after })
+        let private = private.iter().map(|&text| text.to_owned()).chain(self.secrets(url)).collect();
+        Ok(Answer { service: Arc::clone(&self.name), status, retry_after, body, private })
     }
 
-    /// The body, where the server did what it was asked.
-    pub fn accepted(&self, answer: Answer) -> Result<Vec<u8>, ServiceError> {
-        let Answer { status, body, retry_after } = answer;
-        let failure = match status.as_u16() {
-            200..=299 => return Ok(body),
-            429 => Failure::Throttled,
-            503 if retry_after.is_some() => Failure::Throttled,
-            408 | 500.. => Failure::Server,
-            _ => Failure::Refused,
-        };
-        let hint = match status.as_u16() {
-            300..=399 => ": it redirects, which isn't followed; set the address that it redirects to",
-            401 | 403 => ": is the key right?",
-            404 | 405 => ": are the address and the model's name right?",
-            _ => "",
-        };
-        let code = code(&body).map(|code| format!(", {code}")).unwrap_or_default();
-        let reason = format!("it answered {}{code}{hint}", status.as_u16());
-        Err(ServiceError { retry_after, ..self.error(failure, reason) })
-    }
-
-    /// An answer's body as JSON of that form.
-    pub fn read<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, ServiceError> {
-        serde_json::from_slice(body).map_err(|error| {
-            // The error's own words may quote the answer, which may quote the text.
-            let reason = format!("it isn't JSON of the form that was expected, at column {}", error.column());
-            self.error(Failure::BadAnswer, reason)
-        })
+    /// What lets this worker in, which a service may quote.
+    fn secrets(&self, url: &Url) -> impl Iterator<Item = String> {
+        let key = self.key.as_ref().and_then(|(_, value)| value.to_str().ok());
+        let key = key.map(|key| key.strip_prefix("Bearer ").unwrap_or(key).to_owned());
+        key.into_iter().chain(url.query_pairs().map(|(_, value)| value.into_owned()).collect::<Vec<_>>())
     }
 
     /// A failure of this service's.
@@ -182,16 +162,6 @@ impl Endpoint {
             false => self.error(Failure::Unreachable, innermost(error)),
         }
     }
-}
-
-/// What an error answer calls itself, where that is a plain word.
-fn code(body: &[u8]) -> Option<String> {
-    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
-    let code = ["/error/code", "/error/type", "/code", "/error_type", "/type"]
-        .into_iter()
-        .find_map(|pointer| body.pointer(pointer)?.as_str())?;
-    let plain = code.len() <= 40 && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    plain.then(|| code.to_owned())
 }
 
 /// How long a server asks to be left alone: RFC 9110, 10.2.3, seconds or a date.
@@ -236,16 +206,5 @@ mod tests {
         let soon = httpdate::fmt_http_date(std::time::SystemTime::now() + Duration::from_secs(90));
         let headers = HeaderMap::from_iter([(RETRY_AFTER, soon.parse().unwrap())]);
         assert!((85..=90).contains(&retry_after(&headers).unwrap().as_secs()));
-    }
-
-    #[test]
-    fn only_a_plain_word_of_an_error_answer_is_told() {
-        fn check(body: &str, expected: Option<&str>) {
-            assert_eq!(code(body.as_bytes()).as_deref(), expected, "{body}");
-        }
-        check(r#"{"error":{"code":"model_not_found","message":"The user said hi"}}"#, Some("model_not_found"));
-        check(r#"{"error":{"code":"The user said hi"}}"#, None);
-        check(r#"{"error":"Unknown","error_type":"overloaded"}"#, Some("overloaded"));
-        check("oops", None);
     }
 }

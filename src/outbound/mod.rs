@@ -3,15 +3,19 @@
 //! A [`Service`] has an [`Endpoint`], which speaks HTTP, and stands it behind a circuit breaker, a limit of requests at
 //! once, a time limit and retries. What is asked, and what is read of the answer, is the caller's.
 
+mod answer;
 mod breaker;
 mod endpoint;
 mod failure;
 mod service;
+mod words;
 
 pub use self::{
-    endpoint::{Answer, Connection, Endpoint, bearer},
+    answer::Answer,
+    endpoint::{Connection, Endpoint, bearer},
     failure::{Failure, Judged, ServiceError},
     service::{Limits, Service},
+    words::cut,
 };
 
 #[cfg(test)]
@@ -24,10 +28,15 @@ pub(crate) mod tests {
 
     /// A service of that name, where nobody listens.
     pub(crate) fn nowhere(name: &str) -> Service {
+        nowhere_within(name, &limits())
+    }
+
+    /// The same, within other bounds.
+    pub(crate) fn nowhere_within(name: &str, limits: &Limits) -> Service {
         let url = "http://127.0.0.1:1/api".parse().unwrap();
         let (timeout, max_response) = (Duration::from_secs(1), 1024);
         let connection = Connection { url, local: true, key: None, ca: None, connect_timeout: timeout, max_response };
-        Service::new(Endpoint::new(name.into(), connection).unwrap(), &limits())
+        Service::new(Endpoint::new(name.into(), connection).unwrap(), limits)
     }
 
     /// Three seconds, no retry, ten at once; after three failures left alone for ten seconds.
@@ -38,6 +47,17 @@ pub(crate) mod tests {
             concurrency: NonZeroU16::new(10).unwrap(),
             breaker_failures: NonZeroU16::new(3).unwrap(),
             breaker_pause: Duration::from_secs(10),
+        }
+    }
+
+    /// What a service answered to this text.
+    pub(crate) fn answered(status: u16, body: &str, text: &str) -> Answer {
+        Answer {
+            service: "x".into(),
+            status: reqwest::StatusCode::from_u16(status).unwrap(),
+            retry_after: None,
+            body: body.into(),
+            private: vec![text.to_owned()],
         }
     }
 }

@@ -1,8 +1,16 @@
 //! A service, and the bounds within which it is asked.
 //!
-//! From the outside in: metrics, the circuit breaker, the time limit, the limit of requests at once, retries.
+//! From the outside in: metrics and log, the limit of requests at once, the circuit breaker, the time limit, retries.
 
-use std::{num::NonZeroU16, sync::Arc, time::Duration};
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::HashMap,
+    num::NonZeroU16,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use backon::{ExponentialBuilder, Retryable};
 use tokio::{
@@ -40,6 +48,8 @@ pub struct Service {
     retries: usize,
     breaker: Breaker,
     places: Semaphore,
+    /// When a failure of each kind was told last.
+    told: Mutex<HashMap<Failure, Instant>>,
 }
 
 impl Service {
@@ -47,7 +57,7 @@ impl Service {
     pub fn new(endpoint: Endpoint, limits: &Limits) -> Self {
         let breaker = Breaker::new(Arc::clone(endpoint.name()), limits.breaker_failures, limits.breaker_pause);
         let places = Semaphore::new(limits.concurrency.get().into());
-        Self { endpoint, timeout: limits.timeout, retries: limits.retries, breaker, places }
+        Self { endpoint, timeout: limits.timeout, retries: limits.retries, breaker, places, told: Mutex::default() }
     }
 
     /// The service's name.
@@ -71,7 +81,7 @@ impl Service {
         F: Future<Output = Result<T, E>>,
     {
         let asked = Instant::now();
-        let answer = self.breaker.guard(self.timed(deadline, request)).await;
+        let answer = self.bounded(deadline, request).await;
         let service = self.name().to_string();
         let result = answer.as_ref().map_or_else(|error| error.failure().as_str(), |_| "ok");
         metrics::counter!("chatbot_backend_requests_total", "model" => service.clone(), "result" => result)
@@ -79,28 +89,43 @@ impl Service {
         if answer.as_ref().map_or_else(|error| error.failure().was_asked(), |_| true) {
             metrics::histogram!("chatbot_backend_seconds", "model" => service).record(asked.elapsed());
         }
+        if let Err(error) = &answer {
+            self.tell(error);
+        }
         answer
     }
 
-    async fn timed<T, E, F>(&self, deadline: Instant, request: impl Fn(Instant) -> F) -> Result<T, E>
+    async fn bounded<T, E, F>(&self, deadline: Instant, request: impl Fn(Instant) -> F) -> Result<T, E>
     where
         E: Judged,
         F: Future<Output = Result<T, E>>,
     {
+        // Looked at before the wait for a place, which may be long just because the service hangs, and after it.
+        self.breaker.look()?;
         let end = deadline.min(Instant::now() + self.timeout);
-        timeout_at(end, self.limited(end, request))
-            .await
-            .unwrap_or_else(|_| Err(self.error(Failure::Timeout, "no answer in time")))
+        let Ok(Ok(_place)) = timeout_at(end, self.places.acquire()).await else {
+            return Err(self.error(Failure::Busy, "none of them ended in time"));
+        };
+        self.breaker.guard(self.timed(end, request)).await
     }
 
-    async fn limited<T, E, F>(&self, end: Instant, request: impl Fn(Instant) -> F) -> Result<T, E>
+    /// Asks until `end`. It is the service that took too long only where it had its time: a request's deadline, or its
+    /// wait for a place, may have left less.
+    async fn timed<T, E, F>(&self, end: Instant, request: impl Fn(Instant) -> F) -> Result<T, E>
     where
         E: Judged,
         F: Future<Output = Result<T, E>>,
     {
-        match timeout_at(end, self.places.acquire()).await {
-            Ok(Ok(_place)) => self.retried(end, request).await,
-            _ => Err(self.error(Failure::Busy, "none of them ended in time")),
+        let left = end.saturating_duration_since(Instant::now());
+        let answer = timeout_at(end, self.retried(end, request)).await;
+        let answer = answer.unwrap_or_else(|_| Err(self.error(Failure::Timeout, "no answer in time")));
+        match answer {
+            // A tenth is left for what passes between two looks at the clock.
+            Err(error) if error.failure() == Failure::Timeout && left < self.timeout.mul_f64(0.9) => {
+                let reason = format!("no answer in the {} ms that the request had left", left.as_millis());
+                Err(self.error(Failure::OutOfTime, &reason))
+            }
+            answer => answer,
         }
     }
 
@@ -119,6 +144,21 @@ impl Service {
             .when(|error: &E| error.failure().may_pass_at_once())
             .adjust(|_, pause| pause.filter(|pause| *pause < end.saturating_duration_since(Instant::now())))
             .await
+    }
+
+    /// Tells the operator of a failure, each kind once a minute: the breaker tells only of what counts, and only once.
+    fn tell(&self, error: &impl Judged) {
+        const PAUSE: Duration = Duration::from_secs(60);
+        let kind = error.failure();
+        if !kind.was_asked() || kind == Failure::OutOfTime {
+            return;
+        }
+        let (now, mut told) = (Instant::now(), self.told.lock().unwrap_or_else(PoisonError::into_inner));
+        let last = told.insert(kind, now);
+        match last.filter(|last| now.duration_since(*last) < PAUSE) {
+            Some(last) => _ = told.insert(kind, last),
+            None => tracing::warn!(service = &**self.name(), %error, "a service didn't answer"),
+        }
     }
 
     fn error<E: Judged>(&self, failure: Failure, reason: &str) -> E {

@@ -78,7 +78,7 @@ fn describe() {
         describe_counter!(name, help);
     }
     for (name, help) in [
-        ("chatbot_backend_requests_total", "Texts that a model of the chain was to classify, by what came of it."),
+        ("chatbot_backend_requests_total", "Requests to a service, by what came of it."),
         ("chatbot_backend_cache_total", "Texts looked up among a model's kept answers, by whether one was there."),
     ] {
         describe_counter!(name, help);

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 
 use crate::{
     stub::{Act, Seen, Stub},
-    support::{Bench, PATIENCE, intent},
+    support::{Bench, PATIENCE, eventually, intent},
 };
 
 /// A bot with two intents, so that nothing takes long to train.
@@ -46,6 +46,10 @@ const BOT: &str = r#"
 
 /// The model of these settings, each `KEY=value` one of the model `x`'s, unless it begins with `CHATBOT_`.
 fn model_of(chain: &str, variables: &[(&str, &str)]) -> Arc<dyn ModelClient> {
+    model_of_bot(BOT, chain, variables)
+}
+
+fn model_of_bot(bot: &str, chain: &str, variables: &[(&str, &str)]) -> Arc<dyn ModelClient> {
     let named = |name: &str| if name.starts_with("CHATBOT_") { name.to_owned() } else { format!("CHATBOT_X_{name}") };
     let mut all: Vec<(String, String)> =
         variables.iter().map(|(name, value)| (named(name), (*value).to_owned())).collect();
@@ -55,7 +59,7 @@ fn model_of(chain: &str, variables: &[(&str, &str)]) -> Arc<dyn ModelClient> {
     all.push(("CHATBOT_BACKEND_CONNECT_TIMEOUT".to_owned(), "20s".to_owned()));
     let variables: Variables = all.into_iter().collect();
     let settings = Settings::load(&variables, &|path| std::fs::read(path)).unwrap_or_else(|error| panic!("{error}"));
-    let bot = IntentsFile::parse("bot", BOT).unwrap_or_else(|error| panic!("{error}"));
+    let bot = IntentsFile::parse("bot", bot).unwrap_or_else(|error| panic!("{error}"));
     app::model(&settings.settings, &bot.file, &app::Log::default()).unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -134,7 +138,11 @@ async fn what_a_server_refuses_is_left_out_and_remembered() {
     let model = alone(&stub, "/v1", &OPENAI);
     ask(&*model, "one").await.unwrap();
     let first = stub.seen().len();
-    assert_eq!(first, 5, "with logprobs, json_schema, structured_outputs, guided_json, json_object");
+    // As it didn't say what was wrong with structured_outputs, it is asked whether it takes them after all.
+    assert_eq!(
+        first, 6,
+        "with logprobs, json_schema, structured_outputs, guided_json, json_object, structured_outputs"
+    );
     ask(&*model, "two").await.unwrap();
     assert_eq!(stub.seen().len(), first + 1);
 }
@@ -261,14 +269,19 @@ fn wrong_intent(seen: &Seen) -> Act {
 
 type Fault = (&'static str, fn(&Seen) -> Act, Failure);
 
-const FAULTS: [Fault; 11] = [
+const FAULTS: [Fault; 16] = [
     ("it hangs", |_| Act::Hang, Failure::Timeout),
     ("it hangs in the body", |_| Act::HangInTheBody, Failure::Timeout),
     ("its body has no end", |_| Act::Endless, Failure::BadAnswer),
     ("429", |_| Act::Answer(429, "retry-after: 60\r\n", "{}".into()), Failure::Throttled),
     ("500", |_| Act::status(500), Failure::Server),
-    ("401", |_| Act::status(401), Failure::Refused),
-    ("it redirects", |_| Act::Answer(307, "location: http://127.0.0.1:1/\r\n", String::new()), Failure::Refused),
+    ("401", |_| Act::status(401), Failure::Denied),
+    ("404", |_| Act::status(404), Failure::Denied),
+    ("413", |_| Act::status(413), Failure::Refused),
+    ("a page", |_| Act::Answer(200, "", "<!doctype html><p>Welcome".into()), Failure::Denied),
+    ("429 within a 200", |_| Act::json(json!({"error": {"code": 429, "message": "slow"}})), Failure::Throttled),
+    ("503 within a 200", |_| Act::json(json!({"error": {"code": "503", "message": "down"}})), Failure::Server),
+    ("it redirects", |_| Act::Answer(307, "location: http://127.0.0.1:1/\r\n", String::new()), Failure::Denied),
     ("broken JSON", |_| Act::Answer(200, "", "{\"choices\": [".into()), Failure::BadAnswer),
     ("other JSON", |_| Act::json(json!({"hello": ["world"]})), Failure::BadAnswer),
     ("a wrong intent", wrong_intent, Failure::BadAnswer),
@@ -324,77 +337,235 @@ async fn a_server_that_says_when_to_come_back_is_left_alone_until_then() {
     .await;
     let chain = [&OPENAI[..], &[("URL", stub.url.as_str())]].concat();
     let model = model_of("x", &chain);
-    let started = Instant::now();
     for text in ["one", "two", "three"] {
         assert_eq!(&*ask(&*model, text).await.unwrap().model, "embedded");
     }
-    assert!(started.elapsed() < Duration::from_millis(900), "it moved on at once: {:?}", started.elapsed());
     assert_eq!(stub.seen().len(), 1);
     throttling.store(false, Ordering::SeqCst);
-    tokio::time::sleep_until(started + Duration::from_millis(1500)).await;
-    assert_eq!(&*ask(&*model, "four").await.unwrap().model, "x");
+    eventually("the model is asked again", || async {
+        (&*ask(&*model, "four").await.unwrap().model == "x").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_that_fails_again_and_again_is_left_alone_and_then_tried_by_one_text() {
+async fn one_that_fails_again_and_again_is_left_alone_and_then_asked_again() {
     let failing = Arc::new(AtomicBool::new(true));
     let fails = Arc::clone(&failing);
     let stub = Stub::start(move |_| match fails.load(Ordering::SeqCst) {
         true => Act::status(401),
-        false => Act::Late(Duration::from_millis(200), Box::new(Act::completion(r#"{"intent": "refund"}"#))),
+        false => Act::completion(r#"{"intent": "refund"}"#),
     })
     .await;
-    let settings = [("BREAKER_FAILURES", "3"), ("BREAKER_PAUSE", "300ms"), ("CACHE", "off")];
+    let settings = [("BREAKER_FAILURES", "3"), ("BREAKER_PAUSE", "2s"), ("CACHE", "off")];
     let model = alone(&stub, "", &[&OPENAI[..], &settings].concat());
-    for (at, expected) in [Failure::Refused, Failure::Refused, Failure::Refused, Failure::Open].into_iter().enumerate()
-    {
+    for (at, expected) in [Failure::Denied, Failure::Denied, Failure::Denied, Failure::Open].into_iter().enumerate() {
         assert_eq!(ask(&*model, "hi").await.unwrap_err().failure, expected, "{at}");
     }
     assert_eq!(stub.seen().len(), 3, "a lone model has a breaker too");
-    tokio::time::sleep(Duration::from_millis(320)).await;
-    assert_eq!(ask(&*model, "hi").await.unwrap_err().failure, Failure::Refused);
-    assert_eq!(ask(&*model, "hi").await.unwrap_err().failure, Failure::Open, "one failed probe opens it again");
     failing.store(false, Ordering::SeqCst);
-    tokio::time::sleep(Duration::from_millis(320)).await;
-    let texts = ["a", "b", "c"];
-    let answers = join_all(texts.iter().map(|text| ask(&*model, text))).await;
-    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1, "only one is let through: {answers:?}");
+    eventually("it is asked again", || async { ask(&*model, "hi").await.ok() }).await;
     ask(&*model, "d").await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_probe_that_nobody_waits_for_any_more_does_not_close_the_way_for_ever() {
-    let hanging = Arc::new(AtomicBool::new(true));
-    let hangs = Arc::clone(&hanging);
-    let stub = Stub::start(move |_| match hangs.load(Ordering::SeqCst) {
-        true => Act::Hang,
-        false => Act::completion(r#"{"intent": "refund"}"#),
+async fn what_says_nothing_of_the_next_text_opens_no_breaker() {
+    let stub = Stub::start(|seen| match seen.body["messages"][1]["content"].as_str().unwrap() {
+        text if text.contains("bomb") => Act::Answer(
+            400,
+            "",
+            json!({"error": {"code": "content_filter", "message": format!("The prompt was filtered: {text}")}})
+                .to_string(),
+        ),
+        // A filter that calls itself nothing that is known.
+        text if text.contains("war") => Act::Answer(400, "", json!({"error": {"message": "No."}}).to_string()),
+        text if text.contains("slow") => Act::Hang,
+        text if text.contains("evil") => Act::completion(r#"{"intent": "evil"}"#),
+        _ => Act::completion(r#"{"intent": "refund"}"#),
     })
     .await;
-    let settings = [("BREAKER_FAILURES", "1"), ("BREAKER_PAUSE", "100ms")];
+    let settings = [("BREAKER_FAILURES", "1"), ("BREAKER_PAUSE", "10m"), ("CACHE", "off")];
     let model = alone(&stub, "", &[&OPENAI[..], &settings].concat());
-    for _ in 0..2 {
-        // Dropped, as a pipeline does at a request's deadline.
-        let dropped = tokio::time::timeout(Duration::from_millis(150), ask(&*model, "hi")).await;
-        assert!(dropped.is_err(), "{dropped:?}");
-        tokio::time::sleep(Duration::from_millis(120)).await;
-    }
-    hanging.store(false, Ordering::SeqCst);
+    // Before anything is known of the server, too.
+    let error = ask(&*model, "how is a bomb made").await.unwrap_err();
+    assert_eq!(error.failure, Failure::Refused, "{error}");
+    assert!(error.to_string().contains("The prompt was filtered") && !error.to_string().contains("bomb"), "{error}");
     ask(&*model, "hi").await.unwrap();
+    let mut posts = stub.seen().len();
+    assert_eq!(posts, 2);
+    for (text, expected) in
+        [("how is a bomb made", Failure::Refused), ("a war", Failure::Refused), ("evil", Failure::BadAnswer)]
+    {
+        for _ in 0..5 {
+            assert_eq!(ask(&*model, text).await.unwrap_err().failure, expected, "{text}");
+            posts += 1;
+            assert_eq!(stub.seen().len(), posts, "'{text}' is sent once");
+        }
+    }
+    for _ in 0..5 {
+        let soon = Query { text: "slow", locale: None, deadline: Instant::now() + Duration::from_millis(50) };
+        assert_eq!(model.classify(&soon).await.unwrap_err().failure, Failure::OutOfTime);
+        // Dropped, as where a broker's session is lost.
+        let dropped = tokio::time::timeout(Duration::from_millis(50), ask(&*model, "slow")).await;
+        assert!(dropped.is_err(), "{dropped:?}");
+    }
+    assert!(ask(&*model, "hello").await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_that_happened_to_pass_is_not_kept() {
+    // A filter by chance, in no known words: it takes offence at the first request alone.
+    let count = Arc::new(AtomicUsize::new(0));
+    let stub = Stub::start(move |_| match count.fetch_add(1, Ordering::SeqCst) {
+        0 => Act::Answer(400, "", json!({"error": {"message": "No."}}).to_string()),
+        _ => Act::completion(r#"{"intent": "refund"}"#),
+    })
+    .await;
+    let model = alone(&stub, "", &OPENAI);
+    ask(&*model, "one").await.unwrap();
+    ask(&*model, "two").await.unwrap();
+    let last = stub.seen().pop().unwrap().body;
+    assert_eq!(last["response_format"]["type"], "json_schema", "{last}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_that_a_server_no_longer_takes_is_left_out_when_it_names_it() {
+    let refusing = Arc::new(AtomicBool::new(false));
+    let refuses = Arc::clone(&refusing);
+    let stub = Stub::start(move |seen| match seen.body.get("response_format") {
+        Some(_) if refuses.load(Ordering::SeqCst) => {
+            let message = "No endpoints found that support the requested parameters: response_format";
+            Act::Answer(404, "", json!({"error": {"message": message, "code": 404}}).to_string())
+        }
+        _ => Act::completion(r#"{"intent": "refund"}"#),
+    })
+    .await;
+    for from_the_start in [true, false] {
+        refusing.store(from_the_start, Ordering::SeqCst);
+        let model = alone(&stub, "", &OPENAI);
+        ask(&*model, "one").await.unwrap();
+        refusing.store(true, Ordering::SeqCst);
+        ask(&*model, "two").await.unwrap();
+        let posts = stub.seen().len();
+        ask(&*model, "three").await.unwrap();
+        assert_eq!(stub.seen().len(), posts + 1, "{from_the_start}");
+        assert_eq!(stub.seen().pop().unwrap().body.get("response_format"), None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_takes_no_form_at_all_is_left_alone() {
+    let stub = Stub::start(|_| Act::Answer(400, "", json!({"error": {"message": "No."}}).to_string())).await;
+    let settings = [("BREAKER_FAILURES", "1"), ("BREAKER_PAUSE", "10m")];
+    let model = alone(&stub, "", &[&OPENAI[..], &settings].concat());
+    let error = ask(&*model, "one").await.unwrap_err();
+    assert_eq!(error.failure, Failure::Denied);
+    assert!(error.to_string().ends_with("it answered 400, in whatever form it was asked (it says: No.)"), "{error}");
+    assert_eq!(ask(&*model, "one").await.unwrap_err().failure, Failure::Open);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_leaves_the_house_cut_to_4096_characters() {
+    let stub = Stub::start(|seen| {
+        let text = seen.body["q"].as_str().unwrap();
+        assert!(text.chars().count() <= 4096, "{}", text.len());
+        Act::json(json!({"intent": "refund"}))
+    })
+    .await;
+    let own = [("KIND", "http"), ("BODY", r#"{"q": {{ text }}}"#), ("INTENT_POINTER", "/intent")];
+    for cache in ["off", "10"] {
+        let model = alone(&stub, "", &[&own[..], &[("CACHE", cache)]].concat());
+        ask(&*model, &"退款".repeat(100_000)).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_for_whose_sake_a_batch_is_refused_fails_alone() {
+    let stub = Stub::start(|seen| match seen.body["inputs"].to_string().contains("bomb") {
+        true => Act::Answer(413, "", json!({"error": "too long", "error_type": "Validation"}).to_string()),
+        false => {
+            let labels = json!([{"label": "refund", "score": 0.75}]);
+            Act::json(seen.body["inputs"].as_array().unwrap().iter().map(|_| labels.clone()).collect())
+        }
+    })
+    .await;
+    let model = alone(&stub, "", &[("KIND", "tei"), ("BATCH", "3"), ("BATCH_WAIT", "1s"), ("BREAKER_FAILURES", "1")]);
+    let answers = join_all(["a", "bomb", "c"].map(|text| ask(&*model, text))).await;
+    let failures: Vec<_> = answers.into_iter().map(|answer| answer.err().map(|error| error.failure)).collect();
+    assert_eq!(failures, [None, Some(Failure::Refused), None]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_that_is_read_again_has_only_what_is_new_in_it_embedded() {
+    let stub = Stub::start(|seen| {
+        let texts = seen.body["inputs"].as_array().unwrap();
+        Act::json(texts.iter().map(|text| vector(text.as_str().unwrap())).collect())
+    })
+    .await;
+    let url = format!("{}/embed", stub.url);
+    let settings = [("KIND", "embeddings"), ("URL", &url), ("BATCH", "64"), ("CHATBOT_MODEL_LAST_RESORT", "off")];
+    let sent = || stub.seen().iter().map(|seen| seen.body["inputs"].as_array().unwrap().len()).collect::<Vec<_>>();
+    model_of("x", &settings).prepare().await.unwrap();
+    assert_eq!(sent(), [20]);
+    // Nothing new: the service isn't even asked.
+    let again = model_of("x", &settings);
+    again.prepare().await.unwrap();
+    assert_eq!(sent(), [20]);
+    assert_eq!(best(&ask(&*again, "money").await.unwrap()).0, "refund");
+    assert_eq!(sent(), [20, 1]);
+    // One text is new; one that is known goes along, to see whether it is still the same model.
+    let changed = BOT.replace("\"money back\"", "\"my money, now\"");
+    model_of_bot(&changed, "x", &settings).prepare().await.unwrap();
+    assert_eq!(sent(), [20, 1, 2]);
+    // Another prefix makes other vectors.
+    model_of("x", &[&settings[..], &[("PREFIX", "query:")]].concat()).prepare().await.unwrap();
+    assert_eq!(sent(), [20, 1, 2, 20]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vectors_of_a_model_that_is_another_by_now_are_not_mixed_with_its_own() {
+    let other = Arc::new(AtomicUsize::new(0));
+    let which = Arc::clone(&other);
+    let stub = Stub::start(move |seen| {
+        let texts = seen.body["inputs"].as_array().unwrap();
+        let of = |text: &Value| match which.load(Ordering::SeqCst) {
+            0 => vector(text.as_str().unwrap()),
+            // Of the same length, and of another.
+            1 => json!([0.5, vector(text.as_str().unwrap())[0], vector(text.as_str().unwrap())[1]]),
+            _ => json!([vector(text.as_str().unwrap())[0], vector(text.as_str().unwrap())[1], 0.5, 0.1]),
+        };
+        Act::json(texts.iter().map(of).collect())
+    })
+    .await;
+    let url = format!("{}/embed", stub.url);
+    let settings = [("KIND", "embeddings"), ("URL", &url), ("BATCH", "64"), ("CHATBOT_MODEL_LAST_RESORT", "off")];
+    model_of("x", &settings).prepare().await.unwrap();
+    for (text, number) in [("what a size", 1), ("that kettle", 2)] {
+        other.store(number, Ordering::SeqCst);
+        let changed = BOT.replace("product details", text);
+        let model = model_of_bot(&changed, "x", &settings);
+        model.prepare().await.unwrap();
+        for (text, intent) in [("money", "refund"), ("kettle", "product_info")] {
+            assert_eq!(best(&ask(&*model, text).await.unwrap()).0, intent, "{number}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_text_that_comes_again_is_not_asked_again_until_the_answer_is_old() {
     let stub = Stub::start(|_| Act::completion(r#"{"intent": "refund"}"#)).await;
-    let model = alone(&stub, "", &[&OPENAI[..], &[("CACHE_TTL", "300ms")]].concat());
+    let model = alone(&stub, "", &OPENAI);
     let first = ask(&*model, "hi").await.unwrap();
     assert_eq!(ask(&*model, "hi").await.unwrap(), first);
     assert_eq!(stub.seen().len(), 1);
     ask(&*model, "hi!").await.unwrap();
     assert_eq!(stub.seen().len(), 2);
-    tokio::time::sleep(Duration::from_millis(350)).await;
-    ask(&*model, "hi").await.unwrap();
-    assert_eq!(stub.seen().len(), 3);
+    let forgetful = alone(&stub, "", &[&OPENAI[..], &[("CACHE_TTL", "10ms")]].concat());
+    eventually("the answer is too old", || async {
+        ask(&*forgetful, "hi").await.unwrap();
+        (stub.seen().len() == 4).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -408,7 +579,7 @@ async fn no_more_requests_are_under_way_at_once_than_allowed() {
     assert_eq!((stub.seen().len(), stub.most_at_once()), (8, 2));
 
     let hanging = Stub::start(|_| Act::Hang).await;
-    let settings = [("CONCURRENCY", "1"), ("TIMEOUT", "1s")];
+    let settings = [("CONCURRENCY", "1"), ("TIMEOUT", "5s")];
     let model = alone(&hanging, "", &[&OPENAI[..], &settings].concat());
     let soon = Query { text: "b", locale: None, deadline: Instant::now() + Duration::from_millis(100) };
     let (first, second) = tokio::join!(ask(&*model, "a"), model.classify(&soon));
@@ -456,11 +627,9 @@ async fn one_deadline_holds_for_the_whole_chain_and_the_last_model_has_its_share
     let stub = Stub::start(|_| Act::Hang).await;
     let settings = [&OPENAI[..], &[("URL", stub.url.as_str()), ("TIMEOUT", "1m")]].concat();
     let model = model_of("x", &settings);
-    let started = Instant::now();
-    let query = Query { text: "refund me please", locale: None, deadline: started + Duration::from_millis(500) };
+    let query = Query { text: "refund me please", locale: None, deadline: Instant::now() + Duration::from_secs(2) };
+    // When exactly the next is asked, the chain's own tests tell.
     assert_eq!(&*model.classify(&query).await.unwrap().model, "embedded");
-    let took = started.elapsed();
-    assert!((Duration::from_millis(350)..Duration::from_millis(500)).contains(&took), "{took:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -521,7 +690,9 @@ fn the_commands_ask_the_chain_and_tell_which_model_answers() {
     assert!(program.run(&["check"]).out.contains("'qwen' answers"));
     drop(stub);
     let gone = program.with("CHATBOT_QWEN_URL", "http://127.0.0.1:1");
-    assert_eq!(gone.run(&["classify", "--format", "json", "hi"]).json_lines()[0]["model"], "embedded");
+    let classified = gone.run(&["classify", "--format", "json", "hi"]);
+    assert!(classified.out.contains(r#""model":"embedded""#), "{classified:?}");
+    assert!(classified.err.contains("the model 'qwen' can't be reached"), "why another answers: {classified:?}");
     let ended = gone.run(&["check"]);
     assert!(ended.out.contains("warn  model") && ended.out.contains("the model 'qwen' can't be reached"), "{ended:?}");
 }

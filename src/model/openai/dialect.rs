@@ -42,28 +42,42 @@ impl Dialect {
         Self { format, logprobs: true, temperature: true, completion_tokens: false }
     }
 
-    /// What to try where a server refused this, and said so; none where nothing is left. `fixed` is the format that the
-    /// operator chose.
-    pub(super) fn without_what_is_refused(self, answer: &[u8], fixed: Option<Format>) -> Option<Self> {
-        let answer = String::from_utf8_lossy(answer).to_ascii_lowercase();
-        if !self.completion_tokens && answer.contains("max_completion_tokens") {
+    /// What to try where a server refuses this and says what of it; none where it names nothing that is sent. `said` is
+    /// what it says, in lower case and without the user's text. `fixed` is the format that the operator chose.
+    pub(super) fn without_what_is_named(self, said: &str, fixed: Option<Format>) -> Option<Self> {
+        let names = |words: &[&str]| words.iter().any(|word| said.contains(word));
+        if !self.completion_tokens && names(&["max_completion_tokens"]) {
             return Some(Self { completion_tokens: true, ..self });
         }
-        if self.logprobs && answer.contains("logprob") {
+        if self.logprobs && names(&["logprob"]) {
             return Some(Self { logprobs: false, ..self });
         }
-        if self.temperature && answer.contains("temperature") {
+        if self.temperature && names(&["temperature"]) {
             return Some(Self { temperature: false, ..self });
         }
+        let of_format = match self.format {
+            Format::JsonSchema => names(&["response_format", "json_schema", "structured output", "response format"]),
+            Format::StructuredOutputs => names(&["structured_outputs"]),
+            Format::GuidedJson => names(&["guided_json", "guided decoding"]),
+            Format::JsonObject => names(&["response_format", "json_object", "response format"]),
+            Format::Plain => false,
+        };
+        if of_format { self.weaker(fixed) } else { None }
+    }
+
+    /// What to try where a server refuses this and doesn't say why; none where nothing is left.
+    pub(super) fn next(self, fixed: Option<Format>) -> Option<Self> {
+        self.weaker(fixed).or_else(|| {
+            // It wasn't the format.
+            let more = self.logprobs || self.temperature;
+            more.then(|| Self { logprobs: false, temperature: false, ..Self::first(fixed) })
+        })
+    }
+
+    /// The same with the next format.
+    fn weaker(self, fixed: Option<Format>) -> Option<Self> {
         let next = FORMATS.iter().skip_while(|format| **format != self.format).nth(1);
-        match next.filter(|_| fixed.is_none()) {
-            Some(&format) => Some(Self { format, ..self }),
-            // It didn't say what it refused, and it wasn't the format.
-            None if self.logprobs || self.temperature => {
-                Some(Self { logprobs: false, temperature: false, ..Self::first(fixed) })
-            }
-            None => None,
-        }
+        next.filter(|_| fixed.is_none()).map(|&format| Self { format, ..self })
     }
 
     /// Adds what asks for one of these names, and for what else helps.
@@ -102,9 +116,9 @@ mod tests {
     use super::*;
 
     /// What is tried by a server that always answers so.
-    fn tried(answer: &str, fixed: Option<Format>) -> Vec<Dialect> {
+    fn tried(said: &str, fixed: Option<Format>) -> Vec<Dialect> {
         std::iter::successors(Some(Dialect::first(fixed)), |dialect| {
-            dialect.without_what_is_refused(answer.as_bytes(), fixed)
+            dialect.without_what_is_named(said, fixed).or_else(|| dialect.next(fixed))
         })
         .take(50)
         .collect()
@@ -117,18 +131,25 @@ mod tests {
         let fixed = tried("no", Some(Format::JsonObject));
         assert!(fixed.iter().all(|dialect| dialect.format == Format::JsonObject));
         assert_eq!(fixed.len(), 2);
-        for answer in ["Unsupported parameter: 'max_tokens', use 'max_completion_tokens'", "logprobs temperature", ""] {
-            assert!(tried(answer, None).len() <= 12, "{answer}");
+        for said in ["unsupported parameter: 'max_tokens', use 'max_completion_tokens'", "logprobs temperature", ""] {
+            assert!(tried(said, None).len() <= 12, "{said}");
         }
     }
 
     #[test]
     fn what_the_server_names_is_left_out_first() {
-        let next = |answer: &str| Dialect::first(None).without_what_is_refused(answer.as_bytes(), None);
         let first = Dialect::first(None);
-        assert_eq!(next("logprobs are not supported"), Some(Dialect { logprobs: false, ..first }));
-        assert_eq!(next("'temperature' must be 1"), Some(Dialect { temperature: false, ..first }));
-        let response_format = "This response_format type is unavailable now";
-        assert_eq!(next(response_format), Some(Dialect { format: Format::StructuredOutputs, ..first }));
+        let check = |dialect: Dialect, said: &str, expected: Option<Dialect>| {
+            assert_eq!(dialect.without_what_is_named(said, None), expected, "{said}");
+        };
+        check(first, "logprobs are not supported", Some(Dialect { logprobs: false, ..first }));
+        check(first, "'temperature' must be 1", Some(Dialect { temperature: false, ..first }));
+        let weaker = Dialect { format: Format::StructuredOutputs, ..first };
+        check(first, "this response_format type is unavailable now", Some(weaker));
+        check(first, "no endpoints found that support the requested parameters: response_format", Some(weaker));
+        let guided = Dialect { format: Format::GuidedJson, ..first };
+        check(weaker, "extra inputs are not permitted: structured_outputs", Some(guided));
+        check(weaker, "this response_format type is unavailable now", None);
+        check(first, "the prompt was filtered", None);
     }
 }

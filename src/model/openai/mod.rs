@@ -3,23 +3,31 @@
 //! The form of an answer is asked for as strictly as the server takes it ([`dialect`]), and what comes back is checked
 //! here whatever the server promised ([`answer`]).
 //!
-//! **Invariant:** only an intent of the bot, or none, can come out. The user's text stands in the user's message alone,
+//! **Invariant:** only an intent of the bot, or none, can come out. What the server takes is found once; from then on a
+//! text that it refuses is sent again only where it names what of the form it doesn't take. The user's text stands in the user's message alone,
 //! as a JSON string; nothing in it changes what the answer may be.
 
 mod answer;
 mod dialect;
+mod thoughts;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 pub use self::dialect::Format;
-use self::{answer::Completion, dialect::Dialect};
-use super::{Catalogue, ModelClient, ModelError, Query};
-use crate::{domain::Prediction, outbound::Service};
+use self::{
+    answer::{Completion, Expected},
+    dialect::Dialect,
+};
+use super::{Catalogue, Failure, ModelClient, ModelError, Query};
+use crate::{
+    domain::Prediction,
+    outbound::{Answer, Service},
+};
 
 /// How a language model is asked.
 #[derive(Debug, Clone)]
@@ -32,6 +40,8 @@ pub struct Settings {
     pub examples: usize,
     /// The longest answer, in tokens; none: as the server has it.
     pub max_tokens: Option<u16>,
+    /// The setting that says so, for whoever has to raise it.
+    pub max_tokens_setting: String,
     /// More members of the request.
     pub extra: Map<String, Value>,
 }
@@ -45,8 +55,8 @@ pub struct OpenAi {
     catalogue: Arc<Catalogue>,
     /// What the model answers where no intent fits: a name that no intent has.
     none: String,
-    /// What the server took last.
-    dialect: Mutex<Dialect>,
+    /// What the server takes, once that is known.
+    dialect: Mutex<Option<Dialect>>,
 }
 
 impl OpenAi {
@@ -56,8 +66,14 @@ impl OpenAi {
         while catalogue.intent(&none).is_some() {
             none.push('_');
         }
-        let dialect = Mutex::new(Dialect::first(settings.format));
-        Self { url: service.endpoint().with_path("/chat/completions"), service, settings, catalogue, none, dialect }
+        Self {
+            url: service.endpoint().with_path("/chat/completions"),
+            service,
+            settings,
+            catalogue,
+            none,
+            dialect: Mutex::default(),
+        }
     }
 
     fn request(&self, text: &str, dialect: Dialect) -> Value {
@@ -106,30 +122,82 @@ impl OpenAi {
         lines.join("\n")
     }
 
+    /// Asks in the server's dialect, or in one after the other until the server takes one.
     async fn asked(&self, text: &str, deadline: Instant) -> Result<Prediction, ModelError> {
-        let endpoint = self.service.endpoint();
         let known = *self.dialect.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut dialect = known;
-        loop {
-            let answer = endpoint.post(&self.url, &self.request(text, dialect), deadline).await?;
-            let next = match answer.status.as_u16() {
-                400 | 415 | 422 | 501 => dialect.without_what_is_refused(&answer.body, self.settings.format),
+        let mut dialect = known.unwrap_or_else(|| Dialect::first(self.settings.format));
+        // The strictest that was refused without a word on why.
+        let mut unclear = None;
+        let answer = loop {
+            let answer = self.post(text, dialect, deadline).await?;
+            if !may_be_the_form(&answer) {
+                break answer;
+            }
+            let named = dialect.without_what_is_named(&answer.lower(), self.settings.format);
+            // Once a dialect was taken, a refusal is an answer: it is this text that isn't taken.
+            let next = named.or_else(|| match known {
+                None if matches!(answer.status(), 400 | 415 | 422 | 501) && !answer.is_too_long() => {
+                    unclear.get_or_insert(dialect);
+                    dialect.next(self.settings.format)
+                }
                 _ => None,
-            };
+            });
             match next {
                 Some(next) => dialect = next,
-                None => {
-                    let body = endpoint.accepted(answer)?;
-                    if dialect != known {
-                        tracing::info!(model = &**self.service.name(), ?dialect, "found what the server takes");
-                        *self.dialect.lock().unwrap_or_else(PoisonError::into_inner) = dialect;
-                    }
-                    let completion: Completion = endpoint.read(&body)?;
-                    return completion.prediction(self.service.name(), &self.catalogue, &self.none);
+                None if known.is_none() && unclear.is_some() => {
+                    // No text was taken yet, in no form: that isn't this text's fault.
+                    let error = ModelError::from(answer.fault());
+                    let reason = format!("{}, in whatever form it was asked", error.reason);
+                    return Err(ModelError { failure: Failure::Denied, reason, ..error });
                 }
+                None => break answer,
             }
+        };
+        let completion: Completion = answer.read()?;
+        if known != Some(dialect) {
+            self.learn(self.confirmed(unclear, dialect, text, deadline).await);
+        }
+        let expected =
+            Expected { catalogue: &self.catalogue, none: &self.none, limit: &self.settings.max_tokens_setting };
+        completion.prediction(self.service.name(), &expected, &answer)
+    }
+
+    async fn post(&self, text: &str, dialect: Dialect, deadline: Instant) -> Result<Answer, ModelError> {
+        let request = self.request(text, dialect);
+        Ok(self.service.endpoint().post(&self.url, &request, &[text], deadline).await?)
+    }
+
+    /// What to remember of a server that took `dialect` after it had refused `unclear` without a word on why. Where it
+    /// now takes the same text in the same form, it was chance, such as a content filter's: then the stricter is kept.
+    async fn confirmed(
+        &self,
+        unclear: Option<Dialect>,
+        dialect: Dialect,
+        text: &str,
+        deadline: Instant,
+    ) -> Option<Dialect> {
+        let Some(refused) = unclear else { return Some(dialect) };
+        // The answer is there already: it doesn't wait for longer than it can.
+        let soon = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
+        match timeout_at(soon, self.post(text, refused, soon)).await {
+            Ok(Ok(answer)) if answer.status() < 300 => Some(refused),
+            Ok(Ok(answer)) if may_be_the_form(&answer) => Some(dialect),
+            // It isn't known; the next text finds out.
+            _ => None,
         }
     }
+
+    fn learn(&self, dialect: Option<Dialect>) {
+        let Some(dialect) = dialect else { return };
+        tracing::info!(model = &**self.service.name(), ?dialect, "found what the server takes");
+        *self.dialect.lock().unwrap_or_else(PoisonError::into_inner) = Some(dialect);
+    }
+}
+
+/// Whether a server may have refused how the answer's form was asked for, and not the text. Gateways say with 404 that
+/// none of their providers has a parameter.
+fn may_be_the_form(answer: &Answer) -> bool {
+    matches!(answer.status(), 400 | 404 | 415 | 422 | 500 | 501) && !answer.is_filtered()
 }
 
 #[async_trait]
@@ -152,7 +220,14 @@ mod tests {
 
     fn model() -> OpenAi {
         let extra = serde_json::from_str(r#"{"enable_thinking": false}"#).unwrap();
-        let settings = Settings { model: "m".into(), format: None, examples: 2, max_tokens: Some(64), extra };
+        let settings = Settings {
+            model: "m".into(),
+            format: None,
+            examples: 2,
+            max_tokens: Some(64),
+            extra,
+            max_tokens_setting: "X".into(),
+        };
         OpenAi::new(nowhere("qwen"), settings, shop())
     }
 

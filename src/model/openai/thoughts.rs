@@ -1,0 +1,82 @@
+//! Tells what a language model says from what it thinks aloud, and from calls of tools.
+//!
+//! **Invariant:** what stands in a mark of thinking isn't said, whether the mark is closed or the answer ends in it.
+
+/// What a model said.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Spoken {
+    /// Without thoughts and calls.
+    pub(super) text: String,
+    /// Whether it thought aloud.
+    pub(super) thought: bool,
+    /// Whether it called a tool.
+    pub(super) called: bool,
+}
+
+/// How models mark thoughts: where one begins and where it ends.
+const THOUGHTS: [(&str, &str); 6] = [
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
+    ("<reasoning>", "</reasoning>"),
+    ("[THINK]", "[/THINK]"),
+    ("<|channel|>analysis<|message|>", "<|end|>"),
+];
+
+/// The same of calls of tools.
+const CALLS: [(&str, &str); 3] =
+    [("<tool_call>", "</tool_call>"), ("<function_call>", "</function_call>"), ("<|tool_call|>", "<|/tool_call|>")];
+
+/// What of an answer is said.
+pub(super) fn spoken(content: &str) -> Spoken {
+    let (mut text, mut thought, mut called) = (content.to_owned(), false, false);
+    for (begin, end) in THOUGHTS {
+        thought |= without(&mut text, begin, end);
+        // Some servers leave out where it begins, which is a part of their prompt.
+        if let Some(at) = text.rfind(end).filter(|_| end != "<|end|>") {
+            (text, thought) = (text.split_off(at + end.len()), true);
+        }
+    }
+    for (begin, end) in CALLS {
+        called |= without(&mut text, begin, end);
+    }
+    Spoken { text, thought, called }
+}
+
+/// Takes out what stands between two marks, or from a mark to the end.
+fn without(text: &mut String, begin: &str, end: &str) -> bool {
+    let mut found = false;
+    while let Some(start) = text.find(begin) {
+        let stop = text[start..].find(end).map_or(text.len(), |at| start + at + end.len());
+        text.replace_range(start..stop, "");
+        found = true;
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thoughts_and_calls_are_not_said() {
+        fn check(content: &str, text: &str, thought: bool, called: bool) {
+            assert_eq!(spoken(content), Spoken { text: text.to_owned(), thought, called }, "{content}");
+        }
+        check("refund", "refund", false, false);
+        check("<think>order?</think>\nrefund", "\nrefund", true, false);
+        check("<think>order? No, they", "", true, false);
+        check("order? No.</think>refund", "refund", true, false);
+        check("<think>a</think><think>b</think>refund<think>c", "refund", true, false);
+        check("[THINK]order[/THINK]refund", "refund", true, false);
+        check(
+            "<|channel|>analysis<|message|>order?<|end|><|start|>assistant<|channel|>final<|message|>refund",
+            "<|start|>assistant<|channel|>final<|message|>refund",
+            true,
+            false,
+        );
+        check("<tool_call>{\"intent\":\"order\"}</tool_call>", "", false, true);
+        check("<think>x</think><tool_call>{\"intent\":\"or", "", true, true);
+        check("1 < 2 and <b>refund</b>", "1 < 2 and <b>refund</b>", false, false);
+    }
+}
