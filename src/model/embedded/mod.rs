@@ -21,6 +21,7 @@ mod softmax;
 mod sparse;
 mod svm;
 mod table;
+mod together;
 mod training;
 mod vectors;
 mod vocabulary;
