@@ -144,6 +144,26 @@ mod tests {
     }
 
     #[test]
+    fn texts_of_either_half_are_learned_from_together() {
+        // More of each than are looked at together.
+        let texts: Vec<Dense> =
+            (0..3 * TILE).map(|i| Dense::new(i / TILE % 2, vec![0.5, 0.1 * (i % 5) as f32])).collect();
+        let examples: Vec<(&Dense, usize)> = texts.iter().enumerate().map(|(i, text)| (text, i % 3)).collect();
+        let trained = Softmax::train(&examples, 3);
+        let whole = trained.gradient(&examples);
+        for (intent, plane) in trained.planes.iter().enumerate() {
+            let mut sum = vec![0.0; WIDTH];
+            for example in &examples {
+                let one = &trained.gradient(&[*example]).planes[intent];
+                sum.iter_mut().zip(one).zip(plane).for_each(|((sum, one), weight)| *sum += one - weight);
+            }
+            for ((sum, weight), whole) in sum.into_iter().zip(plane).zip(&whole.planes[intent]) {
+                assert!((sum + weight - whole).abs() < 1e-2, "{intent}: {sum} {whole}");
+            }
+        }
+    }
+
+    #[test]
     fn the_gradient_is_that_of_the_value() {
         let texts = [Dense::new(0, vec![1.0, 0.5]), Dense::new(0, vec![-0.4, 0.7])];
         let examples = [(&texts[0], 0), (&texts[1], 1)];

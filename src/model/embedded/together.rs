@@ -146,3 +146,78 @@ impl Planes {
         even
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::embedded::{dense::Dense, sparse::SparseRows};
+
+    const COUNT: usize = 200;
+
+    /// Examples of seven kinds, which five other features make less alike, and of which one in ten has a dense part.
+    fn problem() -> Problem {
+        let mut rows = SparseRows::default();
+        (0..COUNT as u32).for_each(|i| rows.push([(i % 7, 0.8), (7 + i % 5, 0.6)]));
+        let dense = |i| if i % 10 == 0 { Dense::new(i % 3, vec![0.5, -0.2, 0.3]) } else { Dense::default() };
+        Problem::new(rows, (0..COUNT).map(dense).collect(), 12)
+    }
+
+    /// Who learns to tell this kind from the others.
+    fn learner(problem: &Problem, kind: usize) -> Learner {
+        let target = |i: usize| if i % 7 == kind { Target::inside(5.0) } else { Target::outside(1.0) };
+        Learner::new(problem, (0..COUNT).map(target).collect(), 1 + kind as u64)
+    }
+
+    fn margins(learner: &Learner, problem: &Problem) -> Vec<f32> {
+        (0..COUNT).map(|example| learner.machine.margin(problem, example)).collect()
+    }
+
+    #[test]
+    fn it_ends_where_learning_from_all_does() {
+        let problem = problem();
+        let mut all: Vec<usize> = (0..COUNT).collect();
+        for kind in 0..7 {
+            let mut learners = [learner(&problem, kind)];
+            train(&mut learners, &problem, &all);
+            let mut whole = learner(&problem, kind);
+            let Learner { machine, targets, random, .. } = &mut whole;
+            assert!(machine.learn(&problem, targets, &mut all, random, MAX_PASSES));
+            for (some, all) in margins(&learners[0], &problem).into_iter().zip(margins(&whole, &problem)) {
+                assert!((some - all).abs() < 0.1, "{kind}: {some} {all}");
+            }
+        }
+    }
+
+    #[test]
+    fn those_beside_change_nothing() {
+        let problem = problem();
+        let kept: Vec<usize> = (0..COUNT).filter(|example| example % 4 != 0).collect();
+        let trained = |kinds: &[usize]| {
+            let mut learners: Vec<Learner> = kinds.iter().map(|&kind| learner(&problem, kind)).collect();
+            train(&mut learners, &problem, &kept);
+            learners.iter_mut().for_each(|learner| learner.forget(&problem, 1));
+            train(&mut learners, &problem, &(0..COUNT).collect::<Vec<_>>());
+            let place = kinds.iter().position(|&kind| kind == 3).unwrap_or_default();
+            margins(&learners[place], &problem).into_iter().map(f32::to_bits).collect::<Vec<_>>()
+        };
+        let alone = trained(&[3]);
+        assert_eq!(trained(&[3, 4]), alone);
+        assert_eq!(trained(&[0, 1, 2, 3, 4, 5, 6]), alone);
+    }
+
+    #[test]
+    fn planes_say_what_their_machines_say() {
+        let problem = problem();
+        let mut learners: Vec<Learner> = (0..3).map(|kind| learner(&problem, kind)).collect();
+        train(&mut learners, &problem, &(0..COUNT).collect::<Vec<_>>());
+        let all: Vec<&mut Learner> = learners.iter_mut().collect();
+        let planes = Planes::of(&all, &problem);
+        for example in 0..COUNT {
+            let margins = planes.margins(&problem, example);
+            for (learner, margin) in all.iter().zip(margins) {
+                assert!((learner.machine.margin(&problem, example) - margin).abs() < 1e-5, "{example}");
+            }
+            assert_eq!(margins[3..], [0.0; LANES - 3]);
+        }
+    }
+}

@@ -275,6 +275,21 @@ mod tests {
     }
 
     #[test]
+    fn of_many_examples_the_first_folds_are_judged() {
+        let judged = |examples: usize| {
+            let labels: Vec<usize> = (0..examples).map(|example| example % 2).collect();
+            let mut rows = SparseRows::default();
+            labels.iter().for_each(|&label| rows.push([(label as u32, 1.0)]));
+            let dense = vec![Dense::default(); examples];
+            let lessons = Lessons { rows, dense, features: 2, labels, abouts: 0, copies: Vec::new() };
+            train(lessons, 2, NonZeroUsize::MIN, &|_, _| {}).held_out.len()
+        };
+        assert_eq!(judged(3000), 3000);
+        assert_eq!(judged(FOLDS * ENOUGH_JUDGED - 10), 2 * (ENOUGH_JUDGED - 2));
+        assert_eq!(judged(FOLDS * ENOUGH_JUDGED), ENOUGH_JUDGED);
+    }
+
+    #[test]
     fn what_is_said_of_an_intent_is_known_whatever_is_left_out() {
         // A feature and a direction for each example, and those of an intent's first are what its name says too.
         let labels: Vec<usize> = (0..10).map(|example| example / 5).chain([0, 1]).collect();
