@@ -165,17 +165,21 @@ pub(super) fn add_to<const N: usize>(sums: &mut [f32; N], times: f32, numbers: &
 /// Adds vectors that miss the same halves, each so many times, to one of [`WIDTH`]. So many numbers at a time as stay in
 /// registers.
 pub(super) fn add_all<'a>(vectors: impl Iterator<Item = &'a Dense> + Clone, factors: &[f32], sum: &mut [f32]) {
-    let start = vectors.clone().next().map_or(0, |vector| vector.start);
-    let length = vectors.clone().next().map_or(0, |vector| vector.values.len());
-    for (place, sums) in sum[start..start + length].chunks_mut(32).enumerate() {
-        let (mut sum, at) = ([0.0_f32; 32], 32 * place);
-        let sum = &mut sum[..sums.len()];
-        sum.copy_from_slice(sums);
+    const LANES: usize = 16;
+    let Some(first) = vectors.clone().next() else { return };
+    let (parts, rest) = sum[first.start..first.start + first.values.len()].as_chunks_mut::<LANES>();
+    for (place, part) in parts.iter_mut().enumerate() {
+        let mut sum = *part;
         for (vector, factor) in vectors.clone().zip(factors) {
-            let part = &vector.values[at..at + sum.len()];
-            sum.iter_mut().zip(part).for_each(|(sum, value)| *sum += factor * value);
+            if let Some(numbers) = vector.values.as_chunks::<LANES>().0.get(place) {
+                add_to(&mut sum, *factor, numbers);
+            }
         }
-        sums.copy_from_slice(sum);
+        *part = sum;
+    }
+    for (vector, factor) in vectors.zip(factors) {
+        let last = vector.values.as_chunks::<LANES>().1;
+        rest.iter_mut().zip(last).for_each(|(sum, value)| *sum += factor * value);
     }
 }
 

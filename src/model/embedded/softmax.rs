@@ -15,7 +15,7 @@ use super::dense::{self, Dense, WIDTH};
 const STEPS: f32 = 12.7;
 const COST: f32 = 20.0;
 /// Steps at least, where fewer longer ones would do for the curvature.
-const LEAST_STEPS: f32 = 24.0;
+const LEAST_STEPS: f32 = 16.0;
 
 /// Texts that are looked at together, so that planes are read from memory once for all of them.
 const TILE: usize = 32;
