@@ -10,7 +10,7 @@ use std::{
 /// What a trained model depends on: features, tables and training, and what tells a text's language.
 const MADE_BY: [&str; 2] = ["src/domain/language.rs", "src/model/embedded"];
 
-fn main() {
+fn main() -> Result<(), String> {
     println!("cargo:rerun-if-env-changed=CHATBOT_COMMIT");
     println!("cargo:rerun-if-changed=.git/HEAD");
     println!("cargo:rerun-if-changed=.git/refs/heads");
@@ -21,15 +21,16 @@ fn main() {
     let mut files = Vec::new();
     for path in MADE_BY {
         println!("cargo:rerun-if-changed={path}");
-        find_files(Path::new(path), &mut files).unwrap_or_else(|error| panic!("{path}: {error}"));
+        find_files(Path::new(path), &mut files).map_err(|error| format!("{path}: {error}"))?;
     }
     files.sort();
     let mut hash = 0xcbf2_9ce4_8422_2325;
     for file in files {
-        let bytes = fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let bytes = fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
         hash = add(add(hash, file.to_string_lossy().as_bytes()), &bytes);
     }
     println!("cargo:rustc-env=CHATBOT_MODEL_SOURCE={hash:016x}");
+    Ok(())
 }
 
 fn find_files(path: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
