@@ -14,7 +14,7 @@ use super::{
     intents::{IntentDefinition, IntentsFile},
     settings::Settings,
 };
-use crate::model::embedded::{EmbeddedModel, Example, LoadError, TrainError, TrainingData};
+use crate::model::embedded::{EmbeddedModel, Example, LoadError, Processors, TrainError, TrainingData};
 
 /// A training that takes longer tells how far it is, and again after as long.
 pub const QUIET: Duration = Duration::from_secs(2);
@@ -22,24 +22,37 @@ pub const QUIET: Duration = Duration::from_secs(2);
 /// A saved model isn't larger. CLINC150's, with 150 intents, takes a few per cent of it.
 const MAX_SIZE: u64 = 1 << 30;
 
-/// Whoever is told what goes on while the embedded model is made.
+/// Whoever has the embedded model made: is told what goes on meanwhile.
 pub trait Watcher: Sync {
     /// So many intents of so many are learned. Called by the threads that train, often.
     fn learned(&self, done: usize, all: usize);
 
     /// The model that the settings name can't be used, and is trained.
     fn unfit(&self, fault: &LoadFault);
+
+    /// What the training may take of the machine.
+    fn processors(&self) -> Processors {
+        Processors::All
+    }
 }
 
 /// Tells the log.
 #[derive(Debug)]
 pub struct Log {
     told: Mutex<Instant>,
+    processors: Processors,
+}
+
+impl Log {
+    /// Of a training on so many processors.
+    pub fn of(processors: Processors) -> Self {
+        Self { told: Mutex::new(Instant::now()), processors }
+    }
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { told: Mutex::new(Instant::now()) }
+        Self::of(Processors::All)
     }
 }
 
@@ -54,6 +67,10 @@ impl Watcher for Log {
 
     fn unfit(&self, fault: &LoadFault) {
         tracing::warn!("{fault}");
+    }
+
+    fn processors(&self) -> Processors {
+        self.processors
     }
 }
 
@@ -99,7 +116,7 @@ pub(super) fn embedded(
             Err(fault) => watcher.unfit(&fault),
         }
     }
-    let model = EmbeddedModel::train_telling(&data, &|done, all| watcher.learned(done, all))?;
+    let model = EmbeddedModel::train_on(&data, watcher.processors(), &|done, all| watcher.learned(done, all))?;
     tracing::info!(took = ?started.elapsed(), threshold = threshold(&model), "the intent model is trained");
     Ok(model)
 }

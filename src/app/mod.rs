@@ -35,7 +35,7 @@ use crate::{
         Handler,
         template::{TemplateError, TemplateHandler},
     },
-    model::ModelClient,
+    model::{ModelClient, embedded::Processors},
     pipeline::{InlineLimit, Parts, Pipeline, Route},
     retry::RetryPolicy,
 };
@@ -170,8 +170,8 @@ pub fn answers(settings: &Settings) -> Result<Option<Arc<Answers>>, BuildError> 
     Ok(Some(Arc::new(Answers::new(bounds, shared.transpose()?))))
 }
 
-/// The bot of an intents file, with the model trained: what a worker begins with, and what a reload puts in its place.
-/// One goes on with the answers that the one before remembers.
+/// The bot of an intents file, with the model trained on so many processors: what a worker begins with, and what a reload
+/// puts in its place. One goes on with the answers that the one before remembers.
 ///
 /// # Errors
 /// [`BuildError`].
@@ -180,8 +180,9 @@ pub fn bot(
     names: &Names,
     intents: &IntentsFile,
     answers: Option<Arc<Answers>>,
+    processors: Processors,
 ) -> Result<Bot, BuildError> {
-    let model = model(settings, intents, &Log::default())?;
+    let model = model(settings, intents, &Log::of(processors))?;
     let mut pipeline = pipeline(settings, intents, model)?;
     if let Some(answers) = answers {
         pipeline = pipeline.remembering(answers);
@@ -195,6 +196,6 @@ pub fn bot(
 /// [`BuildError`].
 pub fn worker(settings: &Settings, intents: &IntentsFile, answers: Option<Arc<Answers>>) -> Result<Worker, BuildError> {
     let amqp = amqp_settings(settings)?;
-    let Bot { pipeline, topology } = bot(settings, &amqp.names, intents, answers)?;
+    let Bot { pipeline, topology } = bot(settings, &amqp.names, intents, answers, Processors::All)?;
     Ok(Worker::new(Shared { settings: amqp, pipeline, topology }))
 }

@@ -17,6 +17,7 @@ use crate::{
     amqp::{Bot, Names, ReplaceError, Replacer, WorkQueue},
     answered::Answers,
     domain::IntentName,
+    model::embedded::Processors,
 };
 
 /// Reads the intents file again when it is told to, or when the file changes.
@@ -78,7 +79,8 @@ impl Reloader {
         let (settings, names) = (self.settings.clone(), names.clone());
         let building = spawn_blocking(move || {
             let checked = load_intents(&settings).map_err(|faults| faults.to_string())?;
-            let bot = bot(&settings, &names, &checked.file, answers).map_err(|error| error.to_string())?;
+            let bot = bot(&settings, &names, &checked.file, answers, Processors::AllButOne)
+                .map_err(|error| error.to_string())?;
             Ok::<_, String>((checked, bot))
         });
         match building.await.unwrap_or_else(|error| Err(format!("the model can't be trained: {error}"))) {

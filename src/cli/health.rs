@@ -19,7 +19,7 @@ Examples:
   chatbot-worker health --url http://10.0.0.7:8080/readyz   one on another machine
   HEALTHCHECK CMD [\"chatbot-worker\", \"health\"]              in a Dockerfile
 
-A worker is ready while it consumes from the broker.
+A worker is ready while it consumes from the broker; one that isn't says whether it trains its model or has no broker.
 
 Exit codes:
    0  ready

@@ -1,6 +1,6 @@
 //! `run`: consume and answer, until told to stop.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -35,12 +35,22 @@ pub(super) fn run() -> Result<Exit, Failure> {
     let runtime = setup::runtime()?;
     let ended = runtime.block_on(async move {
         let stop = CancellationToken::new();
-        let served = match settings.http.listen.get() {
-            Some(address) => Some(http::bind(address.get()).await.map_err(|error| {
-                let message =
-                    format!("CHATBOT_HTTP_LISTEN: can't listen on {address}: {error}; choose another, or off");
-                Failure::new(Exit::Config, message)
-            })?),
+        let (ready, serving_stop) = (Arc::new(OnceLock::new()), CancellationToken::new());
+        // Before anything that takes its time: a probe that nobody answers has the worker killed before it has trained.
+        let serving = match settings.http.listen.get() {
+            Some(address) => {
+                let listener = http::bind(address.get()).await.map_err(|error| {
+                    let message =
+                        format!("CHATBOT_HTTP_LISTEN: can't listen on {address}: {error}; choose another, or off");
+                    Failure::new(Exit::Config, message)
+                })?;
+                match listener.local_addr() {
+                    Ok(address) => tracing::info!(%address, "health and metrics: /livez /readyz /metrics"),
+                    Err(error) => tracing::warn!(%error, "health and metrics have no address"),
+                }
+                let served = Served { ready: ready.clone(), metrics: metrics.clone() };
+                Some(tokio::spawn(http::serve(listener, served, serving_stop.clone())))
+            }
             None => None,
         };
         signals::watch(stop.clone(), || {
@@ -59,20 +69,12 @@ pub(super) fn run() -> Result<Exit, Failure> {
             () = stop.cancelled() => return Ok(Exit::Ok),
         };
         let worker = built.map_err(build_failure)?;
-        let upkeep = tokio::spawn(telemetry::upkeep(metrics.clone()));
+        let _ = ready.set(worker.readiness());
+        let upkeep = tokio::spawn(telemetry::upkeep(metrics));
         let replacer = worker.replacer();
         let reloading = reloader.map(|reloader| {
             let reloading = async move { reloader.run(names, &intents, replacer, answers).await };
             AbortOnDropHandle::new(tokio::spawn(reloading))
-        });
-        let serving_stop = CancellationToken::new();
-        let serving = served.map(|listener| {
-            match listener.local_addr() {
-                Ok(address) => tracing::info!(%address, "health and metrics: /livez /readyz /metrics"),
-                Err(error) => tracing::warn!(%error, "health and metrics have no address"),
-            }
-            let served = Served { ready: worker.readiness(), metrics };
-            tokio::spawn(http::serve(listener, served, serving_stop.clone()))
         });
         let ended = worker.run(stop).await;
         drop((reloading, hangups));

@@ -17,7 +17,7 @@ Examples:
   CHATBOT_INTENTS_PATH=my-bot.toml chatbot-worker train --out model.bin
   CHATBOT_INTENTS_PATH=my-bot.toml CHATBOT_EMBEDDED_PATH=model.bin chatbot-worker run
 
-Training takes a bot with hundreds of intents a minute; loading, a moment. A saved model is that of these examples and
+Training takes a bot with hundreds of intents seconds; loading, a moment. A saved model is that of these examples and
 this version of the program: with others, a worker warns and trains anew.
 
 Exit codes:

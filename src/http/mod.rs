@@ -1,8 +1,13 @@
 //! Health and metrics over HTTP.
 //!
-//! **Invariant:** readiness is asked, never remembered: it is false the moment that a consumer is gone.
+//! **Invariant:** readiness is asked, never remembered: it is false the moment that a consumer is gone. `/livez` answers
+//! from the worker's start on, whatever the worker waits for.
 
-use std::{io, net::SocketAddr};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
 use axum::{
     Router,
@@ -18,8 +23,8 @@ use tokio_util::sync::CancellationToken;
 /// What is served.
 #[derive(Clone)]
 pub struct Served {
-    /// Whether every consumer is live now.
-    pub ready: watch::Receiver<bool>,
+    /// Whether every consumer is live now; not set while the worker trains its model, before it has any.
+    pub ready: Arc<OnceLock<watch::Receiver<bool>>>,
     /// The metrics.
     pub metrics: PrometheusHandle,
 }
@@ -46,10 +51,10 @@ pub async fn serve(listener: TcpListener, served: Served, stop: CancellationToke
 }
 
 async fn readyz(State(served): State<Served>) -> impl IntoResponse {
-    if *served.ready.borrow() {
-        (StatusCode::OK, "ready\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "not ready: no session with the broker; the log says why\n")
+    match served.ready.get().map(|ready| *ready.borrow()) {
+        Some(true) => (StatusCode::OK, "ready\n"),
+        Some(false) => (StatusCode::SERVICE_UNAVAILABLE, "not ready: no session with the broker; the log says why\n"),
+        None => (StatusCode::SERVICE_UNAVAILABLE, "not ready: training the intent model\n"),
     }
 }
 

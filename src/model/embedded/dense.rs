@@ -38,6 +38,23 @@ impl Dense {
         dot(&weights[self.start..], &self.values)
     }
 
+    /// The products with several vectors of [`WIDTH`], whose numbers are beside each other. Two sums side by side.
+    pub(super) fn dots<const N: usize>(&self, weights: &[[f32; N]]) -> [f32; N] {
+        let (mut even, mut odd) = ([0.0; N], [0.0; N]);
+        let (values, weights) = (self.values.as_chunks::<2>().0, weights[self.start..].as_chunks::<2>().0);
+        for ([one, other], [first, second]) in values.iter().zip(weights) {
+            add_to(&mut even, *one, first);
+            add_to(&mut odd, *other, second);
+        }
+        even.iter_mut().zip(odd).for_each(|(even, odd)| *even += odd);
+        even
+    }
+
+    /// Whether the same halves are missing.
+    pub(super) fn is_as_wide_as(&self, other: &Self) -> bool {
+        self.start == other.start && self.values.len() == other.values.len()
+    }
+
     /// Adds it, so many times, to a vector of [`WIDTH`].
     pub(super) fn add_to(&self, weights: &mut [f32], factor: f32) {
         weights[self.start..].iter_mut().zip(&self.values).for_each(|(weight, value)| *weight += factor * value);
@@ -137,6 +154,32 @@ fn add(tokens: &[Token], sum: &mut [f32; DIMENSIONS]) {
             sum.iter_mut().zip(part).for_each(|(sum, byte)| *sum += token.factor * f32::from(byte.cast_signed()));
         }
         *sums = sum;
+    }
+}
+
+/// Adds numbers, so many times.
+pub(super) fn add_to<const N: usize>(sums: &mut [f32; N], times: f32, numbers: &[f32; N]) {
+    sums.iter_mut().zip(numbers).for_each(|(sum, number)| *sum += times * number);
+}
+
+/// Adds vectors that miss the same halves, each so many times, to one of [`WIDTH`]. So many numbers at a time as stay in
+/// registers.
+pub(super) fn add_all<'a>(vectors: impl Iterator<Item = &'a Dense> + Clone, factors: &[f32], sum: &mut [f32]) {
+    const LANES: usize = 16;
+    let Some(first) = vectors.clone().next() else { return };
+    let (parts, rest) = sum[first.start..first.start + first.values.len()].as_chunks_mut::<LANES>();
+    for (place, part) in parts.iter_mut().enumerate() {
+        let mut sum = *part;
+        for (vector, factor) in vectors.clone().zip(factors) {
+            if let Some(numbers) = vector.values.as_chunks::<LANES>().0.get(place) {
+                add_to(&mut sum, *factor, numbers);
+            }
+        }
+        *part = sum;
+    }
+    for (vector, factor) in vectors.zip(factors) {
+        let last = vector.values.as_chunks::<LANES>().1;
+        rest.iter_mut().zip(last).for_each(|(sum, value)| *sum += factor * value);
     }
 }
 

@@ -21,6 +21,7 @@ mod softmax;
 mod sparse;
 mod svm;
 mod table;
+mod together;
 mod training;
 mod vectors;
 mod vocabulary;
@@ -78,6 +79,26 @@ pub struct TrainingData<'a> {
     pub descriptions: BTreeMap<&'a IntentName, &'a str>,
 }
 
+/// What a training may take of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Processors {
+    /// All of it.
+    All,
+    /// All but one processor, where there is more than one: a bot serves meanwhile.
+    AllButOne,
+}
+
+impl Processors {
+    /// How many threads train, the one that asks for it among them.
+    fn threads(self) -> NonZeroUsize {
+        let all = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        match self {
+            Self::All => all,
+            Self::AllButOne => NonZeroUsize::new(all.get() - 1).unwrap_or(NonZeroUsize::MIN),
+        }
+    }
+}
+
 /// Is told how many intents of how many have been learned, each time one has: never fewer than before. It is called by
 /// the threads that train.
 pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
@@ -129,10 +150,22 @@ impl EmbeddedModel {
     /// # Errors
     /// As [`Self::train`].
     pub fn train_telling(data: &TrainingData<'_>, progress: Progress<'_>) -> Result<Self, TrainError> {
-        Self::train_on(data, thread::available_parallelism().unwrap_or(NonZeroUsize::MIN), progress)
+        Self::train_on(data, Processors::All, progress)
     }
 
-    fn train_on(data: &TrainingData<'_>, threads: NonZeroUsize, progress: Progress<'_>) -> Result<Self, TrainError> {
+    /// The same, on so many processors. That changes how long it takes, and nothing else.
+    ///
+    /// # Errors
+    /// As [`Self::train`].
+    pub fn train_on(
+        data: &TrainingData<'_>,
+        processors: Processors,
+        progress: Progress<'_>,
+    ) -> Result<Self, TrainError> {
+        Self::train_by(data, processors.threads(), progress)
+    }
+
+    fn train_by(data: &TrainingData<'_>, threads: NonZeroUsize, progress: Progress<'_>) -> Result<Self, TrainError> {
         let examples = &data.examples;
         let (intents, all_labels) = number_of(examples.iter().map(|example| example.intent));
         if intents.len() < 2 {
@@ -334,7 +367,7 @@ mod tests {
         let examples: Vec<Example<'_>> =
             examples.iter().zip(&names).map(|((text, _), intent)| Example { text, intent }).collect();
         let data = TrainingData { examples, ..TrainingData::default() };
-        EmbeddedModel::train_on(&data, NonZeroUsize::new(threads).unwrap(), &|_, _| {})
+        EmbeddedModel::train_by(&data, NonZeroUsize::new(threads).unwrap(), &|_, _| {})
     }
 
     pub(super) fn toy() -> EmbeddedModel {
@@ -437,6 +470,12 @@ mod tests {
             assert_eq!(bits(&one), bits(&two), "{text:?}");
             assert_eq!(bits(&one), bits(&seven), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_bot_that_serves_is_left_a_processor() {
+        let all = Processors::All.threads().get();
+        assert_eq!(Processors::AllButOne.threads().get(), (all - 1).max(1));
     }
 
     #[test]

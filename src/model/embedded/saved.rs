@@ -5,7 +5,7 @@
 //! | what | type |
 //! | --- | --- |
 //! | [`MAGIC`], [`FORMAT`] | 8 bytes, u32 |
-//! | SHA-256 of the program's version, the examples and the descriptions; of all that follows | 32 bytes each |
+//! | SHA-256 of the source that trained it, the examples and the descriptions; of all that follows | 32 bytes each |
 //! | the intents: how many, and each name's length and bytes | u32; u8, bytes |
 //! | the score of none, the threshold, the weight of unseen n-grams | f32 each |
 //! | the examples' mean vectors | [`WIDTH`] f32 |
@@ -28,9 +28,12 @@ use super::{
 use crate::domain::IntentName;
 
 const MAGIC: [u8; 8] = *b"cbwmodel";
-/// To be raised when the layout changes. What else makes a model another one (features, tables, training) comes with
-/// another version of the program, which is part of the first hash.
+/// To be raised when the layout changes. What else makes a model another one (features, tables, training) is part of the
+/// first hash.
 const FORMAT: u32 = 2;
+/// A hash of this folder's files, by the build script. A number to be raised by hand would be forgotten; this one changes
+/// too often, as with a comment, and that only costs a training.
+const SOURCE: &str = env!("CHATBOT_MODEL_SOURCE");
 /// No number of a trained model comes near it; sums of larger ones could overflow.
 const LARGEST: f32 = 1e6;
 
@@ -61,7 +64,7 @@ impl EmbeddedModel {
         let mut bytes = Vec::with_capacity(body.len() + 76);
         bytes.extend(MAGIC);
         bytes.extend(FORMAT.to_le_bytes());
-        bytes.extend(fingerprint(data));
+        bytes.extend(fingerprint(data, SOURCE));
         bytes.extend(Sha256::digest(&body));
         bytes.extend(body);
         bytes
@@ -81,7 +84,7 @@ impl EmbeddedModel {
             found => return Err(LoadError::Format { found }),
         }
         let (trained_on, hash) = (from.take::<32>(), from.take::<32>());
-        if trained_on.ok_or(LoadError::Damaged)? != fingerprint(data) {
+        if trained_on.ok_or(LoadError::Damaged)? != fingerprint(data, SOURCE) {
             return Err(LoadError::Stale);
         }
         if hash != Some(Sha256::digest(from.0).into()) {
@@ -171,12 +174,12 @@ impl EmbeddedModel {
 }
 
 /// What has to be the same for a saved model to be the one that training would make.
-fn fingerprint(data: &TrainingData<'_>) -> [u8; 32] {
+fn fingerprint(data: &TrainingData<'_>, source: &str) -> [u8; 32] {
     let mut hash = Sha256::new();
     let intents_and_texts = data.examples.iter().flat_map(|example| [example.intent.as_str(), example.text]);
     // What is said of the intents: an empty name begins it, so that no example passes for a description.
     let descriptions = data.descriptions.iter().flat_map(|(intent, description)| [intent.as_str(), description]);
-    let parts = [env!("CARGO_PKG_VERSION")].into_iter().chain(intents_and_texts).chain([""]).chain(descriptions);
+    let parts = [source].into_iter().chain(intents_and_texts).chain([""]).chain(descriptions);
     for part in parts {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
@@ -286,6 +289,17 @@ mod tests {
                 assert_eq!(EmbeddedModel::from_bytes(&saved, &others).map(|_| ()), Err(LoadError::Stale));
             }
         });
+    }
+
+    #[test]
+    fn what_another_source_trained_is_stale() {
+        with_data(|data| {
+            let mut other = toy().to_bytes(&data);
+            other[12..44].copy_from_slice(&fingerprint(&data, "0123456789abcdef"));
+            assert_eq!(EmbeddedModel::from_bytes(&other, &data).map(|_| ()), Err(LoadError::Stale));
+        });
+        assert_eq!(SOURCE.len(), 16, "the build script tells a hash");
+        assert_ne!(SOURCE, "cbf29ce484222325", "the build script reads no file");
     }
 
     /// As somebody would who wants to be believed.

@@ -12,9 +12,11 @@ use super::{
 };
 
 /// Passes over the examples at most; a few are enough, the bound is for data that can't be told apart.
-const MAX_PASSES: usize = 40;
+pub(super) const MAX_PASSES: usize = 40;
 /// How far the gradients of the dual problem may be apart at the end. Liblinear's default for this solver.
-const TOLERANCE: f32 = 0.1;
+pub(super) const TOLERANCE: f32 = 0.1;
+/// An example that teaches nothing, and is so far on the right side, is left out of the passes until the others are right.
+const SHRINK_ABOVE: f32 = 0.1;
 /// What a weight may be off by when all that it was learned from is forgotten; margins are about 1.
 const NEGLIGIBLE: f32 = 1e-6;
 
@@ -29,6 +31,16 @@ impl Target {
     /// An example of the class.
     pub(super) const fn inside(cost: f32) -> Self {
         Self { sign: 1.0, cost }
+    }
+
+    /// Whether it is the class's.
+    pub(super) fn is_inside(self) -> bool {
+        self.sign > 0.0
+    }
+
+    /// How far an example that teaches nothing yet is on the right side, with this margin; below 0 it has something to teach.
+    pub(super) fn slack(self, margin: f32) -> f32 {
+        self.sign * margin - 1.0
     }
 
     /// An example of something else.
@@ -54,6 +66,16 @@ impl Problem {
         let square = |row: usize| sparse(row) + dense::dot(dense[row].values(), dense[row].values()) + 1.0;
         let squares = (0..rows.len()).map(square).collect();
         Self { rows, dense, squares, features }
+    }
+
+    /// An example's n-grams, and its dense part.
+    pub(super) fn example(&self, example: usize) -> (&[Entry], &Dense) {
+        (self.rows.row(example), &self.dense[example])
+    }
+
+    /// How many features the examples are over, but for the dense part.
+    pub(super) fn features(&self) -> usize {
+        self.features
     }
 
     /// How many examples there are.
@@ -103,20 +125,36 @@ impl Machine {
         self.bias
     }
 
+    /// What the machine learned from one example; 0 is nothing.
+    pub(super) fn dual(&self, example: usize) -> f32 {
+        self.duals[example]
+    }
+
+    /// The weights of the n-grams.
+    pub(super) fn weights(&self) -> &[f32] {
+        &self.weights
+    }
+
     /// Takes away what the machine learned from one example.
     pub(super) fn forget(&mut self, problem: &Problem, targets: &[Target], example: usize) {
         self.set_dual(problem, targets, example, 0.0);
     }
 
-    /// Learns from the `examples` alone (from where it is), in an order that the seed decides. `targets` holds one for
-    /// each example of the problem.
-    pub(super) fn train(&mut self, problem: &Problem, targets: &[Target], mut examples: Vec<usize>, seed: u64) {
+    /// Learns from these examples alone, from where it is: passes over them until all of them are right, but not more
+    /// often than `passes`. Whether they are. `targets` holds one for each example of the problem.
+    pub(super) fn learn(
+        &mut self,
+        problem: &Problem,
+        targets: &[Target],
+        examples: &mut [usize],
+        random: &mut Random,
+        passes: usize,
+    ) -> bool {
         let all = examples.len();
         // Examples in front of `active` are worked on; those behind it have shrunk away.
         let mut active = all;
-        let mut shrink_above = f32::INFINITY;
-        let mut random = Random(seed);
-        for _ in 0..MAX_PASSES {
+        let mut shrink_above = SHRINK_ABOVE;
+        for _ in 0..passes {
             let (mut highest, mut lowest) = (f32::NEG_INFINITY, f32::INFINITY);
             random.shuffle(&mut examples[..active]);
             let mut at = 0;
@@ -140,20 +178,21 @@ impl Machine {
                 at += 1;
             }
             if highest - lowest > TOLERANCE {
-                shrink_above = if highest > 0.0 { highest } else { f32::INFINITY };
+                shrink_above = if highest > 0.0 { highest.min(SHRINK_ABOVE) } else { SHRINK_ABOVE };
             } else if active == all {
-                break;
+                return true;
             } else {
                 // Done with the active ones: look once more whether all the others are still right.
                 active = all;
                 shrink_above = f32::INFINITY;
             }
         }
+        false
     }
 
     fn gradient(&self, problem: &Problem, targets: &[Target], example: usize) -> f32 {
         let target = targets[example];
-        target.sign * self.margin(problem, example) - 1.0 + self.duals[example] * diagonal(target)
+        target.slack(self.margin(problem, example)) + self.duals[example] * diagonal(target)
     }
 
     fn set_dual(&mut self, problem: &Problem, targets: &[Target], example: usize, dual: f32) {
@@ -168,8 +207,17 @@ impl Machine {
         }
     }
 
+    /// Four sums side by side, as each addition would else wait for the one before.
     fn dot(&self, row: &[Entry]) -> f32 {
-        row.iter().map(|&(feature, value)| self.weights[feature as usize] * value).sum()
+        let (fours, rest) = row.as_chunks::<4>();
+        let mut sums = [0.0_f32; 4];
+        for four in fours {
+            for (sum, &(feature, value)) in sums.iter_mut().zip(four) {
+                *sum += self.weights[feature as usize] * value;
+            }
+        }
+        let rest = rest.iter().map(|&(feature, value)| self.weights[feature as usize] * value);
+        sums.iter().sum::<f32>() + rest.sum::<f32>()
     }
 }
 
@@ -179,7 +227,8 @@ fn diagonal(target: Target) -> f32 {
 }
 
 /// Xorshift64, for the order of examples only.
-struct Random(u64);
+#[derive(Debug)]
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
     fn shuffle<T>(&mut self, items: &mut [T]) {
@@ -210,7 +259,7 @@ mod tests {
 
     fn trained(problem: &Problem, targets: &[Target]) -> Machine {
         let mut machine = Machine::new(problem);
-        machine.train(problem, targets, (0..problem.len()).collect(), 1);
+        machine.learn(problem, targets, &mut (0..problem.len()).collect::<Vec<_>>(), &mut Random(1), MAX_PASSES);
         machine
     }
 
@@ -249,12 +298,12 @@ mod tests {
         let rows: Vec<Vec<Entry>> = (0..40).map(|i| vec![(i % 7, 0.8), (7 + i % 5, 0.6)]).collect();
         let problem = problem(&rows.iter().map(Vec::as_slice).collect::<Vec<_>>(), 12);
         let targets: Vec<Target> = (0..40).map(|i| if i % 7 < 3 { INSIDE } else { OUTSIDE }).collect();
-        let kept: Vec<usize> = (0..40).filter(|i| i % 4 != 0).collect();
+        let mut kept: Vec<usize> = (0..40).filter(|i| i % 4 != 0).collect();
         let mut anew = Machine::new(&problem);
-        anew.train(&problem, &targets, kept.clone(), 1);
+        anew.learn(&problem, &targets, &mut kept, &mut Random(1), MAX_PASSES);
         let mut machine = trained(&problem, &targets);
         (0..40).step_by(4).for_each(|example| machine.forget(&problem, &targets, example));
-        machine.train(&problem, &targets, kept, 2);
+        machine.learn(&problem, &targets, &mut kept, &mut Random(2), MAX_PASSES);
         for example in 0..40 {
             let (a, b) = (machine.margin(&problem, example), anew.margin(&problem, example));
             assert!((a - b).abs() < 0.1, "{example}: {a} {b}");

@@ -19,11 +19,14 @@ use super::{
     dense::Dense,
     softmax::Softmax,
     sparse::{Entry, SparseRows},
-    svm::{Machine, Problem, Target},
+    svm::{Problem, Target},
+    together::{self, LANES, Learner},
 };
 
 /// Examples are dealt out to so many folds, intent by intent; each is judged by a machine that didn't see its fold.
 const FOLDS: usize = 5;
+/// So many judged examples are enough to fit three numbers to: where the first folds have as many, the others aren't judged.
+const ENOUGH_JUDGED: usize = 3000;
 /// The fold of what no fold leaves out.
 const NO_FOLD: usize = usize::MAX;
 
@@ -83,22 +86,27 @@ pub(super) fn train(lessons: Lessons, intents: usize, threads: NonZeroUsize, pro
     let (mut folds, counts) = deal(&labels[..examples], intents);
     // Names and descriptions are known whatever texts come: no fold goes without them.
     folds.resize(learned, NO_FOLD);
+    // An intent's only example can't be held out: nothing would be left to know it by.
+    let mut judged: Vec<usize> = (0..examples).filter(|&example| counts[labels[example]] > 1).collect();
+    let enough = |some: &usize| judged.iter().filter(|&&example| folds[example] < *some).count() >= ENOUGH_JUDGED;
+    let folds_judged = (1..FOLDS).find(enough).unwrap_or(FOLDS);
+    judged.retain(|&example| folds[example] < folds_judged);
     let few = examples <= FEW_EXAMPLES * intents;
-    let softmaxes = if few && dense.iter().any(|dense| !dense.values().is_empty()) {
+    let mut softmaxes = if few && dense.iter().any(|dense| !dense.values().is_empty()) {
         // The last leaves none out.
-        in_parallel(FOLDS + 1, threads, &|_, _| {}, |fold| {
-            let kept = (0..learned).filter(|&example| folds[example] != fold);
+        in_parallel(folds_judged + 1, threads, &|_, _| {}, |fold| {
+            let kept = (0..learned).filter(|&example| fold == folds_judged || folds[example] != fold);
             Softmax::train(&kept.map(|example| (&dense[example], labels[example])).collect::<Vec<_>>(), intents)
         })
     } else {
         Vec::new()
     };
+    let softmax = softmaxes.pop();
     let by_softmax = |example: usize, intent| {
         softmaxes.get(folds[example]).map_or(0.0, |softmax: &Softmax| softmax.score(&dense[example], intent))
     };
-    // An intent's only example can't be held out: nothing would be left to know it by.
-    let judged = (0..examples).filter(|&example| counts[labels[example]] > 1);
     let mut held_out: Vec<HeldOut> = judged
+        .into_iter()
         .map(|example| HeldOut {
             example,
             scores: (0..intents).map(|intent| [0.0, by_softmax(example, intent)]).collect(),
@@ -110,17 +118,24 @@ pub(super) fn train(lessons: Lessons, intents: usize, threads: NonZeroUsize, pro
     dense.push(Dense::default());
     let problem = Problem::new(rows, dense, features);
     labels.extend(copies.iter().map(|&example| labels[example]).collect::<Vec<_>>());
-    let one = |intent| OneIntent::train(&problem, &labels, &folds, intent);
-    let results = in_parallel(intents, threads, progress, one);
+    // As many beside each other as leave every thread something to do.
+    let beside = intents.div_ceil(2 * threads.get()).min(LANES);
+    let told = |groups: usize, _| {
+        (1 + beside * (groups - 1)..=intents.min(beside * groups)).for_each(|intent| progress(intent, intents));
+    };
+    let results = in_parallel(intents.div_ceil(beside), threads, &told, |group| {
+        let these: Vec<usize> = (beside * group..intents.min(beside * (group + 1))).collect();
+        OneIntent::train_all(&problem, &labels, &folds, folds_judged, &these)
+    });
 
     let mut trained = Trained {
         weights: SparseRows::default(),
         dense: Vec::with_capacity(intents),
         biases: Vec::with_capacity(intents),
-        softmax: softmaxes.into_iter().next_back(),
+        softmax,
         held_out: Vec::new(),
     };
-    for (intent, result) in results.into_iter().enumerate() {
+    for (intent, result) in results.into_iter().flatten().enumerate() {
         trained.weights.push(result.weights);
         trained.dense.push(result.dense);
         trained.biases.push(result.bias);
@@ -185,39 +200,52 @@ struct OneIntent {
 }
 
 impl OneIntent {
-    /// `labels` are those of the examples and of their copies, `folds` those of the examples.
-    fn train(problem: &Problem, labels: &[usize], folds: &[usize], intent: usize) -> Self {
+    /// `labels` are those of the examples and of their copies, `folds` those of the examples. There are at most [`LANES`]
+    /// intents.
+    fn train_all(
+        problem: &Problem,
+        labels: &[usize],
+        folds: &[usize],
+        folds_judged: usize,
+        intents: &[usize],
+    ) -> Vec<Self> {
         let examples = folds.len();
-        let target = |(row, &label): (usize, &usize)| match (label == intent, row < examples) {
-            (true, true) => INSIDE,
-            (false, true) => OUTSIDE,
-            (true, false) => COPY_INSIDE,
-            (false, false) => COPY_OUTSIDE,
+        let learner = |&intent: &usize| {
+            let target = |(row, &label): (usize, &usize)| match (label == intent, row < examples) {
+                (true, true) => INSIDE,
+                (false, true) => OUTSIDE,
+                (true, false) => COPY_INSIDE,
+                (false, false) => COPY_OUTSIDE,
+            };
+            let targets = labels.iter().enumerate().map(target).chain([UNKNOWN]).collect();
+            Learner::new(problem, targets, 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(intent as u64 + 1))
         };
-        let mut targets: Vec<Target> = labels.iter().enumerate().map(target).collect();
-        targets.push(UNKNOWN);
-        let unknown = labels.len();
-        let seed = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(intent as u64 + 1);
-        let mut machine = Machine::new(problem);
-        machine.train(problem, &targets, (0..examples).chain([unknown]).collect(), seed);
+        let mut learners: Vec<Learner> = intents.iter().map(learner).collect();
+        let mut held_out = vec![vec![0.0; examples]; intents.len()];
 
         // Cross-validation goes without copies: it takes a third of the time, no example is judged by who knows a copy of
-        // it, and confidences come out as near to the truth.
-        let mut held_out = vec![0.0; examples];
-        for fold in 0..FOLDS {
-            let mut without = machine.clone();
+        // it, and confidences come out as near to the truth. One fold is forgotten and the one before learned again; so
+        // the machine that knows all comes last.
+        let unknown = labels.len();
+        for fold in 0..folds_judged {
             let (out, mut kept): (Vec<usize>, Vec<usize>) = (0..examples).partition(|&i| folds[i] == fold);
             kept.push(unknown);
-            out.iter().for_each(|&example| without.forget(problem, &targets, example));
-            without.train(problem, &targets, kept, seed);
-            out.iter().for_each(|&example| held_out[example] = without.margin(problem, example));
+            for learner in &mut learners {
+                out.iter().for_each(|&example| learner.forget(problem, example));
+            }
+            together::train(&mut learners, problem, &kept);
+            for (learner, held_out) in learners.iter().zip(&mut held_out) {
+                out.iter().for_each(|&example| held_out[example] = learner.machine.margin(problem, example));
+            }
         }
-        if unknown > examples {
-            machine.train(problem, &targets, (0..problem.len()).collect(), seed);
-        }
-        // A machine is as wide as all features, which is too much to keep for every intent.
-        let dense = machine.dense().to_vec();
-        Self { weights: machine.entries().collect(), dense, bias: machine.bias(), held_out }
+        together::train(&mut learners, problem, &(0..problem.len()).collect::<Vec<_>>());
+        let of = |(learner, held_out): (Learner, Vec<f32>)| {
+            // A machine is as wide as all features, which is too much to keep for every intent.
+            let Learner { machine, .. } = learner;
+            let dense = machine.dense().to_vec();
+            Self { weights: machine.entries().collect(), dense, bias: machine.bias(), held_out }
+        };
+        learners.into_iter().zip(held_out).map(of).collect()
     }
 }
 
@@ -244,6 +272,21 @@ mod tests {
                 trained.weights.row(intent).iter().any(|&(feature, weight)| feature == example as u32 && weight > 0.3)
             );
         }
+    }
+
+    #[test]
+    fn of_many_examples_the_first_folds_are_judged() {
+        let judged = |examples: usize| {
+            let labels: Vec<usize> = (0..examples).map(|example| example % 2).collect();
+            let mut rows = SparseRows::default();
+            labels.iter().for_each(|&label| rows.push([(label as u32, 1.0)]));
+            let dense = vec![Dense::default(); examples];
+            let lessons = Lessons { rows, dense, features: 2, labels, abouts: 0, copies: Vec::new() };
+            train(lessons, 2, NonZeroUsize::MIN, &|_, _| {}).held_out.len()
+        };
+        assert_eq!(judged(3000), 3000);
+        assert_eq!(judged(FOLDS * ENOUGH_JUDGED - 10), 2 * (ENOUGH_JUDGED - 2));
+        assert_eq!(judged(FOLDS * ENOUGH_JUDGED), ENOUGH_JUDGED);
     }
 
     #[test]

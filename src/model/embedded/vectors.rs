@@ -2,10 +2,8 @@
 //!
 //! **Invariant:** as the embedded model's: the same vectors in the same order give the same classifier.
 
-use std::{num::NonZeroUsize, thread};
-
 use super::{
-    TrainError,
+    Processors, TrainError,
     calibration::{Calibration, confidences},
     dense::{Dense, dot},
     highest, number_of,
@@ -31,7 +29,7 @@ pub struct VectorClassifier {
 }
 
 impl VectorClassifier {
-    /// Trains on vectors of one length and their intents, on all processors; it blocks.
+    /// Trains on vectors of one length and their intents, on all processors but one, as the worker serves meanwhile; it blocks.
     ///
     /// # Errors
     /// [`TrainError::TooFewIntents`].
@@ -53,11 +51,10 @@ impl VectorClassifier {
         for vector in vectors {
             rows.push((0..).zip(centred(vector, &mean).map(|value| value * scale)));
         }
-        let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         // The dense part of what is trained is that of the token tables.
         let dense = vec![Dense::default(); labels.len()];
         let lessons = Lessons { rows, dense, features: width, labels, abouts: 0, copies: Vec::new() };
-        let trained = training::train(lessons, names.len(), threads, &|_, _| {});
+        let trained = training::train(lessons, names.len(), Processors::AllButOne.threads(), &|_, _| {});
         let calibration = Calibration::fit(&trained.held_out, 1);
         let [of_machines, _] = calibration.scales();
         let plane = |intent: usize| {

@@ -8,6 +8,7 @@ mod train;
 use std::{
     io::{BufRead, BufReader},
     net::TcpListener,
+    path::Path,
     time::Duration,
 };
 
@@ -309,6 +310,30 @@ fn a_worker_waits_for_a_broker_that_is_away_and_can_be_stopped_meanwhile() {
         let (code, log) = worker.end();
         assert_eq!(code, Some(0), "{log}");
     }
+}
+
+#[test]
+fn a_worker_that_trains_is_alive_and_not_ready_and_can_be_stopped_meanwhile() {
+    // Enough that it trains for longer than it takes to ask, on any machine.
+    let intents = (0..1000).map(|intent| {
+        let texts: Vec<_> = (0..20).map(|text| format!("\"where is parcel {intent} of street {text}\"")).collect();
+        format!("[intents.parcel_{intent}]\nexamples.en = [{}]\nreply.en = \"there\"\n", texts.join(", "))
+    });
+    let bot = format!("fallback = \"parcel_0\"\n{}", intents.collect::<String>());
+    let program = Program::new().with("CHATBOT_AMQP_URL", NOBODY);
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.toml", program.names.exchange()));
+    std::fs::write(&path, bot).unwrap();
+    let mut worker = program.with("CHATBOT_INTENTS_PATH", path.to_str().unwrap()).start();
+    let address = worker.address();
+    let asked = |path: &str| Program::new().run(&["health", "--url", &format!("http://{address}{path}")]);
+    assert_eq!(asked("/livez").ok(), "ok\n");
+    let ready = asked("/readyz");
+    assert_eq!((ready.code, ready.out.as_str()), (Some(1), "not ready: training the intent model\n"), "{ready:?}");
+    worker.signal("TERM");
+    let (code, log) = worker.end();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(!log.contains("is trained"), "it was stopped after its training: {log}");
+    std::fs::remove_file(&path).unwrap();
 }
 
 #[test]
