@@ -118,7 +118,7 @@ impl DeliveryWorker {
         let address = reply_to::check(received.properties.reply_to().as_ref(), names, &settings.reply_allow);
         let mut request_id = received.message_id().map(str::to_owned);
         let outcome = match &self.queue {
-            None => admit::died(&received, &address, pipeline.retry(), now),
+            None => admit::died(&received, &address),
             Some(queue) => match admit::admit(&received, queue, &address, &self.limits(), now) {
                 Admission::Decided(outcome) => outcome,
                 Admission::Work(mut job) => {

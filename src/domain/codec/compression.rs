@@ -1,8 +1,12 @@
-//! Compression of bodies: `gzip` (RFC 1952) and `zstd` (RFC 8878).
+//! Compression of bodies: `gzip` (RFC 1952) and `zstd` (RFC 8878) both ways; `deflate` (RFC 1950, RFC 1951) is only read.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 
-use flate2::{Compression, bufread::MultiGzDecoder, write::GzEncoder};
+use flate2::{
+    Compression as Level,
+    bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder},
+    write::GzEncoder,
+};
 
 use super::{invalid, too_large};
 use crate::domain::MessageError;
@@ -73,23 +77,64 @@ impl ContentEncoding {
     pub fn compress(self, body: &[u8]) -> io::Result<Vec<u8>> {
         match self {
             Self::Gzip => {
-                let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+                let mut encoder = GzEncoder::new(Vec::new(), Level::default());
                 encoder.write_all(body)?;
                 encoder.finish()
             }
             Self::Zstd => zstd::bulk::compress(body, zstd::DEFAULT_COMPRESSION_LEVEL),
         }
     }
+}
 
-    /// Decompresses a body of however many members or frames, to `max_body` bytes at most.
+/// How the body of a request is compressed, as its client says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Compression {
+    /// `gzip`, or what is called so and is zlib's format.
+    Gzip,
+    /// `deflate`: zlib's format by HTTP's definition; raw from those who read it otherwise.
+    Deflate,
+    /// `zstd`
+    Zstd,
+}
+
+impl Compression {
+    /// The compression of that name, in whatever case: as `content_encoding` has it, or kombu's header `compression`.
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        let known: [(Self, &[&str]); 3] = [
+            (Self::Gzip, &["gzip", "x-gzip", "application/gzip", "application/x-gzip"]),
+            (Self::Deflate, &["deflate", "zlib", "application/zlib"]),
+            (Self::Zstd, &["zstd", "zstandard", "application/zstd"]),
+        ];
+        let is_named = |names: &[&str]| names.iter().any(|known| known.eq_ignore_ascii_case(name));
+        known.into_iter().find_map(|(compression, names)| is_named(names).then_some(compression))
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Deflate => "deflate",
+            Self::Zstd => "zstd",
+        }
+    }
+
+    /// Decompresses a body of however many members or frames, to `max_body` bytes at most. Its first bytes tell gzip from
+    /// zlib's format: kombu calls the latter `application/x-gzip`.
     ///
     /// # Errors
     /// `payload_too_large` past `max_body`; `invalid_message` where the stream is malformed, ends early, or is followed by
     /// something else.
     pub(super) fn decompress(self, body: &[u8], max_body: usize) -> Result<Vec<u8>, MessageError> {
+        let zlib = || read_whole(ZlibDecoder::new(body), max_body, ZlibDecoder::into_inner);
         let text = match self {
-            Self::Gzip => read_at_most(MultiGzDecoder::new(body), max_body),
             Self::Zstd => zstd_decoder(body, max_body).and_then(|decoder| read_at_most(decoder, max_body)),
+            Self::Deflate if body.starts_with(GZIP_MAGIC) => read_at_most(MultiGzDecoder::new(body), max_body),
+            // A raw stream can begin like zlib's format by chance.
+            Self::Deflate if is_zlib(body) => {
+                zlib().or_else(|error| raw_deflate(body, max_body).map_err(|_| error))
+            }
+            Self::Deflate => raw_deflate(body, max_body),
+            Self::Gzip if is_zlib(body) => zlib(),
+            Self::Gzip => read_at_most(MultiGzDecoder::new(body), max_body),
         };
         match text {
             Ok(Some(text)) => Ok(text),
@@ -99,6 +144,33 @@ impl ContentEncoding {
             // The libraries' errors are fixed sentences.
             Err(error) => Err(invalid(format!("the body can't be decompressed as {}: {error}", self.as_str()))),
         }
+    }
+}
+
+/// What a gzip member begins with (RFC 1952, 2.3.1).
+const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
+
+/// Whether a body begins as zlib's format does (RFC 1950, 2.2): deflate, a window of 32 KiB at most, a check of both bytes.
+fn is_zlib(body: &[u8]) -> bool {
+    let [first, second, ..] = body else { return false };
+    first & 0x0f == 8 && first >> 4 <= 7 && u16::from_be_bytes([*first, *second]).is_multiple_of(31)
+}
+
+fn raw_deflate(body: &[u8], max_body: usize) -> io::Result<Option<Vec<u8>>> {
+    read_whole(DeflateDecoder::new(body), max_body, DeflateDecoder::into_inner)
+}
+
+/// Reads a stream that ends by itself, and makes sure that it ended, with the body.
+fn read_whole<'a, D: Read>(
+    mut decoder: D,
+    max_body: usize,
+    rest: impl FnOnce(D) -> &'a [u8],
+) -> io::Result<Option<Vec<u8>>> {
+    let text = read_at_most(&mut decoder, max_body)?;
+    match text {
+        Some(_) if rest(decoder).fill_buf()?.is_empty() => Ok(text),
+        Some(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "something follows the compressed stream")),
+        None => Ok(None),
     }
 }
 
@@ -149,6 +221,12 @@ mod tests {
     use super::*;
     use crate::domain::ErrorCode::{InvalidMessage, PayloadTooLarge};
     use ContentEncoding::{Gzip, Zstd};
+
+    impl ContentEncoding {
+        fn decompress(self, body: &[u8], max_body: usize) -> Result<Vec<u8>, MessageError> {
+            Compression::from_name(self.as_str()).unwrap().decompress(body, max_body)
+        }
+    }
 
     const TEXT: &[u8] = "我想查询产品规格 and more and more and more".as_bytes();
 
@@ -273,5 +351,58 @@ mod tests {
             let body = encoder.finish().unwrap();
             assert_eq!(Zstd.decompress(&body, 1000).is_ok(), readable, "2^{log}");
         }
+    }
+
+    #[test]
+    fn what_it_is_is_told_by_its_first_bytes() {
+        let (gzip, zlib, raw) = (Gzip.compress(TEXT).unwrap(), zlib(TEXT), raw(TEXT));
+        let zstd = Zstd.compress(TEXT).unwrap();
+        let check = |names: &[&str], body: &[u8], readable: bool| {
+            for name in names {
+                let read = Compression::from_name(name).unwrap().decompress(body, TEXT.len());
+                assert_eq!(read.is_ok_and(|text| text == TEXT), readable, "{name} {:x?}", &body[..2]);
+            }
+        };
+        // Kombu's `application/x-gzip` is what `zlib.compress` makes; Spring's `deflate` is that too.
+        let (gzips, deflates) = (["gzip", "X-GZIP", "application/x-gzip"], ["deflate", "zlib", "Application/ZLIB"]);
+        check(&gzips, &gzip, true);
+        check(&gzips, &zlib, true);
+        check(&gzips, &raw, false);
+        for body in [&gzip, &zlib, &raw] {
+            check(&deflates, body, true);
+        }
+        check(&["zstd", "zstandard", "application/zstd"], &zstd, true);
+        check(&["zstd"], &zlib, false);
+        for other in ["br", "compress", "zip", "application/x-bz2", "application/x-lzma", "application/x-brotli", ""] {
+            assert_eq!(Compression::from_name(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_deflated_body_is_whole_and_bounded() {
+        for (name, body) in [("gzip", zlib(TEXT)), ("deflate", zlib(TEXT)), ("deflate", raw(TEXT))] {
+            let compression = Compression::from_name(name).unwrap();
+            assert_eq!(compression.decompress(&body, TEXT.len() - 1).unwrap_err().code, PayloadTooLarge);
+            for end in 0..body.len() {
+                let code = compression.decompress(&body[..end], 1000).map_err(|error| error.code);
+                assert_eq!(code, Err(InvalidMessage), "{name} cut off at {end} of {}", body.len());
+            }
+            let code = compression.decompress(&[&*body, b"x"].concat(), 1000).unwrap_err().code;
+            assert_eq!(code, InvalidMessage, "{name} and something else");
+        }
+        let bomb = zlib(&vec![0; 50_000_000]);
+        assert_eq!(Compression::Deflate.decompress(&bomb, 1 << 20).unwrap_err().code, PayloadTooLarge);
+    }
+
+    fn zlib(text: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), Level::default());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn raw(text: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), Level::default());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
     }
 }

@@ -102,8 +102,8 @@ impl Messages {
     pub(super) fn published(&mut self, message: &Message) -> (Place, usize) {
         let (exchange, key) = (message.exchange.as_str(), message.routing_key.as_str());
         let place = match exchange {
-            "shop" => Place::Intent,
             "shop.retry" => Place::Retry,
+            _ if key == "shop.intent.refund" => Place::Intent,
             _ if key == "shop.suspects" => Place::Suspects,
             _ => Place::Dead,
         };
@@ -172,7 +172,13 @@ impl Messages {
     pub(super) fn delivered(&self, ready: Ready) -> (Delivery, Option<WorkQueue>) {
         let Stored { request, routing_key, properties } = &self.stored[ready.message];
         let body = vec![b'0' + request];
-        let mut delivery = Delivery::mock(1, short("shop"), short(routing_key), ready.count > 0, body);
+        // A worker publishes by queues' names, a client to the topic exchange; what died keeps its key.
+        let exchange = match (ready.place, names().work_queue(routing_key)) {
+            (Place::Died, _) => "shop.died",
+            (_, Some(_)) => "",
+            (_, None) => "shop",
+        };
+        let mut delivery = Delivery::mock(1, short(exchange), short(routing_key), ready.count > 0, body);
         delivery.properties = properties.clone();
         if ready.count > 0 {
             let mut headers = properties.headers().clone().unwrap_or_default();
