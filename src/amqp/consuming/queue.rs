@@ -170,7 +170,10 @@ pub(crate) async fn consume(
         during.current.set(&started);
         // Whoever drains may have cancelled the one before.
         if during.draining.is_cancelled() {
-            during.current.cancel().await;
+            tokio::select! {
+                () = during.current.cancel() => {}
+                () = worker.ending.token.cancelled() => return Ok(()),
+            }
         }
     }
     Ok(())
@@ -184,7 +187,7 @@ async fn consume_by(
     during: &During,
 ) -> Result<End, String> {
     let During { shutdown, draining, current, tasks, acking } = during;
-    channel.write_acks(acking, &worker.ending.token);
+    channel.write_acks(acking, &worker.ending);
     let max_body = worker.shared.settings.max_body;
     // Handed back only when the consumer is gone: the broker would hand them out to it again, and count.
     let mut unstarted = Vec::new();
@@ -243,7 +246,10 @@ async fn consume_by(
         unfinished.tasks.spawn(Box::pin(async move { worker.work(came, room, token).await }));
     }
     for tag in unstarted {
-        Delivery::hand_back(channel.inner(), tag).await;
+        tokio::select! {
+            () = Delivery::hand_back(channel.inner(), tag) => {}
+            () = &mut ended => return Ok(End::Over),
+        }
     }
     Ok(if changed && !draining.is_cancelled() { End::Changed } else { End::Over })
 }

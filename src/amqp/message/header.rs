@@ -153,8 +153,9 @@ mod tests {
     #[test]
     fn what_is_no_time_is_told_by_its_type_and_not_by_what_it_says() {
         fn check(value: AMQPValue, what: &str) {
-            let expected =
-                format!("the header h is {what}, but must be a time: a number of seconds or milliseconds, or a timestamp");
+            let expected = format!(
+                "the header h is {what}, but must be a time: a number of seconds or milliseconds, or a timestamp"
+            );
             assert_eq!(time(&table(value.clone()), "h"), Err(expected), "{value:?}");
         }
         check(AMQPValue::Boolean(true), "a boolean");

@@ -178,15 +178,27 @@ mod tests {
         check("/queues/my%20answers%2Fof%3Amine", Ok("my answers/of:mine"));
         check("/queues/%E7%AD%94%E6%A1%88", Ok("答案"));
         check("/queues/amq.gen-JzTY20BRgKO", Ok("amq.gen-JzTY20BRgKO"));
-        check("/queues/amq.rabbitmq.reply-to.g1h2AA5yZXBseQ%3D%3D.QUJD", Ok("amq.rabbitmq.reply-to.g1h2AA5yZXBseQ==.QUJD"));
+        check(
+            "/queues/amq.rabbitmq.reply-to.g1h2AA5yZXBseQ%3D%3D.QUJD",
+            Ok("amq.rabbitmq.reply-to.g1h2AA5yZXBseQ==.QUJD"),
+        );
         check("/queues/%2Fqueues%2Fmine", Ok("/queues/mine"));
         // What a name may not be, an address may not be either.
         check("/queues/shop.requests", Err(ReplyAddressError::Ours));
         check("/queues/shop%2Erequests", Err(ReplyAddressError::Ours));
         check("/queues/amq%2Erabbitmq%2Elog", Err(ReplyAddressError::Reserved));
         for other in [
-            "/queues/", "/queues/a/b", "/queues/%zz", "/queues/a%2", "/queues/%FF", "/exchanges/answers/key",
-            "/exchanges/answers", "/exchange/answers/key", "/topic/answers", "/queue/answers", "/amq/queue/answers",
+            "/queues/",
+            "/queues/a/b",
+            "/queues/%zz",
+            "/queues/a%2",
+            "/queues/%FF",
+            "/exchanges/answers/key",
+            "/exchanges/answers",
+            "/exchange/answers/key",
+            "/topic/answers",
+            "/queue/answers",
+            "/amq/queue/answers",
         ] {
             check(other, unspoken);
         }

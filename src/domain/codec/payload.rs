@@ -74,7 +74,8 @@ impl Encoding {
         let mut encoding = Self::parse(set(envelope.content_encoding).unwrap_or_default())?;
         if let Some(name) = set(envelope.compression) {
             let refused = |why| unsupported(format!("the header compression is {name:?}{why}: use none, gzip or zstd"));
-            let compression = Compression::from_name(name.trim()).ok_or_else(|| refused(", which isn't spoken here"))?;
+            let compression =
+                Compression::from_name(name.trim()).ok_or_else(|| refused(", which isn't spoken here"))?;
             if encoding.compression.replace(compression).is_some() {
                 return Err(refused(", and content_encoding names a compression, too"));
             }
@@ -161,8 +162,16 @@ mod tests {
         check("text/plain; charset=klingon", "utf-8", b"hi", unsupported);
         check("text/html", "", b"hi", unsupported);
         for encoding in [
-            "br", "zip:UTF-8", "compress", "gzip, zstd", "gzip, gzip", "gzip:deflate", "utf-8, gbk", "utf-8:gbk",
-            "utf-8; gzip", "gzip/UTF-8",
+            "br",
+            "zip:UTF-8",
+            "compress",
+            "gzip, zstd",
+            "gzip, gzip",
+            "gzip:deflate",
+            "utf-8, gbk",
+            "utf-8:gbk",
+            "utf-8; gzip",
+            "gzip/UTF-8",
         ] {
             check("text/plain", encoding, b"hi", unsupported);
         }

@@ -284,10 +284,14 @@ fn a_reply_carries_a_trace_that_fits_whatever_the_client_sent() {
     let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     assert_eq!(long("traceparent", parent), Some(text(parent)));
     assert_eq!(long("traceparent", &format!("{parent}-")), None);
-    assert_eq!(long("tracestate", "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"), Some(text("rojo=00f067aa0ba902b7,congo=t61rcWkgMzE")));
+    assert_eq!(
+        long("tracestate", "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"),
+        Some(text("rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"))
+    );
     assert_eq!(long("tracestate", &"x".repeat(512)), Some(text(&"x".repeat(512))));
     assert_eq!(long("tracestate", &"x".repeat(513)), None);
-    let members = |count| (0..count).map(|member| format!("m{member:02}={}", "x".repeat(46))).collect::<Vec<_>>().join(",");
+    let members =
+        |count| (0..count).map(|member| format!("m{member:02}={}", "x".repeat(46))).collect::<Vec<_>>().join(",");
     assert_eq!(long("tracestate", &members(600)), Some(text(&members(10))));
     assert_eq!(long("tracestate", &"你".repeat(10_000)), None);
     let nested = AMQPValue::FieldTable(table(&[("a", text(&"x".repeat(30_000)))]));
