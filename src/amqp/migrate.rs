@@ -327,7 +327,8 @@ impl Migrator {
     async fn move_one(&self, channel: &Channel, delivery: Delivery, way: &str) -> Result<bool, PublishError> {
         let mended: &Arc<Mended> = self.consuming.mended();
         let blemishes = mended.take(channel.id(), delivery.delivery_tag);
-        let is_relayed = is_relayed(&self.names, delivery.exchange.as_str(), delivery.routing_key.as_str());
+        let (exchange, key) = (delivery.exchange.as_str(), delivery.routing_key.as_str());
+        let is_relayed = is_relayed(&self.names, exchange, key, &delivery.properties);
         let message = Message {
             exchange: short(way),
             routing_key: delivery.routing_key,

@@ -161,6 +161,14 @@ async fn nobody_becomes_another_user_by_a_header() {
     let letter = client.dead_letter(&WorkQueue::Intent(intent("outside"))).await;
     assert_eq!(header(&letter, "chatbot-user-id"), None);
     assert_eq!(header(&letter, "chatbot-attempt").as_deref(), Some("1"));
+    // Nor with a queue's name for a key, as a worker's forward has, and a carbon copy that leads to the queue.
+    let outside = worker.names.queue(&WorkQueue::Intent(intent("outside")));
+    let mut table = forged.clone();
+    table.insert(short("BCC"), AMQPValue::FieldArray(vec![text("intent.outside")].into()));
+    client.publish(&outside, client.properties("c").with_headers(table).with_expiration(short("1")), b"x").await;
+    assert_eq!(client.next().await.code(), Some("deadline_exceeded"));
+    let letter = client.dead_letter(&WorkQueue::Intent(intent("outside"))).await;
+    assert_eq!(header(&letter, "chatbot-user-id"), None);
     // But what a worker sent on and the broker took out there still has its user, and its first queue.
     let expiring = expiring.with_user_id(short("guest")).with_expiration(short("300"));
     client.publish("request", expiring, b"outside").await;

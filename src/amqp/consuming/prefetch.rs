@@ -140,7 +140,8 @@ mod tests {
             (0..rounds).map(round).sum::<usize>()
         };
         turns(&mut prefetch, 20);
-        assert!(turns(&mut prefetch, 200) <= 4, "of 20,000 deliveries");
+        let changes = turns(&mut prefetch, 200);
+        assert!(changes <= 12, "{changes} of 20,000 deliveries: twice in as many as count as calm");
         // What has calmed down is as quick again, in the end.
         after(&mut prefetch, 100_000, 500);
         assert_eq!(after(&mut prefetch, 1, MIB).0, 1);

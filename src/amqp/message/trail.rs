@@ -126,20 +126,32 @@ pub(crate) fn accepted_encoding(headers: &FieldTable) -> Result<Option<Cow<'_, s
     accepted.map(Some).ok_or_else(|| header::complaint(name, value, "a text such as 'gzip'"))
 }
 
-/// Whether a worker put a message where it is, by what the broker says of it: its exchange and its routing key.
+/// Whether a worker put a message where it is, by what the broker says of it: its exchange, its routing key, and how it
+/// last died.
 ///
 /// A client may write to the topic exchange alone. What came by the default exchange, by the one before the retry queues
-/// or by one of a migration was published by a worker, or by somebody who may do all that a worker may. Dead-lettering
-/// keeps the routing key, and a queue's name is the key of what came by the default exchange: the topic exchange leads
-/// no such key to a work queue.
-pub(crate) fn is_relayed(names: &Names, exchange: &str, routing_key: &str) -> bool {
+/// or by one of a migration was published by a worker, or by somebody who may do all that a worker may. What the broker
+/// took out of a queue keeps its routing key, and a queue's name is the key of what came by the default exchange; a client
+/// can have that by way of a `BCC`, which nobody sees, so the broker's own word is needed as well (and RabbitMQ 3.10 takes
+/// over what a client wrote there, so that alone isn't enough).
+pub(crate) fn is_relayed(names: &Names, exchange: &str, routing_key: &str, properties: &BasicProperties) -> bool {
     if exchange == names.exchange() {
         return false;
     }
-    exchange.is_empty()
-        || exchange == names.retry_exchange()
-        || names.held_by(exchange).is_some()
-        || exchange == names.died() && names.work_queue(routing_key).is_some()
+    let is_ours =
+        |exchange: &str| exchange.is_empty() || exchange == names.retry_exchange() || names.held_by(exchange).is_some();
+    let came_by = || last_death(properties, "exchange");
+    is_ours(exchange)
+        || exchange == names.died() && names.work_queue(routing_key).is_some() && came_by().is_some_and(is_ours)
+}
+
+/// What the broker wrote when it last dead-lettered a message, which comes first in `x-death`
+/// (<https://www.rabbitmq.com/docs/dlx#effects>). `x-first-death-…` tells of the delay of a retry, once there was one.
+pub(crate) fn last_death<'a>(properties: &'a BasicProperties, what: &str) -> Option<&'a str> {
+    let headers = properties.headers().as_ref()?;
+    let AMQPValue::FieldArray(deaths) = headers.inner().get("x-death")? else { return None };
+    let AMQPValue::FieldTable(newest) = deaths.as_slice().first()? else { return None };
+    text(newest, what)
 }
 
 #[cfg(test)]
@@ -240,25 +252,38 @@ mod tests {
 
     #[test]
     fn a_worker_relayed_what_no_client_can_have_published() {
-        fn check(exchange: &str, routing_key: &str, expected: bool) {
-            let names = Names::new("shop").unwrap();
-            assert_eq!(is_relayed(&names, exchange, routing_key), expected, "{exchange:?} {routing_key:?}");
+        fn check(exchange: &str, routing_key: &str, died_of: Option<&str>, expected: bool) {
+            let mut headers = FieldTable::default();
+            if let Some(exchange) = died_of {
+                let mut death = FieldTable::default();
+                death.insert("exchange".into(), AMQPValue::LongString(exchange.into()));
+                headers.insert("x-death".into(), AMQPValue::FieldArray(vec![AMQPValue::FieldTable(death)].into()));
+            }
+            let (names, properties) = (Names::new("shop").unwrap(), BasicProperties::default().with_headers(headers));
+            let relayed = is_relayed(&names, exchange, routing_key, &properties);
+            assert_eq!(relayed, expected, "{exchange:?} {routing_key:?} {died_of:?}");
         }
-        check("shop", "request", false);
-        check("shop", "intent.refund", false);
-        check("shop", "shop.intent.refund", false);
-        check("", "shop.intent.refund", true);
-        check("", "shop.requests", true);
-        check("shop.retry", "shop.requests", true);
-        check("shop.holding.requests", "request", true);
-        check("shop.holding.intent.refund", "intent.refund", true);
-        // What the broker took out of a queue: by its key, how it had come into that.
-        check("shop.died", "shop.intent.refund", true);
-        check("shop.died", "intent.refund", false);
-        check("shop.died", "request.web", false);
-        check("shop.died", "shop.requests.dead", false);
-        check("another", "shop.requests", false);
-        check("amq.topic", "shop.requests", false);
+        check("shop", "request", None, false);
+        check("shop", "intent.refund", Some(""), false);
+        check("shop", "shop.intent.refund", Some(""), false);
+        check("", "shop.intent.refund", None, true);
+        check("", "shop.requests", None, true);
+        check("shop.retry", "shop.requests", None, true);
+        check("shop.holding.requests", "request", None, true);
+        check("shop.holding.intent.refund", "intent.refund", None, true);
+        check("another", "shop.requests", Some(""), false);
+        check("amq.topic", "shop.requests", None, false);
+        // What the broker took out of a queue: by how it had come into that.
+        check("shop.died", "shop.intent.refund", Some(""), true);
+        check("shop.died", "shop.intent.refund", Some("shop.holding.intent.refund"), true);
+        check("shop.died", "intent.refund", Some("shop"), false);
+        check("shop.died", "request.web", Some("shop"), false);
+        // A queue's name for a key, and a BCC that leads there.
+        check("shop.died", "shop.intent.refund", Some("shop"), false);
+        // What a client wrote of its death, on RabbitMQ 3.10.
+        check("shop.died", "intent.refund", Some(""), false);
+        check("shop.died", "shop.requests.dead", Some(""), false);
+        check("shop.died", "shop.intent.refund", None, false);
     }
 
     #[test]

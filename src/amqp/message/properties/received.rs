@@ -66,7 +66,8 @@ impl Received {
         default_ttl: Option<Duration>,
     ) -> Self {
         let mut properties = delivery.properties;
-        let is_relayed = trail::is_relayed(names, delivery.exchange.as_str(), delivery.routing_key.as_str());
+        let is_relayed =
+            trail::is_relayed(names, delivery.exchange.as_str(), delivery.routing_key.as_str(), &properties);
         let unreadable = clean(&mut properties, blemishes).or_else(|| trail::complaint(&properties, is_relayed));
         let trail = Trail::read(&properties, is_relayed, names, now, default_ttl);
         let headers = properties.headers().as_ref();
@@ -130,13 +131,9 @@ impl Received {
         first.unwrap_or(WorkQueue::Requests)
     }
 
-    /// What the broker wrote when it last dead-lettered the message, which comes first in `x-death`
-    /// (<https://www.rabbitmq.com/docs/dlx#effects>). `x-first-death-…` tells of the delay of a retry, once there was one.
+    /// What the broker wrote when it last dead-lettered the message.
     pub fn last_death(&self, what: &str) -> Option<&str> {
-        let headers = self.properties.headers().as_ref()?;
-        let AMQPValue::FieldArray(deaths) = headers.inner().get("x-death")? else { return None };
-        let AMQPValue::FieldTable(newest) = deaths.as_slice().first()? else { return None };
-        header::text(newest, what)
+        trail::last_death(&self.properties, what)
     }
 
     /// The intent whose queue the message is in, or was in before it became a suspect.
