@@ -96,6 +96,17 @@ async fn the_amqp_1_0_address_of_a_queue_is_that_queue() {
     worker.stop().await;
 }
 
+/// A bot that knows the intent to which letters go.
+const INTENTS_FILE: &str = r#"
+fallback = "help_info"
+[intents.help_info]
+examples.en = ["help me", "what can you do", "I need help"]
+reply.en = "help"
+[intents.refund]
+examples.en = ["refund", "my money back", "give me a refund"]
+reply.en = "refund"
+"#;
+
 /// What came over the queue's own name keeps its way, and is told by it afterwards.
 async fn answered_after_a_replay(worker: &Running, client: &mut Client, queue: &WorkQueue, body: &str, expected: &str) {
     let name = worker.names.queue(queue);
@@ -107,8 +118,7 @@ async fn answered_after_a_replay(worker: &Running, client: &mut Client, queue: &
         std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-replay", worker.names.exchange()));
     std::fs::create_dir_all(&folder).unwrap();
     let intents = folder.join("intents.toml");
-    std::fs::write(&intents, "fallback = \"refund\"\n[intents.refund]\nexamples.en = [\"refund\"]\nreply.en = \"x\"\n")
-        .unwrap();
+    std::fs::write(&intents, INTENTS_FILE).unwrap();
     let program = crate::cli::program::Program::new()
         .with("CHATBOT_AMQP_EXCHANGE", worker.names.exchange())
         .with("CHATBOT_INTENTS_PATH", intents.to_str().unwrap());

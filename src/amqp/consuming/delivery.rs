@@ -91,7 +91,8 @@ impl DeliveryWorker {
     async fn worked(&self, came: Box<Came>, token: TaskTrackerToken) {
         let _in_flight = self.deliveries.delivered();
         let Some((delivery, outcome, _token)) = self.decide(came, token).await else { return };
-        let (hand_back, limit) = (delivery.ack.hand_back(), settle_limit(delivery.started.elapsed()));
+        let held = Duration::from_millis(now_ms().saturating_sub(delivery.received.arrived));
+        let (hand_back, limit) = (delivery.ack.hand_back(), settle_limit(held));
         tokio::select! {
             biased;
             result = timeout(limit, self.settler.settle(delivery, outcome)) => match result {
