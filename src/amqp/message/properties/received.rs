@@ -5,11 +5,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
-use lapin::{
-    BasicProperties,
-    message::Delivery,
-    types::{AMQPValue, ShortString},
-};
+use lapin::{BasicProperties, message::Delivery, types::ShortString};
 
 use super::copy::{STRINGS, copied};
 use crate::{
