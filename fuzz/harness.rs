@@ -17,7 +17,6 @@ use chatbot_worker::{
         DeadLetter, DeadReason, IntentName,
         codec::{ContentEncoding, Envelope, decode_request, encode_request},
     },
-    retry::RetryPolicy,
 };
 use futures_util::{AsyncRead, AsyncReadExt, FutureExt};
 use lapin::{BasicProperties, message::Delivery, types::ShortString};
@@ -39,6 +38,9 @@ const MAX_BODY: usize = 64 * 1024;
 /// largest part twice); the properties as they came and as they are published again; and the state of a decompressor.
 /// What zstd takes isn't counted: it is C. libFuzzer's `-rss_limit_mb` bounds it.
 const MEMORY_LIMIT: usize = 8 * MAX_BODY + 512 * 1024;
+/// The frames of the connection that replies, and of the one that forwards, in bytes.
+const REPLY_FRAME: usize = 16 * 1024;
+const FORWARD_FRAME: usize = 64 * 1024;
 /// When everything happens, in Unix milliseconds.
 const NOW: u64 = 1_800_000_000_000;
 
@@ -66,14 +68,22 @@ pub(crate) fn decode(data: &[u8]) {
         "text/plain; charset=iso-2022-jp",
     ];
     const ENCODINGS: [&str; 8] = ["", "gzip", "zstd", "utf-8", "gzip, UTF-8", "gbk,zstd", "binary", "identity"];
+    const KINDS: [&str; 4] = ["", "chat.request", "chat.reply", "amqp-1.0"];
     let mut input = Input(data);
     let content_type = input.choice(&TYPES);
     let content_encoding = input.choice(&ENCODINGS);
     let message_id = input.choice(&["", "id"]);
-    let kind = input.choice(&["", "chat.request", "chat.reply"]);
+    // One byte for both: what the corpus holds means what it meant.
+    let kind = input.byte();
+    let (kind, compression) = match KINDS.get(usize::from(kind)) {
+        Some(kind) => ((*kind).to_owned(), ""),
+        None if kind < 16 => (String::new(), ["application/x-gzip", "zlib", "deflate", "zstd"][usize::from(kind) % 4]),
+        None => (String::from_utf8_lossy(input.take(usize::from(kind) - 16)).into_owned(), ""),
+    };
     let envelope = Envelope {
         content_type: Some(&content_type),
         content_encoding: Some(&content_encoding),
+        compression: Some(compression),
         message_id: Some(&message_id),
         kind: Some(&kind),
         user_id: None,
@@ -123,21 +133,23 @@ pub(crate) fn delivery(data: &[u8]) {
     let queues = [None, Some(WorkQueue::Requests), Some(WorkQueue::Suspects), Some(WorkQueue::Intent(refund.clone()))];
     for queue in queues {
         let short = |text| ShortString::try_new(text).expect("a short text");
-        let mut delivery = Delivery::mock(7, short("chatbot"), short("request.x"), flags & 1 == 1, body.to_vec());
+        let exchange = if flags & 4 == 4 { "chatbot" } else { "" };
+        let mut delivery = Delivery::mock(7, short(exchange), short("request.x"), flags & 1 == 1, body.to_vec());
         delivery.properties = parsed.clone();
         let ttl = (flags & 2 == 2).then_some(Duration::from_secs(30));
         let mut received = Received::read(delivery, queue.clone(), &blemishes, &names, NOW, ttl);
         received.keep_known(&names, |intent| *intent == refund);
         let address = reply_to::check(received.properties.reply_to().as_ref(), &names, &[]);
         match &queue {
-            None => drop(admit::died(&received, &address, &RetryPolicy::default(), NOW)),
+            None => drop(admit::died(&received, &address)),
             Some(queue) => {
                 let limits = Limits { max_body: MAX_BODY, max_age: ttl, too_many: false };
                 drop(admit::admit(&received, queue, &address, &limits, NOW));
             }
         }
         let _ = received.accepted_encoding();
-        let _ = received.reply_properties("chat.reply", "id", received.message_id(), None);
+        let reply = received.reply_properties("chat.reply", "id", received.message_id(), Some(ContentEncoding::Gzip));
+        assert!(header_frame(&reply) <= REPLY_FRAME, "a reply's header doesn't fit into a frame");
         let letter = DeadLetter { reason: DeadReason::NotARequest, message: "不".repeat(400) };
         let classification = received.trail.classification.clone();
         for purpose in [
@@ -145,6 +157,7 @@ pub(crate) fn delivery(data: &[u8]) {
             Purpose::Suspect { starts: 1 },
             Purpose::Retry { delay: Duration::from_secs(1) },
             Purpose::Dead { letter: &letter, worker: "w", at: NOW },
+            Purpose::Replay { deadline: Some(NOW) },
         ] {
             may_be_published(&received.republished(&names, purpose, NOW), purpose);
         }
@@ -161,6 +174,15 @@ fn may_be_published(properties: &BasicProperties, purpose: Purpose<'_>) {
     assert_eq!(properties.delivery_mode(), &Some(2));
     assert!(properties.user_id().is_none());
     assert!(properties.expiration().is_none() || matches!(purpose, Purpose::Forward { .. }));
+    assert!(header_frame(properties) <= FORWARD_FRAME, "a header that is published again doesn't fit into a frame");
+}
+
+/// How large a message's content header is as a frame.
+fn header_frame(properties: &BasicProperties) -> usize {
+    let written = lapin::protocol::basic::gen_properties(properties)(Vec::new().into());
+    let (bytes, _): (Vec<u8>, u64) = written.expect("memory takes all").into_inner();
+    // The frame's own eight bytes; class, weight and the body's size.
+    bytes.len() + 8 + 12
 }
 
 fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
@@ -212,9 +234,13 @@ impl Input<'_> {
         if let Some(text) = of.get(number) {
             return (*text).to_owned();
         }
-        let length = (number - of.len()).min(self.0.len());
-        let (text, rest) = self.0.split_at(length);
+        String::from_utf8_lossy(self.take(number - of.len())).into_owned()
+    }
+
+    /// So many bytes, or as many as there are.
+    fn take(&mut self, count: usize) -> &[u8] {
+        let (taken, rest) = self.0.split_at(count.min(self.0.len()));
         self.0 = rest;
-        String::from_utf8_lossy(text).into_owned()
+        taken
     }
 }

@@ -143,6 +143,11 @@ impl Pipeline {
         &self.parts.retry
     }
 
+    /// How long a request's model and handler may take together.
+    pub fn longest(&self) -> Duration {
+        self.parts.model_timeout + self.parts.handler_timeout
+    }
+
     /// The intents, and how each is answered.
     pub fn routes(&self) -> &HashMap<IntentName, Route> {
         &self.parts.routes

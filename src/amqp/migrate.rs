@@ -39,7 +39,7 @@ use crate::amqp::{
         link::{Link, Use},
         wire::Mended,
     },
-    message::properties::moved,
+    message::{properties::moved, trail::is_relayed},
     publishing::publisher::{Message, PublishError, Publisher},
     values::short,
 };
@@ -327,11 +327,13 @@ impl Migrator {
     async fn move_one(&self, channel: &Channel, delivery: Delivery, way: &str) -> Result<bool, PublishError> {
         let mended: &Arc<Mended> = self.consuming.mended();
         let blemishes = mended.take(channel.id(), delivery.delivery_tag);
+        let (exchange, key) = (delivery.exchange.as_str(), delivery.routing_key.as_str());
+        let is_relayed = is_relayed(&self.names, exchange, key, &delivery.properties);
         let message = Message {
             exchange: short(way),
             routing_key: delivery.routing_key,
             mandatory: true,
-            properties: moved(&delivery.properties, &blemishes),
+            properties: moved(&delivery.properties, is_relayed, &blemishes),
             body: delivery.data.into(),
         };
         self.publisher.publish(&message).await?;

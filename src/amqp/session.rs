@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::join_all;
 use tokio::{
     sync::Mutex,
-    time::{Instant, timeout},
+    time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -150,12 +150,14 @@ impl Session {
             let channels = channels.clone();
             loops.spawn(async move {
                 let (name, ending) = (queue.name.clone(), worker.ending.clone());
-                match consuming::consume(queue, started, &channels, worker, &during).await {
-                    Ok(()) if during.draining.is_cancelled() || ending.token.is_cancelled() => {}
-                    Ok(()) => {
+                let consume = consuming::consume(queue, started, &channels, worker, &during);
+                match ending.unless_it_panics(&format!("the consumer of '{name}'"), consume).await {
+                    None => {}
+                    Some(Ok(())) if during.draining.is_cancelled() || ending.token.is_cancelled() => {}
+                    Some(Ok(())) => {
                         ending.tell(format!("the broker cancelled the consumer of '{name}'; was the queue deleted?"));
                     }
-                    Err(reason) => ending.tell(reason),
+                    Some(Err(reason)) => ending.tell(reason),
                 }
             });
         }
@@ -177,7 +179,8 @@ impl Session {
             Ended::Lost(ending.reason())
         } else {
             draining.cancel();
-            let grace = Instant::now() + shared.settings.shutdown_grace;
+            let grace = shared.settings.shutdown_grace;
+            let longest = shared.pipeline.longest() + shared.settings.broker.confirm_timeout;
             tasks.close();
             let drained = async {
                 // All at once: a queue that still has a consumer goes on handing out what is handed back.
@@ -187,9 +190,11 @@ impl Session {
                 acking.wait().await;
             };
             tokio::select! {
-                () = drained => Ended::Drained,
-                () = tokio::time::sleep_until(grace) => Ended::GraceExceeded(tasks.len()),
+                biased;
                 () = ending.token.cancelled() => Ended::Lost(ending.reason()),
+                // The last ack may be what was lost.
+                () = drained => if ending.token.is_cancelled() { Ended::Lost(ending.reason()) } else { Ended::Drained },
+                () = grace_over(shutdown, grace, longest) => Ended::GraceExceeded(tasks.len()),
             }
         };
         // Whatever still runs stops here, or goes on without a session; the broker delivers it again.
@@ -206,6 +211,19 @@ impl Session {
     }
 }
 
+/// Waits until what is in flight has had its time: `grace` from when the worker is told to stop; before that, as its bot was
+/// replaced, as long as the longest work may take, since nobody waits for its end.
+async fn grace_over(shutdown: &CancellationToken, grace: Duration, longest: Duration) {
+    let stopped = async {
+        shutdown.cancelled().await;
+        sleep(grace).await;
+    };
+    tokio::select! {
+        () = stopped => {}
+        () = sleep(longest.max(grace)) => {}
+    }
+}
+
 /// All, or why not. Whatever shares a channel with what the broker refuses fails as well, and doesn't know why.
 fn all_or_why<T>(results: Vec<Result<T, StartError>>) -> Result<Vec<T>, StartError> {
     let (mut all, mut failed) = (Vec::with_capacity(results.len()), None);
@@ -217,4 +235,37 @@ fn all_or_why<T>(results: Vec<Result<T, StartError>>) -> Result<Vec<T>, StartErr
         }
     }
     failed.map_or(Ok(all), Err)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bot_that_is_replaced_has_as_long_as_its_longest_work_and_one_that_stops_its_grace() {
+        async fn check(stops_after: Option<u64>, grace: u64, expected: u64) {
+            let (shutdown, began) = (CancellationToken::new(), Instant::now());
+            let stop = async {
+                match stops_after {
+                    Some(seconds) => sleep(Duration::from_secs(seconds)).await,
+                    None => std::future::pending().await,
+                }
+                shutdown.cancel();
+                std::future::pending().await
+            };
+            let seconds = Duration::from_secs;
+            tokio::select! {
+                () = grace_over(&shutdown, seconds(grace), seconds(65)) => {}
+                () = stop => {}
+            }
+            assert_eq!(began.elapsed().as_secs(), expected, "{stops_after:?} {grace}");
+        }
+        check(Some(0), 20, 20).await;
+        check(None, 20, 65).await;
+        check(None, 90, 90).await;
+        check(Some(10), 20, 30).await;
+        check(Some(60), 20, 65).await;
+    }
 }

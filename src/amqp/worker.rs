@@ -65,6 +65,19 @@ struct Serving {
     session: AbortOnDropHandle<Ended>,
 }
 
+/// That a session serves. Dropped, also by a panic, the worker is no longer ready; where another serves in its place, it
+/// is as ready as before.
+struct Serves {
+    ready: watch::Sender<bool>,
+    is_retired: CancellationToken,
+}
+
+impl Drop for Serves {
+    fn drop(&mut self) {
+        self.ready.send_modify(|ready| *ready &= self.is_retired.is_cancelled());
+    }
+}
+
 impl Worker {
     /// A worker that hasn't connected yet.
     pub fn new(shared: Shared) -> Self {
@@ -165,12 +178,9 @@ impl Worker {
         tracing::info!(queues = session.queues(), exchange = self.shared.settings.names.exchange(), "ready");
         self.ready.send_replace(true);
         let (retired, stop) = (CancellationToken::new(), self.hand_back.child_token());
-        let (ready, shutdown, is_retired) = (self.ready.clone(), stop.clone(), retired.clone());
-        let session = tokio::spawn(async move {
-            // Where another serves in its place, the worker is as ready as before.
-            let on_end = || ready.send_modify(|ready| *ready &= is_retired.is_cancelled());
-            session.run(&shutdown, &is_retired, on_end).await
-        });
+        let (shutdown, is_retired) = (stop.clone(), retired.clone());
+        let serves = Serves { ready: self.ready.clone(), is_retired: retired.clone() };
+        let session = tokio::spawn(async move { session.run(&shutdown, &is_retired, move || drop(serves)).await });
         Serving { retired, stop, since: Instant::now(), session: AbortOnDropHandle::new(session) }
     }
 
@@ -228,7 +238,7 @@ impl Worker {
     }
 }
 
-/// How a session's task ended; the session itself doesn't panic.
+/// How a session's task ended. One that panicked is one that was lost, and another takes its place.
 fn joined(ended: Result<Ended, JoinError>) -> Ended {
     ended.unwrap_or_else(|error| Ended::Lost(format!("the session's task failed: {error}")))
 }
@@ -271,5 +281,33 @@ fn fatal(error: StartError) -> Result<Fatal, StartError> {
         }
         StartError::Topology(TopologyError::Problems(_)) => Ok(Fatal::Misconfigured(error)),
         _ => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::panic, reason = "a test may")]
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_session_that_panics_leaves_no_worker_that_is_ready_but_for_one_that_was_replaced() {
+        async fn check(is_retired: bool, is_ready_after: bool) {
+            let (ready, retired) = (watch::Sender::new(true), CancellationToken::new());
+            let serves = Serves { ready: ready.clone(), is_retired: retired.clone() };
+            if is_retired {
+                retired.cancel();
+            }
+            let session = tokio::spawn(async move {
+                let _on_end = move || drop(serves);
+                tokio::task::yield_now().await;
+                panic!("on purpose")
+            });
+            let ended = joined(session.await);
+            assert!(matches!(&ended, Ended::Lost(why) if why.contains("panicked")), "{ended:?}");
+            assert_eq!(*ready.borrow(), is_ready_after);
+        }
+        check(false, false).await;
+        check(true, true).await;
     }
 }

@@ -70,6 +70,7 @@ fn describe() {
         ("chatbot_replies_total", "Replies, by what became of them."),
         ("chatbot_reconnects_total", "Connections opened again after a loss, by connection."),
         ("chatbot_confirms_total", "Publishes, by the broker's confirm."),
+        ("chatbot_handed_back_total", "Deliveries that couldn't be settled, and went back to their queue."),
         ("chatbot_lost_acks_total", "Acks that couldn't be written; the message is delivered again."),
         ("chatbot_answered_total", "Messages that came again, by where their answer was found; miss: nowhere."),
         ("chatbot_redis_total", "What Redis was asked, by operation and result; away: not asked, as it is away."),

@@ -107,10 +107,10 @@ async fn what_waits_for_memory_until_its_deadline_is_not_worked_on() {
         bench = bench.handler(name, counting.clone());
     }
     // Room for one at a time, and for what the broker took out of a queue.
-    bench.settings.memory_budget = 5 * 1024;
+    bench.settings.memory_budget = 20 * 1024;
     let worker = bench.start().await;
     let mut client = worker.client().await;
-    let body = "x".repeat(3 * 1024);
+    let body = "x".repeat(12 * 1024);
     client.publish("intent.refund", client.properties("first"), body.as_bytes()).await;
     eventually("the first run", || async { (counting.runs() == 1).then_some(()) }).await;
     for (id, name) in late {

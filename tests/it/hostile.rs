@@ -129,6 +129,12 @@ async fn kinds(client: &Client) -> Vec<Hostile> {
         hostile("forged attempt", with(&[("chatbot-attempt", AMQPValue::LongLongInt(-1))]), "refund", Answered),
         hostile("forged starts", with(&[("chatbot-starts", AMQPValue::LongLongInt(99))]), "refund", Answered),
         hostile("forged queue", with(&[("chatbot-queue", text(&Names::dead(&requests)))]), "refund", Answered),
+        hostile(
+            "forged attempt of another type",
+            with(&[("chatbot-attempt", AMQPValue::Boolean(true))]),
+            "refund",
+            Answered,
+        ),
         hostile("forged intent", with(&[("chatbot-intent", text("#.*"))]), "refund", Answered),
         hostile(
             "forged classification",
@@ -149,7 +155,41 @@ async fn kinds(client: &Client) -> Vec<Hostile> {
             "refund",
             Error("deadline_exceeded"),
         ),
-        hostile("a deadline that is no number", with(&[("chatbot-deadline", text("soon"))]), "refund", Answered),
+        hostile("a deadline that is no number", with(&[("chatbot-deadline", text("soon"))]), "refund", invalid),
+        hostile(
+            "a deadline that is a boolean",
+            with(&[("chatbot-deadline", AMQPValue::Boolean(true))]),
+            "refund",
+            invalid,
+        ),
+        hostile("accept-encoding as a number", with(&[("accept-encoding", AMQPValue::LongInt(1))]), "refund", invalid),
+        // As large as headers may be: it must not cost the connection that replies.
+        hostile("tracestate of 32 KB", with(&[("tracestate", text(&"x".repeat(32_000)))]), "refund", Answered),
+        hostile(
+            "traceparent that is a table",
+            with(&[("traceparent", AMQPValue::FieldTable(headers(&[("a", text(&"x".repeat(17_000)))])))]),
+            "refund",
+            Answered,
+        ),
+        hostile("tracestate of 32 KB on an error", with(&[("tracestate", text(&"x".repeat(32_000)))]), "", invalid),
+        hostile(
+            "compression that isn't spoken",
+            with(&[("compression", text("application/x-bz2"))]),
+            "refund",
+            Error("unsupported_media_type"),
+        ),
+        hostile("zlib that is none", with(&[("compression", text("application/x-gzip"))]), "refund", invalid),
+        hostile(
+            "AMQP 1.0 cut short",
+            to.clone().with_type(short("amqp-1.0")),
+            b"\0\x53\x77\xa1\x20refund".to_vec(),
+            invalid,
+        ),
+        hostile("AMQP 1.0 map", to.clone().with_type(short("amqp-1.0")), b"\0\x53\x77\xc1\x01\0".to_vec(), invalid),
+        hostile("reply to an AMQP 1.0 exchange", reply_to("/exchanges/answers/key"), "refund", address),
+        hostile("reply to the work queue by its address", reply_to(&format!("/queues/{requests}")), "refund", address),
+        // What it is can only be told when there is no such queue.
+        hostile("reply to Spring's exchange and key", reply_to("answers/key"), "refund", address),
         hostile("headers at the frame's limit", with(&[("big", big)]), "refund", invalid),
         Hostile {
             key: "request",

@@ -16,6 +16,7 @@ mod cli;
 mod dead;
 mod deadlines;
 mod faults;
+mod foreign;
 mod hostile;
 mod live;
 mod load;

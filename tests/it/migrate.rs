@@ -142,7 +142,7 @@ fn properties(number: u64) -> BasicProperties {
             ("CC", AMQPValue::FieldArray(vec![text("nobody")].into())),
             ("x-death", AMQPValue::FieldArray(Vec::new().into())),
             ("x-first-death-reason", text("expired")),
-            ("chatbot-starts", AMQPValue::LongLongInt(1)),
+            ("chatbot-deadline", AMQPValue::LongLongInt(4_000_000_000_000)),
         ]))
 }
 

@@ -32,7 +32,16 @@ struct State {
     blocked: bool,
     unblocked_at: Option<Instant>,
     ended: Option<Arc<str>>,
-    hard_error: bool,
+    fault: Option<Fault>,
+}
+
+/// Why the broker closed a connection because of what was sent on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// INTERNAL_ERROR: what was sent may have broken something in the broker, or something else has.
+    Internal,
+    /// Anything else that AMQP calls a hard error.
+    Sent,
 }
 
 /// What a connection is for, which tells the largest frame that it has to carry. lapin keeps 64 frames' worth of memory
@@ -170,10 +179,10 @@ impl Link {
         self.state.borrow().ended.is_none()
     }
 
-    /// Whether the broker closed the connection because of what was sent on it, rather than by an operator's hand or by
-    /// going away.
-    pub fn was_at_fault(&self) -> bool {
-        self.state.borrow().hard_error
+    /// What the broker found wrong with what was sent when it closed the connection; none where that was an operator's hand,
+    /// or it went away.
+    pub fn fault(&self) -> Option<Fault> {
+        self.state.borrow().fault
     }
 
     /// Waits until the broker doesn't block the connection, and tells since when it doesn't; at once where the
@@ -229,7 +238,7 @@ async fn connect(url: &AMQPUri, broker: &Broker, name: &str, purpose: Use) -> Re
         ConnectionProperties::default().with_connection_name(name.into()),
     )
     .await?;
-    let (sender, state) = watch::channel(State { blocked: false, unblocked_at: None, ended: None, hard_error: false });
+    let (sender, state) = watch::channel(State { blocked: false, unblocked_at: None, ended: None, fault: None });
     let events = connection.events_listener();
     let listener = tokio::spawn(listen(events, sender));
     Ok(Link {
@@ -254,7 +263,7 @@ async fn listen(events: impl Stream<Item = Event>, state: watch::Sender<State>) 
                 state.send_modify(|state| (state.blocked, state.unblocked_at) = (false, Some(Instant::now())));
             }
             Event::Error(error) => state.send_modify(|state| {
-                state.hard_error |= is_hard_error(&error);
+                state.fault = state.fault.or(fault_of(&error));
                 state.ended.get_or_insert_with(|| error.to_string().into());
             }),
             _ => {}
@@ -265,15 +274,13 @@ async fn listen(events: impl Stream<Item = Event>, state: watch::Sender<State>) 
     });
 }
 
-/// Whether the broker closed a connection for what was sent on it. CONNECTION_FORCED is an operator or a shutdown.
-fn is_hard_error(error: &lapin::Error) -> bool {
+/// What a broker that closes a connection finds wrong with what was sent. CONNECTION_FORCED is an operator or a shutdown.
+fn fault_of(error: &lapin::Error) -> Option<Fault> {
+    let ErrorKind::ProtocolError(error) = error.kind() else { return None };
     match error.kind() {
-        ErrorKind::ProtocolError(error) => match error.kind() {
-            AMQPErrorKind::Hard(AMQPHardError::CONNECTIONFORCED) => false,
-            AMQPErrorKind::Hard(_) => true,
-            AMQPErrorKind::Soft(_) => false,
-        },
-        _ => false,
+        AMQPErrorKind::Hard(AMQPHardError::CONNECTIONFORCED) | AMQPErrorKind::Soft(_) => None,
+        AMQPErrorKind::Hard(AMQPHardError::INTERNALERROR) => Some(Fault::Internal),
+        AMQPErrorKind::Hard(_) => Some(Fault::Sent),
     }
 }
 

@@ -21,8 +21,9 @@ use lapin::{
     options::{BasicConsumeOptions, BasicQosOptions},
     types::FieldTable,
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 
+use super::ending::Ending;
 use crate::amqp::{
     connection::link::Link,
     publishing::acks::{Ack, AckWriter, Acks},
@@ -96,10 +97,15 @@ impl Channel {
     }
 
     /// Has its acks be written, by a task that `tasks` owns, until the session is lost; nothing where that is so already.
-    pub(crate) fn write_acks(&self, tasks: &TaskTracker, lost: &CancellationToken) {
+    pub(crate) fn write_acks(&self, tasks: &TaskTracker, ending: &Arc<Ending>) {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = writer {
-            tasks.spawn(writer.run(self.channel.clone(), lost.clone()));
+            let (ending, channel) = (ending.clone(), self.channel.clone());
+            tasks.spawn(async move {
+                let lost = ending.token.clone();
+                let write = writer.run(channel, lost, |why| ending.tell(why.to_owned()));
+                ending.unless_it_panics("the task that acks", write).await;
+            });
         }
     }
 

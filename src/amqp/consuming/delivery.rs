@@ -6,18 +6,24 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::{ending::Ending, events, overload::Excess, unfinished::Unfinished};
+use super::{
+    ending::{Ending, caught},
+    events,
+    overload::Excess,
+    unfinished::Unfinished,
+};
 use crate::{
     amqp::{
         WorkQueue,
         connection::wire::Mended,
         message::{
-            admit::{self, Admission, Limits},
+            admit::{self, Address, Admission, Limits},
             properties::Received,
             reply_to,
             time::now_ms,
@@ -30,10 +36,15 @@ use crate::{
         },
         settings::Settings,
     },
-    domain::Outcome,
+    domain::{ErrorCode, MessageError, Outcome},
     pipeline::Pipeline,
     sharing::{Room, Share},
 };
+
+/// How long a delivery is held at most, where its outcome can't be settled.
+const HELD_AT_MOST: Duration = Duration::from_secs(25 * 60);
+/// How long settling may take in any case.
+const SETTLE_AT_LEAST: Duration = Duration::from_secs(30);
 
 /// What all deliveries of a worker share, from session to session.
 #[derive(Clone)]
@@ -72,13 +83,26 @@ pub(crate) struct DeliveryWorker {
 }
 
 impl DeliveryWorker {
+    /// A panic in here ends the session: nobody would settle the delivery, nor be told.
     pub(crate) async fn work(&self, came: Box<Came>, _room: Room, token: TaskTrackerToken) {
+        self.ending.unless_it_panics("the task of a delivery", self.worked(came, token)).await;
+    }
+
+    async fn worked(&self, came: Box<Came>, token: TaskTrackerToken) {
         let _in_flight = self.deliveries.delivered();
         let Some((delivery, outcome, _token)) = self.decide(came, token).await else { return };
+        let held = Duration::from_millis(now_ms().saturating_sub(delivery.received.arrived));
+        let (hand_back, limit) = (delivery.ack.hand_back(), settle_limit(held));
         tokio::select! {
             biased;
-            result = self.settler.settle(delivery, outcome) => if let Err(SessionLost(reason)) = result {
-                self.ending.tell(reason);
+            result = timeout(limit, self.settler.settle(delivery, outcome)) => match result {
+                Ok(Ok(())) => {}
+                Ok(Err(SessionLost(reason))) => self.ending.tell(reason),
+                // Dropped, and its ack with it.
+                Err(_) => {
+                    events::handed_back(limit);
+                    hand_back.now();
+                }
             },
             () = self.ending.token.cancelled() => {}
         }
@@ -117,25 +141,69 @@ impl DeliveryWorker {
         }
         let address = reply_to::check(received.properties.reply_to().as_ref(), names, &settings.reply_allow);
         let mut request_id = received.message_id().map(str::to_owned);
-        let outcome = match &self.queue {
-            None => admit::died(&received, &address, pipeline.retry(), now),
-            Some(queue) => match admit::admit(&received, queue, &address, &self.limits(), now) {
-                Admission::Decided(outcome) => outcome,
-                Admission::Work(mut job) => {
-                    request_id.clone_from(&job.request.id);
-                    job.identity = if pipeline.is_remembering() { received.identity(&job) } else { None };
-                    reusable.store(job.identity.is_some(), Ordering::Relaxed);
-                    pipeline.run(&job).await
-                }
-            },
+        let decided = self.decided(&received, &address, now, &mut request_id, reusable);
+        let outcome = match caught(decided).await {
+            Some(outcome) => outcome,
+            None => self.panicked(&received, now),
         };
         // Nobody answers a reply, whatever address it carries.
         let reply_to = address.ok().flatten();
         (Delivery { received, reply_to, request_id, started, ack }, outcome)
     }
 
+    async fn decided(
+        &self,
+        received: &Received,
+        address: &Address,
+        now: u64,
+        request_id: &mut Option<String>,
+        reusable: &AtomicBool,
+    ) -> Outcome {
+        let pipeline = &self.shared.pipeline;
+        let Some(queue) = &self.queue else { return admit::died(received, address) };
+        match admit::admit(received, queue, address, &self.limits(), now) {
+            Admission::Decided(outcome) => outcome,
+            Admission::Work(mut job) => {
+                request_id.clone_from(&job.request.id);
+                job.identity = if pipeline.is_remembering() { received.identity(&job) } else { None };
+                reusable.store(job.identity.is_some(), Ordering::Relaxed);
+                pipeline.run(&job).await
+            }
+        }
+    }
+
+    /// What becomes of a message over which the worker itself has panicked, rather than a model or a handler.
+    fn panicked(&self, received: &Received, now: u64) -> Outcome {
+        let error = MessageError::new(ErrorCode::Internal, "the worker panicked; its standard error says where");
+        if self.queue.is_none() {
+            return Outcome::DeadLetter(error.into());
+        }
+        self.shared.pipeline.retry().decide(error, received.trail.attempt, received.trail.time_left(now))
+    }
+
     fn limits(&self) -> Limits {
         let settings = &self.shared.settings;
         Limits { max_body: settings.max_body, max_age: settings.overload.max_age, too_many: self.excess.take_one() }
+    }
+}
+
+/// How long settling may take for a delivery that came so long ago. The broker closes a channel, with all the consumers on
+/// it, on which one is held for 30 minutes (<https://www.rabbitmq.com/docs/consumers#acknowledgement-timeout>); so what
+/// can't be put anywhere, as a queue is full, goes back to its own before that.
+fn settle_limit(held: Duration) -> Duration {
+    HELD_AT_MOST.saturating_sub(held).max(SETTLE_AT_LEAST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_settled_goes_back_before_the_broker_closes_its_channel() {
+        let consumer_timeout = Duration::from_secs(30 * 60);
+        for held in [0, 60, 24 * 60, 29 * 60].map(Duration::from_secs) {
+            let limit = settle_limit(held);
+            assert!(limit >= SETTLE_AT_LEAST && held + limit < consumer_timeout, "{held:?} {limit:?}");
+        }
     }
 }

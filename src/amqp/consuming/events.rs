@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** never a message's text, a body, or a password.
 
+use std::time::Duration;
+
 use metrics::{Counter, Gauge, counter, gauge};
 
 use crate::amqp::message::properties::Received;
@@ -36,6 +38,12 @@ impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.0.decrement(1);
     }
+}
+
+/// A delivery couldn't be settled, and goes back to its queue.
+pub(crate) fn handed_back(after: Duration) {
+    counter!("chatbot_handed_back_total").increment(1);
+    tracing::error!(?after, "a delivery couldn't be settled in that time; it goes back to its queue, and comes again");
 }
 
 /// Something in a message couldn't be read.

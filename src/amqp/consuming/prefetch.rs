@@ -9,6 +9,13 @@
 
 /// The size is the mean of so many deliveries, or of as many as are handed out at a time.
 const SAMPLE: usize = 16;
+/// After each time that fewer had to be handed out, so many more deliveries have to be small before it is more again: twice
+/// as many each time, as a queue whose bodies take turns would else get another consumer at each …
+const FIRST_WAIT: usize = SAMPLE;
+/// … up to so many, …
+const MOST_WAIT: usize = 1024;
+/// … and half as many again, each time that so many came without it.
+const CALM: usize = 4096;
 /// How many times as many may be handed out next: the few that were seen may have been the small ones.
 const GROWTH: u16 = 8;
 
@@ -21,12 +28,19 @@ pub(crate) struct Prefetch {
     bytes: usize,
     seen: usize,
     seen_bytes: usize,
+    /// How many small deliveries have to come before more are handed out.
+    wait: usize,
+    /// How many have come, one after the other.
+    small: usize,
+    /// How many deliveries came since fewer had to be handed out.
+    calm: usize,
 }
 
 impl Prefetch {
     /// Of a consumer that begins: at most so many deliveries, of so many bytes together, of bodies up to `max_body`.
     pub(crate) fn new(most: u16, bytes: usize, max_body: usize) -> Self {
-        Self { current: fitting(bytes, max_body, most), most, bytes, seen: 0, seen_bytes: 0 }
+        let current = fitting(bytes, max_body, most);
+        Self { current, most, bytes, seen: 0, seen_bytes: 0, wait: 0, small: 0, calm: 0 }
     }
 
     /// As many as the broker may hand out now.
@@ -43,15 +57,26 @@ impl Prefetch {
             return false;
         }
         let fitting = fitting(self.bytes, self.seen_bytes / self.seen, self.most);
-        (self.seen, self.seen_bytes) = (0, 0);
+        let seen = std::mem::take(&mut self.seen);
+        self.seen_bytes = 0;
         let wanted = fitting.min(self.current.saturating_mul(GROWTH));
         // Halves and doubles are worth it, and all of what is configured.
-        let far =
-            wanted <= self.current / 2 || wanted / 2 >= self.current || (wanted == self.most && wanted > self.current);
-        if far {
-            self.current = wanted;
+        if wanted <= self.current / 2 {
+            self.wait = (self.wait * 2).clamp(FIRST_WAIT, MOST_WAIT);
+            (self.current, self.small, self.calm) = (wanted, 0, 0);
+            return true;
         }
-        far
+        self.calm += seen;
+        if self.calm >= CALM {
+            (self.wait, self.calm) = (self.wait / 2, 0);
+        }
+        let is_more = wanted / 2 >= self.current || (wanted == self.most && wanted > self.current);
+        self.small = if is_more { self.small + seen } else { 0 };
+        if !is_more || self.small < self.wait {
+            return false;
+        }
+        (self.current, self.small) = (wanted, 0);
+        true
     }
 }
 
@@ -104,5 +129,22 @@ mod tests {
         for size in [150 * KIB, 250 * KIB, 200 * KIB] {
             assert_eq!(after(&mut prefetch, 64, size), (before, 0));
         }
+    }
+
+    /// With many intents each queue's part is small, and a few large bodies among small ones change it again and again.
+    #[test]
+    fn sizes_that_take_turns_change_it_less_and_less_often() {
+        let mut prefetch = Prefetch::new(32, MIB, MIB);
+        let turns = |prefetch: &mut Prefetch, rounds| {
+            let round = |_| after(prefetch, 100, 500).1 + after(prefetch, 2, MIB).1;
+            (0..rounds).map(round).sum::<usize>()
+        };
+        turns(&mut prefetch, 20);
+        let changes = turns(&mut prefetch, 200);
+        assert!(changes <= 12, "{changes} of 20,000 deliveries: twice in as many as count as calm");
+        // What has calmed down is as quick again, in the end.
+        after(&mut prefetch, 100_000, 500);
+        assert_eq!(after(&mut prefetch, 1, MIB).0, 1);
+        assert_eq!(after(&mut prefetch, 200, 500).0, 32);
     }
 }

@@ -25,11 +25,13 @@ use super::{
 use crate::{
     amqp::{
         WorkQueue,
-        message::time::now_ms,
+        message::{properties::envelope, time::now_ms},
         objects::problem::{TopologyError, problem},
         publishing::settle::Delivery,
         start_error::{StartError, too_slow},
+        values::weight,
     },
+    domain::codec,
     pipeline::Dispatch,
 };
 
@@ -168,7 +170,10 @@ pub(crate) async fn consume(
         during.current.set(&started);
         // Whoever drains may have cancelled the one before.
         if during.draining.is_cancelled() {
-            during.current.cancel().await;
+            tokio::select! {
+                () = during.current.cancel() => {}
+                () = worker.ending.token.cancelled() => return Ok(()),
+            }
         }
     }
     Ok(())
@@ -182,7 +187,7 @@ async fn consume_by(
     during: &During,
 ) -> Result<End, String> {
     let During { shutdown, draining, current, tasks, acking } = during;
-    channel.write_acks(acking, &worker.ending.token);
+    channel.write_acks(acking, &worker.ending);
     let max_body = worker.shared.settings.max_body;
     // Handed back only when the consumer is gone: the broker would hand them out to it again, and count.
     let mut unstarted = Vec::new();
@@ -204,7 +209,7 @@ async fn consume_by(
         };
         let Some((arrived, delivery)) = next else { break };
         let delivery = delivery.map_err(|error| format!("consuming '{}' failed: {error}", queue.name))?;
-        if !changed && queue.prefetch.changes(delivery.data.len()) && !draining.is_cancelled() {
+        if !changed && queue.prefetch.changes(size_of(&delivery)) && !draining.is_cancelled() {
             changed = true;
             tokio::select! {
                 () = current.cancel() => {}
@@ -241,14 +246,65 @@ async fn consume_by(
         unfinished.tasks.spawn(Box::pin(async move { worker.work(came, room, token).await }));
     }
     for tag in unstarted {
-        Delivery::hand_back(channel.inner(), tag).await;
+        tokio::select! {
+            () = Delivery::hand_back(channel.inner(), tag) => {}
+            () = &mut ended => return Ok(End::Over),
+        }
     }
     Ok(if changed && !draining.is_cancelled() { End::Changed } else { End::Over })
 }
 
-/// What a delivery takes of the memory budget, in bytes: compressed, it may unfold to the largest body.
+/// What a delivery lies in memory with, in bytes, as it came: its body, and its properties and headers.
+fn size_of(delivery: &lapin::message::Delivery) -> usize {
+    delivery.data.len() + weight(&delivery.properties)
+}
+
+/// What a delivery takes of the memory budget, in bytes. Compressed, its body may unfold to the largest; what is published
+/// for it carries its headers once more.
 fn room_for(delivery: &lapin::message::Delivery, max_body: usize) -> usize {
-    let encoding = delivery.properties.content_encoding().as_ref().map_or("", ShortString::as_str).to_ascii_lowercase();
-    let compressed = encoding.contains("gzip") || encoding.contains("zstd");
-    (delivery.data.len() + if compressed { max_body } else { 0 }).max(LEAST_ROOM)
+    let unfolded = if codec::is_compressed(&envelope(&delivery.properties)) { max_body } else { 0 };
+    (size_of(delivery) + weight(&delivery.properties) + unfolded).max(LEAST_ROOM)
+}
+
+#[cfg(test)]
+mod tests {
+    use lapin::{
+        BasicProperties,
+        message::Delivery,
+        types::{AMQPValue, FieldTable},
+    };
+
+    use super::*;
+    use crate::amqp::values::{short, text};
+
+    #[test]
+    fn what_unfolds_and_what_has_headers_takes_more_room() {
+        fn check(encoding: &str, header: Option<(&str, AMQPValue)>, room: std::ops::Range<usize>) {
+            let mut delivery = Delivery::mock(1, short(""), short("k"), false, vec![b'x'; 2_000]);
+            let mut headers = FieldTable::default();
+            if let Some((name, value)) = header {
+                headers.insert(short(name), value);
+            }
+            delivery.properties =
+                BasicProperties::default().with_content_encoding(short(encoding)).with_headers(headers);
+            let found = room_for(&delivery, 1_000_000);
+            assert!(room.contains(&found), "{encoding:?}: {found}");
+        }
+        let plain = || 2_000..3_000;
+        let unfolded = || 1_002_000..1_004_000;
+        for encoding in ["", "utf-8", "binary", "br", "nonsense"] {
+            check(encoding, None, plain());
+        }
+        for encoding in ["gzip", "GZIP, UTF-8", "gzip:UTF-8", "utf-8, zstd", "deflate", "x-gzip"] {
+            check(encoding, None, unfolded());
+        }
+        let kombu = |name: &str| Some(("compression", text(name)));
+        for name in ["application/x-gzip", "application/zstd", "zlib"] {
+            check("utf-8", kombu(name), unfolded());
+        }
+        check("utf-8", kombu("application/x-bz2"), plain());
+        check("utf-8", Some(("compression", AMQPValue::Boolean(true))), plain());
+        // As it came, and on what is published for it.
+        check("", Some(("mine", text(&"x".repeat(30_000)))), 62_000..64_000);
+    }
 }

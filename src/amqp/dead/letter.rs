@@ -10,7 +10,7 @@ use crate::{
     amqp::{
         Names, WorkQueue,
         connection::wire::Blemish,
-        message::{properties::Received, trail},
+        message::{header, properties::Received, trail},
         objects::names,
     },
     domain::IntentName,
@@ -81,9 +81,9 @@ impl Letter {
         let received = Received::read(delivery, Some(queue.clone()), blemishes, names, now, None);
         let nothing = FieldTable::default();
         let headers = properties.headers().as_ref().unwrap_or(&nothing);
-        let text = |name| trail::text(headers, name).map(str::to_owned);
+        let text = |name| header::text(headers, name).map(str::to_owned);
         let (reason, error, worker) = (text(names::DEAD_REASON), text(names::DEAD_ERROR), text(names::DEAD_WORKER));
-        let at = trail::integer(headers, names::DEAD_AT);
+        let at = header::integer(headers, names::DEAD_AT);
         let unreadable = if blemishes.is_empty() { None } else { received.unreadable.clone() };
         let id = LetterId::of(&Record::new(&queue, &properties, &received.body));
         Self { id, queue, reason, error, at, worker, unreadable, properties, received }

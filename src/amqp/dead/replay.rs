@@ -8,7 +8,7 @@ use std::{collections::HashSet, time::Duration};
 use super::Letter;
 use crate::{
     amqp::{
-        Names,
+        Names, WorkQueue,
         message::{properties::Purpose, time::now_ms},
         publishing::publisher::{Message, PublishError, Publisher},
         values::short,
@@ -60,8 +60,8 @@ pub struct Replayer {
 }
 
 impl Replayer {
-    /// Publishes a letter again, as its client did: to the topic exchange, with its first routing key, as if it had
-    /// never been tried.
+    /// Publishes a letter again to where its client published it, as if it had never been tried: by the queue's name where
+    /// its key leads to a work queue, so that the worker believes what it says of its user; else to the topic exchange.
     ///
     /// # Errors
     /// [`ReplayError`]; then the letter must stay.
@@ -80,20 +80,40 @@ impl Replayer {
             return Err(Kept::Unreadable(complaint.clone()));
         }
         let key = letter.received.trail.first_routing_key.as_deref().ok_or(Kept::NoRoutingKey)?;
-        // With the policy for unroutable messages the broker wouldn't return it: it would come back as a new letter.
-        if let Some(intent) = key.strip_prefix("intent.")
+        let queue = self.queue_of(key, letter);
+        // A queue that is left of an intent has nobody who consumes it.
+        if let Some(WorkQueue::Intent(intent)) = &queue
             && !self.intents.contains(intent)
         {
-            return Err(Kept::IntentGone(intent.to_owned()));
+            return Err(Kept::IntentGone(intent.to_string()));
         }
+        let (exchange, routing_key) = match queue {
+            Some(queue) => (String::new(), self.names.queue(&queue)),
+            None => (self.names.exchange().to_owned(), key.to_owned()),
+        };
         let deadline = self.deadline.and_then(|limit| u64::try_from(limit.as_millis()).ok());
         let purpose = Purpose::Replay { deadline: deadline.map(|limit| now.saturating_add(limit)) };
         Ok(Message {
-            exchange: short(self.names.exchange()),
-            routing_key: short(key),
+            exchange: short(&exchange),
+            routing_key: short(&routing_key),
             mandatory: true,
             properties: letter.received.republished(&self.names, purpose, now),
             body: letter.received.body.clone(),
         })
+    }
+
+    /// The work queue that the key with which a letter was first published leads to; none where it is a binding of the
+    /// operator's own. A client that published by a queue's name has that for its key.
+    fn queue_of(&self, key: &str, letter: &Letter) -> Option<WorkQueue> {
+        match self.names.work_queue(key) {
+            // Nothing is sent to the suspects that wasn't counted there.
+            Some(WorkQueue::Suspects) => {
+                let intent = letter.received.trail.intent.clone();
+                Some(intent.map_or(WorkQueue::Requests, WorkQueue::Intent))
+            }
+            Some(queue) => Some(queue),
+            None if key == "request" || key.starts_with("request.") => Some(WorkQueue::Requests),
+            None => IntentName::new(key.strip_prefix("intent.")?).ok().map(WorkQueue::Intent),
+        }
     }
 }

@@ -7,12 +7,12 @@ use std::time::Duration;
 use super::{
     properties::Received,
     reply_to::{self, ReplyTo},
+    time::unix_ms,
 };
 use crate::{
-    amqp::{Names, WorkQueue},
+    amqp::WorkQueue,
     domain::{DeadLetter, DeadReason, ErrorCode, MessageError, Outcome, codec::decode_request},
     pipeline::{Job, Stage, deadline_exceeded},
-    retry::RetryPolicy,
 };
 
 /// A message that was delivered so often before is set apart: it may be what ended the workers.
@@ -87,7 +87,7 @@ fn overloaded(received: &Received, limits: &Limits, now: u64) -> Option<String> 
         );
     }
     let max_age = limits.max_age.filter(|_| received.trail.attempt == 1)?;
-    let sent = received.properties.timestamp().map(|seconds| seconds.saturating_mul(1000));
+    let sent = received.properties.timestamp().map(unix_ms);
     let age = Duration::from_millis(now.saturating_sub(received.trail.first_seen.or(sent)?));
     (age > max_age).then(|| {
         format!("the message waited {age:?}, longer than the {max_age:?} of CHATBOT_OVERLOAD_MAX_AGE; try again later")
@@ -118,7 +118,7 @@ fn stage(received: &Received) -> Stage {
 }
 
 /// What becomes of a message that the broker itself put into [`Names::died`]: told from headers alone.
-pub fn died(received: &Received, address: &Address, retry: &RetryPolicy, now: u64) -> Outcome {
+pub fn died(received: &Received, address: &Address) -> Outcome {
     if received.is_reply() {
         return dead(DeadReason::NotARequest, "it is itself a reply, by its type");
     }
@@ -144,11 +144,6 @@ pub fn died(received: &Received, address: &Address, retry: &RetryPolicy, now: u6
         ),
         Some("maxlen") => MessageError::new(ErrorCode::Overloaded, format!("'{queue}' is full")),
         Some(other) => MessageError::new(ErrorCode::Internal, format!("the broker took it out of '{queue}': {other}")),
-        // A worker's own forward comes here where its intent's queue is missing: that may pass.
-        None if is_own_forward(received) => {
-            let error = MessageError::new(ErrorCode::Internal, "the queue of its intent was missing");
-            return retry.decide(error, received.trail.attempt, received.trail.time_left(now));
-        }
         None => MessageError::new(
             ErrorCode::Unroutable,
             format!("no queue takes the routing key '{}'; use request or intent.<name>", received.routing_key),
@@ -156,14 +151,6 @@ pub fn died(received: &Received, address: &Address, retry: &RetryPolicy, now: u6
     };
     // Tried in vain, and no attempt is left: the last word, whatever the code allows.
     Outcome::DeadLetter(error.into())
-}
-
-/// Whether a worker of this bot forwarded it: it has a first queue and an intent, both known here, and comes with that
-/// intent's routing key. Whoever forges that gets a retry of what they could have sent themselves.
-fn is_own_forward(received: &Received) -> bool {
-    let intent = received.trail.intent.as_ref();
-    received.trail.first_queue.is_some()
-        && intent.is_some_and(|intent| Names::intent_key(intent) == received.routing_key)
 }
 
 fn dead(reason: DeadReason, message: &str) -> Outcome {
@@ -182,11 +169,12 @@ mod tests {
 
     use super::*;
     use crate::amqp::{
+        Names,
         objects::names::{self, PROBE_TYPE},
         values::short,
     };
 
-    const NOW: u64 = 1_000_000;
+    const NOW: u64 = 1_800_000_000_000;
 
     /// A delivery of "refund" from `queue`, which the broker has counted so often.
     fn received(queue: Option<WorkQueue>, headers: &[(&str, i64)], redelivered: bool) -> Received {
@@ -194,7 +182,7 @@ mod tests {
         for (name, value) in headers {
             table.insert(short(name), AMQPValue::LongLongInt(*value));
         }
-        let mut delivery = Delivery::mock(1, short("shop"), short("request.x"), redelivered, b"refund".to_vec());
+        let mut delivery = Delivery::mock(1, short(""), short("shop.requests"), redelivered, b"refund".to_vec());
         delivery.properties = BasicProperties::default().with_headers(table);
         Received::read(delivery, queue, &[], &Names::new("shop").unwrap(), NOW, None)
     }
@@ -250,6 +238,11 @@ mod tests {
         check(WorkQueue::Requests, &[], Some(now - 10), &aged, false);
         check(WorkQueue::Requests, &[], Some(now - 11), &aged, true);
         check(WorkQueue::Requests, &[], Some(u64::MAX), &aged, false);
+        // Many clients fill it in milliseconds, some in microseconds.
+        for unit in [1_000, 1_000_000] {
+            check(WorkQueue::Requests, &[], Some((now - 10) * unit), &aged, false);
+            check(WorkQueue::Requests, &[], Some((now - 11) * unit), &aged, true);
+        }
         let seen = i64::try_from(NOW).unwrap() - 10_001;
         check(intent(), &[(names::FIRST_SEEN, seen)], Some(now), &aged, true);
         check(intent(), &[(names::FIRST_SEEN, seen), (names::ATTEMPT, 2)], None, &aged, false);
@@ -292,11 +285,11 @@ mod tests {
     #[test]
     fn the_deadline_and_the_address_are_looked_at_before_anything_is_done() {
         let requests = Some(WorkQueue::Requests);
-        let late = received(requests.clone(), &[(names::DEADLINE, 999_999)], true);
+        let late = received(requests.clone(), &[(names::DEADLINE, 1_799_999_999_999)], true);
         assert_eq!(decision(&late, &Ok(None)), "deadline_exceeded");
-        let now = received(requests.clone(), &[(names::DEADLINE, 1_000_000)], false);
+        let now = received(requests.clone(), &[(names::DEADLINE, 1_800_000_000_000)], false);
         assert_eq!(decision(&now, &Ok(None)), "deadline_exceeded");
-        let in_time = received(requests, &[(names::DEADLINE, 1_000_001)], false);
+        let in_time = received(requests, &[(names::DEADLINE, 1_800_000_000_001)], false);
         assert_eq!(decision(&in_time, &Ok(None)), "work");
         assert_eq!(decision(&in_time, &Err(reply_to::ReplyAddressError::Ours)), "reply_address");
     }
@@ -309,7 +302,7 @@ mod tests {
             if !deaths.is_empty() {
                 received.properties = received.properties.with_headers(dead_of(&deaths));
             }
-            let Outcome::DeadLetter(letter) = died(&received, &Ok(None), &RetryPolicy::default(), NOW) else {
+            let Outcome::DeadLetter(letter) = died(&received, &Ok(None)) else {
                 unreachable!("it is always a dead letter")
             };
             assert_eq!(letter.reason.as_str(), expected);
@@ -332,7 +325,7 @@ mod tests {
             let mut delivery = Delivery::mock(1, short("shop"), short("nobody"), false, Vec::new());
             delivery.properties = properties.clone();
             let received = Received::read(delivery, None, &[], &names, 0, None);
-            let outcome = died(&received, &Ok(None), &RetryPolicy { delays: Vec::new() }, 0);
+            let outcome = died(&received, &Ok(None));
             assert_eq!(outcome == Outcome::Drop, dropped, "{properties:?}: {outcome:?}");
         };
         let probe = BasicProperties::default().with_type(short(PROBE_TYPE));

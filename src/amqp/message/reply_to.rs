@@ -12,6 +12,11 @@ use crate::amqp::Names;
 const DIRECT: &str = "amq.rabbitmq.reply-to.";
 const SERVER_NAMED: &str = "amq.gen-";
 
+/// What begins the address of a queue for RabbitMQ's AMQP 1.0 clients (<https://www.rabbitmq.com/docs/amqp#addresses>).
+const QUEUES: &str = "/queues/";
+/// What begins other addresses of AMQP 1.0 and STOMP clients, of the first and the second version.
+const OTHERS: [&str; 6] = ["/exchanges/", "/exchange/", "/topic/", "/queue/", "/amq/queue/", "/temp-queue/"];
+
 /// An address that replies may go to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplyTo {
@@ -34,6 +39,12 @@ pub enum ReplyAddressError {
     /// It begins as a direct reply-to address does, and doesn't go on as one.
     #[error("reply_to isn't an address that RabbitMQ gives for direct reply-to")]
     Malformed,
+    /// The address of something else than a queue, or of a queue in a form that isn't spoken here.
+    #[error(
+        "reply_to is an address, and not a queue's name: the only form of address that is spoken here is /queues/NAME, \
+         percent-encoded"
+    )]
+    Unspoken,
     /// Not among the patterns of `reply.allow`.
     #[error("reply_to isn't allowed by CHATBOT_REPLY_ALLOW")]
     NotAllowed,
@@ -49,6 +60,7 @@ pub fn check(
     allow: &[String],
 ) -> Result<Option<ReplyTo>, ReplyAddressError> {
     let Some(address) = address.filter(|address| !address.as_str().is_empty()) else { return Ok(None) };
+    let address = queue_of(address)?;
     let name = address.as_str();
     if names.is_ours(name) {
         return Err(ReplyAddressError::Ours);
@@ -63,7 +75,27 @@ pub fn check(
     if !allow.is_empty() && !allow.iter().any(|pattern| matches(pattern, name)) {
         return Err(ReplyAddressError::NotAllowed);
     }
-    Ok(Some(ReplyTo { address: address.clone(), direct }))
+    Ok(Some(ReplyTo { address, direct }))
+}
+
+/// The queue that an address names: as a rule it is the queue's name. A queue whose name looks like an address is reached
+/// by its address: `/queues/%2Fqueues%2Fmine`.
+fn queue_of(address: &ShortString) -> Result<ShortString, ReplyAddressError> {
+    let text = address.as_str();
+    let Some(encoded) = text.strip_prefix(QUEUES) else {
+        let is_other = OTHERS.iter().any(|other| text.starts_with(other));
+        return if is_other { Err(ReplyAddressError::Unspoken) } else { Ok(address.clone()) };
+    };
+    let name = percent_encoding::percent_decode_str(encoded).decode_utf8().map_err(|_| ReplyAddressError::Unspoken)?;
+    let is_whole = !name.is_empty() && !encoded.contains('/') && is_percent_encoded(encoded);
+    let name = is_whole.then(|| ShortString::try_new(&*name).ok()).flatten();
+    name.ok_or(ReplyAddressError::Unspoken)
+}
+
+/// Whether each `%` begins two hexadecimal digits.
+fn is_percent_encoded(text: &str) -> bool {
+    let is_hex = |digits: &str| digits.get(..2).is_some_and(|two| two.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    text.split('%').skip(1).all(is_hex)
 }
 
 /// Whether this is `<process>.<key>`, each in base64. What RabbitMQ makes of a well-formed one nobody can tell before;
@@ -130,6 +162,49 @@ mod tests {
             ("shop.anything", Err(ReplyAddressError::Ours)),
         ] {
             assert_eq!(address(name, &[]), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_amqp_1_0_address_of_a_queue_is_that_queue() {
+        fn check(address: &str, expected: Result<&str, ReplyAddressError>) {
+            let names = Names::new("shop").unwrap();
+            let found = super::check(Some(&ShortString::try_new(address).unwrap()), &names, &[]);
+            let found = found.map(|to| to.unwrap().address.to_string());
+            assert_eq!(found.as_deref().map_err(|error| *error), expected, "{address}");
+        }
+        let unspoken = Err(ReplyAddressError::Unspoken);
+        check("/queues/answers", Ok("answers"));
+        check("/queues/my%20answers%2Fof%3Amine", Ok("my answers/of:mine"));
+        check("/queues/%E7%AD%94%E6%A1%88", Ok("答案"));
+        check("/queues/amq.gen-JzTY20BRgKO", Ok("amq.gen-JzTY20BRgKO"));
+        check(
+            "/queues/amq.rabbitmq.reply-to.g1h2AA5yZXBseQ%3D%3D.QUJD",
+            Ok("amq.rabbitmq.reply-to.g1h2AA5yZXBseQ==.QUJD"),
+        );
+        check("/queues/%2Fqueues%2Fmine", Ok("/queues/mine"));
+        // What a name may not be, an address may not be either.
+        check("/queues/shop.requests", Err(ReplyAddressError::Ours));
+        check("/queues/shop%2Erequests", Err(ReplyAddressError::Ours));
+        check("/queues/amq%2Erabbitmq%2Elog", Err(ReplyAddressError::Reserved));
+        for other in [
+            "/queues/",
+            "/queues/a/b",
+            "/queues/%zz",
+            "/queues/a%2",
+            "/queues/%FF",
+            "/exchanges/answers/key",
+            "/exchanges/answers",
+            "/exchange/answers/key",
+            "/topic/answers",
+            "/queue/answers",
+            "/amq/queue/answers",
+        ] {
+            check(other, unspoken);
+        }
+        // Names that a queue may have.
+        for name in ["/", "/answers", "answers/key", "/queues", "queues/answers"] {
+            check(name, Ok(name));
         }
     }
 

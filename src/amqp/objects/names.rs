@@ -41,6 +41,9 @@ pub const OUR_HEADERS: &str = "chatbot-";
 /// The client asks for a compressed reply with this header.
 pub const ACCEPT_ENCODING: &str = "accept-encoding";
 
+/// Kombu says with this header how it has compressed a body.
+pub const COMPRESSION: &str = "compression";
+
 /// The `type` of a message that `check` publishes where nobody binds its routing key, to see whether the policy for
 /// such messages is in force: a worker that finds it in [`Names::died`] drops it.
 pub const PROBE_TYPE: &str = "chat.probe";

@@ -5,6 +5,7 @@ use tokio::task::yield_now;
 pub mod acks;
 pub mod connections;
 pub(super) mod events;
+mod owed;
 pub mod publisher;
 pub mod replies;
 pub mod settle;

@@ -9,10 +9,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use lapin::{BasicProperties, Channel, Confirmation, options::BasicPublishOptions, types::ShortString};
+use lapin::{
+    BasicProperties, Channel, Confirmation, PublisherConfirm, options::BasicPublishOptions, types::ShortString,
+};
 use tokio::time::{Instant, timeout};
 
-use super::{after_others, events};
+use super::{after_others, events, owed::Owed};
 use crate::amqp::connection::link::Link;
 
 /// How long a confirm may be late.
@@ -70,6 +72,8 @@ pub struct Publisher {
     /// Held while a publish is handed to lapin, which takes a confirm's number and queues the frames under two locks of
     /// its own: two threads in between would get each other's confirm.
     order: Mutex<()>,
+    /// The confirms that nobody waits for any more.
+    owed: Owed<PublisherConfirm>,
 }
 
 impl Publisher {
@@ -80,7 +84,7 @@ impl Publisher {
     pub async fn open(link: Link, confirm_timeout: Duration) -> Result<Self, PublishError> {
         let channel = link.channel().await.map_err(lost)?;
         channel.confirm_select(Default::default()).await.map_err(lost)?;
-        Ok(Self { link, channel, confirm_timeout, order: Mutex::new(()) })
+        Ok(Self { link, channel, confirm_timeout, order: Mutex::new(()), owed: Owed::default() })
     }
 
     /// The connection.
@@ -88,9 +92,9 @@ impl Publisher {
         &self.link
     }
 
-    /// Whether a message can be published at all.
+    /// Whether a message can be published at all. One to which too many confirms are owed is as good as closed.
     pub fn is_open(&self) -> bool {
-        self.link.is_open() && self.channel.status().connected()
+        self.link.is_open() && self.channel.status().connected() && !self.owed.is_full()
     }
 
     /// Publishes a message and waits for the broker's confirm.
@@ -116,7 +120,7 @@ impl Publisher {
                 let _order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
                 publish.as_mut().poll(context)
             });
-            confirm.await.map_err(lost)?.await.map_err(lost)
+            self.owed.wait(confirm.await.map_err(lost)?).await.map_err(lost)
         });
         let confirmation = loop {
             match timeout(self.confirm_timeout, &mut publish).await {

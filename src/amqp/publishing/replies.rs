@@ -5,7 +5,11 @@
 //! connection therefore doesn't end the session: it is opened again for whatever comes, and the direct replies that were
 //! unconfirmed are sent again one at a time on a connection of their own, until the one that breaks that too is known.
 //!
-//! **Invariant:** only an address that broke a connection when it was alone on it is called bad.
+//! **Invariant:** only an address that broke a connection when it was alone on it is called bad; and where the broker speaks
+//! of an error of its own, only a direct reply-to that did so twice.
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
@@ -17,7 +21,7 @@ use tokio::{sync::Mutex, time::sleep};
 use super::publisher::{Message, PublishError, Publisher};
 use crate::amqp::connection::{
     address::Broker,
-    link::{Link, Use, reconnected},
+    link::{Fault, Link, Use, reconnected},
 };
 
 /// How long to wait before a refused reply is tried again.
@@ -27,6 +31,9 @@ const REOPENS: usize = 3;
 
 /// How long to wait for a connection's error after that of a publish on it.
 const CAUSE_WAIT: Duration = Duration::from_secs(1);
+/// How often an address has to break a connection by an error of the broker's own before it is called bad: RabbitMQ 3.10
+/// and 4.0 answer a malformed direct reply-to so, but not only that.
+const INTERNAL_ERRORS: usize = 2;
 
 /// Why a reply didn't arrive.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,13 +55,38 @@ pub enum ReplyError {
     Lost(String),
 }
 
-/// Publishes replies.
-pub struct Replies {
+/// A connection that publishes replies: lapin's, or a test's.
+pub trait Line: Send + Sync {
+    /// Publishes, and waits for the confirm.
+    fn publish(&self, message: &Message) -> impl Future<Output = Result<(), PublishError>> + Send;
+    /// Whether anything can be published on it.
+    fn is_open(&self) -> bool;
+    /// Waits for its end, and tells what the broker found wrong with what was sent.
+    fn ended(&self) -> impl Future<Output = Option<Fault>> + Send;
+    /// Closes it in order.
+    fn close(&self, within: Duration) -> impl Future<Output = ()> + Send;
+}
+
+/// What opens connections for replies.
+pub trait Open: Send + Sync {
+    /// What it opens.
+    type Line: Line;
+    /// Opens one; `quarantine` tells that it is for replies that are sent alone.
+    fn open(&self, quarantine: bool) -> impl Future<Output = Result<Self::Line, String>> + Send;
+}
+
+/// Opens connections to a broker.
+pub struct Dial {
     broker: Broker,
     name: String,
-    current: RwLock<Arc<Publisher>>,
+}
+
+/// Publishes replies.
+pub struct Replies<O: Open = Dial> {
+    dial: O,
+    current: RwLock<Arc<O::Line>>,
     reopening: Mutex<()>,
-    quarantine: Mutex<Option<Publisher>>,
+    quarantine: Mutex<Option<O::Line>>,
 }
 
 impl Replies {
@@ -63,14 +95,14 @@ impl Replies {
     /// # Errors
     /// A text that says why the broker can't be reached.
     pub async fn open(broker: &Broker, name: &str) -> Result<Self, String> {
-        let publisher = open(broker, name).await?;
-        Ok(Self {
-            broker: broker.clone(),
-            name: name.to_owned(),
-            current: RwLock::new(Arc::new(publisher)),
-            reopening: Mutex::new(()),
-            quarantine: Mutex::new(None),
-        })
+        Self::by(Dial { broker: broker.clone(), name: name.to_owned() }).await
+    }
+}
+
+impl<O: Open> Replies<O> {
+    async fn by(dial: O) -> Result<Self, String> {
+        let line = dial.open(false).await?;
+        Ok(Self { dial, current: RwLock::new(Arc::new(line)), reopening: Mutex::new(()), quarantine: Mutex::new(None) })
     }
 
     /// Publishes a reply and waits for the confirm. `direct` tells that the address is RabbitMQ's direct reply-to.
@@ -81,12 +113,12 @@ impl Replies {
         let mut reopens = 0;
         let mut refusals = REFUSED_DELAYS.iter();
         loop {
-            let publisher = match self.open_publisher() {
-                Some(publisher) => publisher,
+            let line = match self.open_line() {
+                Some(line) => line,
                 // Boxed, like all that is rare on a delivery's way: its task is as large as the largest branch.
                 None => Box::pin(self.reopened()).await.map_err(ReplyError::Lost)?,
             };
-            match publisher.publish(message).await {
+            match line.publish(message).await {
                 Ok(()) => return Ok(()),
                 Err(PublishError::Returned(why)) => return Err(ReplyError::Gone(why)),
                 Err(PublishError::Nacked) => match refusals.next() {
@@ -100,7 +132,7 @@ impl Replies {
                 Err(error @ PublishError::Unconfirmed(_)) => return Err(ReplyError::Lost(error.to_string())),
                 // Sent again, alone where its address may be at fault, or where others' are again and again.
                 Err(PublishError::Lost(_)) if direct || reopens == REOPENS => {
-                    return Box::pin(self.send_alone(message)).await;
+                    return Box::pin(self.send_alone(message, direct)).await;
                 }
                 Err(PublishError::Lost(_)) => reopens += 1,
             }
@@ -109,51 +141,58 @@ impl Replies {
 
     /// Closes the connections in order.
     pub async fn close(&self, within: Duration) {
-        let publisher = self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
-        publisher.link().close(within).await;
-        if let Some(publisher) = self.quarantine.lock().await.take() {
-            publisher.link().close(within).await;
+        let line = self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
+        line.close(within).await;
+        if let Some(line) = self.quarantine.lock().await.take() {
+            line.close(within).await;
         }
     }
 
     /// The connection, as long as it stands.
-    fn open_publisher(&self) -> Option<Arc<Publisher>> {
-        let publisher = self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
-        publisher.is_open().then_some(publisher)
+    fn open_line(&self) -> Option<Arc<O::Line>> {
+        let line = self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
+        line.is_open().then_some(line)
     }
 
     /// The connection, opened again by whoever comes first.
-    async fn reopened(&self) -> Result<Arc<Publisher>, String> {
+    async fn reopened(&self) -> Result<Arc<O::Line>, String> {
         let _one = self.reopening.lock().await;
-        if let Some(publisher) = self.open_publisher() {
-            return Ok(publisher);
+        if let Some(line) = self.open_line() {
+            return Ok(line);
         }
-        let opened = Arc::new(open(&self.broker, &self.name).await?);
+        let opened = Arc::new(self.dial.open(false).await?);
         reconnected("replies");
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = opened.clone();
         Ok(opened)
     }
 
     /// Sends one reply with nothing else on the connection.
-    async fn send_alone(&self, message: &Message) -> Result<(), ReplyError> {
+    async fn send_alone(&self, message: &Message, direct: bool) -> Result<(), ReplyError> {
         let mut quarantine = self.quarantine.lock().await;
-        let mut failed = String::new();
+        let (mut failed, mut internal_errors) = (String::new(), 0);
         for _ in 0..=REOPENS {
-            let publisher = match quarantine.take() {
-                Some(publisher) if publisher.is_open() => publisher,
-                _ => open(&self.broker, &format!("{} (quarantine)", self.name)).await.map_err(ReplyError::Lost)?,
+            let line = match quarantine.take() {
+                Some(line) if line.is_open() => line,
+                _ => self.dial.open(true).await.map_err(ReplyError::Lost)?,
             };
-            match publisher.publish(message).await {
+            match line.publish(message).await {
                 Err(PublishError::Lost(why)) => {
                     // The confirm's error can come before the connection's; the connection's tells whose fault it was.
-                    let _ = tokio::time::timeout(CAUSE_WAIT, publisher.link().ended()).await;
-                    if publisher.link().was_at_fault() {
+                    let is_bad = match tokio::time::timeout(CAUSE_WAIT, line.ended()).await {
+                        Ok(Some(Fault::Sent)) => true,
+                        Ok(Some(Fault::Internal)) if direct => {
+                            internal_errors += 1;
+                            internal_errors == INTERNAL_ERRORS
+                        }
+                        _ => false,
+                    };
+                    if is_bad {
                         return Err(ReplyError::BadAddress(why));
                     }
                     failed = why;
                 }
                 result => {
-                    *quarantine = Some(publisher);
+                    *quarantine = Some(line);
                     return match result {
                         Err(PublishError::Nacked) => Err(ReplyError::Refused),
                         Err(error @ PublishError::Unconfirmed(_)) => Err(ReplyError::Unconfirmed(error.to_string())),
@@ -167,10 +206,35 @@ impl Replies {
     }
 }
 
-async fn open(broker: &Broker, name: &str) -> Result<Publisher, String> {
-    let link = Link::open(broker, name, Use::Reply).await.map_err(|error| error.to_string())?;
-    tokio::time::timeout(broker.connect_timeout, Publisher::open(link, broker.confirm_timeout))
-        .await
-        .map_err(|_| format!("no channel within {:?}", broker.connect_timeout))?
-        .map_err(|error| error.to_string())
+impl Open for Dial {
+    type Line = Publisher;
+
+    async fn open(&self, quarantine: bool) -> Result<Publisher, String> {
+        let Self { broker, name } = self;
+        let name = if quarantine { &format!("{name} (quarantine)") } else { name };
+        let link = Link::open(broker, name, Use::Reply).await.map_err(|error| error.to_string())?;
+        tokio::time::timeout(broker.connect_timeout, Publisher::open(link, broker.confirm_timeout))
+            .await
+            .map_err(|_| format!("no channel within {:?}", broker.connect_timeout))?
+            .map_err(|error| error.to_string())
+    }
+}
+
+impl Line for Publisher {
+    async fn publish(&self, message: &Message) -> Result<(), PublishError> {
+        Self::publish(self, message).await
+    }
+
+    fn is_open(&self) -> bool {
+        Self::is_open(self)
+    }
+
+    async fn ended(&self) -> Option<Fault> {
+        self.link().ended().await;
+        self.link().fault()
+    }
+
+    async fn close(&self, within: Duration) {
+        self.link().close(within).await;
+    }
 }

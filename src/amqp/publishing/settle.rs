@@ -171,6 +171,12 @@ impl<B: Broker> Settler<B> {
                 events::reply_sent();
                 Ok(None)
             }
+            // Spring's `exchange/key` looks like any queue's name; that there is none of that name tells it apart.
+            Err(ReplyError::Gone(_)) if to.address.as_str().contains('/') => {
+                events::replied("bad_address");
+                let why = "no queue has the name in reply_to; it may be an exchange and a key, which isn't spoken here";
+                dead(DeadReason::ReplyAddress, why.to_owned())
+            }
             Err(ReplyError::Gone(_)) => {
                 events::replied("gone");
                 Ok(Some(Outcome::Drop))
@@ -194,9 +200,10 @@ impl<B: Broker> Settler<B> {
         intent: &IntentName,
         classification: Option<&Classification>,
     ) -> Result<Option<Outcome>, SessionLost> {
+        // By the queue's name, as no client may publish: so whoever reads it can believe our headers.
         let message = Message {
-            exchange: short(self.names.exchange()),
-            routing_key: short(&Names::intent_key(intent)),
+            exchange: short(""),
+            routing_key: short(&self.names.queue(&WorkQueue::Intent(intent.clone()))),
             mandatory: true,
             properties: received.republished(&self.names, Purpose::Forward { intent, classification }, now_ms()),
             body: received.body.clone(),

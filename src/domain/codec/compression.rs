@@ -1,8 +1,15 @@
-//! Compression of bodies: `gzip` (RFC 1952) and `zstd` (RFC 8878).
+//! Compression of bodies: `gzip` (RFC 1952) and `zstd` (RFC 8878) both ways; `deflate` (RFC 1950, RFC 1951) is only read.
 
-use std::io::{self, Read, Write};
+#[cfg(test)]
+mod tests;
 
-use flate2::{Compression, bufread::MultiGzDecoder, write::GzEncoder};
+use std::io::{self, BufRead, Read, Write};
+
+use flate2::{
+    Compression as Level,
+    bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder},
+    write::GzEncoder,
+};
 
 use super::{invalid, too_large};
 use crate::domain::MessageError;
@@ -73,23 +80,62 @@ impl ContentEncoding {
     pub fn compress(self, body: &[u8]) -> io::Result<Vec<u8>> {
         match self {
             Self::Gzip => {
-                let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+                let mut encoder = GzEncoder::new(Vec::new(), Level::default());
                 encoder.write_all(body)?;
                 encoder.finish()
             }
             Self::Zstd => zstd::bulk::compress(body, zstd::DEFAULT_COMPRESSION_LEVEL),
         }
     }
+}
 
-    /// Decompresses a body of however many members or frames, to `max_body` bytes at most.
+/// How the body of a request is compressed, as its client says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Compression {
+    /// `gzip`, or what is called so and is zlib's format.
+    Gzip,
+    /// `deflate`: zlib's format by HTTP's definition; raw from those who read it otherwise.
+    Deflate,
+    /// `zstd`
+    Zstd,
+}
+
+impl Compression {
+    /// The compression of that name, in whatever case: as `content_encoding` has it, or kombu's header `compression`.
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        let known: [(Self, &[&str]); 3] = [
+            (Self::Gzip, &["gzip", "x-gzip", "application/gzip", "application/x-gzip"]),
+            (Self::Deflate, &["deflate", "zlib", "application/zlib"]),
+            (Self::Zstd, &["zstd", "zstandard", "application/zstd"]),
+        ];
+        let is_named = |names: &[&str]| names.iter().any(|known| known.eq_ignore_ascii_case(name));
+        known.into_iter().find_map(|(compression, names)| is_named(names).then_some(compression))
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Deflate => "deflate",
+            Self::Zstd => "zstd",
+        }
+    }
+
+    /// Decompresses a body of however many members or frames, to `max_body` bytes at most. Its first bytes tell gzip from
+    /// zlib's format: kombu calls the latter `application/x-gzip`.
     ///
     /// # Errors
     /// `payload_too_large` past `max_body`; `invalid_message` where the stream is malformed, ends early, or is followed by
     /// something else.
     pub(super) fn decompress(self, body: &[u8], max_body: usize) -> Result<Vec<u8>, MessageError> {
+        let zlib = || read_whole(ZlibDecoder::new(body), max_body, ZlibDecoder::into_inner);
         let text = match self {
-            Self::Gzip => read_at_most(MultiGzDecoder::new(body), max_body),
             Self::Zstd => zstd_decoder(body, max_body).and_then(|decoder| read_at_most(decoder, max_body)),
+            Self::Deflate if body.starts_with(GZIP_MAGIC) => read_at_most(MultiGzDecoder::new(body), max_body),
+            // A raw stream can begin like zlib's format by chance.
+            Self::Deflate if is_zlib(body) => zlib().or_else(|error| raw_deflate(body, max_body).map_err(|_| error)),
+            Self::Deflate => raw_deflate(body, max_body),
+            Self::Gzip if is_zlib(body) => zlib(),
+            Self::Gzip => read_at_most(MultiGzDecoder::new(body), max_body),
         };
         match text {
             Ok(Some(text)) => Ok(text),
@@ -99,6 +145,33 @@ impl ContentEncoding {
             // The libraries' errors are fixed sentences.
             Err(error) => Err(invalid(format!("the body can't be decompressed as {}: {error}", self.as_str()))),
         }
+    }
+}
+
+/// What a gzip member begins with (RFC 1952, 2.3.1).
+const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
+
+/// Whether a body begins as zlib's format does (RFC 1950, 2.2): deflate, a window of 32 KiB at most, a check of both bytes.
+fn is_zlib(body: &[u8]) -> bool {
+    let [first, second, ..] = body else { return false };
+    first & 0x0f == 8 && first >> 4 <= 7 && u16::from_be_bytes([*first, *second]).is_multiple_of(31)
+}
+
+fn raw_deflate(body: &[u8], max_body: usize) -> io::Result<Option<Vec<u8>>> {
+    read_whole(DeflateDecoder::new(body), max_body, DeflateDecoder::into_inner)
+}
+
+/// Reads a stream that ends by itself, and makes sure that it ended, with the body.
+fn read_whole<'a, D: Read>(
+    mut decoder: D,
+    max_body: usize,
+    rest: impl FnOnce(D) -> &'a [u8],
+) -> io::Result<Option<Vec<u8>>> {
+    let text = read_at_most(&mut decoder, max_body)?;
+    match text {
+        Some(_) if rest(decoder).fill_buf()?.is_empty() => Ok(text),
+        Some(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "something follows the compressed stream")),
+        None => Ok(None),
     }
 }
 
@@ -139,139 +212,5 @@ fn read_at_most(mut reader: impl Read, max: usize) -> io::Result<Option<Vec<u8>>
             all.reserve_exact(capacity - all.len());
         }
         all.extend_from_slice(&chunk[..read]);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may panic")]
-
-    use super::*;
-    use crate::domain::ErrorCode::{InvalidMessage, PayloadTooLarge};
-    use ContentEncoding::{Gzip, Zstd};
-
-    const TEXT: &[u8] = "我想查询产品规格 and more and more and more".as_bytes();
-
-    #[test]
-    fn accepted() {
-        fn check(header: &str, expected: Option<ContentEncoding>) {
-            assert_eq!(ContentEncoding::accepted(header), expected, "{header:?}");
-        }
-        check("", None);
-        check("gzip", Some(Gzip));
-        check("ZSTD", Some(Zstd));
-        check("br, deflate", None);
-        check("gzip, zstd", Some(Gzip));
-        check("zstd,gzip", Some(Zstd));
-        check("gzip;q=0.5, zstd;q=0.8", Some(Zstd));
-        check("gzip ; Q = 0.5 , zstd;q=0.25", Some(Gzip));
-        check("br;q=1, zstd;q=0.1", Some(Zstd));
-        check("gzip;q=0", None);
-        check("gzip;q=0, zstd;q=0.001", Some(Zstd));
-        check("*", Some(Gzip));
-        check("*;q=0", None);
-        check("gzip;q=0, *", Some(Zstd));
-        check("gzip;q=0, zstd;q=0, *", None);
-        check("zstd;q=0.5, *;q=0.9", Some(Gzip));
-        check("identity", None);
-        check("identity, gzip;q=0.5", None);
-        check("gzip, identity;q=0.5", Some(Gzip));
-        check("gzip;level=9;q=0.5, zstd", Some(Zstd));
-        for unreadable in ["gzip;q=x", "gzip;q=", "gzip;q=-1", "gzip;q=2", "gzip;q=NaN", "gzip;q=inf", ";;,=,;q=1,,"] {
-            check(unreadable, None);
-        }
-    }
-
-    #[test]
-    fn names() {
-        for encoding in [Gzip, Zstd] {
-            assert_eq!(ContentEncoding::from_name(encoding.as_str()), Some(encoding));
-            assert_eq!(ContentEncoding::from_name(&encoding.as_str().to_uppercase()), Some(encoding));
-        }
-        assert_eq!(ContentEncoding::from_name("br"), None);
-    }
-
-    #[test]
-    fn one_stream_or_several() {
-        for encoding in [Gzip, Zstd] {
-            for text in [TEXT, b"", b"x"] {
-                let once = encoding.compress(text).unwrap();
-                assert_eq!(encoding.decompress(&once, TEXT.len()).unwrap(), text);
-                assert_eq!(encoding.decompress(&[&*once, &*once].concat(), 200).unwrap(), [text, text].concat());
-            }
-        }
-    }
-
-    #[test]
-    fn whatever_is_cut_off_or_appended_is_an_error() {
-        for encoding in [Gzip, Zstd] {
-            let whole = encoding.compress(TEXT).unwrap();
-            let twice = [&*whole, &*whole].concat();
-            for end in (0..twice.len()).filter(|end| *end != whole.len()) {
-                let code = encoding.decompress(&twice[..end], 1000).unwrap_err().code;
-                assert_eq!(code, InvalidMessage, "{encoding:?} cut off at {end}");
-            }
-            for garbage in ["x", "\0", "\n", "\0\0\0\0\0\0\0\0", "some more of it"] {
-                let longer = [&*whole, garbage.as_bytes()].concat();
-                let code = encoding.decompress(&longer, 1000).unwrap_err().code;
-                assert_eq!(code, InvalidMessage, "{encoding:?} and {garbage:?}");
-            }
-            for at in 0..whole.len() {
-                let mut damaged = whole.clone();
-                damaged[at] ^= 0x55;
-                // Whether damage shows depends on the place; that it does no harm mustn't.
-                let _ = encoding.decompress(&damaged, 1000);
-            }
-        }
-    }
-
-    #[test]
-    fn the_limit_is_exact() {
-        for encoding in [Gzip, Zstd] {
-            for length in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 5 * CHUNK + 7] {
-                let body = encoding.compress(&vec![b'x'; length]).unwrap();
-                let text = encoding.decompress(&body, length).unwrap();
-                assert_eq!((text.len(), text.capacity() <= length), (length, true), "{encoding:?} {length}");
-                if length > 0 {
-                    assert_eq!(encoding.decompress(&body, length - 1).unwrap_err().code, PayloadTooLarge);
-                }
-                assert_eq!(encoding.decompress(&body, usize::MAX).unwrap().len(), length);
-            }
-        }
-    }
-
-    #[test]
-    fn a_bomb_is_too_large() {
-        const MAX: usize = 1 << 20;
-        for encoding in [Gzip, Zstd] {
-            let bomb = encoding.compress(&vec![0; 100_000_000]).unwrap();
-            assert!(bomb.len() < MAX, "{}", bomb.len());
-            assert_eq!(encoding.decompress(&bomb, MAX).unwrap_err().code, PayloadTooLarge, "{encoding:?}");
-        }
-    }
-
-    #[test]
-    fn no_more_is_read_than_the_limit_and_a_chunk() {
-        struct Counted(usize);
-        impl Read for Counted {
-            fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-                self.0 += buf.len();
-                Ok(buf.len())
-            }
-        }
-        let mut endless = Counted(0);
-        assert_eq!(read_at_most(&mut endless, 100_000).unwrap(), None);
-        assert!(endless.0 <= 100_000 + CHUNK, "{}", endless.0);
-    }
-
-    #[test]
-    fn a_zstd_window_past_eight_mebibytes_is_refused() {
-        for (log, readable) in [(21, true), (23, true), (24, false), (27, false)] {
-            let mut encoder = zstd::Encoder::new(Vec::new(), 0).unwrap();
-            encoder.window_log(log).unwrap();
-            encoder.write_all(TEXT).unwrap();
-            let body = encoder.finish().unwrap();
-            assert_eq!(Zstd.decompress(&body, 1000).is_ok(), readable, "2^{log}");
-        }
     }
 }

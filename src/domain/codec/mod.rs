@@ -3,6 +3,7 @@
 //! **Invariant:** decode(encode(m)) = m. No bytes, however made, panic, overflow the stack, or take much more memory than
 //! the limit given; and no error quotes the content of a message.
 
+mod amqp10;
 mod charset;
 mod compression;
 mod media_type;
@@ -32,6 +33,8 @@ pub struct Envelope<'a> {
     pub content_type: Option<&'a str>,
     /// How the body is compressed, or (as some clients use it) its charset.
     pub content_encoding: Option<&'a str>,
+    /// The header `compression`: how kombu says that it has compressed the body.
+    pub compression: Option<&'a str>,
     /// The client's name for the message; wins over the body's `id`.
     pub message_id: Option<&'a str>,
     /// The property `type`; wins over the body's.
@@ -40,6 +43,11 @@ pub struct Envelope<'a> {
     pub user_id: Option<&'a str>,
     /// The client program; the sender where nothing else names one.
     pub app_id: Option<&'a str>,
+}
+
+/// Whether a body is to be decompressed, and so may take as much memory as the largest that is accepted.
+pub fn is_compressed(envelope: &Envelope<'_>) -> bool {
+    payload::is_compressed(envelope)
 }
 
 /// A property's value, none where it is empty.

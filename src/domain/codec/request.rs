@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Envelope, invalid, is_reply_kind,
+    Envelope, amqp10, invalid, is_reply_kind,
     media_type::Format,
     object::{self, Object},
     payload::Payload,
@@ -21,6 +21,8 @@ use crate::domain::{DeadLetter, DeadReason, MAX_SHORT, MessageError, Request};
 pub fn decode_request(envelope: &Envelope<'_>, body: &[u8], max_body: usize) -> Result<Request, DeadLetter> {
     refuse_reply(set(envelope.kind))?;
     let Payload { format, text } = Payload::read(envelope, body, max_body)?;
+    // The broker's word for how the body is written, and not the client's for what it is.
+    let envelope = &Envelope { kind: envelope.kind.filter(|kind| !amqp10::is_named(Some(kind))), ..*envelope };
     let object = match format {
         Format::Json => Some(Object::parse(&text)?),
         Format::Text => Object::parse(&text).ok().filter(Object::has_text),
@@ -264,6 +266,7 @@ mod tests {
         let unset = Envelope {
             content_type: Some(""),
             content_encoding: Some(""),
+            compression: Some(""),
             message_id: Some(""),
             kind: Some(""),
             user_id: Some(""),

@@ -202,11 +202,13 @@ proptest! {
     fn no_bytes_panic(
         content_type in property(&["", "application/json", "text/plain", "text/plain; charset=gbk", "application/json;charset=utf-16"]),
         content_encoding in property(&["", "gzip", "zstd", "gzip, utf-8", "utf-16", "gb18030", "us-ascii", "binary"]),
+        compression in property(&["", "application/x-gzip", "zlib", "application/zstd"]),
         [message_id, kind, user_id, app_id] in [option::of(text()), option::of(text()), option::of(text()), option::of(text())],
         body in body(),
         max_body in prop_oneof![0_usize..200, Just(MAX), Just(usize::MAX)],
     ) {
         let envelope = Envelope {
+            compression: compression.as_deref(),
             content_type: content_type.as_deref(),
             content_encoding: content_encoding.as_deref(),
             message_id: message_id.as_deref(),
@@ -218,6 +220,9 @@ proptest! {
         if let Ok(request) = decode_request(&envelope, &body, max_body) {
             prop_assert_eq!(decode_request(&Envelope::default(), &encode_request(&request), MAX), Ok(request));
         }
+        let amqp10 = Envelope { kind: Some("amqp-1.0"), ..envelope };
+        let _ = decode_request(&amqp10, &body, max_body);
+        let _ = decode_request(&amqp10, &[&b"\0\x53\x77"[..], &body].concat(), max_body);
         let _ = decode_reply(&body);
         let _ = ContentEncoding::accepted(&String::from_utf8_lossy(&body));
     }

@@ -60,14 +60,17 @@ pub(super) fn copied(from: &BasicProperties, keeps: impl Fn(&'static str) -> boo
 /// The properties with which a message is moved: all of them, with the expiration, whose time begins anew, and with what
 /// the broker wrote of its deaths. But for
 /// - `user_id`, which the broker takes from nobody else than that user: it becomes our header;
+/// - headers of ours that a client wrote, unless `is_relayed`: whoever finds it afterwards believes them;
 /// - how often the old queue delivered it, which the broker writes anew;
 /// - what couldn't be read.
-pub(crate) fn moved(properties: &BasicProperties, blemishes: &[Blemish]) -> BasicProperties {
+pub(crate) fn moved(properties: &BasicProperties, is_relayed: bool, blemishes: &[Blemish]) -> BasicProperties {
     let unreadable = |name| blemishes.contains(&Blemish::NotUtf8(name));
     let to = copied(properties, |name| name != "user id" && !unreadable(name));
     let mut headers = FieldTable::default();
     for (name, value) in properties.headers().iter().flat_map(|table| table.inner()) {
-        if !matches!(name.as_str(), "x-delivery-count" | "x-acquired-count") {
+        let name_is = name.as_str();
+        let is_believed = is_relayed || name_is == names::DEADLINE || !name_is.starts_with(names::OUR_HEADERS);
+        if is_believed && !matches!(name_is, "x-delivery-count" | "x-acquired-count") {
             headers.insert(name.clone(), value.clone());
         }
     }

@@ -7,7 +7,7 @@ use lapin::types::ShortString;
 
 use super::Received;
 use crate::{
-    amqp::{message::trail, objects::names},
+    amqp::{message::header, objects::names},
     answered::{Identity, Key},
     pipeline::{Job, Stage},
 };
@@ -15,11 +15,8 @@ use crate::{
 impl Received {
     /// Whether it may be a repetition: the broker says so, or it is a copy that a worker published for one that may be.
     pub fn is_repeated(&self) -> bool {
-        let marked = || {
-            let headers = self.properties.headers().as_ref();
-            headers.is_some_and(|headers| trail::integer(headers, names::REDELIVERED).is_some())
-        };
-        self.redelivered || self.trail.attempt > 1 || self.trail.starts > 0 || marked()
+        let trail = &self.trail;
+        self.redelivered || trail.attempt > 1 || trail.starts > 0 || trail.is_repetition
     }
 
     /// By what the request is known again; none where the client gave it no id, which is how a client says that two
@@ -31,6 +28,8 @@ impl Received {
             Stage::Handle { intent, .. } => Some(intent.as_str().as_bytes()),
         };
         let (properties, timestamp) = (&self.properties, self.properties.timestamp().map(u64::to_le_bytes));
+        let headers = properties.headers().as_ref();
+        let compression = headers.and_then(|headers| header::text(headers, names::COMPRESSION));
         let key = Key::of([
             bytes_of(properties.message_id()),
             bytes_of(properties.correlation_id()),
@@ -39,6 +38,7 @@ impl Received {
             intent,
             bytes_of(properties.content_type()),
             bytes_of(properties.content_encoding()),
+            compression.map(str::as_bytes),
             bytes_of(properties.kind()),
             bytes_of(properties.app_id()),
             timestamp.as_ref().map(<[u8; 8]>::as_slice),

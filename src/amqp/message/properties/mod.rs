@@ -13,6 +13,7 @@ mod tests;
 
 pub(crate) use copy::moved;
 pub use received::Received;
+pub(crate) use received::envelope;
 pub use republish::Purpose;
 
 /// AMQP's persistent delivery mode.

@@ -5,18 +5,17 @@
 use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
-use lapin::{
-    BasicProperties,
-    message::Delivery,
-    types::{AMQPValue, ShortString},
-};
+use lapin::{BasicProperties, message::Delivery, types::ShortString};
 
 use super::copy::{STRINGS, copied};
 use crate::{
     amqp::{
         Names, WorkQueue,
         connection::wire::Blemish,
-        message::trail::{self, Trail},
+        message::{
+            header,
+            trail::{self, Trail},
+        },
         objects::names,
         values::table_size,
     },
@@ -63,10 +62,12 @@ impl Received {
         default_ttl: Option<Duration>,
     ) -> Self {
         let mut properties = delivery.properties;
-        let unreadable = clean(&mut properties, blemishes);
-        let trail = Trail::read(&properties, names, now, default_ttl);
+        let is_relayed =
+            trail::is_relayed(names, delivery.exchange.as_str(), delivery.routing_key.as_str(), &properties);
+        let unreadable = clean(&mut properties, blemishes).or_else(|| trail::complaint(&properties, is_relayed));
+        let trail = Trail::read(&properties, is_relayed, names, now, default_ttl);
         let headers = properties.headers().as_ref();
-        let delivery_count = headers.and_then(|headers| trail::integer(headers, "x-delivery-count")).unwrap_or(0);
+        let delivery_count = headers.and_then(|headers| header::integer(headers, "x-delivery-count")).unwrap_or(0);
         Self {
             body: delivery.data.into(),
             trail,
@@ -96,15 +97,7 @@ impl Received {
 
     /// What the codec has to know.
     pub fn envelope(&self) -> Envelope<'_> {
-        let properties = &self.properties;
-        Envelope {
-            content_type: str_of(properties.content_type()),
-            content_encoding: str_of(properties.content_encoding()),
-            message_id: str_of(properties.message_id()),
-            kind: str_of(properties.kind()),
-            user_id: self.trail.user_id.as_deref(),
-            app_id: str_of(properties.app_id()),
-        }
+        Envelope { user_id: self.trail.user_id.as_deref(), ..envelope(&self.properties) }
     }
 
     /// Whether it is itself a reply or an error reply, by its `type` property.
@@ -125,7 +118,7 @@ impl Received {
     /// How the client asks its reply to be compressed.
     pub fn accepted_encoding(&self) -> Option<ContentEncoding> {
         let headers = self.properties.headers().as_ref()?;
-        ContentEncoding::accepted(trail::text(headers, names::ACCEPT_ENCODING)?)
+        ContentEncoding::accepted(&trail::accepted_encoding(headers).ok()??)
     }
 
     /// The work queue that the message counts as one of: the first, as far as is known.
@@ -134,13 +127,9 @@ impl Received {
         first.unwrap_or(WorkQueue::Requests)
     }
 
-    /// What the broker wrote when it last dead-lettered the message, which comes first in `x-death`
-    /// (<https://www.rabbitmq.com/docs/dlx#effects>). `x-first-death-…` tells of the delay of a retry, once there was one.
+    /// What the broker wrote when it last dead-lettered the message.
     pub fn last_death(&self, what: &str) -> Option<&str> {
-        let headers = self.properties.headers().as_ref()?;
-        let AMQPValue::FieldArray(deaths) = headers.inner().get("x-death")? else { return None };
-        let AMQPValue::FieldTable(newest) = deaths.as_slice().first()? else { return None };
-        trail::text(newest, what)
+        trail::last_death(&self.properties, what)
     }
 
     /// The intent whose queue the message is in, or was in before it became a suspect.
@@ -156,6 +145,20 @@ impl Received {
     pub fn unreadable(&self) -> Option<DeadLetter> {
         let message = self.unreadable.clone()?;
         Some(DeadLetter { reason: DeadReason::Error(ErrorCode::InvalidMessage), message })
+    }
+}
+
+/// What properties tell the codec of a body.
+pub(crate) fn envelope(properties: &BasicProperties) -> Envelope<'_> {
+    let headers = properties.headers().as_ref();
+    Envelope {
+        content_type: str_of(properties.content_type()),
+        content_encoding: str_of(properties.content_encoding()),
+        compression: headers.and_then(|headers| header::text(headers, names::COMPRESSION)),
+        message_id: str_of(properties.message_id()),
+        kind: str_of(properties.kind()),
+        user_id: str_of(properties.user_id()),
+        app_id: str_of(properties.app_id()),
     }
 }
 

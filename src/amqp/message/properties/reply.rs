@@ -1,10 +1,20 @@
 //! The properties of a reply or an error reply.
 
-use lapin::BasicProperties;
+use lapin::{BasicProperties, types::FieldTable};
 
 use super::{PERSISTENT, Received};
-use crate::amqp::values::short;
-use crate::domain::codec::ContentEncoding;
+use crate::{
+    amqp::{
+        message::header,
+        values::{short, text, truncated},
+    },
+    domain::codec::ContentEncoding,
+};
+
+/// The longest `traceparent`, in bytes.
+pub(super) const MAX_TRACEPARENT: usize = 55;
+/// The longest `tracestate`, in bytes.
+pub(super) const MAX_TRACESTATE: usize = 512;
 
 impl Received {
     /// The properties of a reply or an error reply to this message.
@@ -28,13 +38,34 @@ impl Received {
         if let Some(encoding) = encoding {
             properties = properties.with_content_encoding(short(encoding.as_str()));
         }
-        for (name, value) in self.properties.headers().iter().flat_map(|table| table.inner()) {
-            if matches!(name.as_str(), "traceparent" | "tracestate") {
-                let mut headers = properties.headers().clone().unwrap_or_default();
-                headers.insert(name.clone(), value.clone());
-                properties = properties.with_headers(headers);
-            }
-        }
-        properties
+        let trace = trace(&self.properties);
+        if trace.inner().is_empty() { properties } else { properties.with_headers(trace) }
     }
+}
+
+/// The trace that a client's request belongs to, as far as W3C's Trace Context lets it be: a client's headers may have
+/// 32 KiB, and a reply's have to fit into a frame of the replies' connection.
+fn trace(properties: &BasicProperties) -> FieldTable {
+    let mut trace = FieldTable::default();
+    let Some(headers) = properties.headers().as_ref() else { return trace };
+    let mut set = |name, value| {
+        trace.insert(short(name), text(value));
+    };
+    if let Some(parent) = header::text(headers, "traceparent").filter(|parent| parent.len() <= MAX_TRACEPARENT) {
+        set("traceparent", parent);
+    }
+    if let Some(state) = header::text(headers, "tracestate").map(trace_state).filter(|state| !state.is_empty()) {
+        set("tracestate", state);
+    }
+    trace
+}
+
+/// As many of the list's members as fit: the first is whoever traced last
+/// (<https://www.w3.org/TR/trace-context/#tracestate-limits>).
+fn trace_state(state: &str) -> &str {
+    if state.len() <= MAX_TRACESTATE {
+        return state;
+    }
+    let end = truncated(state, MAX_TRACESTATE + 1).rfind(',').unwrap_or(0);
+    state[..end].trim_end()
 }

@@ -40,7 +40,7 @@ pub enum Purpose<'a> {
         /// The queue's delay.
         delay: Duration,
     },
-    /// From a dead-letter queue to the topic exchange, as if it came for the first time.
+    /// From a dead-letter queue to where its client published it, as if it came for the first time.
     Replay {
         /// Its deadline, in Unix milliseconds. The letter's own is of no account: it has passed, or soon will.
         deadline: Option<u64>,
@@ -105,6 +105,7 @@ impl Received {
             set(names::USER_ID, text(user));
         }
         if let Purpose::Replay { deadline } = purpose {
+            set(names::FIRST_ROUTING_KEY, text(trail.first_routing_key.as_deref().unwrap_or(&self.routing_key)));
             // A replay that is killed comes twice; and what was answered needn't be worked on again.
             set(names::REDELIVERED, number(1));
             if let Some(deadline) = deadline {

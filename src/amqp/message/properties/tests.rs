@@ -25,14 +25,15 @@ use crate::{
     domain::{DeadLetter, DeadReason, IntentName},
 };
 
-const NOW: u64 = 1_000_000;
+const NOW: u64 = 1_800_000_000_000;
 
 fn names() -> Names {
     Names::new("shop").unwrap()
 }
 
+/// What a worker relayed, or whoever may do as much.
 fn read(properties: BasicProperties, queue: Option<WorkQueue>) -> Received {
-    let mut delivery = Delivery::mock(1, short("shop"), short("request.x"), false, b"refund".to_vec());
+    let mut delivery = Delivery::mock(1, short(""), short("request.x"), false, b"refund".to_vec());
     delivery.properties = properties;
     Received::read(delivery, queue, &[], &names(), NOW, None)
 }
@@ -161,6 +162,7 @@ fn a_replayed_letter_is_as_its_client_published_it_and_as_if_never_tried() {
     let mut kept = table(&[
         ("mine", text("kept")),
         (names::FIRST_SEEN, number(NOW)),
+        (names::FIRST_ROUTING_KEY, text("request.x")),
         // So that an answer which is remembered isn't made again.
         (names::REDELIVERED, number(1)),
         (names::USER_ID, text("guest")),
@@ -261,9 +263,41 @@ fn a_moved_message_carries_all_but_what_the_broker_would_not_take_or_writes_itse
     };
     let from = all(table(&[&ours[..], &counts].concat())).with_user_id(short("u"));
     let user = [(names::USER_ID, text("u"))];
-    assert_eq!(moved(&from, &[]), all(table(&[&ours[..], &user].concat())));
-    assert_eq!(moved(&BasicProperties::default(), &[]), BasicProperties::default());
+    // Of what a client published nothing of ours stays but the deadline: afterwards it would be believed.
+    let forged = [(names::USER_ID, text("forged")), (names::DEADLINE, number(NOW)), ("mine", text("kept"))];
+    let by_client = moved(&BasicProperties::default().with_headers(table(&forged)), false, &[]);
+    assert_eq!(by_client, BasicProperties::default().with_headers(table(&forged[1..])));
+    assert_eq!(moved(&from, true, &[]), all(table(&[&ours[..], &user].concat())));
+    assert_eq!(moved(&BasicProperties::default(), true, &[]), BasicProperties::default());
     let broken = BasicProperties::default().with_correlation_id(short("?")).with_message_id(short("m"));
     let readable = BasicProperties::default().with_message_id(short("m"));
-    assert_eq!(moved(&broken, &[Blemish::NotUtf8("correlation id")]), readable);
+    assert_eq!(moved(&broken, true, &[Blemish::NotUtf8("correlation id")]), readable);
+}
+
+/// Those that any client can send, of any size and type.
+#[test]
+fn a_reply_carries_a_trace_that_fits_whatever_the_client_sent() {
+    let long = |name: &str, text: &str| {
+        let properties = BasicProperties::default().with_headers(table(&[(name, self::text(text))]));
+        header(&read(properties, None).reply_properties("chat.reply", "id", None, None), name)
+    };
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    assert_eq!(long("traceparent", parent), Some(text(parent)));
+    assert_eq!(long("traceparent", &format!("{parent}-")), None);
+    assert_eq!(
+        long("tracestate", "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"),
+        Some(text("rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"))
+    );
+    assert_eq!(long("tracestate", &"x".repeat(512)), Some(text(&"x".repeat(512))));
+    assert_eq!(long("tracestate", &"x".repeat(513)), None);
+    let members =
+        |count| (0..count).map(|member| format!("m{member:02}={}", "x".repeat(46))).collect::<Vec<_>>().join(",");
+    assert_eq!(long("tracestate", &members(600)), Some(text(&members(10))));
+    assert_eq!(long("tracestate", &"你".repeat(10_000)), None);
+    let nested = AMQPValue::FieldTable(table(&[("a", text(&"x".repeat(30_000)))]));
+    for value in [nested, AMQPValue::FieldArray(vec![text("x")].into()), number(7), AMQPValue::Void] {
+        let headers = table(&[("traceparent", value.clone()), ("tracestate", value)]);
+        let received = read(BasicProperties::default().with_headers(headers), None);
+        assert_eq!(received.reply_properties("chat.reply", "id", None, None).headers(), &None);
+    }
 }

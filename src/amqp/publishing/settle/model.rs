@@ -41,7 +41,7 @@ use crate::{
 };
 
 /// When everything happens: no deadline passes by itself.
-const NOW: u64 = 1_000_000;
+const NOW: u64 = 1_800_000_000_000;
 
 /// What a delivery in work was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -183,7 +183,7 @@ fn next(flight: &Flight, messages: &Arc<Mutex<Messages>>) -> Ask {
     let limits = Limits { max_body: 1024, ..Limits::default() };
     let mut script = flight.told.iter().copied();
     let outcome = match &queue {
-        None => admit::died(&received, &address, &retry, NOW),
+        None => admit::died(&received, &address),
         Some(queue) => match admit::admit(&received, queue, &address, &limits, NOW) {
             Admission::Decided(outcome) => outcome,
             Admission::Work(job) => {

@@ -102,8 +102,8 @@ impl Messages {
     pub(super) fn published(&mut self, message: &Message) -> (Place, usize) {
         let (exchange, key) = (message.exchange.as_str(), message.routing_key.as_str());
         let place = match exchange {
-            "shop" => Place::Intent,
             "shop.retry" => Place::Retry,
+            _ if key == "shop.intent.refund" => Place::Intent,
             _ if key == "shop.suspects" => Place::Suspects,
             _ => Place::Dead,
         };
@@ -128,7 +128,8 @@ impl Messages {
         let mut headers = stored.properties.headers().clone().unwrap_or_default();
         let queue = ready.place.work_queue().map(|queue| names().queue(&queue)).unwrap_or_default();
         let mut death = FieldTable::default();
-        for (name, value) in [("reason", reason), ("queue", &queue)] {
+        let exchange = self.exchange_of(&stored.routing_key);
+        for (name, value) in [("reason", reason), ("queue", &queue), ("exchange", exchange)] {
             death.insert(short(name), AMQPValue::LongString(value.into()));
         }
         headers.insert(short("x-death"), AMQPValue::FieldArray(vec![AMQPValue::FieldTable(death)].into()));
@@ -172,7 +173,8 @@ impl Messages {
     pub(super) fn delivered(&self, ready: Ready) -> (Delivery, Option<WorkQueue>) {
         let Stored { request, routing_key, properties } = &self.stored[ready.message];
         let body = vec![b'0' + request];
-        let mut delivery = Delivery::mock(1, short("shop"), short(routing_key), ready.count > 0, body);
+        let exchange = if ready.place == Place::Died { "shop.died" } else { self.exchange_of(routing_key) };
+        let mut delivery = Delivery::mock(1, short(exchange), short(routing_key), ready.count > 0, body);
         delivery.properties = properties.clone();
         if ready.count > 0 {
             let mut headers = properties.headers().clone().unwrap_or_default();
@@ -180,6 +182,11 @@ impl Messages {
             delivery.properties = delivery.properties.with_headers(headers);
         }
         (delivery, ready.place.work_queue())
+    }
+
+    /// A worker publishes by queues' names, a client to the topic exchange.
+    fn exchange_of(&self, routing_key: &str) -> &'static str {
+        if names().work_queue(routing_key).is_some() { "" } else { "shop" }
     }
 
     fn number(&mut self, stored: Stored) -> usize {

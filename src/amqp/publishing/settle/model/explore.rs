@@ -297,10 +297,6 @@ impl Search<'_> {
                 } else {
                     steps.push((false, taken(place, message)));
                 }
-                if place == Place::Intent {
-                    // Its queue is missing, and the policy makes the died the alternate exchange.
-                    steps.push((true, taken(Place::Died, message)));
-                }
             }
             Ask::Reply { error } => {
                 let answer = self.answer(&in_flight.flight);
