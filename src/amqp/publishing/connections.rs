@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** one for forwards, retries and dead letters, one for replies; neither consumes.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::{
     sync::Mutex,
@@ -15,7 +15,15 @@ use super::{
     replies::{Replies, ReplyError},
     settle::{Broker, SessionLost},
 };
-use crate::amqp::objects::{declare::TopologyMode, problem::TopologyError, topology::Topology};
+use crate::amqp::{
+    Names, WorkQueue,
+    objects::{
+        declare::{TopologyMode, declare_one},
+        inspect::InspectError,
+        problem::TopologyError,
+        topology::{Queue, Topology},
+    },
+};
 
 /// Queues that are missing are declared again once in so long, however many messages find it.
 const DECLARE_PAUSE: Duration = Duration::from_secs(1);
@@ -30,8 +38,12 @@ pub struct Connections {
     pub topology: Arc<Topology>,
     /// Whether it may be.
     pub mode: TopologyMode,
+    /// The names, for the queues of dead letters.
+    pub names: Names,
     /// When the topology was last declared again.
     pub declared: Mutex<Option<Instant>>,
+    /// When a queue of dead letters was last made, and of which.
+    pub made: Mutex<HashMap<WorkQueue, Instant>>,
 }
 
 impl Broker for Connections {
@@ -59,6 +71,36 @@ impl Broker for Connections {
             Err(error) => tracing::error!(%error, "a queue is missing and can't be declared"),
         }
         Ok(())
+    }
+
+    /// One that can't be made is told by the log, and its letters go elsewhere meanwhile. Of letters that come at once, the
+    /// first makes it.
+    async fn make_dead_letter_queue(&self, of: &WorkQueue) -> Result<bool, SessionLost> {
+        if self.mode == TopologyMode::Verify {
+            return Ok(false);
+        }
+        let mut made = self.made.lock().await;
+        made.retain(|_, at| at.elapsed() < DECLARE_PAUSE);
+        if made.contains_key(of) {
+            return Ok(true);
+        }
+        let queue = Queue::dead(&self.names, &self.names.queue(of));
+        match declare_one(self.forwards.link(), &queue).await {
+            Ok(()) => {
+                made.insert(of.clone(), Instant::now());
+                tracing::info!(queue = queue.name, "made the queue for its first dead letter");
+                Ok(true)
+            }
+            Err(InspectError::Lost(why)) => Err(SessionLost(why)),
+            Err(InspectError::Refused(problem)) => {
+                tracing::warn!(
+                    queue = queue.name,
+                    broker = problem.broker,
+                    "the queue of dead letters can't be made; they go to those of the requests"
+                );
+                Ok(false)
+            }
+        }
     }
 
     async fn pause(&self, pause: Duration) {
