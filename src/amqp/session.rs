@@ -72,8 +72,7 @@ impl Session {
                 .map_err(|error| StartError::Lost(error.to_string()))
         };
         let consuming_link = Link::open(broker, &consume, Use::Consume);
-        let (consuming_link, forwards, replies) =
-            tokio::join!(consuming_link, forwards, Replies::open(broker, &reply));
+        let (consuming_link, forwards, replies) = tokio::join!(consuming_link, forwards, Replies::open(broker, &reply));
         let (consuming_link, forwards, replies) = (consuming_link?, forwards?, replies.map_err(StartError::Lost)?);
         let consuming_link = Arc::new(consuming_link);
         let channels = Channels::new(consuming_link.clone());

@@ -4,7 +4,7 @@
 //! they can: all are written, then all are awaited. A refusal closes the channel, so what is likely to be refused is asked
 //! [`apart`]: each question on a channel of its own, some at a time.
 
-use std::{future::poll_fn, pin::Pin, task::Poll};
+use std::{future::poll_fn, pin::Pin, task::Poll, time::Duration};
 
 use futures_util::{
     StreamExt,
@@ -85,10 +85,9 @@ pub(crate) enum Came {
 /// Asks them all on one channel, and then waits for the answers. RabbitMQ answers in order; so the first that wasn't
 /// answered well is the one that was refused, and none behind it was done.
 pub(crate) async fn together<F: Future<Output = Result<(), lapin::Error>>>(
-    link: &Link,
+    limit: Duration,
     questions: impl IntoIterator<Item = (String, F)>,
 ) -> Result<Came, InspectError> {
-    let limit = link.step_limit();
     let mut asked: Vec<(String, Pin<Box<MaybeDone<F>>>)> =
         questions.into_iter().map(|(object, question)| (object, Box::pin(maybe_done(question)))).collect();
     // A question's frame is written when it is first polled.
@@ -111,4 +110,72 @@ pub(crate) async fn together<F: Future<Output = Result<(), lapin::Error>>>(
         };
     }
     Ok(Came::Through)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt, future::BoxFuture};
+    use lapin::{
+        ErrorKind,
+        protocol::{AMQPError, AMQPErrorKind, AMQPHardError, AMQPSoftError},
+    };
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(3600);
+
+    /// How the broker answers one question.
+    #[derive(Clone, Copy)]
+    enum Answer {
+        Done,
+        /// At once.
+        Refused,
+        /// After those behind it were written.
+        RefusedLater,
+        /// The connection is gone.
+        Lost,
+        Never,
+    }
+
+    fn answered(answer: Answer) -> BoxFuture<'static, Result<(), lapin::Error>> {
+        let error = |kind| Err(ErrorKind::ProtocolError(AMQPError::new(kind, short("why"))).into());
+        let refused = move || error(AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED));
+        async move {
+            match answer {
+                Answer::Done => Ok(()),
+                Answer::Refused => refused(),
+                Answer::RefusedLater => {
+                    tokio::task::yield_now().await;
+                    refused()
+                }
+                Answer::Lost => error(AMQPErrorKind::Hard(AMQPHardError::CONNECTIONFORCED)),
+                Answer::Never => std::future::pending().await,
+            }
+        }
+        .boxed()
+    }
+
+    #[tokio::test]
+    async fn the_first_that_is_refused_is_told_and_those_behind_it_are_not_done() {
+        use Answer::{Done, Lost, Never, Refused, RefusedLater};
+        async fn check(answers: &[Answer], limit: Duration, expected: Result<(usize, &str), &str>) {
+            let questions = answers.iter().enumerate().map(|(at, answer)| (format!("queue '{at}'"), answered(*answer)));
+            let came = match together(limit, questions).await {
+                Ok(Came::Through) => Ok((answers.len(), String::new())),
+                Ok(Came::Refused(done, problem)) => Ok((done, problem.object)),
+                Err(error) => Err(error.to_string()),
+            };
+            match expected {
+                Ok((done, object)) => assert_eq!(came, Ok((done, object.to_owned()))),
+                Err(why) => assert!(came.as_ref().is_err_and(|error| error.contains(why)), "{came:?}"),
+            }
+        }
+        check(&[], LIMIT, Ok((0, ""))).await;
+        check(&[Done, Done], LIMIT, Ok((2, ""))).await;
+        check(&[Done, RefusedLater, Done], LIMIT, Ok((1, "queue '1'"))).await;
+        // Those behind it fail with the channel, and earlier where nothing was sent any more.
+        check(&[Done, RefusedLater, Refused, Refused], LIMIT, Ok((1, "queue '1'"))).await;
+        check(&[Done, Done, Lost], LIMIT, Err("the connection was lost")).await;
+        check(&[Done, Never, Done], Duration::ZERO, Err("about queue '1'")).await;
+    }
 }

@@ -99,7 +99,9 @@ impl Step<'_> {
         match self {
             Self::Exchange(exchange) | Self::Proof(exchange) => format!("exchange '{}'", exchange.name),
             Self::Queue(queue) | Self::ProofOfQueue(queue) => format!("queue '{}'", queue.name),
-            Self::Binding(Binding { queue, exchange, .. }) => format!("binding of queue '{queue}' to exchange '{exchange}'"),
+            Self::Binding(Binding { queue, exchange, .. }) => {
+                format!("binding of queue '{queue}' to exchange '{exchange}'")
+            }
         }
     }
 
@@ -171,7 +173,7 @@ async fn lane(
     for step in steps {
         questions.push((step.object(), step.on(&channel)));
     }
-    match together(link, questions).await? {
+    match together(link.step_limit(), questions).await? {
         Came::Through => Ok((Some(channel), Vec::new())),
         Came::Refused(done, problem) => {
             let mut problems = vec![problem];

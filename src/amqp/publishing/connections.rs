@@ -42,8 +42,14 @@ pub struct Connections {
     pub names: Names,
     /// When the topology was last declared again.
     pub declared: Mutex<Option<Instant>>,
-    /// When a queue of dead letters was last made, and of which.
-    pub made: Mutex<HashMap<WorkQueue, Instant>>,
+    /// The queues of dead letters that this session has made, or tried to.
+    pub made: Mutex<HashMap<WorkQueue, Made>>,
+}
+
+/// A queue that was made, or couldn't be, and when.
+pub struct Made {
+    is_there: bool,
+    at: Instant,
 }
 
 impl Broker for Connections {
@@ -73,34 +79,33 @@ impl Broker for Connections {
         Ok(())
     }
 
-    /// One that can't be made is told by the log, and its letters go elsewhere meanwhile. Of letters that come at once, the
-    /// first makes it.
-    async fn make_dead_letter_queue(&self, of: &WorkQueue) -> Result<bool, SessionLost> {
+    /// It is made before the first letter of a session, and not only when that comes back: of many that come at once some
+    /// would else be taken for returned that weren't, and come twice. One that can't be made is told by the log.
+    async fn make_dead_letter_queue(&self, of: &WorkQueue, missing: bool) -> Result<bool, SessionLost> {
         if self.mode == TopologyMode::Verify {
             return Ok(false);
         }
         let mut made = self.made.lock().await;
-        made.retain(|_, at| at.elapsed() < DECLARE_PAUSE);
-        if made.contains_key(of) {
-            return Ok(true);
+        if let Some(Made { is_there, at }) = made.get(of)
+            && (!missing || at.elapsed() < DECLARE_PAUSE)
+        {
+            return Ok(*is_there);
         }
         let queue = Queue::dead(&self.names, &self.names.queue(of));
-        match declare_one(self.forwards.link(), &queue).await {
-            Ok(()) => {
-                made.insert(of.clone(), Instant::now());
-                tracing::info!(queue = queue.name, "made the queue for its first dead letter");
-                Ok(true)
-            }
-            Err(InspectError::Lost(why)) => Err(SessionLost(why)),
+        let is_there = match declare_one(self.forwards.link(), &queue).await {
+            Ok(()) => true,
+            Err(InspectError::Lost(why)) => return Err(SessionLost(why)),
             Err(InspectError::Refused(problem)) => {
                 tracing::warn!(
                     queue = queue.name,
                     broker = problem.broker,
-                    "the queue of dead letters can't be made; they go to those of the requests"
+                    "the queue for these dead letters can't be made; without it they go to those of the requests"
                 );
-                Ok(false)
+                false
             }
-        }
+        };
+        made.insert(of.clone(), Made { is_there, at: Instant::now() });
+        Ok(is_there)
     }
 
     async fn pause(&self, pause: Duration) {

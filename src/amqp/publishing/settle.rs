@@ -4,6 +4,8 @@
 //! what was published; where that can't be had, there is no ack, and the broker delivers again.
 
 #[cfg(test)]
+mod letters;
+#[cfg(test)]
 mod model;
 
 use std::time::Duration;
@@ -53,8 +55,13 @@ pub trait Broker {
     fn reply(&self, message: &Message, direct: bool) -> impl Future<Output = Result<(), ReplyError>> + Send;
     /// Declares what is missing, where that is allowed.
     fn declare_again(&self) -> impl Future<Output = Result<(), SessionLost>> + Send;
-    /// Makes the queue of a work queue's dead letters, when the first of them comes. Whether it is there now.
-    fn make_dead_letter_queue(&self, of: &WorkQueue) -> impl Future<Output = Result<bool, SessionLost>> + Send;
+    /// Makes the queue of a work queue's dead letters when the first of them comes; `missing` tells that it turned out to be
+    /// missing. Whether it is there, as far as is known.
+    fn make_dead_letter_queue(
+        &self,
+        of: &WorkQueue,
+        missing: bool,
+    ) -> impl Future<Output = Result<bool, SessionLost>> + Send;
     /// Waits before what was refused is published again.
     fn pause(&self, pause: Duration) -> impl Future<Output = ()> + Send;
     /// Acks a delivery that came at `started` and ended as `outcome`.
@@ -275,6 +282,9 @@ impl<B: Broker> Settler<B> {
             .with_max_delay(Duration::from_secs(5))
             .without_max_times()
             .build();
+        if let Some(of) = letter_of {
+            self.broker.make_dead_letter_queue(of, false).await?;
+        }
         let (mut tries, mut made) = (0, false);
         loop {
             let error = match self.broker.publish(&message).await {
@@ -286,7 +296,7 @@ impl<B: Broker> Settler<B> {
             };
             let is_missing = matches!(error, PublishError::Returned(_));
             if let Some(of) = letter_of.filter(|_| is_missing) {
-                made = !made && self.broker.make_dead_letter_queue(of).await?;
+                made = !made && self.broker.make_dead_letter_queue(of, true).await?;
                 if !made {
                     letter_of = None;
                     message.routing_key = short(&Names::dead(&self.names.queue(&WorkQueue::Requests)));

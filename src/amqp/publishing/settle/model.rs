@@ -163,8 +163,8 @@ impl Broker for Scripted {
         Ok(())
     }
 
-    async fn make_dead_letter_queue(&self, _: &WorkQueue) -> Result<bool, SessionLost> {
-        Ok(self.ask(Ask::Make).await == Told::Confirmed)
+    async fn make_dead_letter_queue(&self, _: &WorkQueue, missing: bool) -> Result<bool, SessionLost> {
+        Ok(!missing || self.ask(Ask::Make).await == Told::Confirmed)
     }
 
     async fn pause(&self, _: Duration) {
