@@ -1,7 +1,7 @@
 //! How a bot of more and more intents starts, on a broker that is near and on one that is far: queues, the first start, a
 //! start where all is there, the way back after a lost connection, and what the broker keeps in memory.
 //!
-//! The bots have no examples and a model that is never asked, so that no training is in the figures. The broker is far by
+//! The bots have a model that is never asked, and no more examples than a bot must have, so that no training is in the figures. The broker is far by
 //! way of a proxy that carries everything later, in each direction.
 
 use std::{
@@ -36,7 +36,7 @@ const TURNS: usize = 3;
 #[derive(clap::Args)]
 pub(crate) struct Sizes {
     /// How many intents each bot has.
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 19, 150, 1000])]
+    #[arg(long, value_delimiter = ',', default_values_t = [2, 19, 150, 1000])]
     intents: Vec<usize>,
     /// How many milliseconds everything takes in each direction.
     #[arg(long, value_delimiter = ',', default_values_t = [0, 30])]
@@ -158,8 +158,12 @@ impl Run<'_> {
 
 fn bot_of(intents: &[IntentName]) -> String {
     let mut text = format!("fallback = \"{}\"\n", intents.first().map_or("", |intent| intent.as_str()));
-    for intent in intents {
+    for (number, intent) in intents.iter().enumerate() {
         let _ = writeln!(text, "[intents.{intent}]\nreply.en = \"hello\"");
+        if number < 2 {
+            let examples = ["one", "two", "three", "four", "five"].map(|word| format!("\"{word} {number}\""));
+            let _ = writeln!(text, "examples.en = [{}]", examples.join(", "));
+        }
     }
     text
 }

@@ -365,6 +365,7 @@ async fn what_is_exported_purged_and_imported_is_what_it_was_byte_for_byte() {
         .with_type(short("chat.request"))
         .with_app_id(short("app"));
     let bodies: [&[u8]; 3] = [&[0x1f, 0x8b, 0xff, 0], "怎么退货\n\"".as_bytes(), b""];
+    office.client.make_dead_letter_queue(&WorkQueue::Intent(intent("refund"))).await;
     for body in bodies {
         office.client.publish_to("", &dead, properties.clone(), body).await;
     }
@@ -581,7 +582,7 @@ async fn where_its_queue_may_not_be_made_a_letter_is_found_among_those_of_the_re
     // It is put back there, and is the same.
     let file = office.folder.join("refund.jsonl");
     let export = ["export", "--queue", "intent.refund", "--remove", "--output", file.to_str().unwrap()];
-    office.dead(&export).ok();
+    assert_eq!(office.dead(&export).err, "exported and removed: 1\n");
     assert_eq!(office.depth(&requests).await, 1, "the other stays");
     assert_eq!(office.dead(&["import", file.to_str().unwrap()]).ok(), "imported: 1 of 1\n");
     assert_eq!(office.depth(&requests).await, 2);
