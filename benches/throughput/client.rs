@@ -38,6 +38,8 @@ struct Asking {
     channel: Channel,
     replies: Consumer,
     bodies: Vec<Vec<u8>>,
+    /// The routing keys, taken in turn.
+    keys: Vec<String>,
     asked: usize,
 }
 
@@ -48,7 +50,16 @@ impl Client {
         let channel = connection.create_channel().await?;
         let options = BasicConsumeOptions { no_ack: true, ..Default::default() };
         let replies = channel.basic_consume(short(REPLY_TO), short(""), options, FieldTable::default()).await?;
-        Ok(Self { _connection: connection, asking: Some(Asking { channel, replies, bodies, asked: 0 }) })
+        let keys = vec!["request".to_owned()];
+        Ok(Self { _connection: connection, asking: Some(Asking { channel, replies, bodies, keys, asked: 0 }) })
+    }
+
+    /// Publishes with these routing keys instead.
+    pub(crate) fn by(mut self, keys: Vec<String>) -> Self {
+        if let Some(asking) = &mut self.asking {
+            asking.keys = keys;
+        }
+        self
     }
 
     /// Keeps `in_flight` requests unanswered for so long, then waits for the last answers.
@@ -98,6 +109,7 @@ impl Asking {
 
     async fn publish(&mut self, exchange: &ShortString, slot: usize) -> anyhow::Result<()> {
         let body = &self.bodies[self.asked % self.bodies.len()];
+        let key = short(&self.keys[self.asked % self.keys.len()]);
         self.asked += 1;
         let properties = BasicProperties::default()
             .with_content_type(short("application/json"))
@@ -106,7 +118,7 @@ impl Asking {
             .with_correlation_id(short(&slot.to_string()));
         let options = BasicPublishOptions::default();
         // The channel confirms nothing: a request that is lost is one that stays unanswered.
-        drop(self.channel.basic_publish(exchange.clone(), short("request"), options, body, properties).await?);
+        drop(self.channel.basic_publish(exchange.clone(), key, options, body, properties).await?);
         Ok(())
     }
 }

@@ -24,7 +24,7 @@ use crate::{echo, topology};
 /// The worker as it is shipped.
 pub(crate) const WORKER: &str = env!("CARGO_BIN_EXE_chatbot-worker");
 /// How long a contestant may take until it consumes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// Linux counts a process's time in hundredths of a second, on every architecture (proc_pid_stat(5), USER_HZ).
 const TICK: Duration = Duration::from_millis(10);
 
@@ -68,6 +68,8 @@ pub(crate) struct Contestant {
     pub(crate) ready_after: Duration,
     child: Child,
     log: Arc<Mutex<VecDeque<String>>>,
+    /// When it said that it consumes, each time.
+    ready: mpsc::Receiver<Instant>,
 }
 
 impl Contestant {
@@ -80,35 +82,44 @@ impl Contestant {
                 command.envs([(echo::EXCHANGE, names.exchange()), (echo::URL, url)]);
                 command
             }
-            Kind::Inline => worker(url, &names),
+            Kind::Inline => worker(Path::new(WORKER), url, &names),
             Kind::Queued => {
-                let mut command = worker(url, &names);
+                let mut command = worker(Path::new(WORKER), url, &names);
                 command.env("CHATBOT_INTENTS_PATH", queued_bot(scratch)?);
                 command
             }
         };
+        Self::spawn(kind, names, command)
+    }
+
+    /// Starts this command, and waits until it consumes.
+    pub(crate) fn spawn(kind: Kind, names: Names, mut command: Command) -> anyhow::Result<Self> {
         let begin = Instant::now();
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
         let log = Arc::new(Mutex::new(VecDeque::new()));
         let lines = BufReader::new(child.stderr.take().context("no standard error")?).lines();
-        let (ready, when_ready) = mpsc::channel();
+        let (says, ready) = mpsc::channel();
         let kept = log.clone();
         thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 if line.contains(r#""message":"ready""#) {
-                    // Nobody listens after the first time.
-                    let _ = ready.send(Instant::now());
+                    let _ = says.send(Instant::now());
                 }
                 let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
                 kept.truncate(20);
                 kept.push_front(line);
             }
         });
-        let found = when_ready.recv_timeout(PATIENCE);
-        let mut this = Self { kind, names, ready_after: Duration::ZERO, child, log };
-        let at = found.with_context(|| format!("{kind} isn't ready; it says:\n{}", this.last_words()))?;
-        this.ready_after = at - begin;
+        let mut this = Self { kind, names, ready_after: Duration::ZERO, child, log, ready };
+        this.ready_after = this.ready_since(begin)?;
         Ok(this)
+    }
+
+    /// Waits until it consumes, and tells how long after `begin` that was.
+    pub(crate) fn ready_since(&self, begin: Instant) -> anyhow::Result<Duration> {
+        let found = self.ready.recv_timeout(PATIENCE);
+        let at = found.with_context(|| format!("{} isn't ready; it says:\n{}", self.kind, self.last_words()))?;
+        Ok(at - begin)
     }
 
     /// The processor time that it has used.
@@ -149,8 +160,8 @@ impl Drop for Contestant {
 }
 
 /// The worker with its defaults; no setting of whoever runs the benchmark reaches it.
-fn worker(url: &str, names: &Names) -> Command {
-    let mut command = Command::new(WORKER);
+pub(crate) fn worker(program: &Path, url: &str, names: &Names) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CHATBOT_")) {
         command.env_remove(name);
     }

@@ -10,9 +10,17 @@
 mod client;
 mod contestant;
 mod echo;
+#[path = "../../tests/it/chaos/proxy.rs"]
+#[expect(
+    clippy::unwrap_used,
+    dead_code,
+    reason = "it is the chaos tests', and a benchmark needs only some of its faults"
+)]
+mod proxy;
 mod report;
 #[path = "../sample/mod.rs"]
 mod sample;
+mod scale;
 mod topology;
 
 use std::{path::PathBuf, time::Duration};
@@ -52,6 +60,11 @@ struct Arguments {
     /// Writes everything measured to this file, as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
+    /// Instead: how bots of more and more intents start, on a broker that is near and one that is far.
+    #[arg(long)]
+    scale: bool,
+    #[command(flatten)]
+    sizes: scale::Sizes,
     /// Given by cargo.
     #[arg(long, hide = true)]
     bench: bool,
@@ -63,6 +76,9 @@ fn main() -> anyhow::Result<()> {
         return runtime.block_on(echo::run(exchange));
     }
     let arguments = Arguments::parse();
+    if arguments.scale {
+        return runtime.block_on(scale::measure(&arguments.url, &arguments.sizes));
+    }
     runtime.block_on(measure(&arguments))
 }
 

@@ -45,7 +45,12 @@ pub(crate) async fn declare(channel: &Channel, names: &Names) -> anyhow::Result<
 /// Takes everything of these names from the broker; what isn't there is fine.
 pub(crate) async fn remove(url: &str, names: &Names) -> anyhow::Result<()> {
     let bot = sample::bot()?;
-    let intents: Vec<&IntentName> = bot.intents.iter().map(|intent| &intent.name).collect();
+    let intents: Vec<IntentName> = bot.intents.iter().map(|intent| intent.name.clone()).collect();
+    remove_with(url, names, &intents).await
+}
+
+/// The same, with the queues of these intents.
+pub(crate) async fn remove_with(url: &str, names: &Names, intents: &[IntentName]) -> anyhow::Result<()> {
     let topology = Topology::new(names, intents, &[RETRY_DELAY]);
     let connection = Connection::connect(url, ConnectionProperties::default()).await?;
     let channel = connection.create_channel().await?;

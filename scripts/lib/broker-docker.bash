@@ -17,7 +17,7 @@ docker_launch() {
     docker rm --force "$(docker_name)" >/dev/null 2>&1 || true
     # A constant host name: RabbitMQ's data belong to the node's name, which holds the host's.
     docker run --detach --name "$(docker_name)" --hostname "$name" --publish "127.0.0.1:$port:5672" \
-        --volume "$(docker_name):/var/lib/rabbitmq" "$docker_image" >/dev/null ||
+        --ulimit nofile=65536:65536 --volume "$(docker_name):/var/lib/rabbitmq" "$docker_image" >/dev/null ||
         fail 69 "Docker couldn't start $docker_image; its message is above"
 }
 

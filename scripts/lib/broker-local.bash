@@ -61,11 +61,24 @@ local_launch() {
     [ -z "$tls_port" ] || tls_configuration
     # A process group of its own, so that the terminal's Ctrl-C reaches the script and not the broker.
     set -m
-    local_environment nohup "$(node_programs)/rabbitmq-server" -chatbot_broker "$id" \
-        </dev/null >"$dir/log/console.log" 2>&1 9>&- &
+    {
+        raise_open_files
+        local_environment nohup "$(node_programs)/rabbitmq-server" -chatbot_broker "$id"
+    } </dev/null >"$dir/log/console.log" 2>&1 9>&- &
     launcher=$!
     set +m
     disown
+}
+
+# RabbitMQ before 4.0 sets three file handles aside for each quorum queue. With the 1,024 of most shells, a node with some
+# 300 queues would accept no connection any more, and say nothing. The node is started by its own program and not by
+# Debian's wrapper, whose `su` would set the limit anew; so it has this one.
+raise_open_files() {
+    local limit
+    for limit in 65536 "$(ulimit -Hn)"; do
+        ulimit -n "$limit" 2>/dev/null && return
+    done
+    return 0
 }
 
 tls_configuration() {

@@ -62,14 +62,18 @@ impl Session {
         let broker = &settings.broker;
         let name = |what: &str| format!("chatbot-worker {} {what}", settings.worker);
         let (consume, forward, reply) = (name("consume"), name("forward"), name("reply"));
-        let (consuming_link, forwarding_link) =
-            tokio::try_join!(Link::open(broker, &consume, Use::Consume), Link::open(broker, &forward, Use::Forward))?;
-        shared.topology.apply(&forwarding_link, settings.topology).await?;
-        let replies = Replies::open(broker, &reply).await.map_err(StartError::Lost)?;
-        let forwards = timeout(broker.connect_timeout, Publisher::open(forwarding_link, broker.confirm_timeout))
-            .await
-            .map_err(|_| too_slow("open a channel", broker.connect_timeout))?
-            .map_err(|error| StartError::Lost(error.to_string()))?;
+        // Side by side, as each takes some round trips; the first in this order that fails tells why.
+        let forwards = async {
+            let link = Link::open(broker, &forward, Use::Forward).await?;
+            shared.topology.apply(&link, settings.topology).await?;
+            timeout(broker.connect_timeout, Publisher::open(link, broker.confirm_timeout))
+                .await
+                .map_err(|_| too_slow("open a channel", broker.connect_timeout))?
+                .map_err(|error| StartError::Lost(error.to_string()))
+        };
+        let consuming_link = Link::open(broker, &consume, Use::Consume);
+        let (consuming_link, forwards, replies) = tokio::join!(consuming_link, forwards, Replies::open(broker, &reply));
+        let (consuming_link, forwards, replies) = (consuming_link?, forwards?, replies.map_err(StartError::Lost)?);
         let consuming_link = Arc::new(consuming_link);
         let channels = Channels::new(consuming_link.clone());
         let started = consuming::queues(&shared).into_iter().map(async |mut queue| {
@@ -83,7 +87,9 @@ impl Session {
                 replies,
                 topology: shared.topology.clone(),
                 mode: settings.topology,
+                names: settings.names.clone(),
                 declared: Mutex::default(),
+                made: Mutex::default(),
             },
             names: settings.names.clone(),
             retry: shared.pipeline.retry().clone(),

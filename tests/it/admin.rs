@@ -253,7 +253,7 @@ async fn what_is_missing_is_named_all_at_once() {
     let mut admin = Admin::new(&names, &broker_url());
     let (found, code) = admin.check();
     assert_eq!(code, Some(0), "{found:?}");
-    assert!(complaints(&found, "topology")[0].starts_with("warn: none of the 21 exchanges and queues"), "{found:?}");
+    assert!(complaints(&found, "topology")[0].starts_with("warn: none of the 15 exchanges and queues"), "{found:?}");
 
     admin.run(&["topology", "declare"]);
     let client = Client::new(&broker_url(), &names).await;
@@ -265,7 +265,7 @@ async fn what_is_missing_is_named_all_at_once() {
     admin.mode = TopologyMode::Verify;
     let (found, code) = admin.check();
     assert_eq!(code, Some(78));
-    let expected = format!("fail: 2 of 21 exchanges and queues are missing: queue '{}', queue '{}'", gone[0], gone[1]);
+    let expected = format!("fail: 2 of 15 exchanges and queues are missing: queue '{}', queue '{}'", gone[0], gone[1]);
     assert_eq!(complaints(&found, "topology"), [expected]);
     let worker = admin.run(&["run"]);
     assert_eq!(worker.code, Some(78), "{worker:?}");
@@ -292,6 +292,58 @@ async fn a_queue_with_other_arguments_is_told_in_words() {
     assert_eq!(declared.code, Some(78));
     assert!(declared.err.contains(&format!("queue '{requests}'")), "{declared:?}");
     admin.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_that_the_broker_refuses_is_told_at_once_in_order_and_once() {
+    let names = Bench::new().names;
+    let admin = Admin::new(&names, &broker_url());
+    let client = Client::new(&broker_url(), &names).await;
+    let options = QueueDeclareOptions { durable: true, ..Default::default() };
+    let intents = ["refund", "help_info"].map(|name| names.queue(&WorkQueue::Intent(intent(name))));
+    let others = [names.died(), names.queue(&WorkQueue::Requests), intents[1].clone(), intents[0].clone()];
+    for queue in &others {
+        client.channel.queue_declare(short(queue), options, FieldTable::default()).await.unwrap();
+    }
+    for (command, code) in [(["topology", "declare"], 78), (["run", ""], 78)] {
+        let arguments: Vec<&str> = command.iter().copied().filter(|argument| !argument.is_empty()).collect();
+        let declared = admin.run(&arguments);
+        assert_eq!(declared.code, Some(code));
+        let places = others.each_ref().map(|queue| {
+            let told: Vec<_> = declared.err.match_indices(&format!("queue '{queue}': the broker says")).collect();
+            assert_eq!(told.len(), 1, "{queue}: {declared:?}");
+            told[0].0
+        });
+        assert!(places.is_sorted(), "{declared:?}");
+    }
+    // What wasn't refused is there: also what stood behind the refused.
+    assert!(client.exists(&names.queue(&WorkQueue::Intent(intent("queued")))).await);
+    assert!(client.exists(&names.retry_queue(std::time::Duration::from_millis(200))).await);
+    admin.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_may_not_make_a_queue_of_dead_letters_loses_neither_letter_nor_session() {
+    let names = Bench::new().names;
+    let (user, url) = add_user(&names, "narrow");
+    let exchange = names.exchange();
+    let configure = format!(r"^{exchange}(\.((requests|died)(\.dead)?|suspects|intent\.[a-z_]+|retry.*))?$");
+    let others = format!(r"^(amq\.default|{exchange}.*)$");
+    shell(&format!("rabbitmqctl set_permissions '{user}' '{configure}' '{others}' '{others}'"));
+    let mut bench = Bench::at(&url).named(&names);
+    bench.settings.consume = chatbot_worker::amqp::settings::Consume::All;
+    let worker = bench.start().await;
+    let ready = worker.ready.clone();
+    let mut client = Client::new(&broker_url(), &names).await;
+    assert_eq!(client.ask("intent.refund", "").await.code(), Some("invalid_message"));
+    let letter = client.dead_letter(&WorkQueue::Requests).await;
+    let first = names.queue(&WorkQueue::Intent(intent("refund")));
+    assert_eq!(crate::support::header(&letter, "chatbot-queue"), Some(first));
+    assert_eq!(client.ask("request", "refund please").await.text(), Some("refund: refund please"));
+    assert!(!ready.has_changed().unwrap(), "the session lives on");
+    worker.stop_and_leave().await;
+    shell(&format!("rabbitmqctl delete_user '{user}'"));
+    remove(&broker_url(), &names).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -454,6 +506,9 @@ async fn queues_of_what_is_no_longer_configured_are_pruned_once_they_are_empty()
     admin.write_intents(INTENTS_FILE);
     let client = Client::new(&broker_url(), &names).await;
     client.publish("intent.full", client.properties("c1"), b"hello").await;
+    for name in ["empty", "full"] {
+        client.make_dead_letter_queue(&WorkQueue::Intent(intent(name))).await;
+    }
 
     let list = || shell("rabbitmqctl --quiet list_queues name");
     let exists = |list: &str, queue: &str| list.lines().any(|line| line.trim() == queue);
@@ -470,6 +525,11 @@ async fn queues_of_what_is_no_longer_configured_are_pruned_once_they_are_empty()
         assert_eq!(exists(&left, queue), kept, "{left}");
         assert_eq!(exists(&left, &Names::dead(queue)), kept, "{left}");
     }
+    // A queue of dead letters that was never made isn't missed, and is shown as what it is.
+    let shown = admin.run(&["topology"]).out;
+    let state = |queue: &str| shown.lines().find(|line| line.split_whitespace().nth(1) == Some(queue)).unwrap();
+    let refund = names.queue(&WorkQueue::Intent(intent("refund")));
+    assert!(state(&Names::dead(&refund)).contains("not yet") && state(&refund).contains("exists"), "{shown}");
     assert!(exists(&left, &names.queue(&WorkQueue::Intent(intent("refund")))), "{left}");
 
     client.take(&old[1]).await;

@@ -10,6 +10,7 @@ use lapin::{
 };
 
 use crate::{
+    node::Node,
     process::WorkerProcess,
     support::{Bench, Client, eventually, header, headers, intent, remove, short},
 };
@@ -186,6 +187,38 @@ async fn stopping_with_a_backlog_hands_each_message_back_once() {
     assert!(counts.iter().all(|count| *count <= 1), "{counts:?}");
     answers.delete(&client).await;
     remove(&url, &names).await;
+}
+
+/// All that a session needs is declared anew, bindings too: nothing on the broker tells that they are gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_was_reset_while_the_worker_ran_is_set_up_again() {
+    let node = Node::start("reset");
+    let worker = Bench::at(&node.url).start().await;
+    let mut client = worker.client().await;
+    assert_eq!(client.ask("request", "refund please").await.text(), Some("refund: refund please"));
+    let mut ready = worker.ready.clone();
+    for command in ["stop_app", "reset", "start_app"] {
+        node.ctl(&[command]);
+    }
+    ready.wait_for(|ready| *ready).await.unwrap();
+    let mut client = eventually("a client", || async {
+        let url = worker.url.clone();
+        lapin::Connection::connect(&url, lapin::ConnectionProperties::default()).await.ok()?;
+        Some(worker.client().await)
+    })
+    .await;
+    // The session of before may only now notice that its broker is gone.
+    eventually("the queue of requests", || async {
+        client.exists(&worker.names.queue(&WorkQueue::Requests)).await.then_some(())
+    })
+    .await;
+    ready.wait_for(|ready| *ready).await.unwrap();
+    for key in ["request", "intent.queued"] {
+        assert!(client.ask(key, "queued please").await.text().is_some(), "{key}");
+    }
+    client.publish("intent.refund", client.properties("c"), b"").await;
+    client.dead_letter(&WorkQueue::Intent(intent("refund"))).await;
+    worker.stop_and_leave().await;
 }
 
 /// Takes its time.

@@ -7,7 +7,10 @@ use chatbot_worker::{
     amqp::{
         Bot, Names, Replacer, Settings, Shared, WorkQueue, Worker,
         connection::address::Broker,
-        objects::{declare::TopologyMode, topology::Topology},
+        objects::{
+            declare::TopologyMode,
+            topology::{Queue, Topology},
+        },
         session::Ended,
         settings::{Consume, Overload},
         worker::Fatal,
@@ -332,10 +335,36 @@ impl Client {
         .await
     }
 
-    /// How many messages a queue holds ready.
+    /// How many messages a queue holds ready; none where it isn't there.
     pub async fn depth(&self, queue: &str) -> u32 {
+        self.ready_in(queue).await.unwrap_or(0)
+    }
+
+    /// Whether a queue is there.
+    pub async fn exists(&self, queue: &str) -> bool {
+        self.ready_in(queue).await.is_some()
+    }
+
+    /// On a channel of its own, as one that is missing closes it.
+    async fn ready_in(&self, queue: &str) -> Option<u32> {
         let options = lapin::options::QueueDeclareOptions { passive: true, ..Default::default() };
-        self.channel.queue_declare(short(queue), options, FieldTable::default()).await.unwrap().message_count()
+        let channel = self.connection.create_channel().await.unwrap();
+        let found = channel.queue_declare(short(queue), options, FieldTable::default()).await;
+        match found {
+            Ok(found) => {
+                channel.close(200, short("done")).await.unwrap();
+                Some(found.message_count())
+            }
+            Err(error) if error.to_string().contains("NOT_FOUND") => None,
+            Err(error) => panic!("{queue}: {error}"),
+        }
+    }
+
+    /// Makes the queue for a work queue's dead letters, as its first letter does.
+    pub async fn make_dead_letter_queue(&self, of: &WorkQueue) {
+        let queue = Queue::dead(&self.names, &self.names.queue(of));
+        let options = lapin::options::QueueDeclareOptions { durable: true, ..Default::default() };
+        self.channel.queue_declare(short(&queue.name), options, queue.arguments).await.unwrap();
     }
 
     /// The next dead letter of a work queue.

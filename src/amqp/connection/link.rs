@@ -240,7 +240,8 @@ async fn connect(url: &AMQPUri, broker: &Broker, name: &str, purpose: Use) -> Re
     .await?;
     let (sender, state) = watch::channel(State { blocked: false, unblocked_at: None, ended: None, fault: None });
     let events = connection.events_listener();
-    let listener = tokio::spawn(listen(events, sender));
+    let status = connection.status().clone();
+    let listener = tokio::spawn(listen(events, sender, move || status.connected()));
     Ok(Link {
         connection,
         step_limit: broker.connect_timeout,
@@ -250,7 +251,7 @@ async fn connect(url: &AMQPUri, broker: &Broker, name: &str, purpose: Use) -> Re
     })
 }
 
-async fn listen(events: impl Stream<Item = Event>, state: watch::Sender<State>) {
+async fn listen(events: impl Stream<Item = Event>, state: watch::Sender<State>, stands: impl Fn() -> bool) {
     let mut events = std::pin::pin!(events);
     while let Some(event) = events.next().await {
         match event {
@@ -262,6 +263,9 @@ async fn listen(events: impl Stream<Item = Event>, state: watch::Sender<State>) 
                 tracing::info!("the broker lets publish again");
                 state.send_modify(|state| (state.blocked, state.unblocked_at) = (false, Some(Instant::now())));
             }
+            // It closed a channel, and whoever uses that hears of it there: a right that is lacking for one object is no
+            // reason to give up the connection.
+            Event::Error(error) if is_soft_error(&error) && stands() => {}
             Event::Error(error) => state.send_modify(|state| {
                 state.fault = state.fault.or(fault_of(&error));
                 state.ended.get_or_insert_with(|| error.to_string().into());
@@ -284,11 +288,39 @@ fn fault_of(error: &lapin::Error) -> Option<Fault> {
     }
 }
 
+/// Whether the broker refused one thing, which closes a channel.
+fn is_soft_error(error: &lapin::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ProtocolError(error) if matches!(error.kind(), AMQPErrorKind::Soft(_)))
+}
+
 /// Fisher–Yates. Only the order in which nodes are tried hangs on it, so the hasher's seed is random enough.
 fn shuffle<T>(items: &mut [T]) {
     use std::hash::{BuildHasher, RandomState};
     for last in (1..items.len()).rev() {
         let random = usize::try_from(RandomState::new().hash_one(last)).unwrap_or(0);
         items.swap(last, random % (last + 1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lapin::protocol::{AMQPError, AMQPSoftError};
+
+    use super::*;
+    use crate::amqp::values::short;
+
+    #[tokio::test]
+    async fn what_closes_a_channel_alone_does_not_end_the_connection() {
+        async fn check(kind: AMQPErrorKind, stands: bool, ended: bool) {
+            let error = ErrorKind::ProtocolError(AMQPError::new(kind, short("why"))).into();
+            let (sender, state) =
+                watch::channel(State { blocked: false, unblocked_at: None, ended: None, hard_error: false });
+            let events = futures_util::stream::iter([Event::Error(error)]).chain(futures_util::stream::pending());
+            let _ = tokio::time::timeout(Duration::ZERO, listen(events, sender, || stands)).await;
+            assert_eq!(state.borrow().ended.is_some(), ended);
+        }
+        check(AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED), true, false).await;
+        check(AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED), false, true).await;
+        check(AMQPErrorKind::Hard(AMQPHardError::FRAMEERROR), true, true).await;
     }
 }

@@ -30,11 +30,22 @@ impl Server {
 
     /// Whether it is known to be older than [`OLDEST`].
     pub fn is_too_old(&self) -> bool {
+        self.number().is_some_and(|number| number < OLDEST)
+    }
+
+    /// Whether each quorum queue costs the node file handles, which a low limit of open files runs out of.
+    pub fn spends_files_on_queues(&self) -> bool {
+        self.number().is_some_and(|number| number < (4, 0))
+    }
+
+    /// Whether a queue whose consumer's node dies waits a minute for it, unless a policy says otherwise.
+    pub fn waits_for_dead_consumers(&self) -> bool {
+        self.number().is_some_and(|number| number >= (4, 3))
+    }
+
+    fn number(&self) -> Option<(u32, u32)> {
         let mut parts = self.version.split('.').map(str::parse::<u32>);
-        match (parts.next(), parts.next()) {
-            (Some(Ok(major)), Some(Ok(minor))) => (major, minor) < OLDEST,
-            _ => false,
-        }
+        Some((parts.next()?.ok()?, parts.next()?.ok()?))
     }
 }
 
@@ -62,6 +73,21 @@ mod tests {
         for good in ["3.10.8", "3.13.0-rc.1", "4.0.1", "10.0.0", "unknown", "", "4"] {
             check(good, false);
         }
+    }
+
+    #[test]
+    fn what_a_version_does_is_known() {
+        let check = |version: &str, files: bool, waits: bool| {
+            let server = Server { product: "RabbitMQ".into(), version: version.into(), cluster: "c".into() };
+            let known = (server.spends_files_on_queues(), server.waits_for_dead_consumers());
+            assert_eq!(known, (files, waits), "{version}");
+        };
+        check("3.10.8", true, false);
+        check("3.13.7", true, false);
+        check("4.0.5", false, false);
+        check("4.3.6", false, true);
+        check("10.0.0", false, true);
+        check("unknown", false, false);
     }
 
     #[test]

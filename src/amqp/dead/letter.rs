@@ -56,7 +56,7 @@ impl fmt::Display for LetterId {
 pub struct Letter {
     /// Its name.
     pub id: LetterId,
-    /// The work queue whose dead letter it is.
+    /// The work queue whose dead letter it is: the first that it came to.
     pub queue: WorkQueue,
     /// Why it is here, in a machine's word: the header `chatbot-dead-reason`.
     pub reason: Option<String>,
@@ -75,9 +75,16 @@ pub struct Letter {
 }
 
 impl Letter {
-    /// Reads a delivery from the dead-letter queue of `queue`, at `now` (Unix milliseconds).
+    /// Reads a delivery from the dead-letter queue of `queue`, at `now` (Unix milliseconds). Among those of the requests
+    /// are letters that found no queue of their own: each says whose it is.
     pub(super) fn read(delivery: Delivery, queue: WorkQueue, blemishes: &[Blemish], names: &Names, now: u64) -> Self {
         let properties = without_counts(&delivery.properties);
+        let headers = properties.headers().as_ref();
+        let said = || trail::text(headers?, names::FIRST_QUEUE).and_then(|name| names.work_queue(name));
+        let queue = match queue {
+            WorkQueue::Requests => said().unwrap_or(WorkQueue::Requests),
+            queue => queue,
+        };
         let received = Received::read(delivery, Some(queue.clone()), blemishes, names, now, None);
         let nothing = FieldTable::default();
         let headers = properties.headers().as_ref().unwrap_or(&nothing);

@@ -14,6 +14,6 @@ mod value;
 
 pub use filter::Filter;
 pub use letter::{Letter, LetterId};
-pub use reader::{Held, ReadError, Reader};
+pub use reader::{Held, ReadError, Reader, filled};
 pub use record::{InvalidRecord, Record};
 pub use replay::{Kept, ReplayError, Replayer};

@@ -26,7 +26,10 @@ use crate::amqp::{
     Names, WorkQueue,
     connection::link::Link,
     message::time::now_ms,
-    objects::problem::{Problem, problem},
+    objects::{
+        inspect::{InspectError, depths},
+        problem::{Problem, problem},
+    },
     values::short,
 };
 
@@ -286,6 +289,21 @@ impl<'a> Reader<'a> {
         let answer = answer.map_err(|_| ReadError::Lost(format!("no answer within {limit:?}")))?;
         answer.map_err(|error| failed(&self.name, &error))
     }
+}
+
+/// Of these work queues, those that have dead letters in their queue for them.
+///
+/// # Errors
+/// [`InspectError`].
+pub async fn filled(link: &Link, names: &Names, queues: &[WorkQueue]) -> Result<Vec<WorkQueue>, InspectError> {
+    let dead: Vec<String> = queues.iter().map(|queue| Names::dead(&names.queue(queue))).collect();
+    let mut filled = Vec::new();
+    for (queue, depth) in queues.iter().zip(depths(link, dead.iter().map(String::as_str)).await) {
+        if depth?.is_some_and(|depth| depth.messages > 0) {
+            filled.push(queue.clone());
+        }
+    }
+    Ok(filled)
 }
 
 /// How many letters are there for whoever consumes.

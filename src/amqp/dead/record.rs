@@ -10,7 +10,12 @@ use super::{
     LetterId,
     value::{self, Headers},
 };
-use crate::amqp::{Names, WorkQueue, publishing::publisher::Message, values::short};
+use crate::amqp::{
+    Names, WorkQueue,
+    objects::names,
+    publishing::publisher::Message,
+    values::{short, text},
+};
 
 /// A dead letter, written down.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -140,7 +145,22 @@ impl Record {
         serde_json::from_slice(line).map_err(|error| InvalidRecord::Json(error.to_string()))
     }
 
-    /// The letter as it is published into the queue that it came from.
+    /// The letter as it is published into the queue of dead letters that it belongs to, and as it is published into that
+    /// of the requests where that queue isn't there.
+    ///
+    /// # Errors
+    /// [`InvalidRecord`].
+    pub fn into_messages(self, names: &Names) -> Result<[Message; 2], InvalidRecord> {
+        let of = names.queue(&WorkQueue::parse(&self.queue).ok_or_else(|| InvalidRecord::Queue(self.queue.clone()))?);
+        let own = self.into_message(names)?;
+        let mut headers = own.properties.headers().clone().unwrap_or_default();
+        headers.insert(short(names::FIRST_QUEUE), text(&of));
+        let routing_key = short(&Names::dead(&names.queue(&WorkQueue::Requests)));
+        let other = Message { routing_key, properties: own.properties.clone().with_headers(headers), ..own.clone() };
+        Ok([own, other])
+    }
+
+    /// The letter as it is published into the queue of dead letters that it belongs to.
     ///
     /// # Errors
     /// [`InvalidRecord`].

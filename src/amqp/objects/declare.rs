@@ -1,5 +1,6 @@
 //! Declares a topology on a broker, or proves that it is there.
 
+use futures_util::future::{join_all, try_join_all};
 use lapin::{
     Channel,
     options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
@@ -8,10 +9,16 @@ use lapin::{
 use tokio::time::timeout;
 
 use super::{
-    problem::{Problem, TopologyError, problem},
+    ask::{Came, InspectError, answered, apart, together},
+    problem::{Problem, TopologyError},
     topology::{Binding, Exchange, Queue, Topology},
 };
 use crate::amqp::{connection::link::Link, values::short};
+
+/// On so many channels declarations go side by side at most.
+const LANES: usize = 4;
+/// Fewer don't need another channel.
+const LEAST_IN_A_LANE: usize = 32;
 
 /// Whether the worker declares its exchanges and queues or only proves that they exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,66 +30,173 @@ pub enum TopologyMode {
 }
 
 impl Topology {
-    /// Declares everything, or proves that it exists.
+    /// Declares everything that has to be there from the start, or proves that it exists.
+    ///
+    /// Every session declares all of it again: bindings can't be looked at by AMQP, and a broker that was reset, or
+    /// restored from a backup, has lost some or all. As nothing waits for anything else, that takes a few round trips.
     ///
     /// # Errors
-    /// All [`Problem`]s at once, or that the connection was lost.
+    /// All [`Problem`]s at once, in the order of the topology, or that the connection was lost.
     pub async fn apply(&self, link: &Link, mode: TopologyMode) -> Result<(), TopologyError> {
-        let mut declaring = Declaring { link, channel: open(link).await?, found: Vec::new() };
-        let passive = mode == TopologyMode::Verify;
-        for exchange in &self.exchanges {
-            let channel = declaring.channel.clone();
-            let object = format!("exchange '{}'", exchange.name);
-            declaring.step(object, declare_exchange(&channel, exchange, passive)).await?;
+        let problems = match mode {
+            TopologyMode::Declare => self.declare(link).await,
+            TopologyMode::Verify => self.verify(link).await,
+        };
+        let problems = problems.map_err(|error| TopologyError::Lost(error.to_string()))?;
+        if problems.is_empty() { Ok(()) } else { Err(TopologyError::Problems(problems)) }
+    }
+
+    /// Bindings come last: one to an object that isn't there would only repeat what is known.
+    async fn declare(&self, link: &Link) -> Result<Vec<Problem>, InspectError> {
+        let exchanges = self.exchanges.iter().map(Step::Exchange);
+        let queues = self.queues.iter().filter(|queue| !queue.on_demand).map(Step::Queue);
+        let objects: Vec<_> = exchanges.chain(queues).collect();
+        let bindings: Vec<_> = self.bindings.iter().map(Step::Binding).collect();
+        let mut lanes = Lanes::open(link, objects.len().max(bindings.len())).await?;
+        let mut problems = lanes.run(&objects).await?;
+        if problems.is_empty() {
+            problems = lanes.run(&bindings).await?;
         }
-        for queue in &self.queues {
-            let channel = declaring.channel.clone();
-            declaring.step(format!("queue '{}'", queue.name), declare_queue(&channel, queue, passive)).await?;
-        }
-        // Of bindings AMQP can prove nothing; and one to an object that isn't there would only repeat what is known.
-        if !passive && declaring.found.is_empty() {
-            for binding in &self.bindings {
-                let channel = declaring.channel.clone();
-                let object = format!("binding of queue '{}' to exchange '{}'", binding.queue, binding.exchange);
-                declaring.step(object, bind(&channel, binding)).await?;
+        lanes.close().await;
+        Ok(problems)
+    }
+
+    /// What a worker may not even look at isn't proved, where it only publishes there: RabbitMQ from 4.3 refuses to tell
+    /// whether a queue exists to whoever has no right to it. Such a queue is asked about apart, as a refusal would close
+    /// the channel of the others.
+    async fn verify(&self, link: &Link) -> Result<Vec<Problem>, InspectError> {
+        let queues = || self.queues.iter().filter(|queue| !queue.on_demand);
+        let exchanges = self.exchanges.iter().map(Step::Proof);
+        let seen: Vec<_> = exchanges.chain(queues().filter(|queue| queue.is_read).map(Step::ProofOfQueue)).collect();
+        let unread: Vec<_> = queues().filter(|queue| !queue.is_read).map(Step::ProofOfQueue).collect();
+        let mut lanes = Lanes::open(link, seen.len()).await?;
+        let (seen, unread) = tokio::try_join!(lanes.run(&seen), each(link, &unread))?;
+        lanes.close().await;
+        Ok(seen.into_iter().chain(unread.into_iter().filter(|problem| !problem.refused)).collect())
+    }
+}
+
+/// Declares one queue.
+///
+/// # Errors
+/// [`InspectError`].
+pub(crate) async fn declare_one(link: &Link, queue: &Queue) -> Result<(), InspectError> {
+    Step::Queue(queue).apart(link).await
+}
+
+/// What is asked of the broker about one object.
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Exchange(&'a Exchange),
+    Queue(&'a Queue),
+    Binding(&'a Binding),
+    Proof(&'a Exchange),
+    ProofOfQueue(&'a Queue),
+}
+
+impl Step<'_> {
+    fn object(self) -> String {
+        match self {
+            Self::Exchange(exchange) | Self::Proof(exchange) => format!("exchange '{}'", exchange.name),
+            Self::Queue(queue) | Self::ProofOfQueue(queue) => format!("queue '{}'", queue.name),
+            Self::Binding(Binding { queue, exchange, .. }) => {
+                format!("binding of queue '{queue}' to exchange '{exchange}'")
             }
         }
-        let _ = timeout(link.step_limit(), declaring.channel.close(200, short(""))).await;
-        if declaring.found.is_empty() { Ok(()) } else { Err(TopologyError::Problems(declaring.found)) }
     }
-}
 
-async fn open(link: &Link) -> Result<Channel, TopologyError> {
-    timeout(link.step_limit(), link.channel())
-        .await
-        .map_err(|_| TopologyError::Lost(format!("no channel within {:?}", link.step_limit())))?
-        .map_err(|error| TopologyError::Lost(error.to_string()))
-}
+    async fn on(self, channel: &Channel) -> Result<(), lapin::Error> {
+        match self {
+            Self::Exchange(exchange) => declare_exchange(channel, exchange, false).await,
+            Self::Queue(queue) => declare_queue(channel, queue, false).await,
+            Self::Binding(binding) => bind(channel, binding).await,
+            Self::Proof(exchange) => declare_exchange(channel, exchange, true).await,
+            Self::ProofOfQueue(queue) => declare_queue(channel, queue, true).await,
+        }
+    }
 
-/// A topology on its way to the broker.
-struct Declaring<'a> {
-    link: &'a Link,
-    channel: Channel,
-    found: Vec<Problem>,
-}
-
-impl Declaring<'_> {
-    /// Does one step. A refusal is noted, and the next step goes on with a new channel, because it closes the old one.
-    async fn step(
-        &mut self,
-        object: String,
-        work: impl Future<Output = Result<(), lapin::Error>>,
-    ) -> Result<(), TopologyError> {
-        let limit = self.link.step_limit();
-        let Ok(result) = timeout(limit, work).await else {
-            return Err(TopologyError::Lost(format!("{object}: no answer within {limit:?}")));
+    /// Does it on a channel of its own.
+    async fn apart(self, link: &Link) -> Result<(), InspectError> {
+        let done = async {
+            let channel = link.channel().await?;
+            self.on(&channel).await?;
+            let _ = channel.close(200, short("done")).await;
+            Ok(())
         };
-        let Err(error) = result else { return Ok(()) };
-        let Some(problem) = problem(&object, &error) else { return Err(TopologyError::Lost(error.to_string())) };
-        self.found.push(problem);
-        self.channel = open(self.link).await?;
-        Ok(())
+        answered(link, &self.object(), done).await
     }
+}
+
+/// Some channels side by side, which RabbitMQ serves with as many processes.
+struct Lanes<'a> {
+    link: &'a Link,
+    /// Those that no refusal has closed.
+    open: Vec<Channel>,
+}
+
+impl<'a> Lanes<'a> {
+    /// Opens as many as so many steps are worth.
+    async fn open(link: &'a Link, steps: usize) -> Result<Self, InspectError> {
+        let limit = link.step_limit();
+        let lanes = steps.div_ceil(LEAST_IN_A_LANE).clamp(1, LANES);
+        let opened = timeout(limit, try_join_all((0..lanes).map(|_| link.channel()))).await;
+        let opened = opened.map_err(|_| InspectError::Lost(format!("no channel within {limit:?}")))?;
+        Ok(Self { link, open: opened.map_err(|error| InspectError::Lost(error.to_string()))? })
+    }
+
+    /// Does the steps, each lane its part of them together. What stood behind one that was refused is done anew.
+    async fn run(&mut self, steps: &[Step<'_>]) -> Result<Vec<Problem>, InspectError> {
+        let link = self.link;
+        let parts = steps.chunks(steps.len().div_ceil(self.open.len().max(1)).max(1));
+        let lanes: Vec<_> = self.open.drain(..).zip(parts).map(|(channel, part)| lane(link, channel, part)).collect();
+        let mut problems = Vec::new();
+        for (channel, found) in try_join_all(lanes).await? {
+            self.open.extend(channel);
+            problems.extend(found);
+        }
+        Ok(problems)
+    }
+
+    async fn close(self) {
+        let close = self.open.iter().map(|channel| channel.close(200, short("")));
+        let _ = timeout(self.link.step_limit(), join_all(close)).await;
+    }
+}
+
+/// The problems of some steps, and their channel, unless one of them has closed it.
+async fn lane(
+    link: &Link,
+    channel: Channel,
+    steps: &[Step<'_>],
+) -> Result<(Option<Channel>, Vec<Problem>), InspectError> {
+    let mut questions = Vec::with_capacity(steps.len());
+    for step in steps {
+        questions.push((step.object(), step.on(&channel)));
+    }
+    match together(link.step_limit(), questions).await? {
+        Came::Through => Ok((Some(channel), Vec::new())),
+        Came::Refused(done, problem) => {
+            let mut problems = vec![problem];
+            problems.extend(each(link, steps.get(done + 1..).unwrap_or_default()).await?);
+            Ok((None, problems))
+        }
+    }
+}
+
+/// Does each step on a channel of its own: where one is refused, more may be.
+async fn each(link: &Link, steps: &[Step<'_>]) -> Result<Vec<Problem>, InspectError> {
+    let (mut problems, mut work) = (Vec::new(), Vec::with_capacity(steps.len()));
+    for step in steps {
+        work.push(step.apart(link));
+    }
+    for result in apart(work).await {
+        match result {
+            Ok(()) => {}
+            Err(InspectError::Refused(problem)) => problems.push(problem),
+            Err(lost) => return Err(lost),
+        }
+    }
+    Ok(problems)
 }
 
 pub(crate) async fn declare_exchange(

@@ -3,8 +3,6 @@
 //! **Invariant:** looking changes nothing on the broker, whatever it finds. A right is tried by a request that is
 //! refused in any case, but for want of the right first; each on a channel of its own, since a refusal closes it.
 
-use std::time::Duration;
-
 use lapin::{
     BasicProperties, Channel, Confirmation,
     options::{
@@ -13,12 +11,12 @@ use lapin::{
     },
     types::{AMQPValue, FieldTable},
 };
-use tokio::time::timeout;
 
+pub use super::ask::InspectError;
 use super::{
+    ask::{apart, attempt},
     declare::{bind, declare_exchange, declare_queue},
     names::PROBE_TYPE,
-    problem::{Problem, problem},
     topology::{Binding, Exchange, Queue, Topology},
 };
 use crate::amqp::{
@@ -35,18 +33,6 @@ use crate::amqp::{
 /// A connection to look at a broker with.
 pub struct Inspector {
     link: Link,
-    limit: Duration,
-}
-
-/// Why something couldn't be looked at.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InspectError {
-    /// The broker refuses.
-    #[error("{}: the broker says: {}", .0.object, .0.broker)]
-    Refused(Problem),
-    /// The connection is gone, or the broker doesn't answer.
-    #[error("the connection was lost: {0}")]
-    Lost(String),
 }
 
 /// What a queue holds.
@@ -65,6 +51,8 @@ pub struct Survey {
     pub exchanges: Vec<(Exchange, bool)>,
     /// Each queue, and what it holds where it exists.
     pub queues: Vec<(Queue, Option<Depth>)>,
+    /// Queues of which the broker doesn't tell this user whether they exist. RabbitMQ does so from 4.3 on.
+    pub unseen: Vec<Queue>,
 }
 
 impl Survey {
@@ -72,6 +60,7 @@ impl Survey {
     pub fn extend(&mut self, other: Self) {
         self.exchanges.extend(other.exchanges);
         self.queues.extend(other.queues);
+        self.unseen.extend(other.unseen);
     }
 
     /// What a queue holds; none where it doesn't exist or isn't of the topology.
@@ -116,7 +105,7 @@ impl Inspector {
     /// [`ConnectError`].
     pub async fn open(broker: &Broker) -> Result<Self, ConnectError> {
         let link = Link::open(broker, "chatbot-worker command", Use::Command).await?;
-        Ok(Self { link, limit: broker.connect_timeout })
+        Ok(Self { link })
     }
 
     /// The connection.
@@ -134,12 +123,7 @@ impl Inspector {
     /// # Errors
     /// [`InspectError`].
     pub async fn depth(&self, queue: &str) -> Result<Option<Depth>, InspectError> {
-        let options = QueueDeclareOptions { passive: true, ..Default::default() };
-        let what = object("queue", queue);
-        let looked = self
-            .attempt(&what, async |channel| channel.queue_declare(short(queue), options, FieldTable::default()).await);
-        let found = exists(looked.await)?;
-        Ok(found.map(|queue| Depth { messages: queue.message_count(), consumers: queue.consumer_count() }))
+        depth(&self.link, queue).await
     }
 
     /// Whether an exchange exists.
@@ -158,13 +142,28 @@ impl Inspector {
     /// [`InspectError`].
     pub async fn survey(&self, topology: &Topology) -> Result<Survey, InspectError> {
         let mut survey = Survey::default();
-        for exchange in &topology.exchanges {
-            survey.exchanges.push((exchange.clone(), self.has_exchange(exchange).await?));
+        let exchanges = apart(topology.exchanges.iter().map(|exchange| self.has_exchange(exchange))).await;
+        for (exchange, exists) in topology.exchanges.iter().zip(exchanges) {
+            survey.exchanges.push((exchange.clone(), exists?));
         }
-        for queue in &topology.queues {
-            survey.queues.push((queue.clone(), self.depth(&queue.name).await?));
+        let depths = depths(&self.link, topology.queues.iter().map(|queue| queue.name.as_str())).await;
+        for (queue, depth) in topology.queues.iter().zip(depths) {
+            match depth {
+                Ok(depth) => survey.queues.push((queue.clone(), depth)),
+                Err(InspectError::Refused(problem)) if problem.refused => survey.unseen.push(queue.clone()),
+                Err(error) => return Err(error),
+            }
         }
         Ok(survey)
+    }
+
+    /// Declares queues and exchanges that exist, each as [`Self::redeclare_queue`] does; what came of each.
+    pub async fn redeclare(&self, survey: &Survey) -> Vec<Result<(), InspectError>> {
+        let exchanges = survey.exchanges.iter().filter(|(_, exists)| *exists);
+        let queues = survey.queues.iter().filter(|(_, depth)| depth.is_some());
+        let mut done = apart(exchanges.map(|(exchange, _)| self.redeclare_exchange(exchange))).await;
+        done.extend(apart(queues.map(|(queue, _)| self.redeclare_queue(queue))).await);
+        done
     }
 
     /// Declares a queue. Where it exists that changes nothing, but proves that its arguments are the worker's and that
@@ -196,6 +195,14 @@ impl Inspector {
             Err(InspectError::Refused(problem)) => Ok(problem.refused.then_some(problem.broker)),
             Err(lost) => Err(lost),
         }
+    }
+
+    /// The same for each of some rights.
+    ///
+    /// # Errors
+    /// [`InspectError::Lost`].
+    pub async fn refusals(&self, rights: &[Right]) -> Result<Vec<Option<String>>, InspectError> {
+        apart(rights.iter().map(|right| self.refusal(right))).await.into_iter().collect()
     }
 
     /// Publishes a message whose routing key nobody should bind, which a worker drops where the policy leads it to one.
@@ -276,7 +283,7 @@ impl Inspector {
 
     /// Closes the connection.
     pub async fn close(&self) {
-        self.link.close(self.limit).await;
+        self.link.close(self.link.step_limit()).await;
     }
 
     /// Does one thing on a channel of its own.
@@ -285,20 +292,26 @@ impl Inspector {
         object: &str,
         action: impl AsyncFnOnce(&Channel) -> Result<T, lapin::Error>,
     ) -> Result<T, InspectError> {
-        let attempt = async {
-            let channel = self.link.channel().await?;
-            let result = action(&channel).await?;
-            let _ = channel.close(200, short("done")).await;
-            Ok(result)
-        };
-        match timeout(self.limit, attempt).await {
-            Ok(result) => result.map_err(|error| match problem(object, &error) {
-                Some(problem) => InspectError::Refused(problem),
-                None => InspectError::Lost(error.to_string()),
-            }),
-            Err(_) => Err(InspectError::Lost(format!("no answer within {:?} about {object}", self.limit))),
-        }
+        attempt(&self.link, object, action).await
     }
+}
+
+/// What a queue holds; none where it doesn't exist.
+async fn depth(link: &Link, queue: &str) -> Result<Option<Depth>, InspectError> {
+    let options = QueueDeclareOptions { passive: true, ..Default::default() };
+    let what = object("queue", queue);
+    let looked =
+        attempt(link, &what, async |channel| channel.queue_declare(short(queue), options, FieldTable::default()).await);
+    let found = exists(looked.await)?;
+    Ok(found.map(|queue| Depth { messages: queue.message_count(), consumers: queue.consumer_count() }))
+}
+
+/// The same for each of some queues. The broker's log has an error for each that doesn't exist.
+pub(crate) async fn depths<'a>(
+    link: &Link,
+    queues: impl IntoIterator<Item = &'a str>,
+) -> Vec<Result<Option<Depth>, InspectError>> {
+    apart(queues.into_iter().map(|queue| depth(link, queue))).await
 }
 
 /// Each request is one that RabbitMQ checks for permission first and then refuses for what is wrong with it, or that

@@ -1,5 +1,6 @@
 //! Exchanges, queues, bindings and permissions: what has to be on the broker, and what is there.
 
+mod ask;
 pub mod declare;
 pub mod inspect;
 pub mod names;

@@ -43,6 +43,10 @@ pub struct Queue {
     pub arguments: FieldTable,
     /// What it is for.
     pub purpose: &'static str,
+    /// Whether it is made only when its first message comes. One that isn't there holds nothing.
+    pub on_demand: bool,
+    /// Whether a worker consumes it, and so may at least look at it; into the others it only publishes.
+    pub is_read: bool,
 }
 
 /// A binding.
@@ -92,11 +96,25 @@ impl Queue {
             arguments.insert(name.clone(), value.clone());
         }
         arguments.insert(short("x-delivery-limit"), AMQPValue::LongLongInt(NO_DELIVERY_LIMIT));
-        Self { name: names.holding_of(&self.name), arguments, purpose: "holds messages while a queue is replaced" }
+        let purpose = "holds messages while a queue is replaced";
+        Self { name: names.holding_of(&self.name), arguments, purpose, on_demand: false, is_read: false }
+    }
+
+    /// The queue of the dead letters of the queue named so. Those of [`Names::died`] come from the broker itself, and those
+    /// of the requests are where a letter goes that finds no queue of its own: both have to be there from the start. The
+    /// others are made by their first letter, so that a bot has about half the queues.
+    pub fn dead(names: &Names, of: &str) -> Self {
+        let died = of == names.died();
+        let purpose = match died {
+            true => "messages that even the worker's dead-lettering gave up",
+            false => "what could not be answered",
+        };
+        let on_demand = !died && of != names.queue(&WorkQueue::Requests);
+        Self { name: Names::dead(of), arguments: dead_arguments(), purpose, on_demand, is_read: false }
     }
 }
 
-/// Everything that a worker needs on the broker, in an order in which each thing finds what it refers to.
+/// Everything that a worker needs on the broker, or will need once there are dead letters.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Topology {
     /// The exchanges.
@@ -116,9 +134,8 @@ impl Topology {
         this.exchange(&died, ExchangeKind::Fanout, "where the broker puts messages");
         this.exchange(&retry, ExchangeKind::Headers, "tries again later");
 
-        // A queue that dead-letters is declared after the queue that its dead letters go to.
-        this.queue(Names::dead(&died), dead_arguments(), "messages that even the worker's dead-lettering gave up");
-        this.queue(died.clone(), died_arguments(&died), "expired, rejected, given up by the broker, or unroutable");
+        this.queues.push(Queue::dead(names, &died));
+        this.read(died.clone(), died_arguments(&died), "expired, rejected, given up by the broker, or unroutable");
         this.bind(&died, &died, "", FieldTable::default());
 
         let mut work = vec![(WorkQueue::Suspects, None, "messages that were there when a worker died")];
@@ -128,15 +145,16 @@ impl Topology {
         }
         for (queue, key, purpose) in work {
             let name = names.queue(&queue);
-            this.queue(Names::dead(&name), dead_arguments(), "what could not be answered");
-            this.queue(name.clone(), work_arguments(&died), purpose);
+            this.queues.push(Queue::dead(names, &name));
+            this.read(name.clone(), work_arguments(&died), purpose);
             if let Some(key) = key {
                 this.bind(&exchange, &name, &key, FieldTable::default());
             }
         }
         for delay in delays {
             let (name, millis) = (names.retry_queue(*delay), millis(*delay));
-            this.queue(name.clone(), retry_arguments(millis), "waits to be tried again");
+            let (arguments, purpose) = (retry_arguments(millis), "waits to be tried again");
+            this.queues.push(Queue { name: name.clone(), arguments, purpose, on_demand: false, is_read: false });
             this.bind(&retry, &name, "", retry_binding(millis));
         }
         this
@@ -159,8 +177,8 @@ impl Topology {
         self.exchanges.push(Exchange { name: name.to_owned(), kind, purpose });
     }
 
-    fn queue(&mut self, name: String, arguments: FieldTable, purpose: &'static str) {
-        self.queues.push(Queue { name, arguments, purpose });
+    fn read(&mut self, name: String, arguments: FieldTable, purpose: &'static str) {
+        self.queues.push(Queue { name, arguments, purpose, on_demand: false, is_read: true });
     }
 
     fn bind(&mut self, exchange: &str, queue: &str, routing_key: &str, arguments: FieldTable) {
@@ -234,6 +252,8 @@ mod tests {
         let queues: Vec<_> = topology.queues.iter().map(|queue| queue.name.as_str()).collect();
         assert_eq!(queues.len(), 2 + 2 * 4 + 2);
         assert!(queues.iter().all(|name| name.len() <= 255));
+        let from_the_start: Vec<_> = topology.queues.iter().filter(|queue| !queue.on_demand).collect();
+        assert_eq!(from_the_start.len(), 2 + (2 + intents.len() + 1) + 2);
         for intent in &intents {
             let name = names.queue(&WorkQueue::Intent(intent.clone()));
             assert!(queues.contains(&name.as_str()));

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** one for forwards, retries and dead letters, one for replies; neither consumes.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::{
     sync::Mutex,
@@ -15,7 +15,15 @@ use super::{
     replies::{Replies, ReplyError},
     settle::{Broker, SessionLost},
 };
-use crate::amqp::objects::{declare::TopologyMode, problem::TopologyError, topology::Topology};
+use crate::amqp::{
+    Names, WorkQueue,
+    objects::{
+        declare::{TopologyMode, declare_one},
+        inspect::InspectError,
+        problem::TopologyError,
+        topology::{Queue, Topology},
+    },
+};
 
 /// Queues that are missing are declared again once in so long, however many messages find it.
 const DECLARE_PAUSE: Duration = Duration::from_secs(1);
@@ -30,8 +38,18 @@ pub struct Connections {
     pub topology: Arc<Topology>,
     /// Whether it may be.
     pub mode: TopologyMode,
+    /// The names, for the queues of dead letters.
+    pub names: Names,
     /// When the topology was last declared again.
     pub declared: Mutex<Option<Instant>>,
+    /// The queues of dead letters that this session has made, or tried to.
+    pub made: Mutex<HashMap<WorkQueue, Made>>,
+}
+
+/// A queue that was made, or couldn't be, and when.
+pub struct Made {
+    is_there: bool,
+    at: Instant,
 }
 
 impl Broker for Connections {
@@ -59,6 +77,35 @@ impl Broker for Connections {
             Err(error) => tracing::error!(%error, "a queue is missing and can't be declared"),
         }
         Ok(())
+    }
+
+    /// It is made before the first letter of a session, and not only when that comes back: of many that come at once some
+    /// would else be taken for returned that weren't, and come twice. One that can't be made is told by the log.
+    async fn make_dead_letter_queue(&self, of: &WorkQueue, missing: bool) -> Result<bool, SessionLost> {
+        if self.mode == TopologyMode::Verify {
+            return Ok(false);
+        }
+        let mut made = self.made.lock().await;
+        if let Some(Made { is_there, at }) = made.get(of)
+            && (!missing || at.elapsed() < DECLARE_PAUSE)
+        {
+            return Ok(*is_there);
+        }
+        let queue = Queue::dead(&self.names, &self.names.queue(of));
+        let is_there = match declare_one(self.forwards.link(), &queue).await {
+            Ok(()) => true,
+            Err(InspectError::Lost(why)) => return Err(SessionLost(why)),
+            Err(InspectError::Refused(problem)) => {
+                tracing::warn!(
+                    queue = queue.name,
+                    broker = problem.broker,
+                    "the queue for these dead letters can't be made; without it they go to those of the requests"
+                );
+                false
+            }
+        };
+        made.insert(of.clone(), Made { is_there, at: Instant::now() });
+        Ok(is_there)
     }
 
     async fn pause(&self, pause: Duration) {

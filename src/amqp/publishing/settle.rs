@@ -4,6 +4,8 @@
 //! what was published; where that can't be had, there is no ack, and the broker delivers again.
 
 #[cfg(test)]
+mod letters;
+#[cfg(test)]
 mod model;
 
 use std::time::Duration;
@@ -53,6 +55,13 @@ pub trait Broker {
     fn reply(&self, message: &Message, direct: bool) -> impl Future<Output = Result<(), ReplyError>> + Send;
     /// Declares what is missing, where that is allowed.
     fn declare_again(&self) -> impl Future<Output = Result<(), SessionLost>> + Send;
+    /// Makes the queue of a work queue's dead letters when the first of them comes; `missing` tells that it turned out to be
+    /// missing. Whether it is there, as far as is known.
+    fn make_dead_letter_queue(
+        &self,
+        of: &WorkQueue,
+        missing: bool,
+    ) -> impl Future<Output = Result<bool, SessionLost>> + Send;
     /// Waits before what was refused is published again.
     fn pause(&self, pause: Duration) -> impl Future<Output = ()> + Send;
     /// Acks a delivery that came at `started` and ended as `outcome`.
@@ -227,14 +236,15 @@ impl<B: Broker> Settler<B> {
         let before = if received.queue == Some(WorkQueue::Suspects) { received.trail.starts } else { 0 };
         let properties =
             received.republished(&self.names, Purpose::Suspect { starts: before.saturating_add(1) }, now_ms());
-        self.keep("", &self.names.queue(&WorkQueue::Suspects), received, properties).await
+        let suspects = self.names.queue(&WorkQueue::Suspects);
+        self.keep(kept(received, "", &suspects, properties), None).await.map(|_| ())
     }
 
     async fn retry(&self, received: &Received, delay: Duration, error: &MessageError) -> Result<(), SessionLost> {
         events::retried(received, &error.message, delay);
         let queue = self.names.queue(received.queue.as_ref().unwrap_or(&received.first_queue()));
         let properties = received.republished(&self.names, Purpose::Retry { delay }, now_ms());
-        self.keep(&self.names.retry_exchange(), &queue, received, properties).await
+        self.keep(kept(received, &self.names.retry_exchange(), &queue, properties), None).await.map(|_| ())
     }
 
     /// First the letter, then the error reply: a client that hears of it finds it there. An error reply that fails
@@ -246,10 +256,12 @@ impl<B: Broker> Settler<B> {
         letter: &DeadLetter,
     ) -> Result<(), SessionLost> {
         let now = now_ms();
-        let queue = Names::dead(&self.names.queue(&received.first_queue()));
+        let first = received.first_queue();
+        let queue = Names::dead(&self.names.queue(&first));
         let purpose = Purpose::Dead { letter, worker: &self.worker, at: now };
-        self.keep("", &queue, received, received.republished(&self.names, purpose, now)).await?;
-        events::dead_lettered(received, letter, &queue);
+        let message = kept(received, "", &queue, received.republished(&self.names, purpose, now));
+        let message = self.keep(message, Some(&first).filter(|first| **first != WorkQueue::Requests)).await?;
+        events::dead_lettered(received, letter, message.routing_key.as_str());
         if let (Some(to), Some(code)) = (client.reply_to, letter.reason.error_code()) {
             let error = ErrorReply {
                 id: Uuid::now_v7().to_string(),
@@ -264,39 +276,54 @@ impl<B: Broker> Settler<B> {
         Ok(())
     }
 
-    /// Publishes what must not be lost: a refusal is waited out, and a missing queue declared again.
-    async fn keep(
-        &self,
-        exchange: &str,
-        routing_key: &str,
-        received: &Received,
-        properties: lapin::BasicProperties,
-    ) -> Result<(), SessionLost> {
-        let (exchange, routing_key) = (short(exchange), short(routing_key));
-        let message = Message { exchange, routing_key, mandatory: true, properties, body: received.body.clone() };
+    /// Publishes what must not be lost: a refusal is waited out, and a missing queue declared again. What was published in
+    /// the end.
+    ///
+    /// A letter to the dead letters of `letter_of` has its queue made if it is the first. Where that can't be, it goes to
+    /// those of the requests, which are there from the start; its header [`FIRST_QUEUE`](crate::amqp::objects::names::FIRST_QUEUE)
+    /// says whose it is.
+    async fn keep(&self, mut message: Message, mut letter_of: Option<&WorkQueue>) -> Result<Message, SessionLost> {
         let mut backoff = ExponentialBuilder::default()
             .with_jitter()
             .with_min_delay(Duration::from_millis(100))
             .with_max_delay(Duration::from_secs(5))
             .without_max_times()
             .build();
-        let mut tries = 0;
+        if let Some(of) = letter_of {
+            self.broker.make_dead_letter_queue(of, false).await?;
+        }
+        let (mut tries, mut made) = (0, false);
         loop {
-            tries += 1;
             let error = match self.broker.publish(&message).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(message),
                 Err(error @ (PublishError::Lost(_) | PublishError::Unconfirmed(_))) => {
                     return Err(SessionLost(error.to_string()));
                 }
                 Err(error) => error,
             };
+            let is_missing = matches!(error, PublishError::Returned(_));
+            if let Some(of) = letter_of.filter(|_| is_missing) {
+                made = !made && self.broker.make_dead_letter_queue(of, true).await?;
+                if !made {
+                    letter_of = None;
+                    message.routing_key = short(&Names::dead(&self.names.queue(&WorkQueue::Requests)));
+                }
+                continue;
+            }
+            tries += 1;
             events::kept(&error, message.routing_key.as_str(), tries);
-            if matches!(error, PublishError::Returned(_)) {
+            if is_missing {
                 self.broker.declare_again().await?;
             }
             self.broker.pause(backoff.next().unwrap_or_default()).await;
         }
     }
+}
+
+/// What is published in the place of a message.
+fn kept(received: &Received, exchange: &str, routing_key: &str, properties: lapin::BasicProperties) -> Message {
+    let (exchange, routing_key) = (short(exchange), short(routing_key));
+    Message { exchange, routing_key, mandatory: true, properties, body: received.body.clone() }
 }
 
 /// A reply or an error reply, ready to be published.

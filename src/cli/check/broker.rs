@@ -21,6 +21,10 @@ use crate::{
 };
 
 const CHECK: &str = "broker";
+/// What RabbitMQ before 4.0 sets aside for a quorum queue.
+const FILES_A_QUEUE: usize = 3;
+/// More queues may take most of the 1,024 open files that a process has where nobody set a limit.
+const MANY_QUEUES: usize = 200;
 
 /// What the broker is held against.
 pub(super) struct Checked<'a> {
@@ -46,6 +50,9 @@ pub(super) async fn check(report: &mut Report, amqp: &Amqp, checked: &Checked<'_
         );
         return;
     };
+    if let Some(server) = inspector.server() {
+        versions(report, &server, checked);
+    }
     if let Err(error) = beyond(report, &inspector, checked).await {
         match error {
             InspectError::Lost(_) => report.away(CHECK, error, "Run this again; the broker's log tells why."),
@@ -108,6 +115,33 @@ async fn nodes(report: &mut Report, amqp: &Amqp, broker: &Broker) -> Option<Insp
         }
     }
     first
+}
+
+/// What has to be known of this version.
+fn versions(report: &mut Report, server: &Server, checked: &Checked<'_>) {
+    let Server { product, version, .. } = server;
+    let queues = &checked.topology.queues;
+    let (most, first) = (queues.len(), queues.iter().filter(|queue| !queue.on_demand).count());
+    if server.spends_files_on_queues() && most > MANY_QUEUES {
+        let message = format!(
+            "{product} {version} sets {FILES_A_QUEUE} file handles aside for each quorum queue: {} for the {first} queues \
+             of this bot, {} once each intent has dead letters. A node that was started with the usual limit of 1,024 open \
+             files accepts no connection any more when they are used up",
+            first * FILES_A_QUEUE,
+            most * FILES_A_QUEUE
+        );
+        let mend = "`rabbitmq-diagnostics status` tells the limit, under File Descriptors. Raise it to 65536: LimitNOFILE \
+                    in systemd's unit, `--ulimit nofile=65536:65536` for Docker, `ulimit -n` in the shell that starts it. \
+                    Or update to RabbitMQ 4.";
+        report.warn(CHECK, message, mend);
+    }
+    if server.waits_for_dead_consumers() {
+        let message = format!(
+            "{product} {version} serves a queue again a minute after its consumer's node has died, and after 5 s with the \
+             policy that `chatbot-worker topology policy` prints; whether it is set can't be asked by AMQP"
+        );
+        report.ok(CHECK, message);
+    }
 }
 
 fn server(report: &mut Report, place: &str, who: &str, server: Option<&Server>) {

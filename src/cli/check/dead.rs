@@ -30,6 +30,15 @@ pub(super) async fn letters(report: &mut Report, checked: &Checked<'_>, survey: 
     let waiting: Vec<(WorkQueue, u32)> =
         work.map(|queue| (depth(&queue), queue)).map(|(n, queue)| (queue, n)).collect();
     let waiting: Vec<(WorkQueue, u32)> = waiting.into_iter().filter(|(_, letters)| *letters > 0).collect();
+    let dead = |name: &str| survey.queues.iter().any(|(work, _)| Names::dead(&work.name) == name);
+    if survey.unseen.iter().any(|queue| dead(&queue.name)) {
+        report.ok(
+            CHECK,
+            "this broker doesn't tell a worker's user of dead letters; `chatbot-worker dead list --count` as an \
+             operator's does",
+        );
+        return;
+    }
     if waiting.is_empty() {
         report.ok(CHECK, "no dead letter waits; whether a policy limits their queues can't be asked by AMQP");
         return;
@@ -74,9 +83,10 @@ async fn look(link: &Link, names: &Names, queue: &WorkQueue, letters: u32) -> Re
 fn tell(report: &mut Report, names: &Names, queue: &WorkQueue, letters: u32, seen: &Seen) {
     let name = Names::dead(&names.queue(queue));
     let why = if seen.reasons.is_empty() { String::new() } else { format!(" ({})", seen.reasons) };
+    // Among those of the requests are letters of intents that have no queue for them.
+    let which = if *queue == WorkQueue::Requests { String::new() } else { format!(" --queue {queue}") };
     let mend = format!(
-        "`chatbot-worker dead list --queue {queue}` tells why; then `dead replay` sends them again, `dead purge` drops \
-         them."
+        "`chatbot-worker dead list{which}` tells why; then `dead replay` sends them again, `dead purge` drops them."
     );
     report.warn(CHECK, format!("{letters} in {name}: what couldn't be answered{why}"), &mend);
     let limit = "`chatbot-worker topology policy` prints a command that limits their age; `rabbitmqctl list_policies` \

@@ -31,9 +31,10 @@ pub(super) async fn check(
     for problem in refused {
         lacks("declare", problem.object.clone(), &problem.broker);
     }
-    for right in needed(checked, survey) {
-        if let Some(words) = inspector.refusal(&right).await? {
-            let (action, object) = describe(&right);
+    let needed = needed(checked, survey);
+    for (right, words) in needed.iter().zip(inspector.refusals(&needed).await?) {
+        if let Some(words) = words {
+            let (action, object) = describe(right);
             lacks(action, object, &words);
         }
     }

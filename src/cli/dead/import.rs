@@ -24,8 +24,9 @@ use crate::{
 const IN_FLIGHT: usize = 64;
 
 const HELP: &str = "\
-Each letter goes back into the dead-letter queue that it came from, as it was; one exported from another exchange goes
-into that queue of this one. The whole file is checked before the first is published. A letter that was changed has to
+Each letter goes back into the dead-letter queue that it belongs to, as it was; one exported from another exchange goes
+into that queue of this one. Where the queue of an intent isn't there, which its first letter makes, the letter goes to
+those of the requests, and is listed as the intent's all the same. The whole file is checked before the first is published. A letter that was changed has to
 lose its `id` first, which says that it wasn't.
 
 Importing a file twice makes two of each letter, which share their ID. Where it was stopped, it says which line comes
@@ -98,7 +99,7 @@ impl Importing {
                 result = self.one().await;
             }
             if result.is_ok() {
-                self.tasks.spawn(async move { publisher.publish(&message).await });
+                self.tasks.spawn(async move { put(&publisher, &message).await });
             }
             bar.set_position(self.imported);
         }
@@ -117,9 +118,7 @@ impl Importing {
             }
             Some(Ok(Err(PublishError::Returned(queue)))) => Err(Failure::new(
                 Exit::Config,
-                format!(
-                    "there is no queue '{queue}': `chatbot-worker topology declare` makes those of the intents file"
-                ),
+                format!("there is no queue '{queue}': a worker or `chatbot-worker topology declare` makes it"),
             )),
             Some(Ok(Err(error))) => Err(Failure::new(Exit::Unavailable, error)),
             Some(Err(error)) => Err(Failure::new(Exit::Os, error)),
@@ -127,16 +126,24 @@ impl Importing {
     }
 }
 
+/// Puts a letter where it belongs, or where one goes that finds no queue there.
+async fn put(publisher: &Publisher, [own, other]: &[Message; 2]) -> Result<(), PublishError> {
+    match publisher.publish(own).await {
+        Err(PublishError::Returned(_)) => publisher.publish(other).await,
+        done => done,
+    }
+}
+
 /// The letters of a file, ready to be published, line by line.
 fn messages<'a>(
     path: &'a Path,
     names: &'a Names,
-) -> Result<impl Iterator<Item = Result<Message, Failure>> + 'a, Failure> {
+) -> Result<impl Iterator<Item = Result<[Message; 2], Failure>> + 'a, Failure> {
     let wrong = |what: &dyn std::fmt::Display| Failure::new(Exit::Data, format!("{}: {what}", path.display()));
     let file = File::open(path).map_err(|error| wrong(&format!("can't be read: {error}")))?;
     Ok(BufReader::new(file).split(b'\n').enumerate().map(move |(number, line)| {
         let line = line.map_err(|error| wrong(&format!("can't be read: {error}")))?;
-        let message = Record::parse(&line).and_then(|record| record.into_message(names));
+        let message = Record::parse(&line).and_then(|record| record.into_messages(names));
         message.map_err(|error| wrong(&format!("line {}: {error}", number + 1)))
     }))
 }

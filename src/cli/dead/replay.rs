@@ -113,10 +113,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 /// The configured intents that have a queue.
 async fn intents(configured: &Configured) -> Result<HashSet<IntentName>, Failure> {
     let inspector = configured.connect().await?;
+    let survey = inspector.survey(&configured.topology).await.map_err(inspect_failure)?;
     let mut intents = HashSet::new();
     for queue in work_queues(configured) {
-        let exists = inspector.depth(&configured.names().queue(&queue)).await.map_err(inspect_failure)?.is_some();
-        if let (WorkQueue::Intent(intent), true) = (queue, exists) {
+        let name = configured.names().queue(&queue);
+        // RabbitMQ from 4.3 on doesn't tell whoever has no right to a queue; then its return tells.
+        let unseen = survey.unseen.iter().any(|queue| queue.name == name);
+        if let WorkQueue::Intent(intent) = queue
+            && (unseen || survey.depth(&name).is_some())
+        {
             intents.insert(intent);
         }
     }

@@ -61,15 +61,19 @@ pub(super) fn id_prefix(text: &str) -> Result<String, String> {
 }
 
 impl Selection {
-    /// Which letters are meant, whatever their queue.
-    pub(super) fn filter(&self, ids: &[String]) -> Filter {
-        Filter {
+    /// Which letters are meant.
+    ///
+    /// # Errors
+    /// Names that no queue has.
+    pub(super) fn filter(&self, names: &Names, ids: &[String]) -> Result<Filter, Failure> {
+        Ok(Filter {
             ids: ids.to_vec(),
+            queues: self.queue.iter().map(|shown| parse(names, shown)).collect::<Result<_, _>>()?,
             reasons: self.reason.clone(),
             intents: self.intent.clone(),
             older_than: self.older_than.map(BoundedDuration::get),
             newer_than: self.newer_than.map(BoundedDuration::get),
-        }
+        })
     }
 
     /// Whether only the queue of what can't be read is meant.
@@ -80,35 +84,17 @@ impl Selection {
         if !self.queue.iter().any(|queue| queue == DIED) {
             return Ok(false);
         }
-        let filter = self.filter(&[]);
-        let alone = self.queue.len() == 1 && filter.reasons.is_empty() && filter.intents.is_empty();
-        if alone && filter.older_than.is_none() && filter.newer_than.is_none() {
+        let alone = self.queue.len() == 1 && self.reason.is_empty() && self.intent.is_empty();
+        if alone && self.older_than.is_none() && self.newer_than.is_none() {
             return Ok(true);
         }
         Err(Failure::new(Exit::Usage, "what is in 'died' can't be read: --queue died goes with no other option"))
-    }
-
-    /// The queues to go through: those asked for, else all that are configured.
-    ///
-    /// # Errors
-    /// Names that no queue has.
-    pub(super) fn queues(&self, configured: &Configured) -> Result<Vec<WorkQueue>, Failure> {
-        let names = configured.names();
-        if self.queue.is_empty() {
-            return Ok(work_queues(configured));
-        }
-        self.queue.iter().map(|shown| parse(names, shown)).collect()
     }
 
     /// Whether nothing is asked for: all letters of all queues are meant.
     pub(super) fn is_empty(&self) -> bool {
         let Self { queue, reason, intent, older_than, newer_than } = self;
         queue.is_empty() && reason.is_empty() && intent.is_empty() && older_than.is_none() && newer_than.is_none()
-    }
-
-    /// Whether queues were named, which then have to exist.
-    pub(super) fn names_queues(&self) -> bool {
-        !self.queue.is_empty()
     }
 }
 

@@ -5,15 +5,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 
-use super::{connect, read_failure, selection::Selection, signals, stopping};
+use super::{
+    connect, read_failure,
+    selection::{Selection, work_queues},
+    signals, stopping,
+};
 use crate::{
     amqp::{
         WorkQueue,
         connection::link::Link,
-        dead::{Filter, Held, LetterId, Reader},
+        dead::{self, Filter, Held, LetterId, Reader},
         message::time::now_ms,
     },
-    cli::{Exit, Failure, output, topology::Configured},
+    cli::{
+        Exit, Failure, output,
+        topology::{Configured, inspect_failure},
+    },
 };
 
 /// How many of the IDs that begin alike are told.
@@ -34,9 +41,8 @@ pub(super) trait Visitor {
 pub(super) struct Walk<'a> {
     configured: &'a Configured,
     link: Link,
+    /// Whose dead letters are gone through. A queue that isn't there is empty: its first letter makes it.
     queues: Vec<WorkQueue>,
-    /// Whether a queue that doesn't exist is an error.
-    must_exist: bool,
     pub(super) filter: Filter,
     pub(super) stop: CancellationToken,
     /// Shown on a terminal alone.
@@ -64,12 +70,17 @@ impl<'a> Walk<'a> {
         ids: &[String],
         bar: bool,
     ) -> Result<Self, Failure> {
-        let (queues, must_exist) = (selection.queues(configured)?, selection.names_queues());
+        let filter = selection.filter(configured.names(), ids)?;
+        let mut queues = if filter.queues.is_empty() { work_queues(configured) } else { filter.queues.clone() };
+        // Where letters go that find no queue of their own.
+        if !queues.contains(&WorkQueue::Requests) {
+            queues.push(WorkQueue::Requests);
+        }
         let stop = CancellationToken::new();
         signals::watch(stop.clone(), stopping)?;
         let link = connect(configured).await?;
         let bar = if bar { progress() } else { ProgressBar::hidden() };
-        Ok(Self { configured, link, queues, must_exist, filter: selection.filter(ids), stop, bar })
+        Ok(Self { configured, link, queues, filter, stop, bar })
     }
 
     /// Does something with each letter that is meant, and hands back those that it didn't remove.
@@ -77,15 +88,10 @@ impl<'a> Walk<'a> {
         let mut walked = Walked::default();
         self.bar.reset();
         self.bar.set_length(0);
-        for queue in &self.queues {
-            let names = self.configured.names();
+        let names = self.configured.names();
+        let filled = dead::filled(&self.link, names, &self.queues).await.map_err(inspect_failure)?;
+        for queue in &filled {
             let Some(mut reader) = Reader::open(&self.link, names, queue).await.map_err(read_failure)? else {
-                if self.must_exist {
-                    return Err(Failure::new(
-                        Exit::No,
-                        format!("the broker has no queue '{}.dead'", names.queue(queue)),
-                    ));
-                }
                 continue;
             };
             walked.there += u64::from(reader.there());
@@ -106,7 +112,22 @@ impl<'a> Walk<'a> {
             }
         }
         self.bar.finish_and_clear();
+        if walked.matched == 0 && !walked.stopped {
+            self.are_known()?;
+        }
         Ok(walked)
+    }
+
+    /// That nothing fits is an answer; that a queue was asked for which no configured intent has, is mostly a slip.
+    fn are_known(&self) -> Result<(), Failure> {
+        let known = work_queues(self.configured);
+        match self.filter.queues.iter().find(|queue| !known.contains(queue)) {
+            None => Ok(()),
+            Some(queue) => Err(Failure::new(
+                Exit::No,
+                format!("no dead letter of '{queue}' is there, or fits; and the intents file has no such intent"),
+            )),
+        }
     }
 
     async fn queue(

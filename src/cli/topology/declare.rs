@@ -12,10 +12,11 @@ pub(super) fn run() -> Result<Exit, Failure> {
         topology.apply(inspector.link(), TopologyMode::Declare).await.map_err(topology_failure)?;
         inspector.close().await;
         output::print(&format!(
-            "Declared under '{}': {} exchanges, {} queues, {} bindings. What was there already is as it must be.\n",
+            "Declared under '{}': {} exchanges, {} queues, {} bindings. What was there already is as it must be. The queues of \
+             intents' dead letters are made by the first of them.\n",
             configured.names().exchange(),
             topology.exchanges.len(),
-            topology.queues.len(),
+            topology.queues.iter().filter(|queue| !queue.on_demand).count(),
             topology.bindings.len(),
         ))?;
         Ok(Exit::Ok)

@@ -22,6 +22,8 @@ fn text(names: &Names, vhost: &str) -> String {
     let policy = |what: &str, pattern: &str, definition: &str| {
         set_policy(vhost, "queues", &format!("{}-{what}", names.exchange()), pattern, definition)
     };
+    let consumed = format!(r"^{exchange}\.(requests|suspects|died|intent\.[A-Za-z0-9_-]+)$");
+    let failover = policy("failover", &consumed, r#"{"consumer-disconnected-timeout":5000}"#);
     let dead = policy("dead", &format!(r"^{exchange}\..+\.dead$"), r#"{"message-ttl":2592000000}"#);
     let length = policy("length", &format!(r"^{exchange}\.requests$"), r#"{"max-length":100000}"#);
     let age = policy("age", &format!(r"^{exchange}\.requests$"), r#"{"message-ttl":600000}"#);
@@ -30,6 +32,10 @@ fn text(names: &Names, vhost: &str) -> String {
 # A message whose routing key nobody binds is dropped by the broker, or returned to a client that asked for that by
 # `mandatory`. With this policy a worker gets it, and the client is answered `unroutable`.
 {unroutable}
+
+# On RabbitMQ 4.3 or newer, run this too; older ones know no such policy, and need none. There a queue whose consumer's
+# node dies is served again only after a minute, as the broker waits for the consumer to come back. With it, after 5 s:
+# {failover}
 
 # What follows is optional; each command stands behind a `# `.
 
@@ -49,7 +55,8 @@ fn text(names: &Names, vhost: &str) -> String {
 # A limit on how long a request may wait, here 10 minutes (in milliseconds). Mind that
 # - what is older is answered `deadline_exceeded`, whether its client still waits or not, and dead-lettered;
 # - the time counts from when a message came into this queue: a retry begins anew;
-# - only one policy applies to a queue, that with the highest priority: write length and age into one if you want both.
+# - only one policy applies to a queue, that with the highest priority: write all that you want for it into one, as in
+#   {{\"max-length\":100000,\"message-ttl\":600000,\"consumer-disconnected-timeout\":5000}}.
 # Prefer an expiration on each request, as above, or CHATBOT_OVERLOAD_MAX_AGE.
 # {age}
 "
@@ -72,6 +79,6 @@ mod tests {
         );
         assert_eq!(commands, [expected]);
         let optional = text.lines().filter(|line| line.starts_with("# rabbitmqctl"));
-        assert!(optional.clone().count() == 3 && optional.clone().all(|line| !line.contains("alternate-exchange")));
+        assert!(optional.clone().count() == 4 && optional.clone().all(|line| !line.contains("alternate-exchange")));
     }
 }

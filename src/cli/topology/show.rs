@@ -58,12 +58,18 @@ fn with_broker(topology: &Topology, survey: &Survey) -> Vec<[String; 7]> {
         let (kind, name, purpose) = (exchange_kind(exchange), exchange.name.clone(), exchange.purpose.to_owned());
         rows.push([kind, name, state(*exists), String::new(), String::new(), String::new(), purpose]);
     }
-    for (queue, depth) in &survey.queues {
+    let unseen = survey.unseen.iter().map(|queue| (queue, None, "not told"));
+    let seen = survey.queues.iter().map(|(queue, depth)| match depth {
+        Some(depth) => (queue, Some(*depth), "exists"),
+        None if queue.on_demand => (queue, None, "not yet"),
+        None => (queue, None, "MISSING"),
+    });
+    for (queue, depth, state) in seen.chain(unseen) {
         let (messages, consumers) =
             depth.map(|depth| (depth.messages.to_string(), depth.consumers.to_string())).unwrap_or_default();
         let (name, purpose) = (queue.name.clone(), queue.purpose.to_owned());
         let kind = "queue".to_owned();
-        rows.push([kind, name, state(depth.is_some()), messages, consumers, bindings(topology, queue), purpose]);
+        rows.push([kind, name, state.to_owned(), messages, consumers, bindings(topology, queue), purpose]);
     }
     rows
 }

@@ -194,6 +194,7 @@ async fn dead_letter_queue_missing() {
     let client = Client::new(&url, &subject.names).await;
     let fault = async {
         for queue in [WorkQueue::Requests, WorkQueue::Intent(intent("queued"))] {
+            client.make_dead_letter_queue(&queue).await;
             delete(&client, &Names::dead(&subject.names.queue(&queue))).await;
         }
         broken.send_within(requests() / 2, Duration::from_secs(1)).await;
@@ -212,7 +213,7 @@ async fn dead_letter_queue_missing() {
 
 /// Deletes a queue that is there; tells how many messages in it were ready.
 async fn delete(client: &Client, queue: &str) -> usize {
-    client.depth(queue).await; // fails where it isn't there
+    assert!(client.exists(queue).await, "{queue}");
     let ready = client.channel.queue_delete(short(queue), QueueDeleteOptions::default()).await.unwrap();
     ready.try_into().unwrap()
 }

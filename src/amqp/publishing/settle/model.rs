@@ -83,6 +83,8 @@ enum Ask {
     Reply { error: bool },
     /// To declare or to wait.
     Pass,
+    /// To make a queue of dead letters.
+    Make,
     /// To ack; `kept` tells whether what was published instead is confirmed, or nobody is there to hear.
     Ack { kept: bool },
 }
@@ -159,6 +161,10 @@ impl Broker for Scripted {
     async fn declare_again(&self) -> Result<(), SessionLost> {
         self.ask(Ask::Pass).await;
         Ok(())
+    }
+
+    async fn make_dead_letter_queue(&self, _: &WorkQueue, missing: bool) -> Result<bool, SessionLost> {
+        Ok(!missing || self.ask(Ask::Make).await == Told::Confirmed)
     }
 
     async fn pause(&self, _: Duration) {

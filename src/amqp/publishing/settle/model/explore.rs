@@ -277,6 +277,8 @@ impl Search<'_> {
         match self.ask(&in_flight.flight) {
             Ask::Handle { classified } => self.handling(state, position, classified, steps),
             Ask::Pass => steps.push((false, told(Told::Done))),
+            // A worker that may make it, and one that may not.
+            Ask::Make => steps.extend([Told::Confirmed, Told::Returned].map(|made| (false, told(made)))),
             // It arrives. That it doesn't is a loss before it.
             Ask::Ack { .. } => {
                 let mut after = state.clone();

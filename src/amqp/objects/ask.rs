@@ -1,0 +1,181 @@
+//! Questions to the broker that go out together, and what its refusals mean.
+//!
+//! A round trip for each object is what makes a start slow where the broker is far. So questions share a channel where
+//! they can: all are written, then all are awaited. A refusal closes the channel, so what is likely to be refused is asked
+//! [`apart`]: each question on a channel of its own, some at a time.
+
+use std::{future::poll_fn, pin::Pin, task::Poll, time::Duration};
+
+use futures_util::{
+    StreamExt,
+    future::{MaybeDone, maybe_done},
+    stream,
+};
+use lapin::Channel;
+use tokio::time::timeout;
+
+use super::problem::{Problem, problem};
+use crate::amqp::{connection::link::Link, values::short};
+
+/// How many questions that have a channel each are under way at a time. RabbitMQ allows a connection 2,047 channels.
+const AT_A_TIME: usize = 32;
+
+/// Why something couldn't be looked at.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InspectError {
+    /// The broker refuses.
+    #[error("{}: the broker says: {}", .0.object, .0.broker)]
+    Refused(Problem),
+    /// The connection is gone, or the broker doesn't answer.
+    #[error("the connection was lost: {0}")]
+    Lost(String),
+}
+
+impl InspectError {
+    fn of(object: &str, error: &lapin::Error) -> Self {
+        match problem(object, error) {
+            Some(problem) => Self::Refused(problem),
+            None => Self::Lost(error.to_string()),
+        }
+    }
+}
+
+/// Does one thing on a channel of its own.
+pub(crate) async fn attempt<T>(
+    link: &Link,
+    object: &str,
+    action: impl AsyncFnOnce(&Channel) -> Result<T, lapin::Error>,
+) -> Result<T, InspectError> {
+    let attempt = async {
+        let channel = link.channel().await?;
+        let result = action(&channel).await?;
+        let _ = channel.close(200, short("done")).await;
+        Ok(result)
+    };
+    answered(link, object, attempt).await
+}
+
+/// What the broker answers, within the time for one step.
+pub(crate) async fn answered<T>(
+    link: &Link,
+    object: &str,
+    answer: impl Future<Output = Result<T, lapin::Error>>,
+) -> Result<T, InspectError> {
+    let limit = link.step_limit();
+    match timeout(limit, answer).await {
+        Ok(result) => result.map_err(|error| InspectError::of(object, &error)),
+        Err(_) => Err(InspectError::Lost(format!("no answer within {limit:?} about {object}"))),
+    }
+}
+
+/// Does all of it, some at a time; what came of each, in the given order.
+pub(crate) async fn apart<T>(work: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    stream::iter(work).buffered(AT_A_TIME).collect().await
+}
+
+/// How far questions came that shared a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Came {
+    /// All are done.
+    Through,
+    /// So many are done; the broker refused the next, which closed the channel before those behind it.
+    Refused(usize, Problem),
+}
+
+/// Asks them all on one channel, and then waits for the answers. RabbitMQ answers in order; so the first that wasn't
+/// answered well is the one that was refused, and none behind it was done.
+pub(crate) async fn together<F: Future<Output = Result<(), lapin::Error>>>(
+    limit: Duration,
+    questions: impl IntoIterator<Item = (String, F)>,
+) -> Result<Came, InspectError> {
+    let mut asked: Vec<(String, Pin<Box<MaybeDone<F>>>)> =
+        questions.into_iter().map(|(object, question)| (object, Box::pin(maybe_done(question)))).collect();
+    // A question's frame is written when it is first polled.
+    poll_fn(|context| {
+        for (_, question) in &mut asked {
+            let _ = question.as_mut().poll(context);
+        }
+        Poll::Ready(())
+    })
+    .await;
+    for (done, (object, mut question)) in asked.into_iter().enumerate() {
+        // The limit is for the next answer and not for all: a broker that makes a thousand queues takes its time.
+        if timeout(limit, question.as_mut()).await.is_err() {
+            return Err(InspectError::Lost(format!("no answer within {limit:?} about {object}")));
+        }
+        let Some(Err(error)) = question.as_mut().take_output() else { continue };
+        return match InspectError::of(&object, &error) {
+            InspectError::Refused(problem) => Ok(Came::Refused(done, problem)),
+            lost @ InspectError::Lost(_) => Err(lost),
+        };
+    }
+    Ok(Came::Through)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt, future::BoxFuture};
+    use lapin::{
+        ErrorKind,
+        protocol::{AMQPError, AMQPErrorKind, AMQPHardError, AMQPSoftError},
+    };
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(3600);
+
+    /// How the broker answers one question.
+    #[derive(Clone, Copy)]
+    enum Answer {
+        Done,
+        /// At once.
+        Refused,
+        /// After those behind it were written.
+        RefusedLater,
+        /// The connection is gone.
+        Lost,
+        Never,
+    }
+
+    fn answered(answer: Answer) -> BoxFuture<'static, Result<(), lapin::Error>> {
+        let error = |kind| Err(ErrorKind::ProtocolError(AMQPError::new(kind, short("why"))).into());
+        let refused = move || error(AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED));
+        async move {
+            match answer {
+                Answer::Done => Ok(()),
+                Answer::Refused => refused(),
+                Answer::RefusedLater => {
+                    tokio::task::yield_now().await;
+                    refused()
+                }
+                Answer::Lost => error(AMQPErrorKind::Hard(AMQPHardError::CONNECTIONFORCED)),
+                Answer::Never => std::future::pending().await,
+            }
+        }
+        .boxed()
+    }
+
+    #[tokio::test]
+    async fn the_first_that_is_refused_is_told_and_those_behind_it_are_not_done() {
+        use Answer::{Done, Lost, Never, Refused, RefusedLater};
+        async fn check(answers: &[Answer], limit: Duration, expected: Result<(usize, &str), &str>) {
+            let questions = answers.iter().enumerate().map(|(at, answer)| (format!("queue '{at}'"), answered(*answer)));
+            let came = match together(limit, questions).await {
+                Ok(Came::Through) => Ok((answers.len(), String::new())),
+                Ok(Came::Refused(done, problem)) => Ok((done, problem.object)),
+                Err(error) => Err(error.to_string()),
+            };
+            match expected {
+                Ok((done, object)) => assert_eq!(came, Ok((done, object.to_owned()))),
+                Err(why) => assert!(came.as_ref().is_err_and(|error| error.contains(why)), "{came:?}"),
+            }
+        }
+        check(&[], LIMIT, Ok((0, ""))).await;
+        check(&[Done, Done], LIMIT, Ok((2, ""))).await;
+        check(&[Done, RefusedLater, Done], LIMIT, Ok((1, "queue '1'"))).await;
+        // Those behind it fail with the channel, and earlier where nothing was sent any more.
+        check(&[Done, RefusedLater, Refused, Refused], LIMIT, Ok((1, "queue '1'"))).await;
+        check(&[Done, Done, Lost], LIMIT, Err("the connection was lost")).await;
+        check(&[Done, Never, Done], Duration::ZERO, Err("about queue '1'")).await;
+    }
+}
