@@ -16,6 +16,8 @@ pub mod handler;
 pub mod http;
 pub mod model;
 pub mod pipeline;
+pub mod renewed;
 pub mod retry;
 pub mod sharing;
 pub mod telemetry;
+pub mod utf8;

@@ -24,7 +24,7 @@ use self::memory::{Known, Memory};
 pub use self::{
     key::Key,
     memory::Bounds,
-    redis::{InvalidRedisUrl, RedisAnswers, probe},
+    redis::{InvalidRedisUrl, RedisAnswers, RedisUrl, probe},
     shared::SharedAnswers,
 };
 use crate::domain::Outcome;

@@ -22,6 +22,7 @@ use async_trait::async_trait;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use metrics::counter;
 use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisError, aio::MultiplexedConnection};
+use secrecy::{ExposeSecret, SecretString};
 use tokio::{
     sync::Notify,
     time::{Instant, sleep, timeout},
@@ -29,9 +30,12 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Key, SharedAnswers};
-use crate::domain::{
-    Reply,
-    codec::{Answered, decode_reply, encode_reply},
+use crate::{
+    domain::{
+        Reply,
+        codec::{Answered, decode_reply, encode_reply},
+    },
+    renewed::Renewed,
 };
 
 /// How long one command may take: there are two to a request at most, one before its work and one after.
@@ -50,6 +54,16 @@ const FORM: u32 = 1;
 #[error("CHATBOT_ANSWERED_REDIS_URL can't be used: write redis://USER:PASSWORD@HOST:6379/0, or rediss:// for TLS")]
 pub struct InvalidRedisUrl;
 
+/// Where a Redis is, with its password.
+#[derive(Clone)]
+pub struct RedisUrl(pub SecretString);
+
+impl PartialEq for RedisUrl {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.expose_secret() == other.0.expose_secret()
+    }
+}
+
 /// Answers in a Redis.
 pub struct RedisAnswers {
     link: Arc<Link>,
@@ -59,7 +73,7 @@ pub struct RedisAnswers {
 }
 
 struct Link {
-    client: Client,
+    url: Renewed<RedisUrl>,
     current: RwLock<Option<Connected>>,
     lost: Notify,
     connections: AtomicU64,
@@ -98,9 +112,10 @@ impl RedisAnswers {
     ///
     /// # Errors
     /// [`InvalidRedisUrl`].
-    pub fn start(url: &str, prefix: &str, age: Duration) -> Result<Self, InvalidRedisUrl> {
+    pub fn start(url: Renewed<RedisUrl>, prefix: &str, age: Duration) -> Result<Self, InvalidRedisUrl> {
+        Client::open(url.last().0.expose_secret()).map_err(|_| InvalidRedisUrl)?;
         let link = Arc::new(Link {
-            client: Client::open(url).map_err(|_| InvalidRedisUrl)?,
+            url,
             current: RwLock::default(),
             lost: Notify::new(),
             connections: AtomicU64::new(0),
@@ -182,7 +197,9 @@ impl Link {
     }
 
     async fn connect(&self) -> Result<(), Failed> {
-        let mut connection = connection(&self.client).await?;
+        // The password may be another one by now, and the system's CAs are read by each connect.
+        let url = self.url.now(CONNECT_LIMIT).await;
+        let mut connection = connection(&Client::open(url.0.expose_secret())?).await?;
         ping(&mut connection).await?;
         let number = self.connections.fetch_add(1, Ordering::Relaxed);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(Connected { number, connection });

@@ -22,6 +22,7 @@ use crate::{
         rasa::Rasa,
         tei::Tei,
     },
+    utf8,
 };
 
 /// Why a model can't be made.
@@ -175,7 +176,6 @@ fn bounded_client(
         Kind::Keywords => {
             let path = backend.rules_path.as_ref().map_or(Path::new(""), FilePath::as_path);
             let rules = read(name, "RULES_PATH", path)?;
-            let rules = String::from_utf8(rules).map_err(|_| format!("{} isn't UTF-8", path.display()))?;
             let made = Keywords::parse(name.into(), &rules, &catalogue);
             Box::new(made.map_err(|reason| format!("{}: {reason}", path.display()))?)
         }
@@ -187,7 +187,11 @@ fn endpoint(name: &str, backend: &Backend) -> Result<Endpoint, String> {
     let header = backend.api_key_header.as_ref().map(|header| header.get());
     let in_query = backend.kind == Some(Kind::Rasa) && header.is_none();
     let key = backend.api_key.as_ref().filter(|_| !in_query).map(|key| bearer(key.expose(), header)).transpose()?;
-    let ca = backend.ca_path.as_ref().map(|path| read(name, "CA_PATH", path.as_path())).transpose()?;
+    let ca = backend
+        .ca_path
+        .as_ref()
+        .map(|path| read(name, "CA_PATH", path.as_path()).map(String::into_bytes))
+        .transpose()?;
     let connection = Connection {
         local: is_loopback(&url),
         url,
@@ -221,8 +225,8 @@ fn format(format: Format) -> Option<openai::Format> {
     }
 }
 
-fn read(name: &str, key: &str, path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|error| format!("{}: {} can't be read: {error}", variable(name, key), path.display()))
+fn read(name: &str, key: &str, path: &Path) -> Result<String, String> {
+    utf8::read(path).map_err(|reason| format!("{}: {} {reason}", variable(name, key), path.display()))
 }
 
 fn variable(name: &str, key: &str) -> String {

@@ -12,6 +12,7 @@ use super::{
     layer::{Entry, Layer, Raw},
     suggest::{self, Instead},
 };
+use crate::utf8;
 
 /// What the environment says.
 #[derive(Default)]
@@ -27,8 +28,7 @@ pub(super) struct Environment {
 
 /// A file's text, or why there is none; the reason doesn't name the file.
 pub(super) fn read_text(path: &Path, read: ReadFile<'_>) -> Result<String, String> {
-    let bytes = read(path).map_err(|error| format!("can't be read: {error}"))?;
-    String::from_utf8(bytes).map_err(|_| "isn't UTF-8 text".into())
+    utf8::decode_read(read(path))
 }
 
 /// Reads the variables that begin with `prefix` and an underscore. `known` decides what is taken for a setting rather
@@ -45,7 +45,7 @@ pub(super) fn read(prefix: &str, variables: &Variables, known: &Known, read: Rea
     }
     for (name, value) in &variables.values {
         let Some(rest) = name.strip_prefix(&ours) else { continue };
-        let value = value.trim();
+        let value = utf8::without_mark(value).trim();
         if value.is_empty() {
             continue;
         }

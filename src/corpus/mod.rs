@@ -11,6 +11,8 @@ mod table;
 
 use std::path::Path;
 
+use crate::utf8;
+
 pub use annotation::Mention;
 pub use names::{LabelNames, Renamed};
 pub use notes::{Note, Notes};
@@ -104,7 +106,7 @@ impl Corpus {
     /// # Errors
     /// [`CorpusError`], at the first line that isn't as it must be.
     pub fn parse(format: Format, text: &str) -> Result<Self, CorpusError> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let text = utf8::without_mark(text);
         let corpus = match format {
             Format::JsonLines => json_lines::parse(text),
             Format::Csv => table::parse(text, b','),

@@ -14,14 +14,14 @@ use futures_util::{AsyncRead, AsyncWrite, Stream, StreamExt};
 use lapin::{
     AsyncTcpStream, Channel, Connection, ConnectionProperties, ErrorKind, Event,
     protocol::{AMQPErrorKind, AMQPHardError},
-    tcp::AMQPUriTcpExt,
+    tcp::{AMQPUriTcpExt, OwnedTLSConfig},
     uri::AMQPUri,
 };
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    address::Broker,
+    address::{Access, Broker},
     error::ConnectError,
     server::Server,
     wire::{Guard, Mended},
@@ -114,12 +114,14 @@ impl Link {
     /// # Errors
     /// The last node's [`ConnectError`], but a refusal wins over a node that is away.
     pub async fn open(broker: &Broker, name: &str, purpose: Use) -> Result<Self, ConnectError> {
-        let mut order: Vec<&AMQPUri> = broker.urls.iter().collect();
+        let Access { urls, tls } = broker.access.now(broker.connect_timeout).await;
+        let tls = tls.into_config();
+        let mut order: Vec<&AMQPUri> = urls.iter().collect();
         shuffle(&mut order);
         let mut failed = None;
         for url in order {
             let limit = url.query.connection_timeout.map_or(broker.connect_timeout, Duration::from_millis);
-            let attempt = tokio::time::timeout(limit, connect(url, broker, name, purpose));
+            let attempt = tokio::time::timeout(limit, connect(url, &tls, broker.connect_timeout, name, purpose));
             let error = match attempt.await {
                 Ok(Ok(link)) => return Ok(link),
                 Ok(Err(error)) => ConnectError::of(url, &error),
@@ -207,7 +209,13 @@ pub(crate) fn reconnected(connection: &'static str) {
     tracing::info!(connection, "connected again");
 }
 
-async fn connect(url: &AMQPUri, broker: &Broker, name: &str, purpose: Use) -> Result<Link, lapin::Error> {
+async fn connect(
+    url: &AMQPUri,
+    tls: &OwnedTLSConfig,
+    step_limit: Duration,
+    name: &str,
+    purpose: Use,
+) -> Result<Link, lapin::Error> {
     let mut url = url.clone();
     // A URL may ask for more, but not for less than what has to pass; 0 leaves it to the broker.
     let least = purpose.frame_max();
@@ -217,7 +225,7 @@ async fn connect(url: &AMQPUri, broker: &Broker, name: &str, purpose: Use) -> Re
     let tokio = Tokio::current();
     let reactor = GuardedTokio { tokio: tokio.clone(), mended: mended.clone() };
     let runtime = Runtime::new(RuntimeParts::new(tokio.clone(), reactor));
-    let (tls, seen) = (broker.tls.clone(), mended.clone());
+    let (tls, seen) = (tls.clone(), mended.clone());
     let connection = Connection::connector(
         url,
         runtime,
@@ -232,13 +240,7 @@ async fn connect(url: &AMQPUri, broker: &Broker, name: &str, purpose: Use) -> Re
     let (sender, state) = watch::channel(State { blocked: false, unblocked_at: None, ended: None, hard_error: false });
     let events = connection.events_listener();
     let listener = tokio::spawn(listen(events, sender));
-    Ok(Link {
-        connection,
-        step_limit: broker.connect_timeout,
-        state,
-        mended,
-        _events: AbortOnDropHandle::new(listener),
-    })
+    Ok(Link { connection, step_limit, state, mended, _events: AbortOnDropHandle::new(listener) })
 }
 
 async fn listen(events: impl Stream<Item = Event>, state: watch::Sender<State>) {

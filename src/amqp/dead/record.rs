@@ -10,7 +10,10 @@ use super::{
     LetterId,
     value::{self, Headers},
 };
-use crate::amqp::{Names, WorkQueue, publishing::publisher::Message, values::short};
+use crate::{
+    amqp::{Names, WorkQueue, publishing::publisher::Message, values::short},
+    utf8::{self, NotText},
+};
 
 /// A dead letter, written down.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -137,7 +140,11 @@ impl Record {
     /// # Errors
     /// [`InvalidRecord::Json`].
     pub fn parse(line: &[u8]) -> Result<Self, InvalidRecord> {
-        serde_json::from_slice(line).map_err(|error| InvalidRecord::Json(error.to_string()))
+        match utf8::not_text(line) {
+            NotText::Utf16 => Err(InvalidRecord::Json(format!("the file {}", NotText::Utf16))),
+            NotText::Other => serde_json::from_slice(utf8::bytes_without_mark(line))
+                .map_err(|error| InvalidRecord::Json(error.to_string())),
+        }
     }
 
     /// The letter as it is published into the queue that it came from.

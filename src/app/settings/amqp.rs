@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::AmqpUrl;
 use crate::{
     config::{
-        Conflict,
+        Conflict, ValueFile,
         types::{BoundedDuration, Count, FilePath, Invalid, List, choose, quote, text::serde_as_text},
     },
     domain::is_valid_name,
@@ -18,6 +18,8 @@ use crate::{
 pub struct Amqp {
     /// The broker's nodes.
     pub url: List<AmqpUrl>,
+    #[serde(skip)]
+    pub url_file: Option<ValueFile>,
     /// The topic exchange; all names derive from it.
     pub exchange: ExchangeName,
     /// Whether to declare the topology or only to look whether it is there.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::PREFIX;
 use crate::config::{
-    Conflict, Key,
+    Conflict, Key, ValueFile,
     types::{
         BoundedDuration, BoundedSize, Count, FilePath, Fraction, HttpUrl, Invalid, OrOff, Secret, choose, quote,
         text::serde_as_text,
@@ -34,6 +34,8 @@ pub struct Backend {
     pub url: Option<HttpUrl>,
     /// What lets this worker in.
     pub api_key: Option<Secret>,
+    #[serde(skip)]
+    pub api_key_file: Option<ValueFile>,
     /// The header that carries the key; `Authorization: Bearer` where not set.
     pub api_key_header: Option<HeaderName>,
     /// The authority that signed its certificate, besides those that the system trusts.

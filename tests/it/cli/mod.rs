@@ -14,10 +14,11 @@ use std::{
 use chatbot_worker::{
     amqp::{
         client::{AskError, Client as Asking},
-        connection::address::Broker,
+        connection::address::{Access, Broker, Tls},
     },
     app::{intents::BUILT_IN, settings::DEFAULTS},
     domain::{Request, codec::Answered},
+    renewed::Renewed,
 };
 use serde_json::Value;
 
@@ -327,8 +328,7 @@ fn a_worker_that_can_never_work_ends_with_the_reason() {
 fn broker() -> Broker {
     let second = Duration::from_secs(10);
     Broker {
-        urls: vec![broker_url().parse().unwrap()],
-        tls: Default::default(),
+        access: Renewed::fixed(Access { urls: vec![broker_url().parse().unwrap()], tls: Tls::default() }),
         connect_timeout: second,
         confirm_timeout: second,
     }
