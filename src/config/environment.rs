@@ -116,6 +116,11 @@ pub(super) fn unknown(prefix: &str, variable: &str, known: &Known) -> Problem {
     Problem::variable(variable, format!("no such setting; {hint}"))
 }
 
+/// As a value is that was written for a shell, and came by an env file.
+pub(super) fn is_in_quotation_marks(text: &str) -> bool {
+    text.len() > 1 && ['"', '\''].iter().any(|&mark| text.starts_with(mark) && text.ends_with(mark))
+}
+
 impl Environment {
     fn insert(
         &mut self,
@@ -127,6 +132,12 @@ impl Environment {
         read: ReadFile<'_>,
     ) {
         if !from_file {
+            if is_in_quotation_marks(value) {
+                self.notices.push(format!(
+                    "{name}: the value begins and ends with quotation marks, which are part of it: if they aren't meant, \
+                     leave them out, as env files keep them"
+                ));
+            }
             let entry = Entry { raw: Raw::Text(value.to_owned()), origin: Origin::Variable(name.to_owned()) };
             self.layer.insert(key, entry);
             return;
@@ -150,7 +161,12 @@ impl Environment {
             }
             Err(reason) => {
                 // What isn't plainly a path may be the secret itself.
-                let message = if path.has_root() || value.starts_with('.') {
+                let message = if is_in_quotation_marks(value) {
+                    format!(
+                        "the file {} {reason}; leave out the quotation marks, as env files keep them",
+                        path.display()
+                    )
+                } else if path.has_root() || value.starts_with('.') {
                     format!("the file {} {reason}", path.display())
                 } else {
                     format!("the file that it names {reason} (is it the value itself? that goes into {direct})")

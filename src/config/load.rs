@@ -134,7 +134,10 @@ fn read_file(prefix: &str, path: &Path, read: ReadFile<'_>) -> (Layer, Vec<Probl
     match environment::read_text(path, read) {
         Ok(text) => toml_text::parse(&text, |line| Origin::File { path: path.to_owned(), line }),
         Err(reason) => {
-            let message = format!("the file {} {reason}", path.display());
+            let mut message = format!("the file {} {reason}", path.display());
+            if environment::is_in_quotation_marks(&path.to_string_lossy()) {
+                message.push_str("; leave out the quotation marks, as env files keep them");
+            }
             (Layer::default(), vec![Problem::variable(format!("{prefix}_CONFIG"), message)])
         }
     }
@@ -344,14 +347,11 @@ fn wrong_value(key: &Key, entry: &Entry, mut message: String, default: Option<&S
     if let Some(default) = default.filter(|default| !default.is_empty()) {
         message.push_str(&format!(" (default: {default})"));
     }
-    if matches!((&entry.raw, &entry.origin), (Raw::Text(text), Origin::Variable(_)) if is_in_quotation_marks(text)) {
+    if matches!((&entry.raw, &entry.origin), (Raw::Text(text), Origin::Variable(_)) if environment::is_in_quotation_marks(text))
+    {
         message.push_str("; the quotation marks are part of the value: leave them out, as env files keep them");
     }
     Problem::new(entry.origin.clone(), Some(key.to_string()), message)
-}
-
-fn is_in_quotation_marks(text: &str) -> bool {
-    text.len() > 1 && ['"', '\''].iter().any(|&mark| text.starts_with(mark) && text.ends_with(mark))
 }
 
 fn unknown_key(prefix: &str, key: &Key, origin: &Origin, known: &Known) -> Problem {

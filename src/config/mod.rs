@@ -11,7 +11,7 @@ mod layer;
 mod load;
 mod origin;
 mod problem;
-mod suggest;
+pub mod suggest;
 mod toml_text;
 pub mod types;
 mod value_file;

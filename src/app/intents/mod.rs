@@ -17,7 +17,6 @@ use crate::{
 mod finding;
 mod lines;
 mod reader;
-mod suggest;
 
 pub use finding::{Faults, Finding, Problem};
 pub use lines::Position;
