@@ -4,7 +4,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-/// A request, by all that makes it the same request: whoever has another address, name or text has another key.
+/// A request, by all that makes it the same request: another address, name or text makes another key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key([u8; 32]);
 

@@ -4,7 +4,7 @@
 //! least likely to come again, and work that runs is waited for. So it isn't moka, which keeps what is asked for often.
 //!
 //! **Invariant:** bounded by count, bytes and age; the oldest answer goes first. A request is worked on by at most one
-//! claim, and whoever waits for it hears its outcome, or that there will be none.
+//! claim, and those who wait for it hear its outcome, or that there will be none.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -31,11 +31,10 @@ pub struct Bounds {
 
 /// What is known of a request that comes again.
 pub(super) enum Known {
-    /// Its answer.
     Answered(Arc<Reply>),
     /// It is being worked on; its outcome comes here, or an error where the work was given up.
     Running(oneshot::Receiver<Outcome>),
-    /// Nothing; it is now claimed by whoever asked.
+    /// Nothing; the caller has the claim on it now.
     Claimed,
 }
 
@@ -100,7 +99,7 @@ impl Memory {
         }
     }
 
-    /// Ends a claim: tells whoever waits, and remembers the answer where there is one.
+    /// Ends a claim: tells those who wait, and remembers the answer where there is one.
     pub(super) fn finish(&self, key: Key, outcome: Option<&Outcome>) {
         let mut state = self.state();
         let Some(Entry::Running(waiting)) = state.known.remove(&key) else { return };

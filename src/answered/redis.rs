@@ -64,7 +64,6 @@ impl PartialEq for RedisUrl {
     }
 }
 
-/// Answers in a Redis.
 pub struct RedisAnswers {
     link: Arc<Link>,
     prefix: String,
@@ -159,7 +158,7 @@ impl SharedAnswers for RedisAnswers {
 }
 
 impl Link {
-    /// What Redis says to a command; none where it can't be asked or doesn't answer in time.
+    /// Redis's answer to a command. There is none if it can't be asked, or doesn't answer in time.
     async fn command<T: FromRedisValue>(&self, operation: &'static str, command: &Cmd) -> Option<T> {
         let Some(Connected { number, mut connection }) = self.connected() else {
             count(operation, "away");
@@ -206,7 +205,7 @@ impl Link {
         Ok(())
     }
 
-    /// Told once a change.
+    /// Says so when Redis stops working, and not again until it works.
     fn fails(&self, error: &Failed) {
         if !self.away.swap(true, Ordering::Relaxed) {
             tracing::warn!(%error, "Redis can't be used; answers aren't shared, so some work may be done twice");

@@ -188,7 +188,7 @@ fn belong_together(certificate: &str, key: &str) -> Result<(), TlsFileError> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may")]
+    #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may")]
 
     use std::fs;
 

@@ -103,7 +103,7 @@ impl Reloader {
         }
     }
 
-    /// The bot of the files as they are now, trained beside the one that serves; none where one can't be used.
+    /// The bot of the files as they are now, trained beside the one that serves; `None` if one can't be used.
     async fn built(&self, names: &Names, answers: Option<Arc<Answers>>) -> Option<(IntentsFile, Bot)> {
         let (settings, names) = (self.settings.clone(), names.clone());
         let building = spawn_blocking(move || {

@@ -81,7 +81,7 @@ fn fingerprints(paths: &[PathBuf]) -> Seen {
     paths.iter().map(|path| fingerprint(path)).collect()
 }
 
-/// A hash of what a file holds; none where it can't be read. Of a saved model, which may be larger than anything else
+/// A hash of what a file holds; `None` if it can't be read. Of a saved model, which may be larger than anything else
 /// that is watched, the length and the beginning: a digest of the whole stands there.
 fn fingerprint(path: &Path) -> Option<u64> {
     let mut bytes = Vec::new();

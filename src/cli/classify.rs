@@ -56,7 +56,7 @@ struct Bot {
 struct Classified<'a> {
     text: &'a str,
     intent: Chosen,
-    /// Of the likeliest intent; none where the model decided without a confidence.
+    /// Of the likeliest intent; `None` if the model decided without a confidence.
     threshold: Option<f32>,
     #[serde(skip)]
     doubt: Option<Doubt>,

@@ -1,6 +1,6 @@
 //! Standard output and standard error, as commands write to them.
 //!
-//! **Invariant:** whoever reads the output may stop at any time, as `| head -1` does; that ends a command in silence, and
+//! **Invariant:** the reader of the output may stop at any time, as `| head -1` does; that ends a command in silence, and
 //! never by a panic.
 
 use std::io::{self, ErrorKind, Write};
@@ -22,7 +22,7 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
     })
 }
 
-/// Tells whoever watches something beside the output, on standard error. If nobody does, nothing is lost.
+/// Tells a person who watches something beside the output, on standard error. If nobody does, nothing is lost.
 pub(super) fn tell(text: &str) {
     let mut err = io::stderr().lock();
     let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());

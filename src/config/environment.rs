@@ -14,7 +14,6 @@ use super::{
 };
 use crate::utf8;
 
-/// What the environment says.
 #[derive(Default)]
 pub(super) struct Environment {
     pub(super) layer: Layer,

@@ -39,7 +39,6 @@ pub(super) fn nearest<'k>(unknown: &str, known: impl IntoIterator<Item = &'k Key
 pub(super) enum Instead<'k> {
     /// The names of a section that there is.
     Names(&'k str, Vec<&'k str>),
-    /// The sections.
     Sections(BTreeSet<&'k str>),
 }
 

@@ -13,7 +13,7 @@ use crate::utf8;
 /// The file that holds a setting's value. It is kept beside the value, as secrets are renewed while a program runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValueFile {
-    /// With its `_FILE`.
+    /// The variable's name ends in `_FILE`.
     pub variable: String,
     pub path: PathBuf,
 }
@@ -44,7 +44,7 @@ impl ValueFile {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may")]
+    #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may")]
 
     use std::fs;
 

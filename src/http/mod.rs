@@ -15,12 +15,10 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
-/// What is served.
 #[derive(Clone)]
 pub struct Served {
     /// Whether every consumer is live now.
     pub ready: watch::Receiver<bool>,
-    /// The metrics.
     pub metrics: PrometheusHandle,
 }
 

@@ -16,7 +16,6 @@ use crate::{
 /// The broker, and how to talk to it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Amqp {
-    /// The broker's nodes.
     pub url: List<AmqpUrl>,
     #[serde(skip)]
     pub url_file: Option<ValueFile>,
@@ -74,7 +73,6 @@ impl Amqp {
 }
 
 impl ExchangeName {
-    /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
     }

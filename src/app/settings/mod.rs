@@ -47,33 +47,24 @@ pub const PREFIX: &str = "CHATBOT";
 /// The built-in defaults: the file that documents every setting.
 pub const DEFAULTS: &str = include_str!("../../../config/default.toml");
 
-/// All settings.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Settings {
-    /// The broker.
     pub amqp: Amqp,
     /// What a worker takes on, and within which bounds.
     pub worker: Worker,
     /// From when on requests are turned away.
     pub overload: Overload,
-    /// Trying again.
     pub retry: Retry,
-    /// What is remembered of answers.
     pub answered: Answered,
-    /// Classification.
     pub model: Model,
     /// The built-in model, as a part of a chain.
     pub embedded: Embedded,
     /// The other models, by name.
     #[serde(default)]
     pub backend: BTreeMap<String, Backend>,
-    /// Where replies may go.
     pub reply: Reply,
-    /// Health and metrics.
     pub http: Http,
-    /// The log.
     pub log: Log,
-    /// The bot.
     pub intents: Intents,
 }
 

@@ -40,7 +40,6 @@ impl Questions {
     }
 }
 
-/// Asks each line's question.
 pub(super) async fn run(asker: &mut Asker<'_>) -> Result<Exit, Failure> {
     let mut questions = Questions::new();
     let mut worst = Exit::Ok;

@@ -42,7 +42,7 @@ pub struct Envelope<'a> {
     pub app_id: Option<&'a str>,
 }
 
-/// A property's value, none where it is empty.
+/// A property's value; `None` if it is empty.
 fn set(property: Option<&str>) -> Option<&str> {
     property.filter(|value| !value.is_empty())
 }

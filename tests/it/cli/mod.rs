@@ -347,3 +347,15 @@ fn with_vhost(vhost: &str) -> String {
     url.set_path(vhost);
     url.into()
 }
+
+#[test]
+fn what_a_shell_of_windows_pipes_is_the_text_alone() {
+    let program = Program::new();
+    let texts = |out: &program::Ended| -> Vec<String> {
+        out.json_lines().iter().map(|line| line["text"].as_str().unwrap().to_owned()).collect()
+    };
+    let marked = program.fed(&["classify", "--format", "json"], "\u{feff}money back\r\n\r\n我要退款".as_bytes());
+    assert_eq!(texts(&marked), ["money back", "我要退款"]);
+    program.fed(&["classify"], b"\xff\xfem\0o\0").failed(65, &["line 1 of standard input is UTF-16 text"]);
+    program.fed(&["classify"], b"money\n\xce\xca\n").failed(65, &["line 2 of standard input isn't UTF-8 text"]);
+}
