@@ -166,7 +166,7 @@ fn read(
     if holds(text.as_bytes()) { Ok(text) } else { Err(TlsFileError::Lacks { variable, path: path.to_owned(), what }) }
 }
 
-fn holds_certificate(pem: &[u8]) -> bool {
+pub(super) fn holds_certificate(pem: &[u8]) -> bool {
     // Every one: of a file that isn't written to its end, the last is cut off.
     certificates(pem).is_ok_and(|certificates| !certificates.is_empty())
 }

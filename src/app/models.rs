@@ -3,6 +3,7 @@
 use std::{num::NonZeroU16, path::Path, sync::Arc};
 
 use super::{
+    amqp_settings::holds_certificate,
     choice,
     embedded::{Watcher, embedded},
     intents::IntentsFile,
@@ -187,11 +188,7 @@ fn endpoint(name: &str, backend: &Backend) -> Result<Endpoint, String> {
     let header = backend.api_key_header.as_ref().map(|header| header.get());
     let in_query = backend.kind == Some(Kind::Rasa) && header.is_none();
     let key = backend.api_key.as_ref().filter(|_| !in_query).map(|key| bearer(key.expose(), header)).transpose()?;
-    let ca = backend
-        .ca_path
-        .as_ref()
-        .map(|path| read(name, "CA_PATH", path.as_path()).map(String::into_bytes))
-        .transpose()?;
+    let ca = backend.ca_path.as_ref().map(|path| authority(name, path.as_path())).transpose()?;
     let connection = Connection {
         local: is_loopback(&url),
         url,
@@ -201,6 +198,15 @@ fn endpoint(name: &str, backend: &Backend) -> Result<Endpoint, String> {
         max_response: backend.max_response.get(),
     };
     Endpoint::new(name.into(), connection)
+}
+
+fn authority(name: &str, path: &Path) -> Result<Vec<u8>, String> {
+    let pem = read(name, "CA_PATH", path)?.into_bytes();
+    if holds_certificate(&pem) {
+        return Ok(pem);
+    }
+    let form = "holds no certificate in PEM; it has to begin with -----BEGIN CERTIFICATE-----";
+    Err(format!("{}: {} {form}", variable(name, "CA_PATH"), path.display()))
 }
 
 fn bounds(backend: &Backend) -> Bounds {

@@ -19,12 +19,11 @@ pub struct ValueFile {
 }
 
 impl ValueFile {
-    /// The file that a setting's value came from, where it came from one.
+    /// The file that a setting's value came from, if there is one to read again: a pipe, such as a shell's `<(…)`, gives
+    /// its content once.
     pub fn of(setting: &Effective) -> Option<Self> {
-        match &setting.origin {
-            Origin::VariableFile { variable, path } => Some(Self { variable: variable.clone(), path: path.clone() }),
-            _ => None,
-        }
+        let Origin::VariableFile { variable, path } = &setting.origin else { return None };
+        path.is_file().then(|| Self { variable: variable.clone(), path: path.clone() })
     }
 
     /// The value as the file has it now.

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use lapin::{
-    tcp::{OwnedIdentity, OwnedTLSConfig},
-    uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo},
-};
+use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
 
 use crate::renewed::Renewed;
 
@@ -114,15 +111,4 @@ pub struct Tls {
     pub certificate: Option<String>,
     /// Its key.
     pub key: Option<String>,
-}
-
-impl Tls {
-    /// As lapin takes it.
-    pub fn into_config(self) -> OwnedTLSConfig {
-        let identity = self.certificate.zip(self.key);
-        OwnedTLSConfig {
-            identity: identity.map(|(pem, key)| OwnedIdentity::PKCS8 { pem: pem.into_bytes(), key: key.into_bytes() }),
-            cert_chain: self.ca,
-        }
-    }
 }

@@ -14,16 +14,16 @@ use futures_util::{AsyncRead, AsyncWrite, Stream, StreamExt};
 use lapin::{
     AsyncTcpStream, Channel, Connection, ConnectionProperties, ErrorKind, Event,
     protocol::{AMQPErrorKind, AMQPHardError},
-    tcp::{AMQPUriTcpExt, OwnedTLSConfig},
     uri::AMQPUri,
 };
-use tokio::sync::watch;
+use tokio::{net::TcpStream, sync::watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    address::{Access, Broker},
+    address::{Access, Broker, Tls},
     error::ConnectError,
     server::Server,
+    stream::{self, Stream as BrokerStream},
     wire::{Guard, Mended},
 };
 
@@ -70,7 +70,7 @@ pub struct Link {
     _events: AbortOnDropHandle<()>,
 }
 
-type GuardedStream = Guard<AsyncTcpStream<<Tokio as Reactor>::TcpStream>>;
+type GuardedStream = Guard<BrokerStream>;
 
 /// Tokio's reactor, for streams that pass the [`Guard`].
 #[derive(Debug, Clone)]
@@ -103,8 +103,8 @@ impl Reactor for GuardedTokio {
         &self,
         address: SocketAddr,
     ) -> impl Future<Output = io::Result<Self::TcpStream>> + Send + 'static {
-        let (connect, mended) = (self.tokio.tcp_connect_addr(address), self.mended.clone());
-        async move { Ok(Guard::new(AsyncTcpStream::Plain(connect.await?), mended)) }
+        let mended = self.mended.clone();
+        async move { Ok(Guard::new(stream::plain(TcpStream::connect(address).await?)?, mended)) }
     }
 }
 
@@ -115,7 +115,7 @@ impl Link {
     /// The last node's [`ConnectError`], but a refusal wins over a node that is away.
     pub async fn open(broker: &Broker, name: &str, purpose: Use) -> Result<Self, ConnectError> {
         let Access { urls, tls } = broker.access.now(broker.connect_timeout).await;
-        let tls = tls.into_config();
+        let tls = Arc::new(tls);
         let mut order: Vec<&AMQPUri> = urls.iter().collect();
         shuffle(&mut order);
         let mut failed = None;
@@ -211,7 +211,7 @@ pub(crate) fn reconnected(connection: &'static str) {
 
 async fn connect(
     url: &AMQPUri,
-    tls: &OwnedTLSConfig,
+    tls: &Arc<Tls>,
     step_limit: Duration,
     name: &str,
     purpose: Use,
@@ -224,16 +224,12 @@ async fn connect(
     let mended = Arc::new(Mended::default());
     let tokio = Tokio::current();
     let reactor = GuardedTokio { tokio: tokio.clone(), mended: mended.clone() };
-    let runtime = Runtime::new(RuntimeParts::new(tokio.clone(), reactor));
+    let runtime = Runtime::new(RuntimeParts::new(tokio, reactor));
     let (tls, seen) = (tls.clone(), mended.clone());
     let connection = Connection::connector(
         url,
         runtime,
-        async move |url, _| {
-            let stream =
-                AMQPUriTcpExt::connect_with_config_async(&url, tls.as_ref(), &Runtime::new(tokio.clone())).await?;
-            Ok(AsyncTcpStream::Plain(Guard::new(stream, seen.clone())))
-        },
+        async move |url, _| Ok(AsyncTcpStream::Plain(Guard::new(stream::connect(&url, &tls).await?, seen.clone()))),
         ConnectionProperties::default().with_connection_name(name.into()),
     )
     .await?;
