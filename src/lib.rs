@@ -17,6 +17,8 @@ pub mod http;
 pub mod model;
 pub mod outbound;
 pub mod pipeline;
+pub mod renewed;
 pub mod retry;
 pub mod sharing;
 pub mod telemetry;
+pub mod utf8;

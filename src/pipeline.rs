@@ -26,35 +26,25 @@ use crate::{
 /// Whether an intent's handler runs in the worker that classified, or by way of the intent's queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dispatch {
-    /// In the worker that classified.
     Inline,
-    /// By way of the intent's queue.
     Queue,
 }
 
-/// How one intent is answered.
 pub struct Route {
-    /// The handler; none where another program consumes the intent's queue.
+    /// The handler; `None` if another program consumes the intent's queue.
     pub handler: Option<Arc<dyn Handler>>,
-    /// Where the handler runs.
     pub dispatch: Dispatch,
 }
 
-/// What a pipeline is made of.
 pub struct Parts {
-    /// The model.
     pub model: Arc<dyn ModelClient>,
-    /// Every intent's route.
     pub routes: HashMap<IntentName, Route>,
     /// Which intent answers; its intents are those of the routes.
     pub choice: ChoiceRule,
-    /// Finds the entities of a text; none where the bot has no entities.
+    /// Finds the entities of a text; `None` if the bot has no entities.
     pub extractor: Option<Extractor>,
-    /// How long the model may take.
     pub model_timeout: Duration,
-    /// How long a handler may take.
     pub handler_timeout: Duration,
-    /// When to try again.
     pub retry: RetryPolicy,
     /// What inline handlers of requests may hold.
     pub inline: InlineLimit,
@@ -69,18 +59,15 @@ pub struct InlineLimit {
     pub requests: usize,
 }
 
-/// One request on its way.
 #[derive(Debug)]
 pub struct Job {
-    /// The request.
     pub request: Request,
-    /// How far it has come.
     pub stage: Stage,
     /// The number of this attempt, from 1.
     pub attempt: u32,
     /// How long the answer is still of use.
     pub time_left: Option<Duration>,
-    /// By what it is known again if it comes again; none where the client gave it no id, or nothing is remembered.
+    /// By what it is known again if it comes again; `None` if the client gave it no id, or nothing is remembered.
     pub identity: Option<Identity>,
 }
 
@@ -91,14 +78,12 @@ pub enum Stage {
     Classify,
     /// Its intent is known: from a worker's classification, or because the client addressed the intent.
     Handle {
-        /// The intent.
         intent: IntentName,
-        /// How it was classified; none where the client addressed the intent.
+        /// How it was classified; `None` if the client addressed the intent.
         classification: Option<Box<Classification>>,
     },
 }
 
-/// Takes requests to their outcomes.
 pub struct Pipeline {
     parts: Parts,
     /// Each intent's share of [`Parts::inline`].
@@ -110,7 +95,6 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// A pipeline of these parts.
     pub fn new(parts: Parts) -> Self {
         let inline = Pool::new(parts.inline.bytes);
         let inline = parts.routes.keys().map(|intent| (intent.clone(), inline.share())).collect();
@@ -128,7 +112,6 @@ impl Pipeline {
         Self { answers: Some(answers), ..self }
     }
 
-    /// Whether answers are remembered.
     pub fn is_remembering(&self) -> bool {
         self.answers.is_some()
     }
@@ -211,7 +194,7 @@ impl Pipeline {
             entities: &entities,
         };
         let answer = self.handle(job, started, handler.as_ref(), &work).await?;
-        // They were for whoever handles a forwarded message; in a reply they have a place of their own.
+        // They were for the program that handles a forwarded message; in a reply they have a place of their own.
         let classification = classification.map(|boxed| Classification { entities: Vec::new(), ..*boxed });
         Ok(Outcome::Reply(Arc::new(reply(&job.request, answer, intent, classification, entities))))
     }
@@ -234,7 +217,7 @@ impl Pipeline {
         self.parts.extractor.as_ref().map(|extractor| extractor.extract(text)).unwrap_or_default()
     }
 
-    /// Room for one more request that an intent handles inline; none where it has taken its share.
+    /// Room for one more request that an intent handles inline; `None` if it has taken its share.
     fn room(&self, request: &Request, intent: &IntentName) -> Option<Room> {
         let InlineLimit { bytes, requests } = self.parts.inline;
         let held = request.text.len() + request.metadata.as_ref().map_or(0, |metadata| metadata.get().len());
@@ -308,7 +291,6 @@ fn timed_out(job: &Job, started: Instant, who: &str, limit: Duration) -> Message
     MessageError::new(ErrorCode::Timeout, format!("{who} took longer than {limit:?}"))
 }
 
-/// That a message's deadline has passed.
 pub fn deadline_exceeded() -> MessageError {
     MessageError::new(ErrorCode::DeadlineExceeded, "the deadline passed before the request was answered")
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use crate::domain::{MessageError, Outcome};
 
-/// When to try again.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RetryPolicy {
     /// The delay after the first attempt, after the second, and so on; ascending.

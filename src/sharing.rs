@@ -13,7 +13,7 @@ use std::sync::{
 
 use tokio::sync::Notify;
 
-/// So much of something, in whatever unit.
+/// So much of something, in any unit.
 pub struct Pool {
     total: usize,
     state: Mutex<State>,
@@ -59,7 +59,7 @@ impl Pool {
 }
 
 impl Share {
-    /// Takes so much, as far as there is so much in all; none where the share may not now.
+    /// Takes so much, as far as there is so much in all; `None` if the share may not now.
     pub fn try_take(self: &Arc<Self>, amount: usize) -> Option<Room> {
         self.take_of(&mut self.pool.state.lock().unwrap_or_else(PoisonError::into_inner), amount)
     }

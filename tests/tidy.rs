@@ -9,22 +9,27 @@ use std::{
 /// What each module may import; the arrows of `docs/ARCHITECTURE.md`.
 const IMPORTS: &[(&str, &str)] = &[
     ("domain", ""),
-    ("config", ""),
+    ("utf8", ""),
+    ("renewed", ""),
+    ("config", "utf8"),
     ("telemetry", ""),
     ("http", ""),
     ("sharing", ""),
     ("retry", "domain"),
-    ("corpus", "domain"),
+    ("corpus", "domain utf8"),
     ("entity", "domain"),
     ("outbound", "domain"),
     ("model", "domain outbound"),
     ("eval", "corpus domain model"),
     ("handler", "domain outbound"),
-    ("answered", "domain"),
+    ("answered", "domain renewed"),
     ("pipeline", "answered domain entity handler model retry sharing"),
-    ("amqp", "answered domain entity handler model pipeline retry sharing"),
-    ("app", "amqp answered config corpus domain entity handler http model outbound pipeline retry telemetry"),
-    ("cli", "amqp answered app config corpus domain entity eval handler http model pipeline retry telemetry"),
+    ("amqp", "answered domain entity handler model pipeline renewed retry sharing utf8"),
+    (
+        "app",
+        "amqp answered config corpus domain entity handler http model outbound pipeline renewed retry telemetry utf8",
+    ),
+    ("cli", "amqp answered app config corpus domain entity eval handler http model pipeline retry telemetry utf8"),
 ];
 
 /// The same within `amqp`, between its folders and files: along the way of a message, without circles.

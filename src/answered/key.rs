@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use ring::digest::{Context, SHA256};
+use sha2::{Digest, Sha256};
 
-/// A request, by all that makes it the same request: whoever has another address, name or text has another key.
+/// A request, by all that makes it the same request: another address, name or text makes another key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key([u8; 32]);
 
@@ -12,15 +12,13 @@ impl Key {
     /// The SHA-256 (FIPS 180-4) of these parts, each with its length before it, so that none can pass for a piece of
     /// its neighbour. A part that isn't there is not an empty one.
     pub fn of<'a>(parts: impl IntoIterator<Item = Option<&'a [u8]>>) -> Self {
-        let mut digest = Context::new(&SHA256);
+        let mut digest = Sha256::new();
         for part in parts {
             let length = part.map_or(u64::MAX, |bytes| bytes.len() as u64);
-            digest.update(&length.to_le_bytes());
+            digest.update(length.to_le_bytes());
             digest.update(part.unwrap_or_default());
         }
-        let mut key = [0; 32];
-        key.copy_from_slice(digest.finish().as_ref());
-        Self(key)
+        Self(digest.finalize().into())
     }
 }
 

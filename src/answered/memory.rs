@@ -1,7 +1,10 @@
 //! What this process has answered, and what it is working on.
 //!
+//! This is no cache in front of something: what is dropped to make room has to be the oldest answer, whose message is the
+//! least likely to come again, and work that runs is waited for. So it isn't moka, which keeps what is asked for often.
+//!
 //! **Invariant:** bounded by count, bytes and age; the oldest answer goes first. A request is worked on by at most one
-//! claim, and whoever waits for it hears its outcome, or that there will be none.
+//! claim, and those who wait for it hear its outcome, or that there will be none.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -13,7 +16,7 @@ use metrics::{Gauge, gauge};
 use tokio::sync::oneshot;
 
 use super::Key;
-use crate::domain::{Outcome, Reply};
+use crate::domain::{Classification, Entity, Outcome, Reply, Scored};
 
 /// How much is remembered, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,11 +31,10 @@ pub struct Bounds {
 
 /// What is known of a request that comes again.
 pub(super) enum Known {
-    /// Its answer.
     Answered(Arc<Reply>),
     /// It is being worked on; its outcome comes here, or an error where the work was given up.
     Running(oneshot::Receiver<Outcome>),
-    /// Nothing; it is now claimed by whoever asked.
+    /// Nothing; the caller has the claim on it now.
     Claimed,
 }
 
@@ -97,7 +99,7 @@ impl Memory {
         }
     }
 
-    /// Ends a claim: tells whoever waits, and remembers the answer where there is one.
+    /// Ends a claim: tells those who wait, and remembers the answer where there is one.
     pub(super) fn finish(&self, key: Key, outcome: Option<&Outcome>) {
         let mut state = self.state();
         let Some(Entry::Running(waiting)) = state.known.remove(&key) else { return };
@@ -157,19 +159,85 @@ impl State {
     }
 }
 
-/// About the memory that an answer takes, in bytes.
+/// About the memory that an answer takes, in bytes. Each part is named, so that a new one isn't left out.
 fn size(reply: &Reply) -> usize {
-    /// The structure itself, its place in the table and in the order, and what an allocation costs beside its bytes.
-    const FIXED: usize = 640;
-    const RANKED: usize = 40;
-    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-    let classification = reply.classification.as_ref();
+    /// The structure itself, its place in the table and in the order.
+    const FIXED: usize = size_of::<Reply>() + size_of::<(Key, Entry)>() + size_of::<(Instant, Key)>();
+    let Reply { id, in_reply_to, receiver, conversation, metadata, text, locale, intent, classification, entities } =
+        reply;
+    let some = |text: &Option<String>| text.as_ref().map_or(0, |text| text.len() + ALLOCATION);
+    let texts = [id.len(), text.len(), intent.as_str().len()];
     FIXED
-        + reply.id.len()
-        + text(&reply.in_reply_to)
-        + text(&reply.receiver)
-        + text(&reply.conversation)
-        + reply.metadata.as_ref().map_or(0, |metadata| metadata.get().len())
-        + reply.text.len()
-        + classification.map_or(0, |found| found.ranking.len() * RANKED)
+        + texts.iter().map(|length| length + ALLOCATION).sum::<usize>()
+        + [in_reply_to, receiver, conversation, locale].into_iter().map(some).sum::<usize>()
+        + metadata.as_ref().map_or(0, |metadata| metadata.get().len() + ALLOCATION)
+        + classification.as_ref().map_or(0, classified)
+        + entities.iter().map(entity).sum::<usize>()
+}
+
+/// What an allocation costs beside its bytes.
+const ALLOCATION: usize = 16;
+
+fn classified(classification: &Classification) -> usize {
+    let Classification { confidence: _, fallback: _, predicted, ranking, model, entities } = classification;
+    let scored = |scored: &Scored| size_of::<Scored>() + scored.name.as_str().len() + ALLOCATION;
+    predicted.as_ref().map_or(0, scored)
+        + ranking.iter().map(scored).sum::<usize>()
+        // All answers of a model share its name.
+        + model.as_ref().map_or(0, |_| ALLOCATION)
+        + entities.iter().map(entity).sum::<usize>()
+}
+
+fn entity(entity: &Entity) -> usize {
+    let Entity { name, value, text, start: _, end: _ } = entity;
+    size_of::<Entity>() + [name, value, text].into_iter().map(|text| text.len() + ALLOCATION).sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may")]
+
+    use super::*;
+    use crate::domain::IntentName;
+
+    #[test]
+    fn each_part_of_an_answer_counts() {
+        let intent = |name: &str| IntentName::new(name).unwrap();
+        let bare = Reply {
+            id: "id".to_owned(),
+            in_reply_to: None,
+            receiver: None,
+            conversation: None,
+            metadata: None,
+            text: "text".to_owned(),
+            locale: None,
+            intent: intent("refund"),
+            classification: None,
+            entities: Vec::new(),
+        };
+        let long = || "x".repeat(1_000);
+        let scored = || Scored::new(intent(&"i".repeat(60)), 0.5);
+        let named = || Entity { name: long(), value: long(), text: long(), start: 0, end: 1 };
+        let classification = Classification {
+            confidence: None,
+            fallback: true,
+            predicted: None,
+            ranking: Vec::new(),
+            model: None,
+            entities: Vec::new(),
+        };
+        let with = |classification| Reply { classification: Some(classification), ..bare.clone() };
+        // Each with what it adds at the least.
+        let more = [
+            (Reply { locale: Some(long()), ..bare.clone() }, 1_000),
+            (Reply { conversation: Some(long()), ..bare.clone() }, 1_000),
+            (Reply { entities: vec![named(), named()], ..bare.clone() }, 6_000),
+            (with(Classification { predicted: Some(scored()), ..classification.clone() }), 60),
+            (with(Classification { ranking: vec![scored(); 5], ..classification.clone() }), 300),
+            (with(Classification { entities: vec![named()], ..classification.clone() }), 3_000),
+        ];
+        for (reply, least) in more {
+            assert!(size(&reply) >= size(&bare) + least, "{reply:?}: {} and {}", size(&reply), size(&bare));
+        }
+    }
 }

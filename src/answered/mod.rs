@@ -1,6 +1,6 @@
 //! No duplicate work: a request that comes again and was answered, or is still being worked on, gets that answer.
 //!
-//! RabbitMQ delivers at least once: whatever is lost between an answer and its ack (a connection, a worker) brings the
+//! RabbitMQ delivers at least once: what is lost between an answer and its ack (a connection, a worker) brings the
 //! request back. Its answer is remembered for a while, in this process and, where a Redis is configured, among all
 //! workers, since a crash moves a redelivery to another one.
 //!
@@ -24,7 +24,7 @@ use self::memory::{Known, Memory};
 pub use self::{
     key::Key,
     memory::Bounds,
-    redis::{InvalidRedisUrl, RedisAnswers, probe},
+    redis::{InvalidRedisUrl, RedisAnswers, RedisUrl, probe},
     shared::SharedAnswers,
 };
 use crate::domain::Outcome;
@@ -53,7 +53,7 @@ pub enum Found<'a> {
     Nothing(Claim<'a>),
 }
 
-/// The right to work on a request. Dropped without an outcome, as when the work is given up, it passes to whoever waits.
+/// The right to work on a request. Dropped without an outcome, as when the work is given up, it passes to one of those who wait.
 pub struct Claim<'a> {
     answers: &'a Answers,
     key: Key,
@@ -66,7 +66,7 @@ impl Answers {
         Self { memory: Memory::new(bounds), shared }
     }
 
-    /// The claim on a request that comes for the first time; none where the same is being worked on.
+    /// The claim on a request that comes for the first time; `None` if the same is being worked on.
     pub fn claim(&self, key: Key) -> Option<Claim<'_>> {
         self.memory.claim(key).then(|| Claim { answers: self, key, open: true })
     }
@@ -110,7 +110,7 @@ impl Answers {
 }
 
 impl Claim<'_> {
-    /// Remembers what became of the request, where it is an answer, and tells whoever waits for it.
+    /// Remembers what became of the request, where it is an answer, and tells those who wait for it.
     pub async fn finish(mut self, outcome: &Outcome) {
         self.close(Some(outcome));
         if let (Some(shared), Outcome::Reply(reply)) = (&self.answers.shared, outcome) {

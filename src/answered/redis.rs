@@ -22,6 +22,7 @@ use async_trait::async_trait;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use metrics::counter;
 use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisError, aio::MultiplexedConnection};
+use secrecy::{ExposeSecret, SecretString};
 use tokio::{
     sync::Notify,
     time::{Instant, sleep, timeout},
@@ -29,9 +30,12 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Key, SharedAnswers};
-use crate::domain::{
-    Reply,
-    codec::{Answered, decode_reply, encode_reply},
+use crate::{
+    domain::{
+        Reply,
+        codec::{Answered, decode_reply, encode_reply},
+    },
+    renewed::Renewed,
 };
 
 /// How long one command may take: there are two to a request at most, one before its work and one after.
@@ -50,7 +54,16 @@ const FORM: u32 = 1;
 #[error("CHATBOT_ANSWERED_REDIS_URL can't be used: write redis://USER:PASSWORD@HOST:6379/0, or rediss:// for TLS")]
 pub struct InvalidRedisUrl;
 
-/// Answers in a Redis.
+/// Where a Redis is, with its password.
+#[derive(Clone)]
+pub struct RedisUrl(pub SecretString);
+
+impl PartialEq for RedisUrl {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.expose_secret() == other.0.expose_secret()
+    }
+}
+
 pub struct RedisAnswers {
     link: Arc<Link>,
     prefix: String,
@@ -59,7 +72,7 @@ pub struct RedisAnswers {
 }
 
 struct Link {
-    client: Client,
+    url: Renewed<RedisUrl>,
     current: RwLock<Option<Connected>>,
     lost: Notify,
     connections: AtomicU64,
@@ -98,9 +111,10 @@ impl RedisAnswers {
     ///
     /// # Errors
     /// [`InvalidRedisUrl`].
-    pub fn start(url: &str, prefix: &str, age: Duration) -> Result<Self, InvalidRedisUrl> {
+    pub fn start(url: Renewed<RedisUrl>, prefix: &str, age: Duration) -> Result<Self, InvalidRedisUrl> {
+        Client::open(url.last().0.expose_secret()).map_err(|_| InvalidRedisUrl)?;
         let link = Arc::new(Link {
-            client: Client::open(url).map_err(|_| InvalidRedisUrl)?,
+            url,
             current: RwLock::default(),
             lost: Notify::new(),
             connections: AtomicU64::new(0),
@@ -144,7 +158,7 @@ impl SharedAnswers for RedisAnswers {
 }
 
 impl Link {
-    /// What Redis says to a command; none where it can't be asked or doesn't answer in time.
+    /// Redis's answer to a command. There is none if it can't be asked, or doesn't answer in time.
     async fn command<T: FromRedisValue>(&self, operation: &'static str, command: &Cmd) -> Option<T> {
         let Some(Connected { number, mut connection }) = self.connected() else {
             count(operation, "away");
@@ -182,14 +196,16 @@ impl Link {
     }
 
     async fn connect(&self) -> Result<(), Failed> {
-        let mut connection = connection(&self.client).await?;
+        // The password may be another one by now, and the system's CAs are read by each connect.
+        let url = self.url.now(CONNECT_LIMIT).await;
+        let mut connection = connection(&Client::open(url.0.expose_secret())?).await?;
         ping(&mut connection).await?;
         let number = self.connections.fetch_add(1, Ordering::Relaxed);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(Connected { number, connection });
         Ok(())
     }
 
-    /// Told once a change.
+    /// Says so when Redis stops working, and not again until it works.
     fn fails(&self, error: &Failed) {
         if !self.away.swap(true, Ordering::Relaxed) {
             tracing::warn!(%error, "Redis can't be used; answers aren't shared, so some work may be done twice");

@@ -2,47 +2,52 @@
 
 use std::path::{Path, PathBuf};
 
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use rustls::{
+    crypto::ring::default_provider,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    sign::CertifiedKey,
+};
 use secrecy::ExposeSecret;
 
 use super::{BuildError, settings};
 use crate::{
     amqp::{
         AmqpAddress, Names, Settings, WorkQueue,
-        connection::address::{Broker, Tls},
+        connection::address::{Access, Broker, Tls},
         objects::declare::TopologyMode,
         settings::{Consume, Consumed, Overload},
     },
     config::types::FilePath,
+    renewed::Renewed,
+    utf8,
 };
 
 /// A file for TLS that can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsFileError {
-    /// It can't be read.
-    #[error("{variable}: {} can't be read: {error}", path.display())]
+    #[error("{variable}: {} {reason}", path.display())]
     Unreadable {
-        /// The setting.
         variable: &'static str,
-        /// The file.
         path: PathBuf,
-        /// The system's words.
-        error: std::io::Error,
+        /// In words that follow the path.
+        reason: String,
     },
-    /// It doesn't hold what it should.
     #[error(
         "{variable}: {} holds no {what} in PEM; it has to begin with -----BEGIN {}-----",
         path.display(),
         what.to_uppercase()
     )]
     Lacks {
-        /// The setting.
         variable: &'static str,
-        /// The file.
         path: PathBuf,
         /// What it should hold.
         what: &'static str,
     },
+    #[error(
+        "the certificate and the key that CHATBOT_AMQP_TLS_CERT_PATH and CHATBOT_AMQP_TLS_KEY_PATH name don't \
+             belong together ({0})"
+    )]
+    Pair(rustls::Error),
 }
 
 /// The plain settings of the AMQP side.
@@ -75,43 +80,58 @@ pub fn amqp_settings(settings: &settings::Settings) -> Result<Settings, BuildErr
     })
 }
 
-/// The broker that the settings name.
+/// The broker that the settings name. Its files are read again at each connect.
 ///
 /// # Errors
 /// [`BuildError`] where a file for TLS, or a URL, can't be used.
 pub fn broker(amqp: &settings::Amqp) -> Result<Broker, BuildError> {
-    let urls = amqp.url.iter().map(|url| {
-        let address = AmqpAddress {
-            tls: url.tls,
-            host: url.host.clone(),
-            port: url.port,
-            user: url.user.clone(),
-            password: url.password.expose_secret().to_owned(),
-            vhost: url.vhost.clone(),
-            frame_max: url.options.frame_max,
-            channel_max: url.options.channel_max,
-            heartbeat: url
-                .options
-                .heartbeat
-                .unwrap_or(u16::try_from(amqp.heartbeat.get().as_secs()).unwrap_or(u16::MAX)),
-            connection_timeout: url.options.connection_timeout,
-            auth_mechanism: url.options.auth_mechanism,
-        };
-        address.into_uri()
+    let access = access(amqp)?;
+    let renewed = amqp.clone();
+    Ok(Broker {
+        access: Renewed::new(access, move || read_again(&renewed)),
+        connect_timeout: amqp.connect_timeout.get(),
+        confirm_timeout: amqp.confirm_timeout.get(),
+    })
+}
+
+/// What the files hold now. A certificate whose key isn't there yet isn't taken: the old pair is good until both are.
+fn read_again(amqp: &settings::Amqp) -> Result<Access, String> {
+    let access = match &amqp.url_file {
+        Some(file) => access(&settings::Amqp { url: file.read()?, ..amqp.clone() }),
+        None => access(amqp),
+    };
+    let access = access.map_err(|error| error.to_string())?;
+    if let Some((certificate, key)) = access.tls.certificate.as_ref().zip(access.tls.key.as_ref()) {
+        belong_together(certificate, key).map_err(|error| error.to_string())?;
+    }
+    Ok(access)
+}
+
+fn access(amqp: &settings::Amqp) -> Result<Access, BuildError> {
+    let nodes = amqp.url.iter().map(|url| AmqpAddress {
+        tls: url.tls,
+        host: url.host.clone(),
+        port: url.port,
+        user: url.user.clone(),
+        password: url.password.expose_secret().to_owned(),
+        vhost: url.vhost.clone(),
+        frame_max: url.options.frame_max,
+        channel_max: url.options.channel_max,
+        heartbeat: url.options.heartbeat.unwrap_or(u16::try_from(amqp.heartbeat.get().as_secs()).unwrap_or(u16::MAX)),
+        connection_timeout: url.options.connection_timeout,
+        auth_mechanism: url.options.auth_mechanism,
     });
+    Ok(Access::new(nodes, tls(amqp)?)?)
+}
+
+fn tls(amqp: &settings::Amqp) -> Result<Tls, TlsFileError> {
     let file = |variable, path: &Option<FilePath>, what, holds| {
         path.as_ref().map(|path| read(variable, path.as_path(), what, holds)).transpose()
     };
-    let tls = Tls {
+    Ok(Tls {
         ca: file("CHATBOT_AMQP_TLS_CA_PATH", &amqp.tls_ca_path, "certificate", holds_certificate)?,
         certificate: file("CHATBOT_AMQP_TLS_CERT_PATH", &amqp.tls_cert_path, "certificate", holds_certificate)?,
         key: file("CHATBOT_AMQP_TLS_KEY_PATH", &amqp.tls_key_path, "private key", holds_key)?,
-    };
-    Ok(Broker {
-        urls: urls.collect::<Result<_, _>>()?,
-        tls: tls.into_config(),
-        connect_timeout: amqp.connect_timeout.get(),
-        confirm_timeout: amqp.confirm_timeout.get(),
     })
 }
 
@@ -141,18 +161,85 @@ fn read(
     what: &'static str,
     holds: fn(&[u8]) -> bool,
 ) -> Result<String, TlsFileError> {
-    let text = std::fs::read_to_string(path).map_err(|error| TlsFileError::Unreadable {
-        variable,
-        path: path.to_owned(),
-        error,
-    })?;
+    let unreadable = |reason| TlsFileError::Unreadable { variable, path: path.to_owned(), reason };
+    let text = utf8::read(path).map_err(unreadable)?;
     if holds(text.as_bytes()) { Ok(text) } else { Err(TlsFileError::Lacks { variable, path: path.to_owned(), what }) }
 }
 
-fn holds_certificate(pem: &[u8]) -> bool {
-    CertificateDer::from_pem_slice(pem).is_ok()
+pub(super) fn holds_certificate(pem: &[u8]) -> bool {
+    // Every one: of a file that isn't written to its end, the last is cut off.
+    certificates(pem).is_ok_and(|certificates| !certificates.is_empty())
 }
 
 fn holds_key(pem: &[u8]) -> bool {
     PrivateKeyDer::from_pem_slice(pem).is_ok()
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, rustls::pki_types::pem::Error> {
+    CertificateDer::pem_slice_iter(pem).collect()
+}
+
+fn belong_together(certificate: &str, key: &str) -> Result<(), TlsFileError> {
+    let unreadable = |error| TlsFileError::Pair(rustls::Error::General(format!("{error}")));
+    let chain = certificates(certificate.as_bytes()).map_err(unreadable)?;
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(unreadable)?;
+    CertifiedKey::from_der(chain, key, &default_provider()).map(drop).map_err(TlsFileError::Pair)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may")]
+
+    use std::fs;
+
+    use rcgen::generate_simple_self_signed;
+
+    use super::*;
+    use crate::config::Variables;
+
+    /// What is read of files with this certificate and this key, at the start and at a later connect.
+    fn read_twice(certificate: &[u8], key: &[u8]) -> [Result<(), String>; 2] {
+        let folder = std::env::temp_dir().join(format!("tls-{}", uuid::Uuid::now_v7()));
+        fs::create_dir(&folder).unwrap();
+        let [cert_path, key_path] = ["cert.pem", "cert.key"].map(|name| folder.join(name));
+        fs::write(&cert_path, certificate).unwrap();
+        fs::write(&key_path, key).unwrap();
+        let variables: Variables = [("CERT", cert_path), ("KEY", key_path)]
+            .map(|(name, path)| (format!("CHATBOT_AMQP_TLS_{name}_PATH"), path.to_str().unwrap().to_owned()))
+            .into_iter()
+            .collect();
+        let amqp = settings::Settings::load(&variables, &|path| fs::read(path)).unwrap().settings.amqp;
+        let first = access(&amqp).map(drop).map_err(|error| error.to_string());
+        let later = read_again(&amqp).map(drop);
+        fs::remove_dir_all(&folder).unwrap();
+        [first, later]
+    }
+
+    #[test]
+    fn a_pair_that_is_half_renewed_or_half_written_is_told_with_its_file() {
+        let [(cert, key), (_, other_key)] = [(), ()].map(|()| {
+            let made = generate_simple_self_signed(["h".to_owned()]).unwrap();
+            (made.cert.pem(), made.signing_key.serialize_pem())
+        });
+        let check = |certificate: &[u8], key: &[u8], expected: [Option<&str>; 2]| {
+            for (found, expected) in read_twice(certificate, key).into_iter().zip(expected) {
+                match (&found, expected) {
+                    (Ok(()), None) => {}
+                    (Err(told), Some(expected)) => assert!(told.contains(expected), "{told}"),
+                    _ => panic!("{found:?}, and not {expected:?}"),
+                }
+            }
+        };
+        let (cert, key, other_key) = (cert.as_bytes(), key.as_bytes(), other_key.as_bytes());
+        let marked = |pem: &[u8]| [b"\xef\xbb\xbf", pem].concat();
+        let crlf = |pem: &[u8]| String::from_utf8_lossy(pem).replace('\n', "\r\n").into_bytes();
+        check(cert, key, [None, None]);
+        check(&marked(cert), &marked(&crlf(key)), [None, None]);
+        check(cert, other_key, [None, Some("CHATBOT_AMQP_TLS_KEY_PATH name don't belong together")]);
+        let both = |told| [Some(told), Some(told)];
+        check(&cert[..cert.len() / 2], key, both("cert.pem holds no certificate in PEM"));
+        check(&[cert, &cert[..cert.len() / 2]].concat(), key, both("cert.pem holds no certificate in PEM"));
+        check(cert, b"", both("cert.key holds no private key in PEM"));
+        check(b"\xff\xfe-\0", key, both("cert.pem is UTF-16 text"));
+    }
 }

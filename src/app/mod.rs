@@ -14,8 +14,6 @@ mod watch;
 
 use std::sync::Arc;
 
-use secrecy::ExposeSecret;
-
 pub use self::{
     amqp_settings::{TlsFileError, amqp_settings, broker},
     embedded::{LoadFault, Log, QUIET, Watcher, train, train_to_save},
@@ -24,7 +22,7 @@ pub use self::{
 };
 use crate::{
     amqp::{Bot, InvalidAmqpUrl, Names, Shared, Worker, objects::topology::Topology},
-    answered::{Answers, Bounds, InvalidRedisUrl, RedisAnswers, SharedAnswers},
+    answered::{Answers, Bounds, InvalidRedisUrl, RedisAnswers, RedisUrl, SharedAnswers},
     app::{
         intents::{BUILT_IN, Checked, Faults, HandlerDefinition, IntentDefinition, IntentsFile},
         settings::{Settings, Threshold},
@@ -37,6 +35,7 @@ use crate::{
     },
     model::{ModelClient, embedded::Processors},
     pipeline::{InlineLimit, Parts, Pipeline, Route},
+    renewed::Renewed,
     retry::RetryPolicy,
 };
 
@@ -163,11 +162,25 @@ pub fn answers(settings: &Settings) -> Result<Option<Arc<Answers>>, BuildError> 
     let Some(entries) = answered.max_entries.get() else { return Ok(None) };
     let bounds =
         Bounds { entries: entries.get().get().into(), bytes: answered.max_bytes.get(), age: answered.ttl.get() };
-    let shared = answered.redis_url.as_ref().map(|url| {
-        let started = RedisAnswers::start(url.secret().expose_secret(), settings.amqp.exchange.as_str(), bounds.age);
-        started.map(|redis| Arc::new(redis) as Arc<dyn SharedAnswers>)
+    let shared = shared_answers(settings)?.map(|redis| Arc::new(redis) as Arc<dyn SharedAnswers>);
+    Ok(Some(Arc::new(Answers::new(bounds, shared))))
+}
+
+/// The Redis in which answers are shared; none where the settings name none. To be called in a tokio runtime.
+///
+/// # Errors
+/// [`BuildError`] where its URL can't be used.
+pub fn shared_answers(settings: &Settings) -> Result<Option<RedisAnswers>, BuildError> {
+    let answered = &settings.answered;
+    let started = answered.redis_url.as_ref().map(|url| {
+        let url = RedisUrl(url.secret().clone());
+        let url = match answered.redis_url_file.clone() {
+            Some(file) => Renewed::new(url, move || Ok(RedisUrl(file.read::<settings::RedisUrl>()?.secret().clone()))),
+            None => Renewed::fixed(url),
+        };
+        RedisAnswers::start(url, settings.amqp.exchange.as_str(), answered.ttl.get())
     });
-    Ok(Some(Arc::new(Answers::new(bounds, shared.transpose()?))))
+    Ok(started.transpose()?)
 }
 
 /// The bot of an intents file, with the model trained on so many processors: what a worker begins with, and what a reload

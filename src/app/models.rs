@@ -3,6 +3,7 @@
 use std::{num::NonZeroU16, path::Path, sync::Arc, time::Duration};
 
 use super::{
+    amqp_settings::holds_certificate,
     choice,
     embedded::{Watcher, embedded},
     intents::IntentsFile,
@@ -21,6 +22,7 @@ use crate::{
         tei::Tei,
     },
     outbound::{Connection, Endpoint, Limits, Service, bearer},
+    utf8,
 };
 
 /// Why a model can't be made.
@@ -192,7 +194,6 @@ fn limited(
         Kind::Keywords => {
             let path = backend.rules_path.as_ref().map_or(Path::new(""), FilePath::as_path);
             let rules = read(name, "RULES_PATH", path)?;
-            let rules = String::from_utf8(rules).map_err(|_| format!("{} isn't UTF-8", path.display()))?;
             let made = Keywords::parse(name.into(), &rules, &catalogue);
             Box::new(made.map_err(|reason| format!("{}: {reason}", path.display()))?)
         }
@@ -204,7 +205,7 @@ fn endpoint(name: &str, backend: &Backend) -> Result<Endpoint, String> {
     let header = backend.api_key_header.as_ref().map(|header| header.get());
     let in_query = backend.kind == Some(Kind::Rasa) && header.is_none();
     let key = backend.api_key.as_ref().filter(|_| !in_query).map(|key| bearer(key.expose(), header)).transpose()?;
-    let ca = backend.ca_path.as_ref().map(|path| read(name, "CA_PATH", path.as_path())).transpose()?;
+    let ca = backend.ca_path.as_ref().map(|path| authority(name, path.as_path())).transpose()?;
     let connection = Connection {
         local: is_loopback(&url),
         url,
@@ -214,6 +215,15 @@ fn endpoint(name: &str, backend: &Backend) -> Result<Endpoint, String> {
         max_response: backend.max_response.get(),
     };
     Endpoint::new(name.into(), connection)
+}
+
+fn authority(name: &str, path: &Path) -> Result<Vec<u8>, String> {
+    let pem = read(name, "CA_PATH", path)?.into_bytes();
+    if holds_certificate(&pem) {
+        return Ok(pem);
+    }
+    let form = "holds no certificate in PEM; it has to begin with -----BEGIN CERTIFICATE-----";
+    Err(format!("{}: {} {form}", variable(name, "CA_PATH"), path.display()))
 }
 
 /// The bounds of a service in the chain. One whose time limit is longer than what the chain leaves it would never be seen
@@ -246,8 +256,8 @@ fn format(format: Format) -> Option<openai::Format> {
     }
 }
 
-fn read(name: &str, key: &str, path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|error| format!("{}: {} can't be read: {error}", variable(name, key), path.display()))
+fn read(name: &str, key: &str, path: &Path) -> Result<String, String> {
+    utf8::read(path).map_err(|reason| format!("{}: {} {reason}", variable(name, key), path.display()))
 }
 
 fn variable(name: &str, key: &str) -> String {

@@ -1,10 +1,11 @@
-//! Reading the intents file again while the worker runs.
+//! Making the bot again while the worker runs, of the intents file and the files that its models are made of.
 //!
-//! **Invariant:** whatever is wrong with the file, or with what the broker makes of it, the bot before serves on. The
-//! settings stay as they were at the start.
+//! **Invariant:** whatever is wrong with a file, or with what the broker makes of it, the bot before serves on. The
+//! settings stay as they were at the start, but for the services' keys that are in files of their own.
 
 use std::{
     collections::BTreeSet,
+    path::PathBuf,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -12,7 +13,13 @@ use std::{
 use metrics::gauge;
 use tokio::{sync::Notify, task::spawn_blocking, time::timeout};
 
-use super::{bot, intents::IntentsFile, load_intents, settings::Settings, watch::Watched};
+use super::{
+    bot,
+    intents::IntentsFile,
+    load_intents,
+    settings::{ModelName, Settings},
+    watch::Watched,
+};
 use crate::{
     amqp::{Bot, Names, ReplaceError, Replacer, WorkQueue},
     answered::Answers,
@@ -20,7 +27,7 @@ use crate::{
     model::embedded::Processors,
 };
 
-/// Reads the intents file again when it is told to, or when the file changes.
+/// Makes the bot again when it is told to, or when one of the files changes.
 pub struct Reloader {
     settings: Arc<Settings>,
     watched: Watched,
@@ -28,20 +35,23 @@ pub struct Reloader {
 }
 
 impl Reloader {
-    /// For the file that the settings name, as it is now; so make it before the file is read for the first time. None for
-    /// the built-in bot. `told` is notified to have the file read again, changed or not.
+    /// For the files that the settings name, as they are now; so make it before they are read for the first time. None
+    /// where they name none. `told` is notified to have the files read again, changed or not.
     pub fn new(settings: Arc<Settings>, told: Arc<Notify>) -> Option<Self> {
-        let path = settings.intents.path.as_ref()?;
-        Some(Self { watched: Watched::new(path.as_path()), settings, told })
+        let files = files(&settings);
+        if files.is_empty() {
+            return None;
+        }
+        Some(Self { watched: Watched::new(files), settings, told })
     }
 
     /// Reloads, for as long as it is polled. `serving` is what the worker began with, and `answers` what it remembers.
     pub async fn run(mut self, names: Names, serving: &IntentsFile, replacer: Replacer, answers: Option<Arc<Answers>>) {
         let mut serving = intents_of(serving);
         ended(true);
+        self.tell_watched();
         self.wanted().await;
         loop {
-            tracing::info!("reading the intents file again");
             let Some((file, bot)) = self.built(&names, answers.clone()).await else {
                 ended(false);
                 self.wanted().await;
@@ -62,22 +72,43 @@ impl Reloader {
         }
     }
 
-    /// Waits until the file is to be read again.
-    async fn wanted(&mut self) {
-        let Self { settings, watched, told } = self;
-        match settings.intents.watch.get() {
-            None => told.notified().await,
-            Some(every) => tokio::select! {
-                () = told.notified() => watched.see().await,
-                () = watched.changed(every.get()) => {}
-            },
+    fn tell_watched(&self) {
+        let files = listed(self.watched.paths());
+        match self.settings.intents.watch.get() {
+            Some(every) => {
+                tracing::info!(files, every = ?every.get(), "watched: the bot is made again when one changes")
+            }
+            None => tracing::info!(files, "not watched: SIGHUP has the bot made again of these files"),
         }
     }
 
-    /// The bot of the file as it is now, trained beside the one that serves; none where it can't be used.
+    /// Waits until the bot is to be made again.
+    async fn wanted(&mut self) {
+        let Self { settings, watched, told } = self;
+        let changed = match settings.intents.watch.get() {
+            None => {
+                told.notified().await;
+                Vec::new()
+            }
+            Some(every) => tokio::select! {
+                () = told.notified() => {
+                    watched.see().await;
+                    Vec::new()
+                }
+                changed = watched.changed(every.get()) => changed,
+            },
+        };
+        match changed.is_empty() {
+            true => tracing::info!("SIGHUP: making the bot again"),
+            false => tracing::info!(changed = listed(&changed), "making the bot again"),
+        }
+    }
+
+    /// The bot of the files as they are now, trained beside the one that serves; `None` if one can't be used.
     async fn built(&self, names: &Names, answers: Option<Arc<Answers>>) -> Option<(IntentsFile, Bot)> {
         let (settings, names) = (self.settings.clone(), names.clone());
         let building = spawn_blocking(move || {
+            let settings = with_keys_of_now(&settings)?;
             let checked = load_intents(&settings).map_err(|faults| faults.to_string())?;
             let bot = bot(&settings, &names, &checked.file, answers, Processors::AllButOne)
                 .map_err(|error| error.to_string())?;
@@ -91,7 +122,7 @@ impl Reloader {
                 Some((checked.file, bot))
             }
             Err(reasons) => {
-                tracing::error!("the intents file can't be used; the bot before serves on: {reasons}");
+                tracing::error!("the bot can't be made of the files as they are; the one before serves on: {reasons}");
                 None
             }
         }
@@ -104,6 +135,35 @@ async fn replaced(bot: Bot, replacer: &Replacer) -> Result<(), ReplaceError> {
     const MOST: Duration = Duration::from_secs(30);
     let _ = timeout(MOST, bot.pipeline.prepare()).await;
     replacer.replace(bot).await
+}
+
+/// The files that a bot is made of, each once.
+fn files(settings: &Settings) -> BTreeSet<PathBuf> {
+    let models = settings.model.links().flat_map(|name| match name {
+        ModelName::Embedded => vec![settings.embedded.path.as_ref().map(|path| path.as_path())],
+        ModelName::Section(name) => settings.backend.get(name).map_or_else(Vec::new, |backend| {
+            let paths = [&backend.rules_path, &backend.ca_path].map(|path| path.as_ref().map(|path| path.as_path()));
+            let key = backend.api_key_file.as_ref().map(|file| file.path.as_path());
+            paths.into_iter().chain([key]).collect()
+        }),
+    });
+    let intents = settings.intents.path.as_ref().map(|path| path.as_path());
+    models.chain([intents]).flatten().map(ToOwned::to_owned).collect()
+}
+
+/// The settings, with the services' keys as their files have them now.
+fn with_keys_of_now(settings: &Settings) -> Result<Settings, String> {
+    let mut settings = settings.clone();
+    for backend in settings.backend.values_mut() {
+        if let Some(file) = &backend.api_key_file {
+            backend.api_key = Some(file.read()?);
+        }
+    }
+    Ok(settings)
+}
+
+fn listed(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 fn intents_of(file: &IntentsFile) -> BTreeSet<IntentName> {

@@ -1,4 +1,4 @@
-//! Whether a file, or a folder's files, have changed: told by what they hold.
+//! Whether files, or folders' files, have changed: told by what they hold.
 //!
 //! Reading it again every few seconds misses nothing, whatever stands behind the path: a link that is turned to another
 //! folder (a Kubernetes ConfigMap), a mount, an editor that writes a new file and renames it. Times and inodes tell that
@@ -9,6 +9,7 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     io::Read,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -19,20 +20,29 @@ use super::corpus::{MAX_SIZE, files_of};
 /// A changed file is taken for written to its end once it stays the same for so long.
 const SETTLED: Duration = Duration::from_millis(500);
 
-/// A file, and what it held when it was last looked at.
+/// Files, and what each held when it was last looked at.
 pub(super) struct Watched {
-    path: PathBuf,
-    seen: Option<u64>,
+    paths: Arc<[PathBuf]>,
+    seen: Seen,
 }
 
+/// A fingerprint for each path; none for a file that can't be read.
+type Seen = Vec<Option<u64>>;
+
 impl Watched {
-    /// The file as it is now. Blocks.
-    pub(super) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), seen: fingerprint(path) }
+    /// The files as they are now. Blocks.
+    pub(super) fn new(paths: impl IntoIterator<Item = PathBuf>) -> Self {
+        let paths: Arc<[PathBuf]> = paths.into_iter().collect();
+        Self { seen: fingerprints(&paths), paths }
     }
 
-    /// Looks at the file every so often, until it holds something else and is written to its end.
-    pub(super) async fn changed(&mut self, every: Duration) {
+    pub(super) fn paths(&self) -> &[PathBuf] {
+        &self.paths
+    }
+
+    /// Looks at the files every so often, until one holds something else, and all are written to their ends. Returns
+    /// those that changed.
+    pub(super) async fn changed(&mut self, every: Duration) -> Vec<PathBuf> {
         loop {
             sleep(every).await;
             let mut found = self.look().await;
@@ -48,31 +58,40 @@ impl Watched {
                 found = again;
             }
             if found != self.seen {
-                self.seen = found;
-                return;
+                let before = std::mem::replace(&mut self.seen, found);
+                let seen = before.iter().zip(&self.seen).zip(&*self.paths);
+                return seen.filter(|((before, now), _)| before != now).map(|(_, path)| path.clone()).collect();
             }
         }
     }
 
-    /// Takes what it holds now for seen.
+    /// Takes what they hold now for seen.
     pub(super) async fn see(&mut self) {
         self.seen = self.look().await;
     }
 
-    async fn look(&self) -> Option<u64> {
-        let path = self.path.clone();
-        spawn_blocking(move || fingerprint(&path)).await.ok().flatten()
+    async fn look(&self) -> Seen {
+        let paths = self.paths.clone();
+        let looked = spawn_blocking(move || fingerprints(&paths)).await;
+        looked.unwrap_or_else(|_| self.seen.clone())
     }
 }
 
-/// A hash of what a file holds, or all files of a folder; none where one can't be read.
+fn fingerprints(paths: &[PathBuf]) -> Seen {
+    paths.iter().map(|path| fingerprint(path)).collect()
+}
+
+/// A hash of what a file holds, or all files of a folder; `None` if one can't be read. Of a saved model, which may be
+/// larger than anything else that is watched, the length and the beginning: a digest of the whole stands there.
 fn fingerprint(path: &Path) -> Option<u64> {
     let limit = u64::try_from(MAX_SIZE).unwrap_or(u64::MAX).saturating_add(1);
     let mut hasher = DefaultHasher::new();
-    for file in files_of(path).ok()? {
+    for path in files_of(path).ok()? {
         let mut bytes = Vec::new();
-        File::open(&file).ok()?.take(limit).read_to_end(&mut bytes).ok()?;
-        (file, bytes).hash(&mut hasher);
+        let file = File::open(&path).ok()?;
+        let length = file.metadata().ok()?.len();
+        file.take(limit).read_to_end(&mut bytes).ok()?;
+        (path, length, bytes).hash(&mut hasher);
     }
     Some(hasher.finish())
 }
@@ -99,7 +118,7 @@ mod tests {
         fs::create_dir(&folder).unwrap();
         let [path, other, link] = ["a.toml", "b.toml", "link"].map(|name| folder.join(name));
         fs::write(&path, "a").unwrap();
-        let mut watched = Watched::new(&path);
+        let mut watched = Watched::new([path.clone()]);
         assert!(!is_changed(&mut watched).await);
         // Written again with the same text, or set to another time: nothing to do.
         fs::write(&path, "a").unwrap();
@@ -124,15 +143,19 @@ mod tests {
         // A link that is turned, as a ConfigMap's is.
         fs::write(&other, "e").unwrap();
         symlink(&path, &link).unwrap();
-        let mut watched = Watched::new(&link);
+        let mut watched = Watched::new([link.clone()]);
         symlink(&other, folder.join("new")).unwrap();
         fs::rename(folder.join("new"), &link).unwrap();
         assert!(is_changed(&mut watched).await);
         // A folder, with a file more.
-        let mut watched = Watched::new(&folder);
+        let mut watched = Watched::new([folder.clone()]);
         assert!(!is_changed(&mut watched).await);
         fs::write(folder.join("c.csv"), "text,intent").unwrap();
         assert!(is_changed(&mut watched).await);
+        // Of several, those that changed are named.
+        let mut watched = Watched::new([link.clone(), path.clone(), other.clone()]);
+        fs::write(&path, "f").unwrap();
+        assert_eq!(watched.changed(EVERY).await, [path]);
         fs::remove_dir_all(&folder).unwrap();
     }
 }

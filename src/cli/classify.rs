@@ -1,7 +1,7 @@
 //! `classify`: what the bot takes a text to mean, without a broker.
 
 use std::{
-    io::{self, ErrorKind, IsTerminal},
+    io::{self, BufRead, IsTerminal},
     sync::Arc,
     time::Duration,
 };
@@ -14,7 +14,7 @@ use crate::{
     app,
     domain::{ChoiceRule, Classification, Doubt, IntentName, Prediction, Scored},
     model::{ModelClient, Query},
-    telemetry,
+    telemetry, utf8,
 };
 
 const EXAMPLES: &str = "\
@@ -56,7 +56,7 @@ struct Bot {
 struct Classified<'a> {
     text: &'a str,
     intent: Chosen,
-    /// Of the likeliest intent; none where the model decided without a confidence.
+    /// Of the likeliest intent; `None` if the model decided without a confidence.
     threshold: Option<f32>,
     #[serde(skip)]
     doubt: Option<Doubt>,
@@ -106,13 +106,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     if input.is_terminal() {
         output::tell("A text a line; Ctrl-D ends.\n");
     }
-    for (number, line) in (1_usize..).zip(input.lines()) {
-        let line = line.map_err(|error| match error.kind() {
-            ErrorKind::InvalidData => Failure::new(Exit::Data, format!("line {number} of standard input isn't UTF-8")),
-            _ => Failure::new(Exit::Os, format!("can't read standard input: {error}")),
-        })?;
-        if !line.trim().is_empty() {
-            show(&line)?;
+    for (number, line) in (1_usize..).zip(input.lock().split(b'\n')) {
+        let line = line.map_err(|error| Failure::new(Exit::Os, format!("can't read standard input: {error}")))?;
+        let text = utf8::decode(line)
+            .map_err(|error| Failure::new(Exit::Data, format!("line {number} of standard input {error}")))?;
+        let text = text.trim_end_matches('\r');
+        if !text.trim().is_empty() {
+            show(text)?;
         }
     }
     Ok(Exit::Ok)

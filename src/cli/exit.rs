@@ -32,14 +32,12 @@ pub enum Exit {
 /// Why a command failed, for a person.
 #[derive(Debug)]
 pub struct Failure {
-    /// The exit code.
     pub exit: Exit,
     /// What happened, to what, and what to do; empty where nobody is there to be told.
     pub message: String,
 }
 
 impl Failure {
-    /// A failure.
     pub fn new(exit: Exit, message: impl ToString) -> Self {
         Self { exit, message: message.to_string() }
     }

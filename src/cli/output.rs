@@ -1,11 +1,12 @@
 //! Standard output and standard error, as commands write to them.
 //!
-//! **Invariant:** whoever reads the output may stop at any time, as `| head -1` does; that ends a command in silence, and
+//! **Invariant:** the reader of the output may stop at any time, as `| head -1` does; that ends a command in silence, and
 //! never by a panic.
 
 use std::io::{self, ErrorKind, Write};
 
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr;
 
 use super::{Exit, Failure};
 
@@ -21,7 +22,7 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
     })
 }
 
-/// Tells whoever watches something beside the output, on standard error. If nobody does, nothing is lost.
+/// Tells a person who watches something beside the output, on standard error. If nobody does, nothing is lost.
 pub(super) fn tell(text: &str) {
     let mut err = io::stderr().lock();
     let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
@@ -55,14 +56,19 @@ pub(super) fn one_line(text: &str) -> String {
     printable(&text.split(['\r', '\n']).map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" "))
 }
 
+/// A text with spaces behind it, so that what follows begins at column `width` of a terminal, in which a Chinese
+/// character takes two.
+pub(super) fn padded(text: &str, width: usize) -> String {
+    format!("{text}{:1$}", "", width.saturating_sub(text.width()))
+}
+
 /// Rows whose columns begin below one another, with two spaces between them.
 pub(super) fn table<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |text: &String| text.chars().count();
     let widths: [usize; N] =
-        std::array::from_fn(|column| rows.iter().map(|row| width(&row[column])).max().unwrap_or(0));
+        std::array::from_fn(|column| rows.iter().map(|row| row[column].width()).max().unwrap_or(0));
     let mut lines = String::new();
     for row in rows {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        let cells = row.iter().zip(widths).map(|(cell, width)| padded(cell, width));
         lines.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
         lines.push('\n');
     }
@@ -91,7 +97,10 @@ mod tests {
     #[test]
     fn columns_begin_below_one_another() {
         let rows = [["a", "bbb", ""], ["问候", "b", "c"], ["aaaa", "", "c"]].map(|row| row.map(str::to_owned));
-        assert_eq!(table(&rows), "a     bbb\n问候    b    c\naaaa       c\n");
+        assert_eq!(table(&rows), "a     bbb\n问候  b    c\naaaa       c\n");
+        // As a terminal shows them: é of two characters is one wide, an emoji and full-width letters are two each.
+        let rows = [["e\u{301}", "|"], ["👋", "|"], ["Ａ", "|"], ["ab", "|"]].map(|row| row.map(str::to_owned));
+        assert_eq!(table(&rows), "e\u{301}   |\n👋  |\nＡ  |\nab  |\n");
         assert_eq!(table::<2>(&[]), "");
     }
 }

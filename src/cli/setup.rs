@@ -1,6 +1,10 @@
 //! What most commands begin with: settings, intents, a runtime.
 
-use std::{io, path::Path};
+use std::{
+    fs,
+    io::{self, Read},
+    path::Path,
+};
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -12,7 +16,7 @@ use crate::{
         settings::{ModelName, Settings},
     },
     config::{Loaded, Problems, Variables},
-    telemetry,
+    telemetry, utf8,
 };
 
 /// The settings of this process's environment.
@@ -47,9 +51,10 @@ pub(super) fn load() -> Result<Loaded<Settings>, Problems> {
 /// # Errors
 /// Where it can't be read.
 pub(super) fn read_text(path: &Path) -> Result<String, Failure> {
+    let mut bytes = Vec::new();
     let stdin = path.as_os_str() == "-";
-    let read = if stdin { io::read_to_string(io::stdin()) } else { std::fs::read_to_string(path) };
-    read.map_err(|error| Failure::new(Exit::Data, format!("{}: can't be read: {error}", path.display())))
+    let read = if stdin { io::stdin().read_to_end(&mut bytes).map(|_| bytes) } else { fs::read(path) };
+    utf8::decode_read(read).map_err(|reason| Failure::new(Exit::Data, format!("{}: {reason}", path.display())))
 }
 
 /// The intents file that the settings name.

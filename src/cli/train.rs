@@ -76,7 +76,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// Writes beside the file and renames, so that whoever reads it finds a whole one.
+/// Writes beside the file and renames, so that a reader finds a whole one.
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".part");

@@ -10,7 +10,6 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::app::{LoadFault, QUIET, Watcher};
 
-/// How a bar looks.
 pub(super) fn bar(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
@@ -23,7 +22,6 @@ pub(super) struct Terminal {
 }
 
 impl Terminal {
-    /// For a training that begins now.
     pub(super) fn new() -> Self {
         Self { started: Instant::now(), bar: OnceLock::new(), fault: OnceLock::new() }
     }

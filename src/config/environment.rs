@@ -12,8 +12,8 @@ use super::{
     layer::{Entry, Layer, Raw},
     suggest::{self, Instead},
 };
+use crate::utf8;
 
-/// What the environment says.
 #[derive(Default)]
 pub(super) struct Environment {
     pub(super) layer: Layer,
@@ -27,8 +27,7 @@ pub(super) struct Environment {
 
 /// A file's text, or why there is none; the reason doesn't name the file.
 pub(super) fn read_text(path: &Path, read: ReadFile<'_>) -> Result<String, String> {
-    let bytes = read(path).map_err(|error| format!("can't be read: {error}"))?;
-    String::from_utf8(bytes).map_err(|_| "isn't UTF-8 text".into())
+    utf8::decode_read(read(path))
 }
 
 /// Reads the variables that begin with `prefix` and an underscore. `known` decides what is taken for a setting rather
@@ -45,7 +44,7 @@ pub(super) fn read(prefix: &str, variables: &Variables, known: &Known, read: Rea
     }
     for (name, value) in &variables.values {
         let Some(rest) = name.strip_prefix(&ours) else { continue };
-        let value = value.trim();
+        let value = utf8::without_mark(value).trim();
         if value.is_empty() {
             continue;
         }
@@ -116,6 +115,11 @@ pub(super) fn unknown(prefix: &str, variable: &str, known: &Known) -> Problem {
     Problem::variable(variable, format!("no such setting; {hint}"))
 }
 
+/// As a value is that was written for a shell, and came by an env file.
+pub(super) fn is_in_quotation_marks(text: &str) -> bool {
+    text.len() > 1 && ['"', '\''].iter().any(|&mark| text.starts_with(mark) && text.ends_with(mark))
+}
+
 impl Environment {
     fn insert(
         &mut self,
@@ -127,6 +131,12 @@ impl Environment {
         read: ReadFile<'_>,
     ) {
         if !from_file {
+            if is_in_quotation_marks(value) {
+                self.notices.push(format!(
+                    "{name}: the value begins and ends with quotation marks, which are part of it: if they aren't meant, \
+                     leave them out, as env files keep them"
+                ));
+            }
             let entry = Entry { raw: Raw::Text(value.to_owned()), origin: Origin::Variable(name.to_owned()) };
             self.layer.insert(key, entry);
             return;
@@ -150,7 +160,12 @@ impl Environment {
             }
             Err(reason) => {
                 // What isn't plainly a path may be the secret itself.
-                let message = if path.has_root() || value.starts_with('.') {
+                let message = if is_in_quotation_marks(value) {
+                    format!(
+                        "the file {} {reason}; leave out the quotation marks, as env files keep them",
+                        path.display()
+                    )
+                } else if path.has_root() || value.starts_with('.') {
                     format!("the file {} {reason}", path.display())
                 } else {
                     format!("the file that it names {reason} (is it the value itself? that goes into {direct})")

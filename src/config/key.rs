@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-/// The name of a setting.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
     section: String,

@@ -1,7 +1,7 @@
 //! The variables that Kubernetes injects into a pod for every Service of its namespace.
 //!
 //! A Service named `chatbot`, or `chatbot-rabbitmq`, makes variables that begin as settings do; they aren't meant as
-//! such, and whoever installs the program can't always prevent them.
+//! such, and the people who install the program can't always prevent them.
 //! <https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>
 
 /// Whether a variable is one of those; `rest` is its name without the program's prefix and underscore.

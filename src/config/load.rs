@@ -31,7 +31,7 @@ pub struct Program<'a, T> {
     pub defaults: &'static str,
     /// The sections whose names an operator chooses.
     pub named: Option<NamedSections>,
-    /// Names of such sections that count as listed, whatever the list says.
+    /// Names of such sections that count as listed, even if the list does not name them.
     pub also_listed: &'a [String],
     /// What the settings' types can't see: values that contradict one another.
     pub check: fn(&T) -> Vec<Conflict>,
@@ -49,7 +49,6 @@ pub struct Conflict {
 /// Settings that are right.
 #[derive(Debug, Clone)]
 pub struct Loaded<T> {
-    /// The settings.
     pub settings: T,
     /// Each setting's value and where it came from, by key.
     pub effective: Vec<Effective>,
@@ -64,7 +63,6 @@ pub struct Effective {
     pub key: String,
     /// Its value as text, with secrets masked; empty where it is off.
     pub value: String,
-    /// Where the value came from.
     pub origin: Origin,
 }
 
@@ -134,7 +132,10 @@ fn read_file(prefix: &str, path: &Path, read: ReadFile<'_>) -> (Layer, Vec<Probl
     match environment::read_text(path, read) {
         Ok(text) => toml_text::parse(&text, |line| Origin::File { path: path.to_owned(), line }),
         Err(reason) => {
-            let message = format!("the file {} {reason}", path.display());
+            let mut message = format!("the file {} {reason}", path.display());
+            if environment::is_in_quotation_marks(&path.to_string_lossy()) {
+                message.push_str("; leave out the quotation marks, as env files keep them");
+            }
             (Layer::default(), vec![Problem::variable(format!("{prefix}_CONFIG"), message)])
         }
     }
@@ -298,7 +299,7 @@ impl Layers {
         Ok(values)
     }
 
-    /// Takes a key's uppermost value away; none where only the default is left.
+    /// Takes a key's uppermost value away; `None` if only the default is left.
     fn take(&mut self, key: &Key) -> Option<Entry> {
         self.environment.remove(key).or_else(|| self.file.remove(key)).or_else(|| self.common.remove(key))
     }
@@ -308,7 +309,7 @@ impl Layers {
         entry.map_or(Origin::Default, |entry| entry.origin.clone())
     }
 
-    /// The problem of a conflict, put where the operator set one of its values; none where one of them has been found
+    /// The problem of a conflict, put where the operator set one of its values; `None` if one of them has been found
     /// wrong by itself, since another stands in for it.
     fn conflict(&self, conflict: Conflict, wrong: &BTreeSet<Key>) -> Option<Problem> {
         let keys: Vec<Key> = conflict
@@ -344,14 +345,11 @@ fn wrong_value(key: &Key, entry: &Entry, mut message: String, default: Option<&S
     if let Some(default) = default.filter(|default| !default.is_empty()) {
         message.push_str(&format!(" (default: {default})"));
     }
-    if matches!((&entry.raw, &entry.origin), (Raw::Text(text), Origin::Variable(_)) if is_in_quotation_marks(text)) {
+    if matches!((&entry.raw, &entry.origin), (Raw::Text(text), Origin::Variable(_)) if environment::is_in_quotation_marks(text))
+    {
         message.push_str("; the quotation marks are part of the value: leave them out, as env files keep them");
     }
     Problem::new(entry.origin.clone(), Some(key.to_string()), message)
-}
-
-fn is_in_quotation_marks(text: &str) -> bool {
-    text.len() > 1 && ['"', '\''].iter().any(|&mark| text.starts_with(mark) && text.ends_with(mark))
 }
 
 fn unknown_key(prefix: &str, key: &Key, origin: &Origin, known: &Known) -> Problem {

@@ -11,9 +11,10 @@ mod layer;
 mod load;
 mod origin;
 mod problem;
-mod suggest;
+pub mod suggest;
 mod toml_text;
 pub mod types;
+mod value_file;
 mod variables;
 
 pub use key::Key;
@@ -21,4 +22,5 @@ pub use known::NamedSections;
 pub use load::{Conflict, Effective, Loaded, Program, ReadFile, load};
 pub use origin::Origin;
 pub use problem::{Problem, Problems};
+pub use value_file::ValueFile;
 pub use variables::Variables;

@@ -9,14 +9,12 @@ use serde::{Serialize, Serializer};
 pub enum Origin {
     /// The defaults that are built in.
     Default,
-    /// The settings file.
     File {
         /// Its path, as it was given.
         path: PathBuf,
         /// The line, from 1.
         line: usize,
     },
-    /// An environment variable.
     Variable(String),
     /// A file that an environment variable names.
     VariableFile {

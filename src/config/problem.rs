@@ -22,7 +22,6 @@ impl Problem {
         Self { origin, key, message: message.into() }
     }
 
-    /// A problem with an environment variable.
     pub(super) fn variable(name: impl Into<String>, message: impl Into<String>) -> Self {
         Self::new(Origin::Variable(name.into()), None, message)
     }
@@ -51,14 +50,13 @@ pub(super) fn one_line(text: &str) -> String {
 }
 
 impl Problems {
-    /// The problems, by file and line, then by variable; none where there are none.
+    /// The problems, by file and line, then by variable; `None` if there are none.
     pub(super) fn collect(mut problems: Vec<Problem>) -> Result<(), Self> {
         problems.sort();
         problems.dedup();
         if problems.is_empty() { Ok(()) } else { Err(Self(problems)) }
     }
 
-    /// Each problem.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.0.iter()
     }

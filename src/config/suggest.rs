@@ -6,6 +6,11 @@ use strsim::osa_distance;
 
 use super::Key;
 
+/// The longest word that is compared: comparing takes time that grows with the square of it.
+const LONGEST: usize = 64;
+/// How many known words are listed.
+const LISTED: usize = 20;
+
 /// The known key that is nearest to `unknown` (written `section.name`, or without a section), if one is near.
 ///
 /// Where its section has a single key, that one is near however it is written.
@@ -34,7 +39,6 @@ pub(super) fn nearest<'k>(unknown: &str, known: impl IntoIterator<Item = &'k Key
 pub(super) enum Instead<'k> {
     /// The names of a section that there is.
     Names(&'k str, Vec<&'k str>),
-    /// The sections.
     Sections(BTreeSet<&'k str>),
 }
 
@@ -46,6 +50,31 @@ pub(super) fn instead<'k>(unknown: &str, known: impl IntoIterator<Item = &'k Key
         Some(key) => Instead::Names(key.section(), names.map(Key::name).collect()),
         None => Instead::Sections(known.into_iter().map(Key::section).collect()),
     }
+}
+
+/// The known word that is most like `word`, where one is alike enough to be meant: a slip or two, or its beginning.
+pub fn nearest_word<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+    if word.len() > LONGEST {
+        return None;
+    }
+    let word = word.to_lowercase();
+    let slips = 1 + word.chars().count() / 6;
+    let distance = |known: &&'k str| match word.chars().count() > 2 && known.starts_with(&word) {
+        true => 1,
+        false => osa_distance(&word, known),
+    };
+    let near = known.iter().map(|known| (distance(known), *known)).filter(|(distance, _)| *distance <= slips);
+    near.min_by_key(|(distance, _)| *distance).map(|(_, known)| known)
+}
+
+/// What to tell an author who wrote `word`: the known word that is near, or all that there are.
+pub fn hint(word: &str, known: &[&str]) -> String {
+    if let Some(nearest) = nearest_word(word, known) {
+        return format!("did you mean '{nearest}'?");
+    }
+    let listed = known.iter().take(LISTED).map(|known| format!("'{known}'")).collect::<Vec<_>>().join(", ");
+    let more = if known.len() > LISTED { ", …" } else { "" };
+    format!("there are {listed}{more}")
 }
 
 /// Lower case, single underscores, as keys are.
@@ -86,6 +115,22 @@ mod tests {
         check("amqp.vhost", None);
         check("x", None);
         check("", None);
+    }
+
+    #[test]
+    fn a_word_with_a_slip_or_cut_short_is_found() {
+        fn check(word: &str, expected: Option<&str>) {
+            let known = ["intents", "fallback", "external", "queue", "inline", "reply", "values"];
+            assert_eq!(nearest_word(word, &known), expected, "{word}");
+        }
+        check("intent", Some("intents"));
+        check("falback", Some("fallback"));
+        check("Extern", Some("external"));
+        check("que", Some("queue"));
+        check("valeus", Some("values"));
+        check("q", None);
+        check("handler", None);
+        check(&"intents".repeat(20), None);
     }
 
     #[test]

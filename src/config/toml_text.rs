@@ -53,7 +53,7 @@ pub(super) fn parse(text: &str, origin: impl Fn(usize) -> Origin) -> (Layer, Vec
     (layer, problems)
 }
 
-/// The value as text, or a list of texts; none where it holds a table, or a list within a list.
+/// The value as text, or a list of texts; `None` if it holds a table, or a list within a list.
 fn raw(value: DeValue<'_>) -> Option<Raw> {
     match value {
         DeValue::Array(items) => {

@@ -17,6 +17,8 @@ mod table;
 
 use std::path::Path;
 
+use crate::utf8;
+
 pub use annotation::{Mention, Slip};
 pub use faults::{Fault, Faults};
 pub use names::{LabelNames, Renamed};
@@ -124,7 +126,7 @@ impl Corpus {
     /// # Errors
     /// [`CorpusError`], at the first line that makes the file unreadable; rows that alone can't be used are in `faults`.
     pub fn parse(format: Format, text: &str, reading: &Reading) -> Result<Self, CorpusError> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let text = utf8::without_mark(text);
         if text.trim().is_empty() {
             let mut corpus = Self::default();
             corpus.notes.add("a file without data is passed over", None);

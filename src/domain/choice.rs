@@ -29,7 +29,7 @@ pub enum Doubt {
 }
 
 impl ChoiceRule {
-    /// Why the intent that the model names doesn't answer; none where it does. What a model decided without a confidence
+    /// Why the intent that the model names doesn't answer; `None` if it does. What a model decided without a confidence
     /// isn't held against a threshold.
     pub fn doubt(&self, prediction: &Prediction) -> Option<Doubt> {
         if let Some(decision) = &prediction.decision {

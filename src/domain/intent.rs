@@ -31,7 +31,6 @@ impl IntentName {
         if is_valid_name(name) { Ok(Self(name.into())) } else { Err(InvalidName(name.to_owned())) }
     }
 
-    /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -66,7 +65,6 @@ impl From<IntentName> for String {
 /// An intent and how sure the model is of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Scored {
-    /// The intent.
     pub name: IntentName,
     /// The model's confidence, in 0..=1: the share of such answers that are right. Written with four decimals at most.
     #[serde(serialize_with = "write_rounded")]
@@ -109,7 +107,6 @@ pub struct Prediction {
 /// What a model decided that answers without a confidence, as a language model does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// It is this intent.
     Intent(IntentName),
     /// It is none of the intents.
     NoIntent,
@@ -138,7 +135,7 @@ impl Prediction {
 /// A prediction after the threshold was applied: which intent answers, and why.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Classification {
-    /// The confidence in the intent that answers; none where it is the fallback.
+    /// The confidence in the intent that answers; `None` if it is the fallback.
     #[serde(default)]
     pub confidence: Option<f32>,
     /// Whether the fallback answers, because the model wasn't sure enough.
@@ -153,7 +150,7 @@ pub struct Classification {
     /// The name of the model that answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<Arc<str>>,
-    /// What the text names: for whoever handles a message that is forwarded. A reply has them in a place of its own.
+    /// What the text names: for the program that handles a message that is forwarded. A reply has them in a place of its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entities: Vec<Entity>,
 }

@@ -8,11 +8,8 @@ use super::{Classification, Entity, ErrorCode, IntentName};
 
 /// The `type` of a request that names none.
 pub const REQUEST_TYPE: &str = "chat.request";
-/// The `type` of a reply.
 pub const REPLY_TYPE: &str = "chat.reply";
-/// The `type` of an error reply.
 pub const ERROR_TYPE: &str = "chat.error";
-/// The `sender` of every reply.
 pub const SENDER: &str = "chatbot";
 /// The longest `id`, `type`, `sender` and `receiver`, in bytes: AMQP's short string.
 pub const MAX_SHORT: usize = 255;
@@ -24,9 +21,7 @@ pub struct Request {
     pub kind: Option<String>,
     /// The client's name for this message.
     pub id: Option<String>,
-    /// Who sent it.
     pub sender: Option<String>,
-    /// For whom it is.
     pub receiver: Option<String>,
     /// The conversation that it belongs to.
     pub conversation: Option<String>,
@@ -38,26 +33,23 @@ pub struct Request {
     pub text: String,
 }
 
-/// The answer to a request.
 #[derive(Debug, Clone)]
 pub struct Reply {
-    /// This message's own id.
     pub id: String,
     /// The id of the request.
     pub in_reply_to: Option<String>,
-    /// Whoever sent the request.
+    /// The sender of the request.
     pub receiver: Option<String>,
     /// The request's conversation.
     pub conversation: Option<String>,
     /// The request's metadata, byte for byte.
     pub metadata: Option<Box<RawValue>>,
-    /// The answer's text.
     pub text: String,
     /// The language of the text chosen.
     pub locale: Option<String>,
     /// What the request was taken to mean.
     pub intent: IntentName,
-    /// How it was classified; none where the client addressed the intent itself.
+    /// How it was classified; `None` if the client addressed the intent itself.
     pub classification: Option<Classification>,
     /// What the request's text names, in its order.
     pub entities: Vec<Entity>,
@@ -66,11 +58,9 @@ pub struct Reply {
 /// What is sent where no answer can be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorReply {
-    /// This message's own id.
     pub id: String,
     /// The id of the request, where it could be read.
     pub in_reply_to: Option<String>,
-    /// What went wrong.
     pub error: MessageError,
 }
 
@@ -85,7 +75,6 @@ pub struct MessageError {
 }
 
 impl MessageError {
-    /// An error reply's content.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
     }

@@ -88,7 +88,7 @@ impl DeadReason {
         }
     }
 
-    /// What the client is told; none where it can't or mustn't be.
+    /// What the client is told; `None` if it can't or mustn't be.
     pub fn error_code(self) -> Option<ErrorCode> {
         match self {
             Self::Error(code) => Some(code),
@@ -108,7 +108,7 @@ impl fmt::Display for DeadReason {
 pub struct DeadLetter {
     /// The machine's word for it.
     pub reason: DeadReason,
-    /// A sentence for whoever reads the dead letter; never holds the user's text.
+    /// A sentence for the reader of the dead letter; never holds the user's text.
     pub message: String,
 }
 
@@ -121,23 +121,19 @@ impl From<MessageError> for DeadLetter {
 /// What becomes of a message. There is no 'requeue', so that a hot loop can't be written.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// Answer it.
     Reply(Arc<Reply>),
     /// Hand it to the queue of its intent.
     Forward {
-        /// The intent.
         intent: IntentName,
-        /// How it was classified; none where the client addressed the intent.
+        /// How it was classified; `None` if the client addressed the intent.
         classification: Option<Box<Classification>>,
     },
     /// Set it apart with the messages that were there when a worker died, to be started there; or, where it is there,
     /// count one more start before it is made.
     Suspect,
-    /// Try again later.
     Retry {
         /// One of the configured delays.
         delay: Duration,
-        /// What went wrong this time.
         error: MessageError,
     },
     /// Keep it with the reason, and tell the client.

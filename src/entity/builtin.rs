@@ -32,7 +32,7 @@ pub const BUILT_IN: [(&str, BuiltIn); 5] = [
     ("phone", BuiltIn::Phone),
 ];
 
-/// What a form of a kind looks like, and how its value is read; none where it isn't one after all.
+/// What a form of a kind looks like, and how its value is read; `None` if it isn't one after all.
 type Form = (Option<Regex>, Read);
 type Read = fn(&Captures<'_>) -> Option<String>;
 

@@ -4,9 +4,7 @@ use std::ops::Range;
 
 use super::MAX_TEXT;
 
-/// A folded text.
 pub(super) struct Folded {
-    /// The folded text.
     pub(super) text: String,
 }
 

@@ -32,7 +32,6 @@ const PATTERN_SIZE: usize = 1 << 20;
 /// What an entity can be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Definition {
-    /// The entity's name.
     pub name: String,
     /// Its values, and what users say for each.
     pub values: Vec<(String, Vec<String>)>,
@@ -60,9 +59,7 @@ impl Definition {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{pattern}' is no regular expression that can be used: {reason}")]
 pub struct InvalidPattern {
-    /// The pattern.
     pub pattern: String,
-    /// What is wrong with it.
     pub reason: String,
 }
 
@@ -82,12 +79,12 @@ struct Candidate<'a> {
     start: usize,
     end: usize,
     entity: usize,
-    /// None where it is as the user wrote it.
+    /// `None` if it is as the user wrote it.
     value: Option<Cow<'a, str>>,
 }
 
 impl Extractor {
-    /// An extractor of these entities; none where there are none, so that a bot without entities pays nothing.
+    /// An extractor of these entities; `None` if there are none, so that a bot without entities pays nothing.
     ///
     /// # Errors
     /// [`InvalidPattern`], at the first pattern that isn't one.

@@ -13,7 +13,7 @@ pub(super) fn may_be_in(text: &str) -> bool {
     })
 }
 
-/// A numeral's value, in decimal notation; none where it is no number.
+/// A numeral's value, in decimal notation; `None` if it is no number.
 pub(super) fn value(text: &str) -> Option<String> {
     let plain: String = text.chars().filter(|&c| c != ',').collect();
     if plain.starts_with(|c: char| c.is_ascii_digit()) {

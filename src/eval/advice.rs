@@ -29,10 +29,8 @@ const OVERLAPS_TOLD: usize = 10;
 /// So many things of a kind are told.
 const TOLD: usize = 20;
 
-/// One piece of advice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Advice {
-    /// What it is about.
     pub about: About,
     /// What was seen, and what to do.
     pub text: String,
@@ -66,7 +64,6 @@ pub enum About {
 pub struct Evidence<'a> {
     /// What the model learnt from.
     pub train: &'a [Case],
-    /// What it answered.
     pub answers: &'a [Answer],
     /// Whether the answers are to the examples themselves, each by a model that didn't learn from it.
     pub cross_validated: bool,

@@ -10,7 +10,7 @@ use crate::domain::IntentName;
 /// How many bins confidences are sorted into for [`ece`], as in Guo et al. 2017.
 pub const ECE_BINS: usize = 15;
 
-/// The share of in-scope texts whose likeliest intent is the right one, whatever its confidence.
+/// The share of in-scope texts whose likeliest intent is the right one, with any confidence.
 pub fn accuracy(answers: &[Answer]) -> Option<f64> {
     let in_scope = answers.iter().filter(|answer| answer.expected.is_some());
     share(in_scope.map(Answer::is_right))
@@ -42,12 +42,12 @@ pub struct IntentCounts {
 }
 
 impl IntentCounts {
-    /// Of the texts that got it, the share that has it; none where no text got it.
+    /// Of the texts that got it, the share that has it; `None` if no text got it.
     pub fn precision(&self) -> Option<f64> {
         (self.predicted > 0).then(|| self.right as f64 / self.predicted as f64)
     }
 
-    /// Of the texts that have it, the share that got it; none where no text has it.
+    /// Of the texts that have it, the share that got it; `None` if no text has it.
     pub fn recall(&self) -> Option<f64> {
         (self.expected > 0).then(|| self.right as f64 / self.expected as f64)
     }
@@ -82,7 +82,7 @@ pub fn macro_f1(answers: &[Answer]) -> Option<f64> {
 
 /// How well confidence tells in-scope texts from out-of-scope ones: the probability that one of the former has more of
 /// it than one of the latter, ties counting half (the area under the ROC curve; Hanley and McNeil 1982). What failed
-/// doesn't count; none where an intent is named without a confidence.
+/// doesn't count; `None` if an intent is named without a confidence.
 pub fn auroc(answers: &[Answer]) -> Option<f64> {
     let answered = answers.iter().filter(|answer| !answer.failed);
     let sorted: Option<Vec<(f32, bool)>> =
@@ -123,7 +123,7 @@ pub fn answered(answers: &[Answer], threshold: f32) -> Option<f64> {
 }
 
 /// How far confidences are from the truth: the expected calibration error over 15 bins of equal width, of the in-scope
-/// texts (Guo et al. 2017, "On calibration of modern neural networks", equation 5). What failed doesn't count; none where
+/// texts (Guo et al. 2017, "On calibration of modern neural networks", equation 5). What failed doesn't count; `None` if
 /// an intent is named without a confidence.
 pub fn ece(answers: &[Answer]) -> Option<f64> {
     let mut bins = [(0.0, 0.0); ECE_BINS]; // the sum of confidences, and the number of right answers
@@ -146,7 +146,6 @@ pub struct Confusion {
     pub expected: IntentName,
     /// What they were taken to mean.
     pub predicted: IntentName,
-    /// How many texts.
     pub count: usize,
 }
 
@@ -170,7 +169,7 @@ pub fn confusions(answers: &[Answer]) -> Vec<Confusion> {
     confusions
 }
 
-/// The confidence in the likeliest intent: none where the model named one without. Where it named none, it has none.
+/// The confidence in the likeliest intent; `None` if the model named one without. Where it named none, it has none.
 fn stated(answer: &Answer) -> Option<f32> {
     answer.confidence.or(answer.predicted.is_none().then_some(0.0))
 }

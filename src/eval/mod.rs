@@ -26,20 +26,19 @@ use crate::domain::IntentName;
 pub struct Case {
     /// What a user says.
     pub text: String,
-    /// What they mean; none where it is out of scope.
+    /// What they mean; `None` if it is out of scope.
     pub intent: Option<IntentName>,
 }
 
 /// What a model said of a text, beside the truth.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
-    /// The text.
     pub text: String,
-    /// What it means; none where it is out of scope.
+    /// What it means; `None` if it is out of scope.
     pub expected: Option<IntentName>,
-    /// The model's likeliest intent, whatever its confidence; none where it named none.
+    /// The model's likeliest intent, with any confidence; `None` if it named none.
     pub predicted: Option<IntentName>,
-    /// The model's confidence in it, 0..=1; none where it decided without one.
+    /// The model's confidence in it, 0..=1; `None` if it decided without one.
     pub confidence: Option<f32>,
     /// Its confidence in the next intent, 0..=1.
     pub second: f32,

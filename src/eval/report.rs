@@ -41,7 +41,6 @@ pub struct Report<'a> {
     pub models: &'a [Measured],
     /// The examples that it learnt from.
     pub train: &'a [Case],
-    /// Its answers.
     pub answers: &'a [Answer],
     /// What the author calls the intents.
     pub names: &'a LabelNames,
@@ -60,7 +59,7 @@ struct Page<'a> {
     cascade: Option<Chart>,
     histograms: Vec<Histogram>,
     curves: Vec<Curve>,
-    /// Where the threshold stands on the x axis; none where the model decides without one.
+    /// Where the threshold stands on the x axis; `None` if the model decides without one.
     mark: Option<f64>,
     pairs: Vec<Pair<'a>>,
     matrix: Matrix<'a>,

@@ -10,7 +10,6 @@ use crate::model::{Failure, ModelError};
 /// What was measured of one model.
 #[derive(Debug, Clone, Serialize)]
 pub struct Measured {
-    /// The model's name.
     pub model: String,
     /// The examples that it learnt from.
     pub n_train: usize,
@@ -18,21 +17,18 @@ pub struct Measured {
     pub n_intents: usize,
     /// The texts that it was tried on, in scope or not.
     pub n_test: usize,
-    /// How often the examples were parted into those to learn from and those to be tried on; none where the test is a
+    /// How often the examples were parted into those to learn from and those to be tried on; `None` if the test is a
     /// file of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folds: Option<usize>,
-    /// [`metrics::accuracy`].
     pub accuracy: Option<f64>,
     /// Where the accuracy lies with 95 % confidence: [`metrics::wilson`].
     pub accuracy_interval: (f64, f64),
-    /// [`metrics::macro_f1`].
     pub macro_f1: Option<f64>,
     /// How texts out of scope fare, and what refusing them costs.
     pub oos: Oos,
-    /// [`metrics::ece`].
     pub ece: Option<f64>,
-    /// The least confidence with which an intent answers; none where the model decides without one.
+    /// The least confidence with which an intent answers; `None` if the model decides without one.
     pub threshold: Option<f32>,
     /// Where the threshold comes from.
     pub threshold_from: ThresholdFrom,
@@ -52,7 +48,6 @@ pub struct Measured {
 /// How texts out of scope fare, and what refusing them costs.
 #[derive(Debug, Clone, Serialize)]
 pub struct Oos {
-    /// How many there are.
     pub n: usize,
     /// [`metrics::auroc`]; none without such texts.
     pub auroc: Option<f64>,
@@ -85,7 +80,6 @@ pub fn in_words(micros: f64) -> String {
 pub struct Failed {
     /// The way: [`Failure::as_str`], or `not_asked` for those behind the first ones, where all of these failed.
     pub kind: &'static str,
-    /// How many.
     pub count: usize,
     /// What it said the first time.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,15 +105,13 @@ pub enum ThresholdFrom {
 /// How a model was come by.
 #[derive(Debug, Clone)]
 pub struct Subject {
-    /// The model's name.
     pub model: String,
     /// How often the examples were parted, where the test isn't a file of its own.
     pub folds: Option<usize>,
-    /// The least confidence with which an intent answers; none where it decides without one.
+    /// The least confidence with which an intent answers; `None` if it decides without one.
     pub threshold: Option<f32>,
     /// Where the threshold comes from.
     pub threshold_from: ThresholdFrom,
-    /// How long training took.
     pub training: Duration,
     /// How long each answer took.
     pub times: Vec<Duration>,

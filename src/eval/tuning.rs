@@ -28,7 +28,7 @@ pub struct Rule {
 /// When a cascade's first model is believed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sure {
-    /// From this confidence on; none where it is the threshold for an answer.
+    /// From this confidence on; `None` if it is the threshold for an answer.
     pub min_confidence: Option<f32>,
     /// Where the second intent is so far behind.
     pub min_margin: f32,
@@ -37,7 +37,7 @@ pub struct Sure {
 /// What a cascade would do.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Point {
-    /// The first model is believed from this confidence on; none where it isn't set.
+    /// The first model is believed from this confidence on; `None` if it isn't set.
     pub min_confidence: Option<f32>,
     /// The share of texts that the next model is asked for.
     pub asked: f64,

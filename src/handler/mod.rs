@@ -19,17 +19,14 @@ pub trait Handler: Send + Sync {
 /// One request, to be answered by the handler of its intent.
 #[derive(Debug, Clone, Copy)]
 pub struct Job<'a> {
-    /// The request.
     pub request: &'a Request,
-    /// Its intent.
     pub intent: &'a IntentName,
-    /// How it was classified; none where the client addressed the intent itself.
+    /// How it was classified; `None` if the client addressed the intent itself.
     pub classification: Option<&'a Classification>,
     /// What its text names, in its order.
     pub entities: &'a [Entity],
 }
 
-/// A handler's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The text for the user.
@@ -43,20 +40,10 @@ pub struct Answer {
 pub enum HandlerError {
     /// It can't answer this request, now or later.
     #[error("the handler of '{intent}' failed: {reason}")]
-    Failed {
-        /// The intent.
-        intent: IntentName,
-        /// What happened.
-        reason: String,
-    },
+    Failed { intent: IntentName, reason: String },
     /// It can't answer now; later it may.
     #[error("the handler of '{intent}' is unavailable: {reason}")]
-    Unavailable {
-        /// The intent.
-        intent: IntentName,
-        /// What happened.
-        reason: String,
-    },
+    Unavailable { intent: IntentName, reason: String },
 }
 
 impl HandlerError {

@@ -30,20 +30,10 @@ struct Reply {
 pub enum TemplateError {
     /// There is none.
     #[error("intent '{intent}' has no reply: give it a text in at least one language")]
-    NoReply {
-        /// The intent.
-        intent: IntentName,
-    },
+    NoReply { intent: IntentName },
     /// One of them can't be used.
     #[error("reply.{language} of intent '{intent}': {source}")]
-    Reply {
-        /// The intent.
-        intent: IntentName,
-        /// The text's language.
-        language: String,
-        /// What is wrong with it.
-        source: ReplyTextError,
-    },
+    Reply { intent: IntentName, language: String, source: ReplyTextError },
 }
 
 impl TemplateHandler {

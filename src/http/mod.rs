@@ -20,7 +20,6 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
-/// What is served.
 #[derive(Clone)]
 pub struct Served {
     /// Whether every consumer is live now; not set while the worker trains its model, before it has any.

@@ -21,7 +21,7 @@ pub enum Format {
 const SECONDS: [f64; 15] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0, 30.0];
 
-/// lapin logs what it also returns, and what is returned is told where it is handled. Whoever names it hears it.
+/// lapin logs what it also returns, and what is returned is told where it is handled. A filter that names it shows it.
 const QUIET: &str = "lapin=off,";
 
 /// Starts the log on standard error. `directives` are those of tracing-subscriber's `EnvFilter`.

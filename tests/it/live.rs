@@ -144,6 +144,56 @@ async fn a_changed_file_is_served_and_a_broken_one_refused_with_its_reasons() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_file_that_a_bot_is_made_of_is_watched() {
+    let files = Program::new();
+    let file = |name: &str| {
+        let name = format!("{}-{name}", files.names.exchange());
+        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name).to_str().unwrap().to_owned()
+    };
+    let [rules, ca, key, model] = ["rules.toml", "ca.pem", "key", "model"].map(file);
+    std::fs::write(&rules, "[[rule]]\nintent = \"refund\"\nwords = [\"money back\"]\n").unwrap();
+    std::fs::write(&ca, rcgen::generate_simple_self_signed(["h".to_owned()]).unwrap().cert.pem()).unwrap();
+    std::fs::write(&key, "k1").unwrap();
+    let variables = [
+        ("MODEL_CHAIN", "words,embedded,far"),
+        ("WORDS_KIND", "keywords"),
+        ("WORDS_RULES_PATH", &rules),
+        ("FAR_KIND", "rasa"),
+        ("FAR_URL", "https://127.0.0.1:1"),
+        ("FAR_CA_PATH", &ca),
+        ("FAR_API_KEY_FILE", &key),
+        ("EMBEDDED_PATH", &model),
+        ("INTENTS_WATCH", "100ms"),
+    ];
+    let with = |program: Program, (name, value): (&str, &str)| program.with(&format!("CHATBOT_{name}"), value);
+    // The bot is the built-in one: it has no file of its own.
+    let program = variables.into_iter().fold(files, with);
+    let mut worker = program.start();
+    let watched = worker.until("watched: ");
+    for path in [&rules, &ca, &key, &model] {
+        assert!(watched.contains(path.as_str()), "{watched}");
+    }
+    worker.until(" ready ");
+    for (path, content) in
+        [(&rules, "[[rule]]\nintent = \"refund\"\nwords = [\"cash\"]\n"), (&key, "k2"), (&model, "no model")]
+    {
+        std::fs::write(path, content).unwrap();
+        let told = worker.until("making the bot again");
+        assert!(told.contains(path.as_str()), "{told}");
+        worker.until("reloaded: the new bot serves");
+    }
+    for (path, content, why) in [(&ca, "no certificate", "CHATBOT_FAR_CA_PATH"), (&key, "", "CHATBOT_FAR_API_KEY_FILE")]
+    {
+        std::fs::write(path, content).unwrap();
+        let told = worker.until("the one before serves on");
+        assert!(told.contains(why) || told.contains(path.as_str()), "{told}");
+    }
+    drop(worker);
+    program.remove().await;
+    [rules, ca, key, model].into_iter().for_each(|path| std::fs::remove_file(path).unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn hangups_under_load_cost_no_answer() {
     let bot = Bot::new("off");
     let mut worker = bot.program.start_ready();

@@ -28,6 +28,7 @@ mod mute;
 mod node;
 mod overload;
 mod process;
+mod proxy;
 mod publisher;
 mod raw;
 mod redis;

@@ -1,14 +1,17 @@
 //! Answers shared through Redis; one that is slow or away costs no answer, and little time.
 
 use std::{
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use chatbot_worker::{
     amqp::WorkQueue,
-    answered::{Answers, Bounds, Key, RedisAnswers, SharedAnswers},
+    answered::{Answers, Bounds, Key, RedisAnswers, RedisUrl, SharedAnswers},
+    app::{self, settings::Settings},
     domain::Reply,
+    renewed::Renewed,
 };
 
 use crate::{
@@ -23,8 +26,12 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// What a request may cost more while Redis is slow or away: its two commands, and the machine's own slowness.
 const LITTLE: Duration = Duration::from_millis(50 + 450);
 
+fn at(url: &str) -> Renewed<RedisUrl> {
+    Renewed::fixed(RedisUrl(url.into()))
+}
+
 fn start(url: &str) -> RedisAnswers {
-    RedisAnswers::start(url, "shop", HOUR).unwrap()
+    RedisAnswers::start(at(url), "shop", HOUR).unwrap()
 }
 
 async fn connected(answers: &RedisAnswers, expected: bool) {
@@ -54,7 +61,7 @@ fn reply(text: &str) -> Reply {
 async fn an_answer_is_shared_for_a_while_and_a_bots_with_nobody_else() {
     let server = RedisServer::start().await;
     let (first, second) = (start(&server.url()), start(&server.url()));
-    let other_bot = RedisAnswers::start(&server.url(), "bank", HOUR).unwrap();
+    let other_bot = RedisAnswers::start(at(&server.url()), "bank", HOUR).unwrap();
     for answers in [&first, &second, &other_bot] {
         connected(answers, true).await;
     }
@@ -133,7 +140,7 @@ async fn a_redis_that_asks_for_a_password_is_used_by_those_who_have_it() {
 
 /// A worker that shares its answers.
 pub fn sharing(mut bench: Bench, redis: &str) -> (Bench, Arc<RedisAnswers>) {
-    let shared = Arc::new(RedisAnswers::start(redis, bench.names.exchange(), HOUR).unwrap());
+    let shared = Arc::new(RedisAnswers::start(at(redis), bench.names.exchange(), HOUR).unwrap());
     let bounds = Bounds { entries: 1000, bytes: 1 << 20, age: HOUR };
     bench.answers = Some(Arc::new(Answers::new(bounds, Some(shared.clone()))));
     (bench, shared)
@@ -218,4 +225,24 @@ async fn a_redis_that_fails_in_the_middle_costs_no_answer() {
     let (url, names) = (worker.url.clone(), worker.names.clone());
     worker.stop_and_leave().await;
     remove(&url, &names).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_address_is_read_again_at_each_connect() {
+    let (mut old, new) = (RedisServer::start().await, RedisServer::start_with(&["--requirepass", "n3w"]).await);
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("redis-{}", uuid::Uuid::now_v7().simple()));
+    std::fs::write(&file, old.url()).unwrap();
+    let variables = [("CHATBOT_ANSWERED_REDIS_URL_FILE", file.to_str().unwrap())].into_iter().collect();
+    let settings = Settings::load(&variables, &|path| std::fs::read(path)).unwrap().settings;
+    let answers = app::shared_answers(&settings).unwrap().unwrap();
+    connected(&answers, true).await;
+    std::fs::write(&file, format!("{}\n", new.url().replace("redis://", "redis://:n3w@"))).unwrap();
+    old.kill();
+    eventually("the other Redis", || async {
+        answers.put(&key("moved"), &reply("a")).await;
+        answers.get(&key("moved")).await
+    })
+    .await;
+    assert!(answers.is_connected());
+    std::fs::remove_file(file).unwrap();
 }

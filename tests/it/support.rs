@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chatbot_worker::{
     amqp::{
         Bot, Names, Replacer, Settings, Shared, WorkQueue, Worker,
-        connection::address::Broker,
+        connection::address::{Access, Broker, Tls},
         objects::{
             declare::TopologyMode,
             topology::{Queue, Topology},
@@ -20,6 +20,7 @@ use chatbot_worker::{
     handler::{Answer, Handler, HandlerError, Job},
     model::{ModelClient, ModelError, Query},
     pipeline::{Dispatch, InlineLimit, Parts, Pipeline, Route},
+    renewed::Renewed,
     retry::RetryPolicy,
 };
 use futures_util::StreamExt;
@@ -109,8 +110,7 @@ impl Bench {
     pub fn at(url: &str) -> Self {
         let names = Names::new(&format!("t{}", &uuid::Uuid::now_v7().simple().to_string()[12..])).unwrap();
         let broker = Broker {
-            urls: vec![url.parse().unwrap()],
-            tls: Default::default(),
+            access: Renewed::fixed(Access { urls: vec![url.parse().unwrap()], tls: Tls::default() }),
             connect_timeout: Duration::from_secs(10),
             confirm_timeout: Duration::from_secs(30),
         };
@@ -191,7 +191,7 @@ impl Bench {
 
     /// Starts the worker and waits until it is ready.
     pub async fn start(self) -> Running {
-        let url = self.settings.broker.urls[0].to_string();
+        let url = self.settings.broker.access.last().urls[0].to_string();
         let names = self.names.clone();
         let worker = self.worker();
         let replacer = worker.replacer();

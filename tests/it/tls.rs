@@ -124,3 +124,48 @@ fn what_is_wrong_with_tls_is_told_with_its_mend_and_what_is_right_is_answered() 
     node.restart_tls(&folder.0);
     check(&good, 78, "its certificate has expired", "Renew it on the broker");
 }
+
+#[test]
+fn what_is_renewed_on_disk_is_used_at_the_next_connect() {
+    let folder = Folder::new();
+    fs::write(folder.path("bot.toml"), INTENTS_FILE).unwrap();
+    let issue = |name: &str| {
+        let authority = authority(name);
+        folder.write_authority("ca.pem", &authority);
+        folder.write("server", &authority, "127.0.0.1", |_| {});
+        folder.write("client", &authority, "guest", |_| {});
+    };
+    issue("the old one");
+    let node = Node::start_tls("renewed", &folder.0);
+    let url = node.url.clone();
+    let write_url = |url: String| fs::write(folder.path("url"), url).unwrap();
+    write_url(format!("{}?auth_mechanism=external", url.replace("guest:guest@", "")));
+    let program = ["CA", "CERT", "KEY"].into_iter().zip(["ca.pem", "client.pem", "client.key"]).fold(
+        Program::new().without("CHATBOT_AMQP_URL").with("CHATBOT_AMQP_URL_FILE", &folder.path("url")),
+        |program, (name, file)| program.with(&format!("CHATBOT_AMQP_TLS_{name}_PATH"), &folder.path(file)),
+    );
+    let mut worker = program.with("CHATBOT_INTENTS_PATH", &folder.path("bot.toml")).start_ready();
+    let cut = || node.ctl(&["close_all_connections", "the test cuts them"]);
+
+    // Half written: what was there before is used, and the file is named.
+    let key = fs::read(folder.path("client.key")).unwrap();
+    fs::write(folder.path("client.key"), &key[..key.len() / 2]).unwrap();
+    cut();
+    let told = worker.until("connecting with what was there before");
+    assert!(told.contains("client.key holds no private key"), "{told}");
+    worker.until(" ready ");
+
+    // All of them, by another authority, which is the only one that the broker takes from now on.
+    issue("the new one");
+    node.restart_tls(&folder.0);
+    worker.until("certificates or credentials that were renewed");
+    worker.until(" ready ");
+
+    // The user's password, in a file that an editor of Windows saved.
+    node.ctl(&["change_password", "guest", "n3w"]);
+    write_url(format!("\u{feff}{}\r\n", url.replace("guest:guest@", "guest:n3w@")));
+    cut();
+    worker.until(" ready ");
+    let connections = node.ctl(&["--quiet", "list_connections", "user", "auth_mechanism", "ssl"]);
+    assert!(connections.contains("guest\tPLAIN\ttrue"), "{connections}");
+}

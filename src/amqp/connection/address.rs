@@ -2,22 +2,45 @@
 
 use std::time::Duration;
 
-use lapin::{
-    tcp::{OwnedIdentity, OwnedTLSConfig},
-    uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo},
-};
+use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
+
+use crate::renewed::Renewed;
 
 /// Where the broker is and how to speak to it.
 #[derive(Clone)]
 pub struct Broker {
-    /// The nodes of the cluster, tried in random order; never empty.
-    pub urls: Vec<AMQPUri>,
-    /// Certificates for `amqps`.
-    pub tls: OwnedTLSConfig,
+    /// Asked at each connect: certificates and passwords are renewed on disk.
+    pub access: Renewed<Access>,
     /// How long one step of connecting or declaring may take.
     pub connect_timeout: Duration,
     /// How long a publish may stay unconfirmed, not counting time in which the broker blocks the connection.
     pub confirm_timeout: Duration,
+}
+
+/// The nodes, and what lets this worker in.
+#[derive(Clone, PartialEq)]
+pub struct Access {
+    /// The nodes of the cluster, tried in random order; never empty.
+    pub urls: Vec<AMQPUri>,
+    /// Certificates for `amqps`.
+    pub tls: Tls,
+}
+
+impl Access {
+    /// # Errors
+    /// [`InvalidAmqpUrl`].
+    pub fn new(nodes: impl Iterator<Item = AmqpAddress>, tls: Tls) -> Result<Self, InvalidAmqpUrl> {
+        Ok(Self { urls: nodes.map(AmqpAddress::into_uri).collect::<Result<_, _>>()?, tls })
+    }
+}
+
+impl Broker {
+    /// Each node by itself, as it was read last.
+    pub fn nodes(&self) -> Vec<Self> {
+        let Access { urls, tls } = self.access.last();
+        let alone = |url| Self { access: Renewed::fixed(Access { urls: vec![url], tls: tls.clone() }), ..self.clone() };
+        urls.into_iter().map(alone).collect()
+    }
 }
 
 /// A node's address, in parts. lapin's own parser loses an IPv6 host, and takes `amqp://host/` for a virtual host
@@ -80,7 +103,7 @@ impl AmqpAddress {
 }
 
 /// Certificates and a key, each PEM.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Tls {
     /// The authorities that sign the broker's certificate, beside the system's.
     pub ca: Option<String>,
@@ -88,15 +111,4 @@ pub struct Tls {
     pub certificate: Option<String>,
     /// Its key.
     pub key: Option<String>,
-}
-
-impl Tls {
-    /// As lapin takes it.
-    pub fn into_config(self) -> OwnedTLSConfig {
-        let identity = self.certificate.zip(self.key);
-        OwnedTLSConfig {
-            identity: identity.map(|(pem, key)| OwnedIdentity::PKCS8 { pem: pem.into_bytes(), key: key.into_bytes() }),
-            cert_chain: self.ca,
-        }
-    }
 }

@@ -14,16 +14,16 @@ use futures_util::{AsyncRead, AsyncWrite, Stream, StreamExt};
 use lapin::{
     AsyncTcpStream, Channel, Connection, ConnectionProperties, ErrorKind, Event,
     protocol::{AMQPErrorKind, AMQPHardError},
-    tcp::AMQPUriTcpExt,
     uri::AMQPUri,
 };
-use tokio::sync::watch;
+use tokio::{net::TcpStream, sync::watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    address::Broker,
+    address::{Access, Broker, Tls},
     error::ConnectError,
     server::Server,
+    stream::{self, Stream as BrokerStream},
     wire::{Guard, Mended},
 };
 
@@ -79,7 +79,7 @@ pub struct Link {
     _events: AbortOnDropHandle<()>,
 }
 
-type GuardedStream = Guard<AsyncTcpStream<<Tokio as Reactor>::TcpStream>>;
+type GuardedStream = Guard<BrokerStream>;
 
 /// Tokio's reactor, for streams that pass the [`Guard`].
 #[derive(Debug, Clone)]
@@ -112,8 +112,8 @@ impl Reactor for GuardedTokio {
         &self,
         address: SocketAddr,
     ) -> impl Future<Output = io::Result<Self::TcpStream>> + Send + 'static {
-        let (connect, mended) = (self.tokio.tcp_connect_addr(address), self.mended.clone());
-        async move { Ok(Guard::new(AsyncTcpStream::Plain(connect.await?), mended)) }
+        let mended = self.mended.clone();
+        async move { Ok(Guard::new(stream::plain(TcpStream::connect(address).await?)?, mended)) }
     }
 }
 
@@ -123,12 +123,14 @@ impl Link {
     /// # Errors
     /// The last node's [`ConnectError`], but a refusal wins over a node that is away.
     pub async fn open(broker: &Broker, name: &str, purpose: Use) -> Result<Self, ConnectError> {
-        let mut order: Vec<&AMQPUri> = broker.urls.iter().collect();
+        let Access { urls, tls } = broker.access.now(broker.connect_timeout).await;
+        let tls = Arc::new(tls);
+        let mut order: Vec<&AMQPUri> = urls.iter().collect();
         shuffle(&mut order);
         let mut failed = None;
         for url in order {
             let limit = url.query.connection_timeout.map_or(broker.connect_timeout, Duration::from_millis);
-            let attempt = tokio::time::timeout(limit, connect(url, broker, name, purpose));
+            let attempt = tokio::time::timeout(limit, connect(url, &tls, broker.connect_timeout, name, purpose));
             let error = match attempt.await {
                 Ok(Ok(link)) => return Ok(link),
                 Ok(Err(error)) => ConnectError::of(url, &error),
@@ -216,7 +218,13 @@ pub(crate) fn reconnected(connection: &'static str) {
     tracing::info!(connection, "connected again");
 }
 
-async fn connect(url: &AMQPUri, broker: &Broker, name: &str, purpose: Use) -> Result<Link, lapin::Error> {
+async fn connect(
+    url: &AMQPUri,
+    tls: &Arc<Tls>,
+    step_limit: Duration,
+    name: &str,
+    purpose: Use,
+) -> Result<Link, lapin::Error> {
     let mut url = url.clone();
     // A URL may ask for more, but not for less than what has to pass; 0 leaves it to the broker.
     let least = purpose.frame_max();
@@ -225,16 +233,12 @@ async fn connect(url: &AMQPUri, broker: &Broker, name: &str, purpose: Use) -> Re
     let mended = Arc::new(Mended::default());
     let tokio = Tokio::current();
     let reactor = GuardedTokio { tokio: tokio.clone(), mended: mended.clone() };
-    let runtime = Runtime::new(RuntimeParts::new(tokio.clone(), reactor));
-    let (tls, seen) = (broker.tls.clone(), mended.clone());
+    let runtime = Runtime::new(RuntimeParts::new(tokio, reactor));
+    let (tls, seen) = (tls.clone(), mended.clone());
     let connection = Connection::connector(
         url,
         runtime,
-        async move |url, _| {
-            let stream =
-                AMQPUriTcpExt::connect_with_config_async(&url, tls.as_ref(), &Runtime::new(tokio.clone())).await?;
-            Ok(AsyncTcpStream::Plain(Guard::new(stream, seen.clone())))
-        },
+        async move |url, _| Ok(AsyncTcpStream::Plain(Guard::new(stream::connect(&url, &tls).await?, seen.clone()))),
         ConnectionProperties::default().with_connection_name(name.into()),
     )
     .await?;
@@ -242,13 +246,7 @@ async fn connect(url: &AMQPUri, broker: &Broker, name: &str, purpose: Use) -> Re
     let events = connection.events_listener();
     let status = connection.status().clone();
     let listener = tokio::spawn(listen(events, sender, move || status.connected()));
-    Ok(Link {
-        connection,
-        step_limit: broker.connect_timeout,
-        state,
-        mended,
-        _events: AbortOnDropHandle::new(listener),
-    })
+    Ok(Link { connection, step_limit, state, mended, _events: AbortOnDropHandle::new(listener) })
 }
 
 async fn listen(events: impl Stream<Item = Event>, state: watch::Sender<State>, stands: impl Fn() -> bool) {
@@ -314,7 +312,7 @@ mod tests {
         async fn check(kind: AMQPErrorKind, stands: bool, ended: bool) {
             let error = ErrorKind::ProtocolError(AMQPError::new(kind, short("why"))).into();
             let (sender, state) =
-                watch::channel(State { blocked: false, unblocked_at: None, ended: None, hard_error: false });
+                watch::channel(State { blocked: false, unblocked_at: None, ended: None, fault: None });
             let events = futures_util::stream::iter([Event::Error(error)]).chain(futures_util::stream::pending());
             let _ = tokio::time::timeout(Duration::ZERO, listen(events, sender, || stands)).await;
             assert_eq!(state.borrow().ended.is_some(), ended);

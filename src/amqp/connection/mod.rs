@@ -4,4 +4,5 @@ pub mod address;
 pub mod error;
 pub mod link;
 pub mod server;
+mod stream;
 pub mod wire;

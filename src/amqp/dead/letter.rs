@@ -10,7 +10,7 @@ use crate::{
     amqp::{
         Names, WorkQueue,
         connection::wire::Blemish,
-        message::{header, properties::Received, trail},
+        message::{header, properties::Received},
         objects::names,
     },
     domain::IntentName,
@@ -80,7 +80,7 @@ impl Letter {
     pub(super) fn read(delivery: Delivery, queue: WorkQueue, blemishes: &[Blemish], names: &Names, now: u64) -> Self {
         let properties = without_counts(&delivery.properties);
         let headers = properties.headers().as_ref();
-        let said = || trail::text(headers?, names::FIRST_QUEUE).and_then(|name| names.work_queue(name));
+        let said = || header::text(headers?, names::FIRST_QUEUE).and_then(|name| names.work_queue(name));
         let queue = match queue {
             WorkQueue::Requests => said().unwrap_or(WorkQueue::Requests),
             queue => queue,

@@ -10,11 +10,14 @@ use super::{
     LetterId,
     value::{self, Headers},
 };
-use crate::amqp::{
-    Names, WorkQueue,
-    objects::names,
-    publishing::publisher::Message,
-    values::{short, text},
+use crate::{
+    amqp::{
+        Names, WorkQueue,
+        objects::names,
+        publishing::publisher::Message,
+        values::{short, text},
+    },
+    utf8::{self, NotText},
 };
 
 /// A dead letter, written down.
@@ -142,7 +145,11 @@ impl Record {
     /// # Errors
     /// [`InvalidRecord::Json`].
     pub fn parse(line: &[u8]) -> Result<Self, InvalidRecord> {
-        serde_json::from_slice(line).map_err(|error| InvalidRecord::Json(error.to_string()))
+        match utf8::not_text(line) {
+            NotText::Utf16 => Err(InvalidRecord::Json(format!("the file {}", NotText::Utf16))),
+            NotText::Other => serde_json::from_slice(utf8::bytes_without_mark(line))
+                .map_err(|error| InvalidRecord::Json(error.to_string())),
+        }
     }
 
     /// The letter as it is published into the queue of dead letters that it belongs to, and as it is published into that

@@ -8,6 +8,7 @@ use crate::{
     domain::InvalidName,
     entity::{InvalidPattern, MAX_LENGTH},
     handler::template::ReplyTextError,
+    utf8::NotText,
 };
 
 /// How many findings are printed: whoever has more begins with these.
@@ -45,6 +46,9 @@ pub enum Problem {
     /// A charset other than UTF-8.
     #[error("it isn't UTF-8 from here on: save it as UTF-8")]
     NotUtf8,
+    /// A file that holds no UTF-8 text at all.
+    #[error("it {0}")]
+    NotText(NotText),
     /// A file of another format that can't be read.
     #[error("{0}")]
     Corpus(String),

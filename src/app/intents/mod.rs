@@ -8,12 +8,15 @@
 
 use std::{fs::File, io::Read, path::Path};
 
-use crate::{domain::IntentName, entity};
+use crate::{
+    domain::IntentName,
+    entity,
+    utf8::{self, NotText},
+};
 
 mod finding;
 mod lines;
 mod reader;
-mod suggest;
 
 pub use finding::{Faults, Finding, Problem};
 pub use lines::Position;
@@ -96,7 +99,7 @@ impl IntentsFile {
         if text.len() > MAX_SIZE {
             return Err(Faults::one(source_name, None, Problem::TooLarge));
         }
-        reader::read(source_name, text.strip_prefix('\u{feff}').unwrap_or(text))
+        reader::read(source_name, utf8::without_mark(text))
     }
 
     /// Loads, reads and checks the file at `path`.
@@ -114,6 +117,9 @@ impl IntentsFile {
         match std::str::from_utf8(&bytes) {
             Ok(text) => Self::parse(&source_name, text),
             Err(_) if bytes.len() > MAX_SIZE => Err(Faults::one(&source_name, None, Problem::TooLarge)),
+            Err(_) if utf8::not_text(&bytes) == NotText::Utf16 => {
+                Err(Faults::one(&source_name, None, Problem::NotText(NotText::Utf16)))
+            }
             Err(error) => {
                 let position = lines::position_after(&bytes[..error.valid_up_to()]);
                 Err(Faults::one(&source_name, Some(position), Problem::NotUtf8))

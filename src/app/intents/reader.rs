@@ -13,9 +13,9 @@ use toml::{
 use super::{
     Checked, Dispatch, Faults, Finding, Fraction, HandlerDefinition, IntentDefinition, IntentsFile, Position, Problem,
     lines::Lines,
-    suggest::{nearest, suggestion},
 };
 use crate::{
+    config::suggest::{hint, nearest_word},
     domain::{IntentName, language::is_plausible_tag},
     entity::Definition,
 };
@@ -112,8 +112,10 @@ impl<'t> Reader<'t> {
 
     fn file(&mut self, table: &DeTable<'_>) -> Option<IntentsFile> {
         self.unknown_keys(table, &TOP_KEYS, |key, value| match value {
-            DeValue::Table(_) if nearest(key, &TOP_KEYS).is_none() => format!("an intent is written [intents.{key}]"),
-            _ => suggestion(key, &TOP_KEYS),
+            DeValue::Table(_) if nearest_word(key, &TOP_KEYS).is_none() => {
+                format!("an intent is written [intents.{key}]")
+            }
+            _ => hint(key, &TOP_KEYS),
         });
         if !table.contains_key("fallback") {
             self.whole_file(Problem::NoFallback);
@@ -152,7 +154,7 @@ impl<'t> Reader<'t> {
         let name = self.string("fallback", value)?;
         if !intents.contains_key(name) {
             let known: Vec<&str> = intents.keys().map(|key| &**key.get_ref()).collect();
-            let hint = suggestion(name, &known);
+            let hint = hint(name, &known);
             self.add(value.span(), Problem::UnknownWord { key: "intent", word: name.to_owned(), hint });
         }
         Some(name.to_owned())
@@ -167,7 +169,7 @@ impl<'t> Reader<'t> {
         };
         self.unknown_keys(table, &INTENT_KEYS, |key, _| match key {
             "fallback" => "it belongs at the top of the file, above the first intent".to_owned(),
-            _ => suggestion(key, &INTENT_KEYS),
+            _ => hint(key, &INTENT_KEYS),
         });
         let labels = self.labels(table);
         let description = table.get("description").and_then(|value| self.string("description", value));
@@ -271,7 +273,7 @@ impl<'t> Reader<'t> {
         match words.into_iter().find(|(known, _)| *known == word) {
             Some((_, meaning)) => Ok(Some(meaning)),
             None => {
-                let hint = suggestion(word, &known);
+                let hint = hint(word, &known);
                 self.add(value.span(), Problem::UnknownWord { key, word: word.to_owned(), hint });
                 Err(UnknownWord)
             }

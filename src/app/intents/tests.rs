@@ -721,6 +721,7 @@ fn loads_a_file() {
     check("sound", Some(SOUND.as_bytes()), Ok(()));
     check("missing", None, Err("it can't be read: No such file or directory (os error 2)"));
     let gbk = b"fallback = \"help\"\n# \xc4\xe3\xba\xc3\n";
+    check("utf16", Some(b"\xff\xfef\0"), Err("it is UTF-16 text (Windows calls it \"Unicode\"): save it as UTF-8"));
     check("gbk", Some(gbk), Err("line 2, column 3: it isn't UTF-8 from here on: save it as UTF-8"));
     let large = "的".repeat(MAX_SIZE / 3 + 1);
     check("large", Some(large.as_bytes()), Err("it is larger than 16 MiB: it must be smaller"));

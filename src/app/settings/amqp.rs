@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::AmqpUrl;
 use crate::{
     config::{
-        Conflict,
+        Conflict, ValueFile,
         types::{BoundedDuration, Count, FilePath, Invalid, List, choose, quote, text::serde_as_text},
     },
     domain::is_valid_name,
@@ -16,8 +16,9 @@ use crate::{
 /// The broker, and how to talk to it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Amqp {
-    /// The broker's nodes.
     pub url: List<AmqpUrl>,
+    #[serde(skip)]
+    pub url_file: Option<ValueFile>,
     /// The topic exchange; all names derive from it.
     pub exchange: ExchangeName,
     /// Whether to declare the topology or only to look whether it is there.
@@ -72,7 +73,6 @@ impl Amqp {
 }
 
 impl ExchangeName {
-    /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -20,7 +20,6 @@ const MECHANISMS: [&str; 5] = ["plain", "amqplain", "external", "anonymous", "ra
 /// The address of a broker's node.
 #[derive(Debug, Clone)]
 pub struct AmqpUrl {
-    /// Whether it is `amqps`.
     pub tls: bool,
     /// A name or an IP address; an IPv6 address without its brackets.
     pub host: String,
@@ -32,7 +31,6 @@ pub struct AmqpUrl {
     pub password: SecretString,
     /// The virtual host; `/` where the path is empty or `/`.
     pub vhost: String,
-    /// What the query says.
     pub options: AmqpUrlOptions,
 }
 

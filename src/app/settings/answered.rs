@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::config::{
-    Conflict,
+    Conflict, ValueFile,
     types::{BoundedDuration, BoundedSize, Count, Invalid, OrOff, text::serde_as_text},
 };
 
@@ -23,8 +23,10 @@ pub struct Answered {
     pub max_bytes: BoundedSize<{ 64 << 10 }, { 1 << 30 }>,
     /// How long an answer is remembered, 1 s to 24 h.
     pub ttl: BoundedDuration<1_000, 86_400_000>,
-    /// The Redis in which workers share their answers; none where they don't.
+    /// The Redis in which workers share their answers; `None` if they don't.
     pub redis_url: Option<RedisUrl>,
+    #[serde(skip)]
+    pub redis_url_file: Option<ValueFile>,
 }
 
 /// The address of a Redis, with credentials. They are never shown, and nor is a URL that can't be read.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::PREFIX;
 use crate::config::{
-    Conflict, Key,
+    Conflict, Key, ValueFile,
     types::{
         BoundedDuration, BoundedSize, Count, FilePath, Fraction, HttpUrl, Invalid, OrOff, Secret, choose, quote,
         text::serde_as_text,
@@ -30,10 +30,11 @@ pub struct Embedded {
 pub struct Backend {
     /// What it is; has to be set.
     pub kind: Option<Kind>,
-    /// Where it is.
     pub url: Option<HttpUrl>,
     /// What lets this worker in.
     pub api_key: Option<Secret>,
+    #[serde(skip)]
+    pub api_key_file: Option<ValueFile>,
     /// The header that carries the key; `Authorization: Bearer` where not set.
     pub api_key_header: Option<HeaderName>,
     /// The authority that signed its certificate, besides those that the system trusts.
@@ -46,7 +47,6 @@ pub struct Backend {
     pub examples: OrOff<Count>,
     /// The longest answer, in tokens.
     pub max_tokens: OrOff<Count>,
-    /// More of the request's body.
     pub extra: Option<JsonObject>,
     /// What stands before each text.
     pub prefix: Option<Text>,
@@ -58,7 +58,6 @@ pub struct Backend {
     pub confidence_pointer: Option<Pointer>,
     /// Where in the answer a list of intents is.
     pub ranking_pointer: Option<Pointer>,
-    /// The file with the rules.
     pub rules_path: Option<FilePath>,
     /// For one request, up to 10 min.
     pub timeout: BoundedDuration<1, 600_000>,
@@ -88,14 +87,12 @@ pub struct Backend {
     pub min_margin: Fraction,
 }
 
-/// What serves a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A language model behind OpenAI's chat completions.
     OpenAi,
     /// Sentence embeddings, with a classifier of this worker's own on top.
     Embeddings,
-    /// A Rasa server.
     Rasa,
     /// A classifier served by Text Embeddings Inference.
     Tei,
@@ -116,7 +113,6 @@ pub enum Format {
     StructuredOutputs,
     /// vLLM's older `guided_json`.
     GuidedJson,
-    /// `response_format` `json_object`.
     JsonObject,
     /// By words alone.
     Plain,
@@ -232,12 +228,10 @@ impl fmt::Display for Format {
 
 serde_as_text!(Format);
 
-/// Any text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text(String);
 
 impl Text {
-    /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -259,12 +253,10 @@ impl fmt::Display for Text {
 
 serde_as_text!(Text);
 
-/// The name of an HTTP header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeaderName(reqwest::header::HeaderName);
 
 impl HeaderName {
-    /// The name.
     pub fn get(&self) -> &reqwest::header::HeaderName {
         &self.0
     }
@@ -287,12 +279,10 @@ impl fmt::Display for HeaderName {
 
 serde_as_text!(HeaderName);
 
-/// A JSON object.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JsonObject(Map<String, Value>);
 
 impl JsonObject {
-    /// The object.
     pub fn get(&self) -> &Map<String, Value> {
         &self.0
     }

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::types::{Invalid, OrOff, quote, text::serde_as_text};
 
-/// Where health and metrics are served.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Http {
     /// The address; port 0 picks one.
@@ -18,7 +17,6 @@ pub struct Http {
 pub struct ListenAddress(SocketAddr);
 
 impl ListenAddress {
-    /// The address.
     pub fn get(self) -> SocketAddr {
         self.0
     }

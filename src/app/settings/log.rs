@@ -7,12 +7,9 @@ use tracing_subscriber::filter::{Directive, LevelFilter};
 
 use crate::config::types::{Invalid, choose, quote, text::serde_as_text};
 
-/// What is logged, and how.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Log {
-    /// What is logged.
     pub level: LogFilter,
-    /// How.
     pub format: LogFormat,
 }
 

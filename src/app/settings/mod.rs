@@ -37,7 +37,9 @@ pub use self::{
     retry::{Delay, Delays, Retry},
     worker::{Queues, Worker},
 };
-use crate::config::{Conflict, Loaded, NamedSections, Problems, Program, ReadFile, Variables, load};
+use crate::config::{
+    Conflict, Effective, Loaded, NamedSections, Problems, Program, ReadFile, ValueFile, Variables, load,
+};
 
 /// What the settings' environment variables begin with, without the underscore.
 pub const PREFIX: &str = "CHATBOT";
@@ -45,33 +47,24 @@ pub const PREFIX: &str = "CHATBOT";
 /// The built-in defaults: the file that documents every setting.
 pub const DEFAULTS: &str = include_str!("../../../config/default.toml");
 
-/// All settings.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Settings {
-    /// The broker.
     pub amqp: Amqp,
     /// What a worker takes on, and within which bounds.
     pub worker: Worker,
     /// From when on requests are turned away.
     pub overload: Overload,
-    /// Trying again.
     pub retry: Retry,
-    /// What is remembered of answers.
     pub answered: Answered,
-    /// Classification.
     pub model: Model,
     /// The built-in model, as a part of a chain.
     pub embedded: Embedded,
     /// The other models, by name.
     #[serde(default)]
     pub backend: BTreeMap<String, Backend>,
-    /// Where replies may go.
     pub reply: Reply,
-    /// Health and metrics.
     pub http: Http,
-    /// The log.
     pub log: Log,
-    /// The bot.
     pub intents: Intents,
 }
 
@@ -102,7 +95,26 @@ impl Settings {
         let named = Some(NamedSections { template: "backend", listed_in: ("model", "chain") });
         let program =
             Program { prefix: PREFIX, defaults: DEFAULTS, named, also_listed: &also_listed, check: Self::conflicts };
-        load(&program, variables, read)
+        let mut loaded = load(&program, variables, read)?;
+        loaded.settings.note_files(&loaded.effective);
+        Ok(loaded)
+    }
+
+    /// Keeps which secrets came from a file of their own: they are read from it again.
+    fn note_files(&mut self, effective: &[Effective]) {
+        for setting in effective {
+            let Some(file) = ValueFile::of(setting) else { continue };
+            match setting.key.split_once('.') {
+                Some(("amqp", "url")) => self.amqp.url_file = Some(file),
+                Some(("answered", "redis_url")) => self.answered.redis_url_file = Some(file),
+                Some((model, "api_key")) => {
+                    if let Some(backend) = self.backend.get_mut(model) {
+                        backend.api_key_file = Some(file);
+                    }
+                }
+                _ => {}
+            }
+        }
     }
 
     fn conflicts(&self) -> Vec<Conflict> {

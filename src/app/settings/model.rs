@@ -47,7 +47,6 @@ impl Model {
 pub enum Threshold {
     /// The one that the model advises.
     Auto,
-    /// This one.
     Fixed(Fraction),
 }
 
@@ -74,12 +73,10 @@ impl fmt::Display for Threshold {
 
 serde_as_text!(Threshold);
 
-/// The name of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ModelName {
     /// The one that is built in, trained on the intents file's examples.
     Embedded,
-    /// One with a section of its own.
     Section(String),
 }
 

@@ -22,7 +22,6 @@ pub struct Depth(NonZeroU32);
 const MAX_DEPTH: u32 = 100_000_000;
 
 impl Depth {
-    /// The number.
     pub fn get(self) -> u32 {
         self.0.get()
     }

@@ -9,7 +9,6 @@ use crate::config::types::{Invalid, List, text::serde_as_text};
 /// AMQP's short string: the longest name of a queue, in bytes.
 const MAX_NAME: usize = 255;
 
-/// Where replies may go.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Reply {
     /// The reply addresses that are allowed; all that the contract allows where none is set.
@@ -21,7 +20,6 @@ pub struct Reply {
 pub struct AddressPattern(String);
 
 impl AddressPattern {
-    /// The pattern.
     pub fn as_str(&self) -> &str {
         &self.0
     }

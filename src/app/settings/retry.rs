@@ -9,17 +9,15 @@ use crate::config::types::{BoundedDuration, List, OFF, entries};
 /// The most delays: each is a queue of the broker.
 const MAX_DELAYS: usize = 8;
 
-/// When to try again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Retry {
-    /// The delay before each retry.
     pub delays: Delays,
 }
 
 /// One delay, 10 ms to 24 h.
 pub type Delay = BoundedDuration<10, 86_400_000>;
 
-/// Up to 8 delays, each longer than the one before it; none where retries are off.
+/// Up to 8 delays, each longer than the one before it; `None` if retries are off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delays(Vec<Delay>);
 

@@ -16,7 +16,11 @@ const FILES: &[(&str, &[u8])] = &[
     ("/run/prefetch", b"7\n"),
     ("/run/wrong-url", b"http://u:s3cret@h\n"),
     ("/run/empty", b"\n"),
-    ("/run/binary", b"\xff\xfe"),
+    ("/run/binary", b"\xff\x00"),
+    ("/run/windows", b"\xef\xbb\xbfamqp://u:s3cret@h\r\n"),
+    ("/run/utf16", b"\xff\xfea\0"),
+    ("/etc/windows.toml", b"\xef\xbb\xbf[amqp]\r\nprefetch = 7\r\n"),
+    ("/etc/utf16.toml", b"\xff\xfe[\0a\0"),
     ("/etc/good.toml", b"[amqp]\nprefetch = 5\nurl = [\"amqp://a\", \"amqp://b\"]\n\n[retry]\ndelays = []\n"),
     ("/etc/typo.toml", b"[amqp]\nprefech = 5\n\n[ampq]\nurl = \"amqp://u:s3cret@h\"\n"),
     (
@@ -216,6 +220,10 @@ fn a_wrong_value_is_told_with_its_variable_its_fault_and_what_would_be_right() {
     check("CHATBOT_AMQP_URL_FILE", "/run/nothing", "/run/nothing can't be read", "not found");
     check("CHATBOT_AMQP_URL_FILE", "amqp://u:s3cret@h", "it names can't be read", "that goes into CHATBOT_AMQP_URL)");
     check("CHATBOT_AMQP_URL_FILE", "/run/binary", "/run/binary", "isn't UTF-8 text");
+    check("CHATBOT_AMQP_URL_FILE", "/run/utf16", "/run/utf16 is UTF-16 text", "save it as UTF-8");
+    check("CHATBOT_AMQP_URL_FILE", "'/run/secret'", "can't be read", "leave out the quotation marks");
+    check("CHATBOT_CONFIG", "/etc/utf16.toml", "/etc/utf16.toml is UTF-16 text", "save it as UTF-8");
+    check("CHATBOT_CONFIG", "\"/etc/bot.toml\"", "can't be read", "leave out the quotation marks");
     check("CHATBOT_CONFIG", "/etc/nothing.toml", "/etc/nothing.toml can't be read", "not found");
 }
 
@@ -425,6 +433,22 @@ fn what_kubernetes_injects_is_ignored_with_a_notice() {
     let notices = loaded(&variables).notices;
     assert_eq!(notices.len(), 1, "{notices:?}");
     assert!(notices[0].contains(&names.join(", ")), "{notices:?}");
+}
+
+#[test]
+fn what_a_windows_editor_or_an_env_file_puts_around_a_value_is_no_part_of_it_or_told() {
+    let check = |variables: &[(&str, &str)], key: &str, expected: &str, notice: &str| {
+        let loaded = loaded(variables);
+        assert_eq!(effective(&loaded, key).0, expected);
+        assert!(loaded.notices.concat().contains(notice), "{:?}", loaded.notices);
+    };
+    check(&[("CHATBOT_AMQP_URL_FILE", "/run/windows")], "amqp.url", "amqp://u:***@h:5672/%2F", "");
+    check(&[("CHATBOT_CONFIG", "/etc/windows.toml")], "amqp.prefetch", "7", "");
+    check(&[("CHATBOT_AMQP_EXCHANGE", "\u{feff}shop\r")], "amqp.exchange", "shop", "");
+    let notice = "CHATBOT_INTENTS_PATH: the value begins and ends with quotation marks";
+    check(&[("CHATBOT_INTENTS_PATH", "\"/etc/bot.toml\"")], "intents.path", "\"/etc/bot.toml\"", notice);
+    let url = loaded(&[("CHATBOT_AMQP_URL_FILE", "/run/windows")]).settings.amqp.url;
+    assert_eq!(url[0].password.expose_secret(), "s3cret");
 }
 
 #[test]

@@ -15,7 +15,6 @@ use crate::{
 /// What a worker takes on, and within which bounds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Worker {
-    /// The queues that it consumes.
     pub queues: List<Queues>,
     /// The largest body, as received and as decompressed, 1 KiB to 64 MiB.
     pub max_body: BoundedSize<{ 1 << 10 }, { 64 << 20 }>,
@@ -32,13 +31,9 @@ pub struct Worker {
 /// Queues that a worker can be told to consume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Queues {
-    /// Every queue.
     All,
-    /// The requests.
     Requests,
-    /// The queues of all intents.
     Intents,
-    /// The queue of one intent.
     Intent(IntentName),
     /// The messages that were there when a worker died.
     Suspects,

@@ -14,12 +14,10 @@ pub(super) fn for_people(reply: &Reply, took: Duration) -> String {
     format!("{}\n  {} · {ms:.decimals$} ms\n", printable(&reply.text), meaning(reply))
 }
 
-/// The answer on one line.
 pub(super) fn line(reply: &Reply) -> String {
     format!("{}\n", one_line(&reply.text))
 }
 
-/// An error reply on one line.
 pub(super) fn error_line(reply: &ErrorReply) -> String {
     format!("error {}: {}\n", reply.error.code, one_line(&reply.error.message))
 }

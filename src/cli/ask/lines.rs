@@ -1,24 +1,23 @@
 //! A question a line of standard input, an answer a line of standard output.
 
-use std::io::ErrorKind;
-
-use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin, stdin};
+use tokio::io::{AsyncBufReadExt, BufReader, Split, Stdin, stdin};
 
 use super::{Asker, answer, exit, failure};
 use crate::{
     cli::{Exit, Failure, Format, output},
     domain::codec::Answered,
+    utf8,
 };
 
 /// Standard input, line by line.
 pub(super) struct Questions {
-    lines: Lines<BufReader<Stdin>>,
+    lines: Split<BufReader<Stdin>>,
     number: usize,
 }
 
 impl Questions {
     pub(super) fn new() -> Self {
-        Self { lines: BufReader::new(stdin()).lines(), number: 0 }
+        Self { lines: BufReader::new(stdin()).split(b'\n'), number: 0 }
     }
 
     /// The next line that isn't blank; none at the end.
@@ -28,22 +27,19 @@ impl Questions {
     pub(super) async fn next(&mut self) -> Result<Option<String>, Failure> {
         loop {
             self.number += 1;
-            match self.lines.next_line().await {
-                Ok(Some(line)) if line.trim().is_empty() => {}
-                Ok(line) => return Ok(line),
-                Err(error) if error.kind() == ErrorKind::InvalidData => {
-                    return Err(Failure::new(
-                        Exit::Data,
-                        format!("line {} of standard input isn't UTF-8", self.number),
-                    ));
-                }
-                Err(error) => return Err(Failure::new(Exit::Os, format!("can't read standard input: {error}"))),
+            let line = self.lines.next_segment().await;
+            let line = line.map_err(|error| Failure::new(Exit::Os, format!("can't read standard input: {error}")))?;
+            let Some(line) = line else { return Ok(None) };
+            let text = utf8::decode(line)
+                .map_err(|error| Failure::new(Exit::Data, format!("line {} of standard input {error}", self.number)))?;
+            let text = text.trim_end_matches('\r');
+            if !text.trim().is_empty() {
+                return Ok(Some(text.to_owned()));
             }
         }
     }
 }
 
-/// Asks each line's question.
 pub(super) async fn run(asker: &mut Asker<'_>) -> Result<Exit, Failure> {
     let mut questions = Questions::new();
     let mut worst = Exit::Ok;

@@ -79,10 +79,8 @@ async fn beyond(report: &mut Report, inspector: &Inspector, checked: &Checked<'_
 /// A worker needs one node; the others are there for the day on which that one isn't. All are asked at once: several that
 /// don't answer take no longer than one.
 async fn nodes(report: &mut Report, amqp: &Amqp, broker: &Broker) -> Option<Inspector> {
-    let each = broker.urls.iter().map(|node| async {
-        let alone = Broker { urls: vec![node.clone()], ..broker.clone() };
-        Inspector::open(&alone).await
-    });
+    let nodes = broker.nodes();
+    let each = nodes.iter().map(Inspector::open);
     let mut first = None;
     let mut away = Vec::new();
     for (url, opened) in amqp.url.iter().zip(join_all(each).await) {

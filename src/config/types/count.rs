@@ -9,7 +9,6 @@ use super::{Invalid, quote, text::serde_as_text};
 pub struct Count(NonZeroU16);
 
 impl Count {
-    /// The number.
     pub fn get(self) -> NonZeroU16 {
         self.0
     }

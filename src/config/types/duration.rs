@@ -17,7 +17,6 @@ pub struct BoundedDuration<const MIN_MS: u64, const MAX_MS: u64, const STEP_MS: 
 pub struct ShownDuration(pub Duration);
 
 impl<const MIN_MS: u64, const MAX_MS: u64, const STEP_MS: u64> BoundedDuration<MIN_MS, MAX_MS, STEP_MS> {
-    /// The duration.
     pub fn get(self) -> Duration {
         self.0
     }

@@ -1,15 +1,13 @@
-//! The path of a file. Whether it is there is found by whoever opens it.
+//! The path of a file. Whether it is there is found by who opens it.
 
 use std::{convert::Infallible, fmt, path::Path, path::PathBuf, str::FromStr};
 
 use super::text::serde_as_text;
 
-/// The path of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilePath(PathBuf);
 
 impl FilePath {
-    /// The path.
     pub fn as_path(&self) -> &Path {
         &self.0
     }

@@ -9,7 +9,6 @@ use super::{Invalid, quote, text::serde_as_text};
 pub struct Fraction(f32);
 
 impl Fraction {
-    /// The number.
     pub fn get(self) -> f32 {
         self.0
     }

@@ -11,7 +11,6 @@ use super::{Invalid, text::serde_as_text};
 pub struct HttpUrl(Url);
 
 impl HttpUrl {
-    /// The URL.
     pub fn get(&self) -> &Url {
         &self.0
     }

@@ -1,7 +1,7 @@
 //! The types of settings' values: each reads the text of a variable or of a file, and can't hold a wrong value.
 //!
 //! Their errors say what is wrong with the value and what would be right, with an example; the setting's name is
-//! added by whoever knows it. Each is serialised as the text that an operator may see.
+//! added by the code that knows it. Each is serialised as the text that an operator may see.
 
 mod count;
 mod duration;

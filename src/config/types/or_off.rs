@@ -8,11 +8,10 @@ use super::{Invalid, text::serde_as_text};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OrOff<T>(Option<T>);
 
-/// The word.
 pub(crate) const OFF: &str = "off";
 
 impl<T> OrOff<T> {
-    /// The value; none where it is off.
+    /// The value; `None` if it is off.
     pub fn get(self) -> Option<T> {
         self.0
     }

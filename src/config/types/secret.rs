@@ -11,7 +11,6 @@ use super::{Invalid, text::serde_as_text};
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// The secret itself.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }

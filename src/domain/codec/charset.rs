@@ -21,7 +21,7 @@ impl Charset {
     pub(super) const UTF_8: Self = Self::Of(UTF_8);
 
     /// The charset of that label (`utf-8`, `us-ascii`, `gbk`, `gb18030`, … <https://encoding.spec.whatwg.org/#names-and-labels>),
-    /// in whatever case. None where there is no such label, or only the standard's `replacement`, which reads nothing.
+    /// in upper or lower case. `None` if there is no such label, or only the standard's `replacement`, which reads nothing.
     pub(super) fn from_label(label: &str) -> Option<Self> {
         if ["us-ascii", "ascii", "ansi_x3.4-1968"].iter().any(|ascii| label.eq_ignore_ascii_case(ascii)) {
             return Some(Self::Ascii);
@@ -29,7 +29,7 @@ impl Charset {
         Encoding::for_label_no_replacement(label.as_bytes()).map(Self::Of)
     }
 
-    /// The text, without its byte order mark. None where a byte is malformed in this charset. UTF-8 isn't copied.
+    /// The text, without its byte order mark. `None` if a byte is malformed in this charset. UTF-8 isn't copied.
     pub(super) fn decode(self, bytes: Cow<'_, [u8]>) -> Option<Cow<'_, str>> {
         let text = match self {
             Self::Ascii if !bytes.is_ascii() => return None,

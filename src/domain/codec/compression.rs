@@ -25,12 +25,9 @@ const ZSTD_WINDOW_LOG_MAX: u32 = 30;
 /// How much is decompressed at a time, in bytes.
 const CHUNK: usize = 8 * 1024;
 
-/// How a body is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContentEncoding {
-    /// `gzip`
     Gzip,
-    /// `zstd`
     Zstd,
 }
 
@@ -43,7 +40,7 @@ impl ContentEncoding {
         }
     }
 
-    /// The compression of that name, in whatever case.
+    /// The compression of that name, in upper or lower case.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Gzip, Self::Zstd].into_iter().find(|encoding| name.eq_ignore_ascii_case(encoding.as_str()))
     }
@@ -76,7 +73,7 @@ impl ContentEncoding {
     /// Compresses a body.
     ///
     /// # Errors
-    /// Where the library can't get memory. Send the body as it is, then: whoever accepts compression accepts plain.
+    /// Where the library can't get memory. Send the body as it is, then: a client that accepts compression accepts plain.
     pub fn compress(self, body: &[u8]) -> io::Result<Vec<u8>> {
         match self {
             Self::Gzip => {
@@ -195,7 +192,7 @@ fn zstd_decoder(body: &[u8], max_body: usize) -> io::Result<zstd::Decoder<'stati
     Ok(decoder)
 }
 
-/// Reads to the end, or gives none where there is more than `max` bytes. Never allocates more than `max` for them.
+/// Reads to the end, or gives `None` if there is more than `max` bytes. Never allocates more than `max` for them.
 fn read_at_most(mut reader: impl Read, max: usize) -> io::Result<Option<Vec<u8>>> {
     let mut all = Vec::new();
     let mut chunk = [0; CHUNK];

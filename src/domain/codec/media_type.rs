@@ -15,7 +15,7 @@ pub(super) enum Format {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct MediaType<'a> {
     essence: &'a str,
-    /// The parameter `charset`, without its quotes; none where it is empty.
+    /// The parameter `charset`, without its quotes; `None` if it is empty.
     pub(super) charset: Option<&'a str>,
 }
 
@@ -26,7 +26,7 @@ impl<'a> MediaType<'a> {
         Self { essence: essence.trim(), charset: charset(parameters) }
     }
 
-    /// How to read a body of this type; none where it isn't spoken here.
+    /// How to read a body of this type; `None` if it isn't spoken here.
     pub(super) fn format(&self) -> Option<Format> {
         let essence = self.essence.to_ascii_lowercase();
         match essence.as_str() {

@@ -50,7 +50,7 @@ pub fn is_compressed(envelope: &Envelope<'_>) -> bool {
     payload::is_compressed(envelope)
 }
 
-/// A property's value, none where it is empty.
+/// A property's value; `None` if it is empty.
 fn set(property: Option<&str>) -> Option<&str> {
     property.filter(|value| !value.is_empty())
 }

@@ -110,7 +110,7 @@ impl<'de> Visitor<'de> for ObjectVisitor {
     }
 }
 
-/// A string, none where it is null or absent.
+/// A string; `None` if it is null or absent.
 pub(super) fn string(name: &str, value: Option<&RawValue>) -> Result<Option<String>, MessageError> {
     match value.map(RawValue::get) {
         None | Some("null") => Ok(None),
@@ -122,7 +122,7 @@ pub(super) fn string(name: &str, value: Option<&RawValue>) -> Result<Option<Stri
     }
 }
 
-/// An object as it was written, none where it is null or absent.
+/// An object as it was written; `None` if it is null or absent.
 pub(super) fn object(name: &str, value: Option<&RawValue>) -> Result<Option<Box<RawValue>>, MessageError> {
     match value.map(|value| (value, value.get())) {
         None | Some((_, "null")) => Ok(None),

@@ -19,7 +19,6 @@ pub fn is_reply_kind(kind: &str) -> bool {
 /// What a client got.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answered {
-    /// An answer.
     Reply(Box<Reply>),
     /// Word that there is none.
     Error(ErrorReply),
@@ -30,7 +29,6 @@ pub enum Answered {
 #[error("what came back is no reply of a chatbot-worker: does something else consume the requests?")]
 pub struct UnreadableReply(#[from] serde_json::Error);
 
-/// Writes a reply as JSON.
 pub fn encode_reply(reply: &Reply) -> Vec<u8> {
     let classification = reply.classification.as_ref();
     to_json(&ReplyJson {
@@ -55,7 +53,6 @@ pub fn encode_reply(reply: &Reply) -> Vec<u8> {
     })
 }
 
-/// Writes an error reply as JSON.
 pub fn encode_error(reply: &ErrorReply) -> Vec<u8> {
     let ErrorReply { id, in_reply_to, error } = reply;
     to_json(&ErrorJson {

@@ -45,7 +45,6 @@ pub fn decode_request(envelope: &Envelope<'_>, body: &[u8], max_body: usize) -> 
     Ok(request)
 }
 
-/// Writes a request as JSON.
 pub fn encode_request(request: &Request) -> Vec<u8> {
     to_json(&Json {
         kind: request.kind.as_deref(),

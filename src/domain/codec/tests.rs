@@ -30,7 +30,7 @@ fn quoted() -> impl Strategy<Value = String> {
     prop_oneof![text().prop_map(|text| serde_json::to_string(&text).unwrap()), text().prop_map(escaped)]
 }
 
-/// A JSON object of the given values, in whatever order, repeated keys and white space.
+/// A JSON object of the given values, in any order, repeated keys and white space.
 fn object(value: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
     (vec((space(), quoted(), space(), space(), value, space()), 0..4), space()).prop_map(|(members, inner)| {
         let members = members.into_iter().map(|(a, key, b, c, value, d)| format!("{a}{key}{b}:{c}{value}{d}"));

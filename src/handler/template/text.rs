@@ -47,7 +47,6 @@ pub enum ReplyTextError {
     Invalid {
         /// The line of the text, from 1.
         line: usize,
-        /// What is wrong there.
         reason: String,
     },
     /// It reads variables that no request has.

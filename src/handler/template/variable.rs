@@ -31,7 +31,6 @@ impl Variable {
         Self::Entities,
     ];
 
-    /// The variable's name in a template.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Text => "text",
@@ -46,17 +45,15 @@ impl Variable {
         }
     }
 
-    /// Every variable's name.
     pub(super) fn names() -> [&'static str; 9] {
         Self::ALL.map(Self::name)
     }
 
-    /// The variable of that name.
     pub(super) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|variable| variable.name() == name)
     }
 
-    /// Its value for a request; none where the request doesn't tell.
+    /// Its value for a request; `None` if the request doesn't tell.
     ///
     /// # Errors
     /// Metadata that JSON's grammar allows and no program can read: nested too deeply, or half a surrogate pair.

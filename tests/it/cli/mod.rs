@@ -15,10 +15,11 @@ use std::{
 use chatbot_worker::{
     amqp::{
         client::{AskError, Client as Asking},
-        connection::address::Broker,
+        connection::address::{Access, Broker, Tls},
     },
     app::{intents::BUILT_IN, settings::DEFAULTS},
     domain::{Request, codec::Answered},
+    renewed::Renewed,
 };
 use serde_json::Value;
 
@@ -352,8 +353,7 @@ fn a_worker_that_can_never_work_ends_with_the_reason() {
 fn broker() -> Broker {
     let second = Duration::from_secs(10);
     Broker {
-        urls: vec![broker_url().parse().unwrap()],
-        tls: Default::default(),
+        access: Renewed::fixed(Access { urls: vec![broker_url().parse().unwrap()], tls: Tls::default() }),
         connect_timeout: second,
         confirm_timeout: second,
     }
@@ -371,4 +371,16 @@ fn with_vhost(vhost: &str) -> String {
     let mut url = url::Url::parse(&broker_url()).unwrap();
     url.set_path(vhost);
     url.into()
+}
+
+#[test]
+fn what_a_shell_of_windows_pipes_is_the_text_alone() {
+    let program = Program::new();
+    let texts = |out: &program::Ended| -> Vec<String> {
+        out.json_lines().iter().map(|line| line["text"].as_str().unwrap().to_owned()).collect()
+    };
+    let marked = program.fed(&["classify", "--format", "json"], "\u{feff}money back\r\n\r\n我要退款".as_bytes());
+    assert_eq!(texts(&marked), ["money back", "我要退款"]);
+    program.fed(&["classify"], b"\xff\xfem\0o\0").failed(65, &["line 1 of standard input is UTF-16 text"]);
+    program.fed(&["classify"], b"money\n\xce\xca\n").failed(65, &["line 2 of standard input isn't UTF-8 text"]);
 }

@@ -61,6 +61,11 @@ impl Program {
         self
     }
 
+    pub fn without(mut self, variable: &str) -> Self {
+        self.variables.retain(|(name, _)| name != variable);
+        self
+    }
+
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
         command.args(arguments).env_clear().envs(self.variables.iter().map(|(name, value)| (name, value)));

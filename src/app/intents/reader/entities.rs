@@ -2,7 +2,7 @@
 
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::{super::Problem, Reader, Value, suggestion};
+use super::{super::Problem, Reader, Value, hint};
 use crate::{
     corpus::Mention,
     domain::{InvalidName, is_valid_name},
@@ -27,7 +27,7 @@ impl Reader<'_> {
                 self.wrong_type(&format!("entities.{name}"), value, "a table, written [entities.NAME]");
                 continue;
             };
-            self.unknown_keys(entity, &ENTITY_KEYS, |key, _| suggestion(key, &ENTITY_KEYS));
+            self.unknown_keys(entity, &ENTITY_KEYS, |key, _| hint(key, &ENTITY_KEYS));
             let mut definition = Definition { name: name.to_owned(), ..Definition::default() };
             self.values(entity, &mut definition);
             self.patterns(entity, &mut definition);
