@@ -44,7 +44,11 @@ impl Corpus {
         let project = std::mem::take(&mut self.project);
         let mut texts: HashMap<&str, &str> = HashMap::new();
         for response in &project.responses {
-            texts.entry(&response.of).or_insert(&response.text);
+            let first = *texts.entry(&response.of).or_insert(&response.text);
+            if first != response.text {
+                let shown = format!("'{}'", response.of);
+                self.notes.add_shown("responses that two files have keep the first text", shown);
+            }
         }
         let mut rules: HashMap<&str, &[String]> = HashMap::new();
         for rule in &project.rules {

@@ -178,6 +178,15 @@ fn a_response_that_no_file_has_is_told() {
 }
 
 #[test]
+fn of_two_responses_with_one_name_the_first_is_kept_and_told() {
+    let responses = |text: &str| format!("responses:\n  utter_a:\n  - text: {text}\n");
+    let nlu = "nlu:\n- intent: a\n  examples: |\n    - x\n";
+    let corpus = read(&[nlu, &responses("A"), &responses("A"), &responses("B")]);
+    assert_eq!(pairs(&corpus.replies), [("a", "A")]);
+    assert_eq!(told(&corpus), ["responses that two files have keep the first text: 'utter_a'"]);
+}
+
+#[test]
 fn a_response_is_a_text_or_a_list_of_variants() {
     fn check(responses: &str, text: &str) {
         let nlu = "nlu:\n- intent: a\n  examples: |\n    - x\n";

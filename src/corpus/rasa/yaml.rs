@@ -133,6 +133,7 @@ fn indented(text: &str, error: &ScanError) -> Option<String> {
     indented.push(quote);
     while let Some((place, character)) = characters.next() {
         indented.push(character);
+        while character == '\n' && characters.next_if(|(_, next)| [' ', '\t'].contains(next)).is_some() {}
         let next = characters.peek().map(|&(_, next)| next);
         match character {
             '\\' if quote == '"' => {
@@ -290,7 +291,7 @@ mod tests {
         }
         check("a:\n  - text: \"b \n    c\"\nz: 1\n", "b c", 4);
         check("a:\n- text: \"b \\\"\nc\n\nd\"\n  other: 'e\n''f'\nz: 1\n", "b \" c\nd", 8);
-        check("a:\n- text: '你好\n\t你'\nz: \"b\nc\"\n", "你好 你", 4);
+        check("a:\n- text: '你好\n  \n 你'\nz: \"b\nc\"\n", "你好\n你", 5);
     }
 
     #[test]
