@@ -76,7 +76,7 @@ impl Contestant {
     /// Starts it, and waits until it consumes.
     pub(crate) fn start(kind: Kind, url: &str, scratch: &Path) -> anyhow::Result<Self> {
         let names = kind.names()?;
-        let mut command = match kind {
+        let command = match kind {
             Kind::Echo => {
                 let mut command = Command::new(std::env::current_exe()?);
                 command.envs([(echo::EXCHANGE, names.exchange()), (echo::URL, url)]);

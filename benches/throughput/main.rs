@@ -14,6 +14,7 @@ mod echo;
 #[expect(
     clippy::unwrap_used,
     dead_code,
+    unreachable_pub,
     reason = "it is the chaos tests', and a benchmark needs only some of its faults"
 )]
 mod proxy;

@@ -5,7 +5,7 @@
 //! way of a proxy that carries everything later, in each direction.
 
 use std::{
-    fmt::Write as _,
+    fmt::{self, Write as _},
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -25,8 +25,14 @@ use crate::{
     tempfolder, topology,
 };
 
+const HEADING: &str = "\
+| intents | each way (ms) | queues | first start (s) | started again (s) | ready again after a lost connection (s) | \
+broker's memory (MiB) | requests/s by intent |
+| --- | --- | --- | --- | --- | --- | --- | --- |";
 /// How often each way back is timed.
 const CUTS: usize = 3;
+/// A session that is lost sooner is followed by a longer pause, each time.
+const GOOD_SESSION: Duration = Duration::from_secs(6);
 /// Requests in flight, and how long, where requests are counted.
 const IN_FLIGHT: usize = 64;
 const TURN: Duration = Duration::from_secs(2);
@@ -61,18 +67,18 @@ struct Row {
     rate: Option<f64>,
 }
 
-/// Measures all of them, and prints a table.
+/// Measures all of them, and prints a table, row by row.
 pub(crate) async fn measure(url: &str, sizes: &Sizes) -> anyhow::Result<()> {
     let scratch = tempfolder()?;
-    let mut rows = Vec::new();
+    println!("{HEADING}");
     for &intents in &sizes.intents {
         for &delay in &sizes.delays {
             let run = Run { url, sizes, scratch: &scratch, intents, delay };
-            rows.push(run.measure().await.with_context(|| format!("{intents} intents, {delay} ms"))?);
+            // Each at once, as the last take minutes where a broker is far.
+            println!("{}", run.measure().await.with_context(|| format!("{intents} intents, {delay} ms"))?);
         }
     }
     fs::remove_dir_all(&scratch)?;
-    print!("{}", table(&rows));
     Ok(())
 }
 
@@ -118,6 +124,7 @@ impl Run<'_> {
         let (queues, memory) = (self.ask("length(rabbit_amqqueue:list())")? - queues, self.memory()? - memory);
         let mut back = Vec::new();
         for _ in 0..CUTS {
+            tokio::time::sleep(GOOD_SESSION).await;
             let begin = Instant::now();
             proxy.cut();
             back.push(tokio::task::block_in_place(|| contestant.ready_since(begin))?);
@@ -168,18 +175,11 @@ fn bot_of(intents: &[IntentName]) -> String {
     text
 }
 
-fn table(rows: &[Row]) -> String {
-    let mut text = String::from(
-        "| intents | each way (ms) | queues | first start (s) | started again (s) | ready again after a lost connection (s) \
-         | broker's memory (MiB) | requests/s by intent |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n",
-    );
-    for Row { intents, delay, queues, mebibytes, first, again, back, rate } in rows {
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { intents, delay, queues, mebibytes, first, again, back, rate } = self;
         let (first, again, back) = (first.as_secs_f64(), again.as_secs_f64(), back.as_secs_f64());
         let rate = rate.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}"));
-        let _ = writeln!(
-            text,
-            "| {intents} | {delay} | {queues} | {first:.2} | {again:.2} | {back:.2} | +{mebibytes} | {rate} |"
-        );
+        write!(f, "| {intents} | {delay} | {queues} | {first:.2} | {again:.2} | {back:.2} | +{mebibytes} | {rate} |")
     }
-    text
 }

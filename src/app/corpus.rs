@@ -17,6 +17,9 @@ use crate::corpus::{Corpus, CorpusError, Fault, Format, Reading, Utterance, Word
 /// The largest file of utterances, in bytes: public data sets with their replies have twenty million.
 pub const MAX_SIZE: usize = 64 * 1024 * 1024;
 
+/// Folders that hold other programs' files, passed over in a folder of training data.
+const LIBRARIES: [&str; 4] = ["node_modules", "venv", "site-packages", "__pycache__"];
+
 /// The most files that a folder may hold, and how deep they may be: more is no folder of training data.
 const MAX_FILES: usize = 10_000;
 const MAX_DEPTH: usize = 16;
@@ -115,6 +118,10 @@ fn load_folder(folder: &Path, reading: &Reading, corpus: &mut Corpus) -> Result<
         reason: error.to_string(),
     })?;
     for path in &files {
+        if path.is_dir() {
+            pass_over(corpus, path, "a folder of libraries");
+            continue;
+        }
         if is_intents_file(path) && !has_intents(path) {
             pass_over(corpus, path, "no intents file");
             continue;
@@ -134,11 +141,12 @@ fn load_folder(folder: &Path, reading: &Reading, corpus: &mut Corpus) -> Result<
 }
 
 fn pass_over(corpus: &mut Corpus, path: &Path, why: &str) {
-    corpus.notes.add(format!("a file was passed over, as it is {why}"), None);
+    corpus.notes.add(format!("passed over, as it is {why}"), None);
     corpus.notes.found_in(&path.display().to_string());
 }
 
-/// The files in a folder and in those under it, sorted; hidden ones aren't listed.
+/// The files in a folder and in those under it, sorted, and the folders of libraries. What is hidden isn't listed, nor
+/// what is no file, such as a socket.
 fn list(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> io::Result<()> {
     let mut entries = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
     entries.retain(|path| {
@@ -147,9 +155,10 @@ fn list(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> io::Result<()>
     });
     entries.sort();
     for path in entries {
-        if !path.is_dir() {
+        let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        if path.is_file() || LIBRARIES.contains(&&*name) {
             files.push(path);
-        } else if depth < MAX_DEPTH {
+        } else if path.is_dir() && depth < MAX_DEPTH {
             list(&path, depth + 1, files)?;
         }
         if files.len() > MAX_FILES {
@@ -159,7 +168,7 @@ fn list(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> io::Result<()>
     Ok(())
 }
 
-/// The files that a path stands for, as [`load_corpora`] reads them: itself, or those in it.
+/// The files that a path stands for, as [`load_corpora`] reads them: itself, or those in it of formats that are known.
 ///
 /// # Errors
 /// The file system's.
@@ -169,6 +178,7 @@ pub fn files_of(path: &Path) -> io::Result<Vec<PathBuf>> {
     }
     let mut files = Vec::new();
     list(path, 0, &mut files)?;
+    files.retain(|path| path.is_file() && (Format::of(path).is_some() || is_intents_file(path)));
     Ok(files)
 }
 

@@ -13,6 +13,9 @@ use super::{CorpusError, Encoding};
 /// How much of a file is looked at to guess. What comes after has to fit the guess as well.
 const LOOKED_AT: usize = 1 << 20;
 
+/// The byte order mark, which is no character of a text.
+const BOM: char = '\u{feff}';
+
 /// Countries whose expectations a guess has to withstand, where letters alone don't tell one alphabet from another.
 const COUNTRIES: [&str; 15] =
     ["cn", "tw", "jp", "kr", "de", "ru", "pl", "gr", "tr", "th", "vn", "il", "sa", "lt", "is"];
@@ -42,6 +45,8 @@ pub(super) fn decode<'b>(
     })?;
     let is_utf8 = encoding == encoding_rs::UTF_8;
     let note = (!is_utf8).then(|| format!("the file isn't in UTF-8, and was read as {}", encoding.name()));
+    // Files that were joined have more of them.
+    let text = if text.contains(BOM) { Cow::Owned(text.replace(BOM, "")) } else { text };
     Ok((text, note))
 }
 
@@ -145,6 +150,7 @@ mod tests {
         };
         check(CHINESE.as_bytes(), CHINESE, None);
         check(format!("\u{feff}{CHINESE}").as_bytes(), CHINESE, None);
+        check("\u{feff}a,b\n\u{feff}c,d".as_bytes(), "a,b\nc,d", None);
         check(b"", "", None);
         for (big, name) in [(false, "UTF-16LE"), (true, "UTF-16BE")] {
             for bom in [false, true] {

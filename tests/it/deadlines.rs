@@ -120,7 +120,7 @@ async fn what_waits_for_memory_until_its_deadline_is_not_worked_on() {
         eventually("its delivery", || async { (client.depth(&queue).await == 0).then_some(()) }).await;
     }
     // Nobody consumes that queue: when this has expired, so have they.
-    client.publish("intent.outside", client.properties("after").with_expiration(short("1000")), b"x").await;
+    client.publish("intent.outside", client.properties("after").with_expiration(short("3000")), b"x").await;
     assert_eq!(client.next().await.correlation_id(), Some("after"));
     counting.may_end.add_permits(100);
     let mut told = Vec::new();

@@ -54,7 +54,8 @@ async fn a_deadline_is_read_in_every_type_and_unit() {
     let worker = Bench::new().start().await;
     let mut client = worker.client().await;
     let (before, after) = (now() - Duration::from_secs(60), now() + Duration::from_secs(600));
-    let kinds: [(&str, fn(Duration) -> AMQPValue); 6] = [
+    type Kind = (&'static str, fn(Duration) -> AMQPValue);
+    let kinds: [Kind; 6] = [
         ("a datetime of pika's", |time| AMQPValue::Timestamp(time.as_secs())),
         ("a timestamp in milliseconds", |time| AMQPValue::Timestamp(time.as_millis().try_into().unwrap())),
         ("a double of seconds", |time| AMQPValue::Double(time.as_secs_f64())),

@@ -305,12 +305,11 @@ mod tests {
     use lapin::protocol::{AMQPError, AMQPSoftError};
 
     use super::*;
-    use crate::amqp::values::short;
 
     #[tokio::test]
     async fn what_closes_a_channel_alone_does_not_end_the_connection() {
         async fn check(kind: AMQPErrorKind, stands: bool, ended: bool) {
-            let error = ErrorKind::ProtocolError(AMQPError::new(kind, short("why"))).into();
+            let error = ErrorKind::ProtocolError(AMQPError::new(kind, "why".into())).into();
             let (sender, state) =
                 watch::channel(State { blocked: false, unblocked_at: None, ended: None, fault: None });
             let events = futures_util::stream::iter([Event::Error(error)]).chain(futures_util::stream::pending());

@@ -10,7 +10,7 @@ use crate::{
     amqp::{
         Names, WorkQueue,
         connection::wire::Blemish,
-        message::{header, properties::Received},
+        message::{header, properties::Received, trail},
         objects::names,
     },
     domain::IntentName,

@@ -15,14 +15,14 @@ pub(crate) fn now_ms() -> u64 {
 /// A time since 1970 in Unix milliseconds, from whatever unit brings it before the year 5000: seconds, milliseconds,
 /// microseconds or nanoseconds.
 pub(crate) fn unix_ms(time: u64) -> u64 {
-    const SECONDS: u64 = YEAR_5000 - 1;
-    const MILLIS: u64 = YEAR_5000 * 1_000 - 1;
-    const MICROS: u64 = YEAR_5000 * 1_000_000 - 1;
-    match time {
-        0..=SECONDS => time * 1_000,
-        ..=MILLIS => time,
-        ..=MICROS => time / 1_000,
-        _ => time / 1_000_000,
+    if time < YEAR_5000 {
+        time * 1_000
+    } else if time < YEAR_5000 * 1_000 {
+        time
+    } else if time < YEAR_5000 * 1_000_000 {
+        time / 1_000
+    } else {
+        time / 1_000_000
     }
 }
 

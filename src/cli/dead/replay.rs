@@ -22,6 +22,7 @@ use crate::{
     amqp::{
         WorkQueue,
         dead::{Held, Kept, ReplayError, Replayer},
+        objects::topology::Topology,
     },
     cli::{
         Exit, Failure, output, setup,
@@ -113,7 +114,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 /// The configured intents that have a queue.
 async fn intents(configured: &Configured) -> Result<HashSet<IntentName>, Failure> {
     let inspector = configured.connect().await?;
-    let survey = inspector.survey(&configured.topology).await.map_err(inspect_failure)?;
+    // Of the exchanges an operator needs to know none.
+    let queues = Topology { exchanges: Vec::new(), ..configured.topology.clone() };
+    let survey = inspector.survey(&queues).await.map_err(inspect_failure)?;
     let mut intents = HashSet::new();
     for queue in work_queues(configured) {
         let name = configured.names().queue(&queue);

@@ -372,6 +372,8 @@ fn a_folder_is_read_as_a_whole_and_what_is_no_data_is_told() {
     folder.file("bot/package.json", "{\"name\": \"bot\"}");
     folder.file("bot/requirements.txt", "rasa==3.6\n");
     folder.file("bot/logo.png", "\u{1}");
+    fs::create_dir_all(folder.path("bot/node_modules/x")).unwrap();
+    folder.file("bot/node_modules/x/bad.csv", "text,intent\n\"hi,greet\n");
     folder.file("bot/pyproject.toml", "[project]\nname = \"bot\"\n");
     let bot = folder.path("bot");
     let out = folder.path("bot.toml");
@@ -379,7 +381,7 @@ fn a_folder_is_read_as_a_whole_and_what_is_no_data_is_told() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(ended.out.contains("3 intents, 4 examples"), "{ended:?}");
     for told in
-        ["no data for a bot (2 times, first in", "of no format that is known", "no intents file", "without data"]
+        ["no data for a bot (2 times, first in", "of no format that is known", "no intents file", "without data", "libraries"]
     {
         assert!(ended.err.contains(told), "{told}: {ended:?}");
     }
