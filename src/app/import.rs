@@ -7,13 +7,18 @@ use std::{collections::HashMap, fmt::Write};
 
 use super::intents::normal_form;
 use crate::{
-    corpus::{Corpus, LabelNames},
+    corpus::{Corpus, LabelNames, Notes, annotation},
     domain::IntentName,
-    entity::{Definition, Extractor, MAX_LENGTH},
 };
 
+mod entities;
+mod replies;
+
 /// The names that the fallback may have; the first that the data has, else the first of all.
-const FALLBACKS: [&str; 4] = ["fallback", "help_info", "nlu_fallback", "out_of_scope"];
+const FALLBACKS: [&str; 4] = ["fallback", "help_info", RASAS_FALLBACK, "out_of_scope"];
+
+/// The intent that Rasa falls back to. It has no examples, and often a reply.
+const RASAS_FALLBACK: &str = "nlu_fallback";
 
 /// An intents file made of utterances.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,21 +26,24 @@ pub struct Imported {
     /// The file's text.
     pub text: String,
     /// What was changed or left out on the way, for the author.
-    pub notes: Vec<String>,
+    pub notes: Notes,
 }
 
-/// Makes an intents file of utterances. The replies are placeholders for the author to replace.
+/// Makes an intents file of utterances. Where the data has no reply, a placeholder is there for the author to replace.
 pub fn to_intents_file(corpus: &Corpus, from: &str) -> Imported {
     let labels = corpus.utterances.iter().filter_map(|utterance| utterance.label.as_deref());
-    let mut names = LabelNames::of(labels);
-    let mut notes = Vec::new();
+    let mut names = LabelNames::of_bot(&corpus.labels, labels);
+    let mut notes = corpus.notes.clone();
     let intents = sorted_by_intent(corpus, &mut names, &mut notes);
     for renamed in names.renamed() {
         let taken = renamed.taken_by.as_ref();
         let taken = taken.map_or(String::new(), |by| format!(", as '{by}' has the nearest name"));
-        notes.push(format!("the label '{}' became the intent {}{taken}", renamed.label, renamed.name));
+        let shown = format!("'{}' became {}{taken}", one_line(&renamed.label), renamed.name);
+        notes.add_shown("labels that can't be names of intents were changed", shown);
     }
 
+    let entities = entities::of(corpus, &mut notes);
+    let replies = replies::of(corpus, &entities, &mut notes);
     let known = |name: &&str| intents.iter().any(|(intent, _)| intent.as_str() == *name);
     let fallback = FALLBACKS.into_iter().find(known).unwrap_or(FALLBACKS[0]);
     let mut text = format!(
@@ -47,16 +55,28 @@ pub fn to_intents_file(corpus: &Corpus, from: &str) -> Imported {
         let chinese = intents.iter().any(|(_, examples)| examples.iter().any(|example| has_han(example)));
         text +=
             &format!("\n[intents.{fallback}]\ndescription = \"Answers where the model isn't sure of any intent.\"\n");
-        text += "reply.en = \"Sorry, I didn't understand that. Could you say it in other words?\"\n";
-        if chinese {
-            text += "reply.zh = \"抱歉，我没有听懂。能换个说法吗？\"\n";
+        match FALLBACKS.iter().find_map(|label| replies.get(label)) {
+            Some(reply) => text += &reply_line(reply),
+            None => {
+                text += "reply.en = \"Sorry, I didn't understand that. Could you say it in other words?\"\n";
+                if chinese {
+                    text += "reply.zh = \"抱歉，我没有听懂。能换个说法吗？\"\n";
+                }
+            }
         }
     }
+    let labels = names.beside(corpus);
     for (name, examples) in &intents {
-        let _ = write_intent(&mut text, name, names.label(name), examples);
+        let labels = labels.get(name).map_or(&[][..], Vec::as_slice);
+        let called = [name.as_str()].into_iter().chain(labels.iter().copied());
+        let reply = called.filter_map(|label| replies.get(label)).next();
+        // What Rasa says when it isn't sure is what the fallback is for, whatever intent that is here.
+        let reply = reply.or_else(|| replies.get(RASAS_FALLBACK).filter(|_| name.as_str() == fallback));
+        let reply = reply.map(String::as_str);
+        let _ = write_intent(&mut text, name, labels, examples, reply);
     }
-    for definition in entities(corpus, &mut notes) {
-        let _ = write_entity(&mut text, &definition);
+    for definition in entities {
+        let _ = entities::write(&mut text, &definition);
     }
     Imported { text, notes }
 }
@@ -65,7 +85,7 @@ pub fn to_intents_file(corpus: &Corpus, from: &str) -> Imported {
 fn sorted_by_intent<'c>(
     corpus: &'c Corpus,
     names: &mut LabelNames,
-    notes: &mut Vec<String>,
+    notes: &mut Notes,
 ) -> Vec<(IntentName, Vec<&'c str>)> {
     let mut intents: Vec<(IntentName, Vec<&str>)> = Vec::new();
     let mut places: HashMap<IntentName, usize> = HashMap::new();
@@ -81,10 +101,8 @@ fn sorted_by_intent<'c>(
             if *other == name {
                 twice += 1;
             } else {
-                notes.push(format!(
-                    "'{}' is an example of {other} and of {name}: {other} kept it",
-                    one_line(&utterance.text)
-                ));
+                let shown = format!("'{}' of {other} and of {name}", one_line(&utterance.text));
+                notes.add_shown("examples of two intents stay with the first of them", shown);
             }
             continue;
         }
@@ -96,26 +114,39 @@ fn sorted_by_intent<'c>(
         intents[place].1.push(utterance.text.trim());
     }
     if twice > 0 {
-        notes.push(format!("{twice} examples were there twice, and are there once now"));
+        notes.add(format!("{twice} examples were there twice, and are there once now"), None);
     }
     if outside > 0 {
-        notes.push(format!(
-            "{outside} texts out of scope were left out: no intent learns from them; keep them to evaluate with"
-        ));
+        let kind = "texts out of scope were left out: no intent learns from them; keep them to evaluate with";
+        notes.add(format!("{outside} {kind}"), None);
     }
     intents
 }
 
-fn write_intent(text: &mut String, name: &IntentName, label: &str, examples: &[&str]) -> std::fmt::Result {
+fn write_intent(
+    text: &mut String,
+    name: &IntentName,
+    labels: &[&str],
+    examples: &[&str],
+    reply: Option<&str>,
+) -> std::fmt::Result {
     write!(text, "\n[intents.{}]\n", name)?;
-    if label != name.as_str() {
+    let label = labels.first().copied().unwrap_or(name.as_str());
+    if !labels.is_empty() {
+        let list: Vec<_> = labels.iter().map(|label| quoted(label)).collect();
+        writeln!(text, "labels = [{}]", list.join(", "))?;
+        // The model reads descriptions, and no labels.
         writeln!(text, "description = {}", quoted(label))?;
     }
     writeln!(text, "examples = [")?;
     for example in examples {
-        writeln!(text, "  {},", quoted(example))?;
+        writeln!(text, "  {},", quoted(&annotation::escaped(example)))?;
     }
     writeln!(text, "]")?;
+    if let Some(reply) = reply {
+        text.push_str(&reply_line(reply));
+        return Ok(());
+    }
     // The first language answers where nothing tells another.
     let chinese = examples.iter().filter(|example| has_han(example)).count();
     if chinese < examples.len() {
@@ -127,69 +158,9 @@ fn write_intent(text: &mut String, name: &IntentName, label: &str, examples: &[&
     Ok(())
 }
 
-/// The entities that the marks, lookup tables and patterns tell of, with the synonyms of their values.
-fn entities(corpus: &Corpus, notes: &mut Vec<String>) -> Vec<Definition> {
-    let lookups = corpus.lookups.iter().map(|word| (&word.of, &word.text, &word.text));
-    let mentions = corpus.mentions.iter().map(|mention| (&mention.entity, &mention.value, &mention.text));
-    let values: Vec<_> = lookups.chain(mentions).collect();
-    let patterns = || corpus.patterns.iter().map(|word| &word.of);
-    let mut names =
-        LabelNames::of(values.iter().map(|(entity, ..)| entity.as_str()).chain(patterns().map(String::as_str)));
-    let mut definitions: Vec<Definition> = Vec::new();
-    let mut place = |entity: &str, definitions: &mut Vec<Definition>| {
-        let name = names.name(entity).to_string();
-        definitions.iter().position(|known| known.name == name).unwrap_or_else(|| {
-            definitions.push(Definition { name, ..Definition::default() });
-            definitions.len() - 1
-        })
-    };
-    for (entity, value, said) in values {
-        let place = place(entity, &mut definitions);
-        if [value, said].iter().all(|text| text.chars().count() <= MAX_LENGTH) {
-            definitions[place].add(value, said);
-        } else {
-            notes.push(format!("'{}' is too long for a value of {entity}, and was left out", one_line(said)));
-        }
-    }
-    for word in &corpus.patterns {
-        let one = Definition { patterns: vec![word.text.clone()], ..Definition::default() };
-        match Extractor::new(&[one]) {
-            Ok(_) => {
-                let place = place(&word.of, &mut definitions);
-                definitions[place].patterns.push(word.text.clone());
-            }
-            Err(error) => notes.push(format!("a pattern of {} was left out: {error}", word.of)),
-        }
-    }
-    for synonym in &corpus.synonyms {
-        let known = |definition: &&mut Definition| definition.values.iter().any(|(value, _)| *value == synonym.of);
-        let fits = synonym.text.chars().count() <= MAX_LENGTH;
-        match definitions.iter_mut().find(known) {
-            Some(definition) if fits => definition.add(&synonym.of, &synonym.text),
-            _ => notes.push(format!(
-                "the synonym '{}' of '{}' is of no entity, and was left out",
-                one_line(&synonym.text),
-                one_line(&synonym.of)
-            )),
-        }
-    }
-    definitions.retain(|definition| !definition.values.is_empty() || !definition.patterns.is_empty());
-    for renamed in names.renamed() {
-        notes.push(format!("the entity '{}' became {}", renamed.label, renamed.name));
-    }
-    definitions
-}
-
-fn write_entity(text: &mut String, entity: &Definition) -> std::fmt::Result {
-    write!(text, "\n[entities.{}]\n", entity.name)?;
-    let list = |words: &[String]| words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(", ");
-    if !entity.patterns.is_empty() {
-        writeln!(text, "patterns = [{}]", list(&entity.patterns))?;
-    }
-    for (value, said) in &entity.values {
-        writeln!(text, "values.{} = [{}]", quoted(value), list(said))?;
-    }
-    Ok(())
+/// A reply in the language that it seems to be.
+fn reply_line(reply: &str) -> String {
+    format!("reply.{} = {}\n", if has_han(reply) { "zh" } else { "en" }, quoted(reply))
 }
 
 /// A text that isn't taken for a template, whatever is in it.
@@ -217,11 +188,11 @@ mod tests {
     use super::*;
     use crate::{
         app::intents::{HandlerDefinition, IntentsFile},
-        corpus::Format,
+        corpus::{Format, Reading},
     };
 
     fn imported(format: Format, text: &str) -> (Imported, IntentsFile) {
-        let imported = to_intents_file(&Corpus::parse(format, text).unwrap(), "nlu.yml\n[x]");
+        let imported = to_intents_file(&Corpus::parse(format, text, &Reading::default()).unwrap(), "nlu.yml\n[x]");
         let file = IntentsFile::parse("made", &imported.text).unwrap_or_else(|faults| unreachable!("{faults}")).file;
         (imported, file)
     }
@@ -233,7 +204,7 @@ mod tests {
             "nlu:\n- intent: faq/退货\n  examples: |\n    - 我要退货\n    - {{ \"quoted\" }} \\ ok\n- intent: order\n  examples: |\n    - \
              where is my [kettles](product:kettle)\n    - Where is  my kettles\n    - 我要退货\n- synonym: kettle\n  examples: |\n    \
              - 水壶\n- synonym: x\n  examples: |\n    - y\n- regex: order number\n  examples: |\n    - \\d{10}\n    - (\n- lookup: \
-             city\n  examples: |\n    - 上海\n",
+             city\n  examples: |\n    - 上海\nentities:\n- order number\n- city\n",
         );
         let names: Vec<_> = file.intents.iter().map(|intent| intent.name.as_str()).collect();
         assert_eq!(names, ["fallback", "faq", "order"]);
@@ -252,16 +223,39 @@ mod tests {
             ("order_number", vec![], vec![r"\d{10}".to_owned()]),
         ];
         assert_eq!(entities, expected);
-        let told = imported.notes.join("\n");
+        let told = imported.notes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         for note in [
-            "the label 'faq/退货' became the intent faq",
-            "'我要退货' is an example of faq and of order: faq kept it",
+            "labels that can't be names of intents were changed: 'faq/退货' became faq",
+            "examples of two intents stay with the first of them: '我要退货' of faq and of order",
             "1 examples were there twice",
-            "the synonym 'y' of 'x' is of no entity",
-            "a pattern of order number was left out",
-            "the entity 'order number' became order_number",
+            "synonyms that are of no entity were left out: 'y' of 'x'",
+            "patterns that can't be used were left out: of order number",
+            "names of entities were changed: 'order number' became order_number",
         ] {
             assert!(told.contains(note), "{note} isn't in\n{told}");
+        }
+    }
+
+    #[test]
+    fn the_fallback_says_what_rasas_says() {
+        let rules = "rules:\n- rule: a\n  steps:\n  - intent: nlu_fallback\n  - action: utter_pardon\n\
+                     responses:\n  utter_pardon:\n  - text: Pardon?\n  utter_a:\n  - text: 你好 {b}\n";
+        for (label, expected) in [("b", "fallback"), ("out_of_scope", "out_of_scope")] {
+            let nlu = format!(
+                "nlu:\n- intent: a\n  examples: |\n    - say [x](b)\n- intent: {label}\n  examples: |\n    - y [1]\n"
+            );
+            let mut corpus = Corpus::parse(Format::Nlu, &format!("{nlu}{rules}"), &Reading::default()).unwrap();
+            corpus.link();
+            let imported = to_intents_file(&corpus, "x");
+            let file =
+                IntentsFile::parse("made", &imported.text).unwrap_or_else(|faults| unreachable!("{faults}")).file;
+            let reply = |name: &str| {
+                let intent = file.intents.iter().find(|intent| intent.name.as_str() == name).unwrap();
+                let HandlerDefinition::Template { replies } = &intent.handler else { unreachable!("it has replies") };
+                replies.clone()
+            };
+            assert_eq!((file.fallback.as_str(), reply(expected)), (expected, vec![("en".into(), "Pardon?".into())]));
+            assert_eq!(reply("a"), [("zh".to_owned(), "你好 {{ entities[\"b\"] }}".to_owned())]);
         }
     }
 
@@ -270,9 +264,10 @@ mod tests {
         let lines = r#"{"text":"hi\u007f","intent":"a"}
 {"text":"what can you do","intent":"help_info"}
 {"text":"几点了","intent":null}"#;
-        let (imported, file) = imported(Format::JsonLines, lines);
+        let (imported, file) = imported(Format::Json, lines);
         assert_eq!((file.fallback.as_str(), file.intents.len()), ("help_info", 2));
         assert_eq!(file.intents[0].examples[0].text, "hi\u{7f}");
-        assert!(imported.notes[0].starts_with("1 texts out of scope were left out"), "{:?}", imported.notes);
+        let told: Vec<_> = imported.notes.iter().map(ToString::to_string).collect();
+        assert!(told[1].starts_with("1 texts out of scope were left out"), "{told:?}");
     }
 }

@@ -119,6 +119,7 @@ pub fn measurable(settings: &Settings, name: &str, intents: Vec<Intent>) -> Made
 fn catalogue(intents: &IntentsFile) -> Catalogue {
     let chosen = intents.intents.iter().filter(|intent| !intent.examples.is_empty()).map(|intent| Intent {
         name: intent.name.clone(),
+        labels: intent.labels.clone(),
         description: intent.description.clone(),
         examples: intent.examples.iter().map(|example| example.text.clone()).collect(),
     });

@@ -1,4 +1,4 @@
-//! Whether a file has changed: told by what it holds.
+//! Whether a file, or a folder's files, have changed: told by what they hold.
 //!
 //! Reading it again every few seconds misses nothing, whatever stands behind the path: a link that is turned to another
 //! folder (a Kubernetes ConfigMap), a mount, an editor that writes a new file and renames it. Times and inodes tell that
@@ -14,7 +14,7 @@ use std::{
 
 use tokio::{task::spawn_blocking, time::sleep};
 
-use super::intents::MAX_SIZE;
+use super::corpus::{MAX_SIZE, files_of};
 
 /// A changed file is taken for written to its end once it stays the same for so long.
 const SETTLED: Duration = Duration::from_millis(500);
@@ -65,13 +65,15 @@ impl Watched {
     }
 }
 
-/// A hash of what a file holds; none where it can't be read.
+/// A hash of what a file holds, or all files of a folder; none where one can't be read.
 fn fingerprint(path: &Path) -> Option<u64> {
-    let mut bytes = Vec::new();
     let limit = u64::try_from(MAX_SIZE).unwrap_or(u64::MAX).saturating_add(1);
-    File::open(path).ok()?.take(limit).read_to_end(&mut bytes).ok()?;
     let mut hasher = DefaultHasher::new();
-    bytes.hash(&mut hasher);
+    for file in files_of(path).ok()? {
+        let mut bytes = Vec::new();
+        File::open(&file).ok()?.take(limit).read_to_end(&mut bytes).ok()?;
+        (file, bytes).hash(&mut hasher);
+    }
     Some(hasher.finish())
 }
 
@@ -125,6 +127,11 @@ mod tests {
         let mut watched = Watched::new(&link);
         symlink(&other, folder.join("new")).unwrap();
         fs::rename(folder.join("new"), &link).unwrap();
+        assert!(is_changed(&mut watched).await);
+        // A folder, with a file more.
+        let mut watched = Watched::new(&folder);
+        assert!(!is_changed(&mut watched).await);
+        fs::write(folder.join("c.csv"), "text,intent").unwrap();
         assert!(is_changed(&mut watched).await);
         fs::remove_dir_all(&folder).unwrap();
     }

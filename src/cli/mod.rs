@@ -13,6 +13,7 @@ mod health;
 mod import;
 mod intents;
 mod output;
+mod reading;
 mod run;
 mod setup;
 mod signals;
@@ -114,7 +115,7 @@ enum Command {
     Config(config::Arguments),
     /// Print the built-in intents file, to make a bot of your own from
     Intents(intents::Arguments),
-    /// Make an intents file of Rasa's nlu.yml, CSV or JSON lines
+    /// Make an intents file of a Rasa project, CSV, JSON, or a folder of them
     Import(import::Arguments),
     /// Ask a running worker whether it is ready, for a container's health check
     Health(health::Arguments),

@@ -3,17 +3,26 @@
 //! **Invariant:** pure. It takes a file's text and gives what stands in it, or the line at fault; it opens nothing.
 
 pub mod annotation;
-mod json_lines;
+mod columns;
+mod encoding;
+mod faults;
+mod json;
+mod mistaken;
 mod names;
-mod nlu;
 mod notes;
+mod rasa;
+mod reading;
+mod rows;
 mod table;
 
 use std::path::Path;
 
-pub use annotation::Mention;
+pub use annotation::{Mention, Slip};
+pub use faults::{Fault, Faults};
 pub use names::{LabelNames, Renamed};
 pub use notes::{Note, Notes};
+pub use rasa::Project;
+pub use reading::{Columns, Encoding, Part, Reading};
 
 /// What a file holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,10 +37,16 @@ pub struct Corpus {
     pub lookups: Vec<Word>,
     /// Entities, and the regular expressions of their values.
     pub patterns: Vec<Word>,
-    /// What the bot answers, by the label of its intent; a label may have several.
+    /// What the bot answers, by the label of its intent; a label may have several. None is a template.
     pub replies: Vec<Word>,
+    /// The intents of a bot, each by its name and by its labels.
+    pub labels: Vec<Word>,
+    /// What the files of a Rasa project say of each other.
+    pub project: Project,
     /// What was left out or changed.
     pub notes: Notes,
+    /// The rows that can't be used. Whoever can't do without them refuses the file; see [`Corpus::strict`].
+    pub faults: Faults,
 }
 
 /// A line of a list that has a name.
@@ -55,14 +70,14 @@ pub struct Utterance {
 /// A format of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// An object a line, `{"text": …, "intent": … | null}`.
-    JsonLines,
-    /// Rows of cells with commas between them.
-    Csv,
-    /// Rows of cells with tabs between them.
-    Tsv,
-    /// Rasa's `nlu.yml`.
+    /// JSON: a list, an object of a known shape, or an object a line.
+    Json,
+    /// Rows of cells, with something between them that the first row shows.
+    Table,
+    /// A file of a Rasa project.
     Nlu,
+    /// Training data of Rasa's first version.
+    Markdown,
 }
 
 /// Why a file can't be read.
@@ -76,10 +91,15 @@ pub enum CorpusError {
         /// What is wrong with it, and what to do.
         reason: String,
     },
-    /// It isn't YAML.
-    #[error("this isn't valid YAML: {0}")]
-    Yaml(String),
-    /// Nothing in it.
+    /// Nothing in the file tells that it is data for a bot: in a folder it is passed over, and told.
+    #[error("line {line}: {reason}")]
+    Unknown {
+        /// The line that shows it, from 1.
+        line: usize,
+        /// What is there, and what would be known.
+        reason: String,
+    },
+    /// Nothing in any of the files.
     #[error("there is no utterance in it")]
     Empty,
 }
@@ -89,33 +109,65 @@ impl Format {
     pub fn of(path: &Path) -> Option<Self> {
         let extension = path.extension()?.to_str()?.to_ascii_lowercase();
         match extension.as_str() {
-            "jsonl" | "ndjson" | "json" => Some(Self::JsonLines),
-            "csv" => Some(Self::Csv),
-            "tsv" => Some(Self::Tsv),
+            "jsonl" | "ndjson" | "json" => Some(Self::Json),
+            "csv" | "tsv" | "tab" | "txt" => Some(Self::Table),
             "yml" | "yaml" => Some(Self::Nlu),
+            "md" => Some(Self::Markdown),
             _ => None,
         }
     }
 }
 
 impl Corpus {
-    /// Reads a file's text.
+    /// Reads a file's text. It may hold no utterance: several files are judged by their sum.
     ///
     /// # Errors
-    /// [`CorpusError`], at the first line that isn't as it must be.
-    pub fn parse(format: Format, text: &str) -> Result<Self, CorpusError> {
+    /// [`CorpusError`], at the first line that makes the file unreadable; rows that alone can't be used are in `faults`.
+    pub fn parse(format: Format, text: &str, reading: &Reading) -> Result<Self, CorpusError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let corpus = match format {
-            Format::JsonLines => json_lines::parse(text),
-            Format::Csv => table::parse(text, b','),
-            Format::Tsv => table::parse(text, b'\t'),
-            Format::Nlu => nlu::parse(text),
-        }?;
-        if corpus.utterances.is_empty() { Err(CorpusError::Empty) } else { Ok(corpus) }
+        if text.trim().is_empty() {
+            let mut corpus = Self::default();
+            corpus.notes.add("a file without data is passed over", None);
+            return Ok(corpus);
+        }
+        match format {
+            Format::Json => json::parse(text, reading),
+            Format::Table => table::parse(text, reading),
+            Format::Nlu => rasa::parse(text),
+            Format::Markdown => rasa::parse_markdown(text),
+        }
     }
-}
 
-impl Corpus {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// As [`Corpus::parse`], and where it isn't sure what the file is encoded in.
+    pub fn read(format: Format, bytes: &[u8], reading: &Reading) -> Result<Self, CorpusError> {
+        let (text, note) = encoding::decode(bytes, reading.encoding)?;
+        mistaken::check(&text)?;
+        let mut corpus = Self::parse(format, &text, reading)?;
+        if let Some(note) = note {
+            corpus.notes.add(note, None);
+        }
+        Ok(corpus)
+    }
+
+    /// Tells in which file all of this was found.
+    pub fn found_in(&mut self, file: &str) {
+        self.notes.found_in(file);
+        self.faults.found_in(file);
+    }
+
+    /// Adds an utterance of a format in which nothing is a mark.
+    fn add_plain(&mut self, text: &str, label: Option<&str>, line: usize) {
+        let annotated = annotation::parse(text);
+        if !annotated.mentions.is_empty() {
+            self.notes
+                .add("what looks like a mark of an entity was kept as text: only Rasa's files have marks", Some(line));
+        }
+        self.utterances.push(Utterance { text: text.to_owned(), label: label.map(str::to_owned) });
+    }
+
     /// Adds what another file holds.
     pub fn append(&mut self, mut other: Self) {
         self.utterances.append(&mut other.utterances);
@@ -124,12 +176,30 @@ impl Corpus {
         self.lookups.append(&mut other.lookups);
         self.patterns.append(&mut other.patterns);
         self.replies.append(&mut other.replies);
+        self.labels.append(&mut other.labels);
+        self.project.append(other.project);
         self.notes.append(other.notes);
+        self.faults.append(other.faults);
+    }
+
+    /// The same, where every row can be used.
+    ///
+    /// # Errors
+    /// The first that can't.
+    pub fn strict(self) -> Result<Self, Fault> {
+        match self.faults.first() {
+            Some(fault) => Err(fault.clone()),
+            None => Ok(self),
+        }
     }
 }
 
 impl CorpusError {
     fn at(line: usize, reason: impl ToString) -> Self {
         Self::Line { line, reason: reason.to_string() }
+    }
+
+    fn unknown(line: usize, reason: impl ToString) -> Self {
+        Self::Unknown { line, reason: reason.to_string() }
     }
 }

@@ -3,16 +3,16 @@
 //! **Invariant:** different labels get different names, the same label the same one, and a label that is a name keeps it
 //! unless another label took it before.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
-use crate::domain::IntentName;
-
-/// The longest stem of a made-up name, in characters: what tells it from others has to fit behind it.
-const STEM: usize = 56;
+use super::{Corpus, Word};
+use crate::domain::{IntentName, Labels, stem};
 
 /// The names that labels got.
 #[derive(Debug, Default)]
 pub struct LabelNames {
+    /// The intents of a bot, which other files' labels may be.
+    bot: Labels,
     by_label: HashMap<String, IntentName>,
     by_name: HashMap<IntentName, String>,
     /// In the order in which the labels came.
@@ -33,22 +33,42 @@ pub struct Renamed {
 impl LabelNames {
     /// Maps all of these labels; those that are names already come first, so that they keep theirs.
     pub fn of<'a>(labels: impl IntoIterator<Item = &'a str> + Clone) -> Self {
+        Self::default().and(labels)
+    }
+
+    /// Maps labels to the intents of a bot, which `bot` lists by name and label; those that are none of them get other
+    /// names.
+    pub fn of_bot<'a>(bot: &[Word], labels: impl IntoIterator<Item = &'a str> + Clone) -> Self {
         let mut names = Self::default();
+        for Word { of, text } in bot {
+            let Ok(name) = IntentName::new(of) else { continue };
+            names.bot.add(&name, [text.as_str()].into_iter().filter(|label| label != of));
+            let shown = names.by_name.entry(name).or_insert_with(|| of.clone());
+            // A name that was made of a label in another script tells its reader nothing.
+            if shown == of && text.chars().any(|c| c.is_alphabetic() && !c.is_ascii()) {
+                shown.clone_from(text);
+            }
+        }
+        names.and(labels)
+    }
+
+    fn and<'a>(mut self, labels: impl IntoIterator<Item = &'a str> + Clone) -> Self {
+        let names = &mut self;
         for label in labels.clone().into_iter().filter(|label| IntentName::new(label).is_ok()) {
             names.name(label);
         }
         for label in labels {
             names.name(label);
         }
-        names
+        self
     }
 
     /// The name of a label.
     pub fn name(&mut self, label: &str) -> IntentName {
-        if let Some(name) = self.by_label.get(label) {
+        if let Some(name) = self.by_label.get(label).or_else(|| self.bot.find(label)) {
             return name.clone();
         }
-        let stem = stem(label);
+        let stem = stem(label).unwrap_or_else(|| "intent".to_owned());
         let mut taken_by = None;
         let mut number = 1_usize;
         let name = loop {
@@ -79,22 +99,31 @@ impl LabelNames {
         self.by_name.get(name).map_or(name.as_str(), String::as_str)
     }
 
+    /// What a corpus calls each intent, where that isn't its name: so that other files' labels, and other programs'
+    /// answers, are known for it.
+    pub fn beside<'c>(&mut self, corpus: &'c Corpus) -> HashMap<IntentName, Vec<&'c str>> {
+        let of_bot = corpus.labels.iter().map(|word| word.text.as_str());
+        let of_texts = corpus.utterances.iter().filter_map(|utterance| utterance.label.as_deref());
+        let (mut labels, mut seen) = (HashMap::<IntentName, Vec<&str>>::new(), HashSet::new());
+        for label in of_bot.chain(of_texts).filter(|label| seen.insert(*label)) {
+            let name = self.name(label);
+            if name.as_str() != label {
+                labels.entry(name).or_default().push(label);
+            }
+        }
+        labels
+    }
+
     /// The labels that couldn't be names.
     pub fn renamed(&self) -> &[Renamed] {
         &self.renamed
     }
 }
 
-/// What of a label can stand in a name: runs of anything else become one `_`. `intent`, where nothing can.
-fn stem(label: &str) -> String {
-    let words = label.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').filter(|word| !word.is_empty());
-    let mut stem = words.collect::<Vec<_>>().join("_");
-    stem.truncate(STEM);
-    if stem.chars().any(|c| c.is_ascii_alphanumeric()) { stem } else { "intent".to_owned() }
-}
-
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may")]
+
     use proptest::prelude::*;
 
     use super::*;
@@ -120,6 +149,25 @@ mod tests {
             names.renamed().iter().map(|it| (it.label.as_str(), it.name.as_str(), it.taken_by.as_deref())).collect();
         assert_eq!(told, [("退货", "intent", None), ("a b", "a_b_2", Some("a_b"))]);
         assert_eq!(names.label(&names.renamed()[0].name), "退货");
+    }
+
+    #[test]
+    fn labels_are_the_intents_of_a_bot_where_it_has_them() {
+        let bot = [("intent", "退货"), ("intent_2", "退款"), ("faq_ask_name", ""), ("refund", ""), ("a_b", "a b")];
+        let of = |of: &str, text: &str| Word { of: of.into(), text: text.into() };
+        let bot: Vec<_> = bot
+            .iter()
+            .flat_map(|(name, label)| [of(name, name), of(name, label)])
+            .filter(|word| !word.text.is_empty())
+            .collect();
+        let labels = ["退货", "faq/ask name", "refund", "a b", "a.b", "投诉", "intent_2"];
+        let mut names = LabelNames::of_bot(&bot, labels);
+        let got = labels.map(|label| names.name(label).to_string());
+        assert_eq!(got, ["intent", "faq_ask_name", "refund", "a_b", "a_b_2", "intent_3", "intent_2"]);
+        let shown = |name: &str| names.label(&IntentName::new(name).unwrap()).to_owned();
+        assert_eq!(["intent", "refund", "a_b", "intent_3"].map(shown), ["退货", "refund", "a_b", "投诉"]);
+        let renamed: Vec<_> = names.renamed().iter().map(|it| it.label.as_str()).collect();
+        assert_eq!(renamed, ["a.b", "投诉"]);
     }
 
     proptest! {

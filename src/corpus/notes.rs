@@ -13,6 +13,8 @@ pub struct Note {
     pub kind: String,
     /// How often it came.
     pub count: usize,
+    /// The first of it, where the place doesn't show it.
+    pub first: Option<String>,
     /// The file where it came first; empty until the reader's caller tells, since readers open no file.
     pub file: String,
     /// The line where it came first, from 1; none where it is of the file as a whole.
@@ -22,7 +24,13 @@ pub struct Note {
 impl Notes {
     /// Notes one thing.
     pub fn add(&mut self, kind: impl Into<String>, line: Option<usize>) {
-        self.append(Self(vec![Note { kind: kind.into(), count: 1, file: String::new(), line }]));
+        self.append(Self(vec![Note { kind: kind.into(), count: 1, first: None, file: String::new(), line }]));
+    }
+
+    /// Notes one thing that has no line, such as what became of it among all.
+    pub fn add_shown(&mut self, kind: impl Into<String>, shown: impl Into<String>) {
+        let (kind, first) = (kind.into(), Some(shown.into()));
+        self.append(Self(vec![Note { kind, count: 1, first, file: String::new(), line: None }]));
     }
 
     /// Tells in which file all of this was found.
@@ -49,11 +57,19 @@ impl Notes {
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.kind)?;
-        match (self.count, self.line) {
-            (1, Some(line)) => write!(f, " ({}:{line})", self.file),
-            (1, None) => write!(f, " ({})", self.file),
-            (count, Some(line)) => write!(f, " ({count} times, first at {}:{line})", self.file),
-            (count, None) => write!(f, " ({count} times, first in {})", self.file),
+        let place = match (self.file.as_str(), self.line) {
+            ("", None) => None,
+            (file, Some(line)) => Some(format!("{file}:{line}")),
+            (file, None) => Some(file.to_owned()),
+        };
+        match (self.count, &self.first, place) {
+            (1, None, None) => Ok(()),
+            (count, None, None) => write!(f, " ({count} times)"),
+            (1, Some(shown), _) => write!(f, ": {shown}"),
+            (count, Some(shown), _) => write!(f, " ({count} times, first {shown})"),
+            (1, None, Some(place)) => write!(f, " ({place})"),
+            (count, None, Some(place)) if self.line.is_some() => write!(f, " ({count} times, first at {place})"),
+            (count, None, Some(place)) => write!(f, " ({count} times, first in {place})"),
         }
     }
 }
@@ -72,7 +88,16 @@ mod tests {
         other.add("roles aren't kept", Some(9));
         other.found_in("b.yml");
         notes.append(other);
+        notes.add_shown("labels became names", "'a b' became a_b");
+        notes.add_shown("entities became names", "'c d' became c_d");
+        notes.add_shown("labels became names", "'e f' became e_f");
         let told: Vec<_> = notes.iter().map(ToString::to_string).collect();
-        assert_eq!(told, ["roles aren't kept (3 times, first at a.yml:3)", "it is in GBK (a.yml)"]);
+        let expected = [
+            "roles aren't kept (3 times, first at a.yml:3)",
+            "it is in GBK (a.yml)",
+            "labels became names (2 times, first 'a b' became a_b)",
+            "entities became names: 'c d' became c_d",
+        ];
+        assert_eq!(told, expected);
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Failure, ModelError, embedded::Example};
-use crate::domain::{IntentName, Prediction, Scored};
+use crate::domain::{IntentName, Labels, Prediction, Scored};
 
 /// The intents that an answer names at most, as the embedded model's.
 const RANKING: usize = 5;
@@ -16,6 +16,8 @@ const RANKING: usize = 5;
 pub struct Intent {
     /// Its name.
     pub name: IntentName,
+    /// What other programs call it.
+    pub labels: Vec<String>,
     /// What it means, in a sentence.
     pub description: Option<String>,
     /// What users say when they mean it.
@@ -26,7 +28,7 @@ pub struct Intent {
 #[derive(Debug)]
 pub struct Catalogue {
     intents: Vec<Intent>,
-    by_name: HashMap<IntentName, usize>,
+    labels: Labels,
     /// The examples that hold a pair of characters, by the pair; each once.
     holding: HashMap<[char; 2], Vec<usize>>,
     /// Every example: its intent, its text, and how many pairs it has.
@@ -36,7 +38,10 @@ pub struct Catalogue {
 impl Catalogue {
     /// The catalogue of these intents.
     pub fn new(intents: Vec<Intent>) -> Self {
-        let by_name = intents.iter().enumerate().map(|(at, intent)| (intent.name.clone(), at)).collect();
+        let mut labels = Labels::default();
+        for intent in &intents {
+            labels.add(&intent.name, intent.labels.iter().map(String::as_str));
+        }
         let (mut holding, mut examples) = (HashMap::<_, Vec<usize>>::new(), Vec::new());
         for (at, intent) in intents.iter().enumerate() {
             for text in &intent.examples {
@@ -47,7 +52,7 @@ impl Catalogue {
                 examples.push((at, text.clone(), pairs.len()));
             }
         }
-        Self { intents, by_name, holding, examples }
+        Self { intents, labels, holding, examples }
     }
 
     /// The intents, in the bot's order.
@@ -55,9 +60,9 @@ impl Catalogue {
         &self.intents
     }
 
-    /// The bot's intent of that name.
+    /// The bot's intent that another program calls so: by its labels, its name, or the rule by which import makes names.
     pub fn intent(&self, name: &str) -> Option<&IntentName> {
-        self.by_name.get_key_value(name).map(|(name, _)| name)
+        self.labels.find(name)
     }
 
     /// Every example.
@@ -145,6 +150,7 @@ pub(super) mod tests {
     pub(in crate::model) fn shop() -> Arc<Catalogue> {
         let intent = |name: &str, description: &str, examples: &[&str]| Intent {
             name: IntentName::new(name).unwrap(),
+            labels: Vec::new(),
             description: Some(description.to_owned()),
             examples: examples.iter().map(|&text| text.to_owned()).collect(),
         };
@@ -165,6 +171,29 @@ pub(super) mod tests {
         check("你好呀", "你好");
         assert_eq!(shop.nearest("my", 2).len(), 2);
         assert_eq!(shop.nearest("ぬ", 2).len(), 0);
+    }
+
+    #[test]
+    fn an_intent_is_found_by_what_other_programs_call_it() {
+        let intent = |name: &str, labels: &[&str]| Intent {
+            name: IntentName::new(name).unwrap(),
+            labels: labels.iter().map(|&label| label.to_owned()).collect(),
+            description: None,
+            examples: Vec::new(),
+        };
+        let bot = Catalogue::new(vec![
+            intent("faq_contact_info", &[]),
+            intent("intent", &["退货"]),
+            intent("faq_ask_name_2", &["faq/ask name"]),
+        ]);
+        let check = |name: &str, expected: Option<&str>| {
+            assert_eq!(bot.intent(name).map(IntentName::as_str), expected, "{name}");
+        };
+        check("faq/contact_info", Some("faq_contact_info"));
+        check("退货", Some("intent"));
+        check("退款", None);
+        check("faq/ask name", Some("faq_ask_name_2"));
+        check("faq_ask_name", None);
     }
 
     #[test]

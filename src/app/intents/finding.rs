@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::Position;
 use crate::{
+    corpus::Slip,
     domain::InvalidName,
     entity::{InvalidPattern, MAX_LENGTH},
     handler::template::ReplyTextError,
@@ -126,6 +127,23 @@ pub enum Problem {
         /// The first.
         other: String,
     },
+    /// One label for two intents.
+    #[error(
+        "the label '{}' is also that of intent '{other}', on line {first}: what other files call so can be only one \
+         intent, so take it out of one of them",
+        excerpt(.label)
+    )]
+    LabelInTwo {
+        /// The label.
+        label: String,
+        /// The intent that has it first, as a label or as its name.
+        other: String,
+        /// The line of the first.
+        first: usize,
+    },
+    /// A label that nothing can have.
+    #[error("a label is empty: write what other files call the intent, or take it out")]
+    EmptyLabel,
     /// Nothing to say.
     #[error("it has no reply: write what the bot answers, such as reply.en = \"…\"")]
     NoReply,
@@ -157,6 +175,11 @@ pub enum Problem {
     /// An example without a word.
     #[error("an example is empty: write what a user would say, or take it out")]
     EmptyExample,
+    /// What looks like a mark and isn't one.
+    #[error(
+        "an example has what looks like a mark and isn't one, as {0}: mend it, or write \\\\[ for a bracket that is text"
+    )]
+    Mark(Slip),
     /// One example twice in an intent.
     #[error("the example '{}' is there twice, first on line {first}: take one out", excerpt(.example))]
     ExampleTwice {

@@ -43,6 +43,8 @@ pub struct IntentsFile {
 pub struct IntentDefinition {
     /// Its name.
     pub name: IntentName,
+    /// What other files and programs call it.
+    pub labels: Vec<String>,
     /// What it means, for people and for the model.
     pub description: Option<String>,
     /// Who answers it.

@@ -22,12 +22,13 @@ use crate::{
 
 mod entities;
 mod examples;
+mod labels;
 mod replies;
 
 pub(in crate::app) use examples::normal_form;
 
 const TOP_KEYS: [&str; 3] = ["fallback", "intents", "entities"];
-const INTENT_KEYS: [&str; 6] = ["description", "handler", "dispatch", "threshold", "examples", "reply"];
+const INTENT_KEYS: [&str; 7] = ["labels", "description", "handler", "dispatch", "threshold", "examples", "reply"];
 
 /// How much of a text that isn't TOML is kept to be quoted, in characters.
 const QUOTED: usize = 80;
@@ -65,6 +66,8 @@ struct Reader<'t> {
     intent: Option<String>,
     /// Every example, as [`examples::normal_form`] writes it, with its intent and line.
     examples: HashMap<String, (String, usize)>,
+    /// Every label, and every intent's name, with its intent and line.
+    labels: HashMap<String, (String, usize)>,
     /// How many intents have examples.
     trained: usize,
     /// The entities that are told of, and those that examples are marked with.
@@ -80,6 +83,7 @@ impl<'t> Reader<'t> {
             findings: Vec::new(),
             intent: None,
             examples: HashMap::new(),
+            labels: HashMap::new(),
             trained: 0,
             entities: Vec::new(),
         }
@@ -127,6 +131,7 @@ impl<'t> Reader<'t> {
         };
         self.entities(table);
         let fallback = self.fallback(table, intents);
+        self.names(intents);
         let definitions: Vec<_> = intents
             .iter()
             .map(|(key, value)| self.intent(key, value, fallback.as_deref() == Some(&**key.get_ref())))
@@ -164,6 +169,7 @@ impl<'t> Reader<'t> {
             "fallback" => "it belongs at the top of the file, above the first intent".to_owned(),
             _ => suggestion(key, &INTENT_KEYS),
         });
+        let labels = self.labels(table);
         let description = table.get("description").and_then(|value| self.string("description", value));
         let examples = self.examples(table);
         match examples.len() {
@@ -176,6 +182,7 @@ impl<'t> Reader<'t> {
         let threshold = self.threshold(table);
         Some(IntentDefinition {
             name: name.ok()?,
+            labels,
             description: description.map(str::to_owned),
             handler,
             dispatch,

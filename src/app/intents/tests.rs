@@ -247,7 +247,7 @@ reply.en = "Hi"
         r#"
 line 11, column 1: intent 'a': there is no key 'descripton': did you mean 'description'?
 line 12, column 1: intent 'a': there is no key 'fallback': it belongs at the top of the file, above the first intent
-line 13, column 1: intent 'a': there is no key 'zzz': there are 'description', 'handler', 'dispatch', 'threshold', 'examples', 'reply'
+line 13, column 1: intent 'a': there is no key 'zzz': there are 'labels', 'description', 'handler', 'dispatch', 'threshold', 'examples', 'reply'
 line 14, column 15: intent 'a': description must be a text in quotes, and this is true or false
 "#,
     );
@@ -575,7 +575,7 @@ fn quotes_briefly() {
         &format!("[intents.{long}]\nreply.en = \"Hi\"\n{long} = 1\n"),
         r#"
 line 10, column 10: intent 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…': 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…' is no valid name: use 1 to 64 of the characters A-Z a-z 0-9 _ -
-line 12, column 1: intent 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…': there is no key 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…': there are 'description', 'handler', 'dispatch', 'threshold', 'examples', 'reply'
+line 12, column 1: intent 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…': there is no key 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…': there are 'labels', 'description', 'handler', 'dispatch', 'threshold', 'examples', 'reply'
 "#,
     );
     faults_after(
@@ -585,7 +585,7 @@ reply.en = "Hi"
 "a\nb" = 1
 "#,
         r#"
-line 12, column 1: intent 'a': there is no key 'a b': there are 'description', 'handler', 'dispatch', 'threshold', 'examples', 'reply'
+line 12, column 1: intent 'a': there is no key 'a b': there are 'labels', 'description', 'handler', 'dispatch', 'threshold', 'examples', 'reply'
 "#,
     );
 }
@@ -651,6 +651,7 @@ reply.en = "C"
         [
             IntentDefinition {
                 name: IntentName::new("agent").unwrap(),
+                labels: Vec::new(),
                 description: Some("A person".into()),
                 handler: HandlerDefinition::External,
                 dispatch: Dispatch::Queue,
@@ -659,6 +660,7 @@ reply.en = "C"
             },
             IntentDefinition {
                 name: IntentName::new("a").unwrap(),
+                labels: Vec::new(),
                 description: None,
                 handler: HandlerDefinition::Template {
                     replies: vec![("zh-Hant".into(), "您好\n{{ sender }}".into()), ("en".into(), "Hi".into())],
@@ -669,6 +671,7 @@ reply.en = "C"
             },
             IntentDefinition {
                 name: IntentName::new("b").unwrap(),
+                labels: Vec::new(),
                 description: None,
                 handler: HandlerDefinition::External,
                 dispatch: Dispatch::Queue,
@@ -677,6 +680,7 @@ reply.en = "C"
             },
             IntentDefinition {
                 name: IntentName::new("c").unwrap(),
+                labels: Vec::new(),
                 description: None,
                 handler: HandlerDefinition::Template { replies: vec![("en".into(), "C".into())] },
                 dispatch: Dispatch::Inline,
@@ -753,4 +757,24 @@ proptest::proptest! {
             assert!(checked.file.intents.iter().any(|intent| intent.name == checked.file.fallback));
         }
     }
+}
+
+#[test]
+fn labels_are_each_of_one_intent() {
+    let with = |labels: &str| SOUND.replace("[intents.thanks]", &format!("[intents.thanks]\nlabels = {labels}"));
+    let file =
+        IntentsFile::parse("made", &with("[\"faq/thanks\", \" 谢谢 \", \"thanks\", \"faq/thanks\"]")).unwrap().file;
+    let thanks = file.intents.iter().find(|intent| intent.name.as_str() == "thanks").unwrap();
+    assert_eq!(thanks.labels, ["faq/thanks", "谢谢"]);
+    let faults = |text: &str| {
+        let faults = IntentsFile::parse("made", text).unwrap_err().faults;
+        faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    let told = faults(&with("[\"bye\"]"));
+    assert!(told.contains("the label 'bye' is also that of intent 'bye', on line "), "{told}");
+    let told = faults(&with("[\"x\"]").replace("[intents.bye]", "[intents.bye]\nlabels = [\"x\"]"));
+    assert!(told.contains("intent 'bye': the label 'x' is also that of intent 'thanks', on line "), "{told}");
+    assert!(faults(&with("\"x\"")).contains("labels must be a list of texts"));
+    assert!(faults(&with("[1]")).contains("a label must be a text in quotes"));
+    assert!(faults(&with("[\" \"]")).contains("a label is empty"));
 }

@@ -5,14 +5,14 @@ use std::{
     path::Path,
 };
 
-use super::{Arguments, Exit, Failure, output, setup};
+use super::{Arguments, Exit, Failure, ReadingArguments, output, setup};
 use crate::{
     app::{
         BUILT_IN_NAME,
-        corpus::{CorpusFileError, corpus_of, load_corpus},
+        corpus::{CorpusFileError, corpus_of, load_corpora},
         settings::Settings,
     },
-    corpus::{Corpus, LabelNames},
+    corpus::{Corpus, LabelNames, Part},
     domain::IntentName,
     eval::{Case, folds},
     model::Intent,
@@ -31,6 +31,8 @@ pub(super) struct Data {
     /// What is left for a cascade that was tuned, in place of a test: to be tried out on, and nothing else.
     pub(super) held_out: Option<Vec<Case>>,
     pub(super) names: LabelNames,
+    /// What else other programs may call the intents.
+    labels: HashMap<IntentName, Vec<String>>,
     /// What intents mean, in words.
     descriptions: HashMap<IntentName, String>,
 }
@@ -39,7 +41,7 @@ impl Data {
     pub(super) fn load(arguments: &Arguments, settings: &Settings) -> Result<Self, Failure> {
         let mut descriptions = HashMap::new();
         let (title, train) = match &arguments.train {
-            Some(path) => (shown(path), corpus(path)?),
+            Some(path) => (shown(path), corpus(path, &arguments.reading, Part::Train)?),
             None => {
                 let path = settings.intents.path.as_ref().map(|path| shown(path.as_path()));
                 let bot = setup::intents(settings)?.file;
@@ -48,11 +50,13 @@ impl Data {
                 (path.unwrap_or_else(|| BUILT_IN_NAME.to_owned()), corpus_of(&bot))
             }
         };
-        let test = arguments.test.as_deref().map(corpus).transpose()?;
-        let valid = arguments.valid.as_deref().map(corpus).transpose()?;
+        let test = arguments.test.as_deref().map(|path| corpus(path, &arguments.reading, Part::Test)).transpose()?;
+        let valid = arguments.valid.as_deref().map(|path| corpus(path, &arguments.reading, Part::Valid)).transpose()?;
         let all = [Some(&train), test.as_ref(), valid.as_ref()].into_iter().flatten();
-        let labels = all.flat_map(|corpus| &corpus.utterances).filter_map(|utterance| utterance.label.as_deref());
-        let mut names = LabelNames::of(labels);
+        let said = all.flat_map(|corpus| &corpus.utterances).filter_map(|utterance| utterance.label.as_deref());
+        let mut names = LabelNames::of_bot(&train.labels, said);
+        let owned = |labels: Vec<&str>| labels.into_iter().map(str::to_owned).collect();
+        let labels = names.beside(&train).into_iter().map(|(name, labels)| (name, owned(labels))).collect();
         let mut cases = |corpus: Corpus| -> Vec<Case> {
             let utterances = corpus.utterances.into_iter();
             let case =
@@ -75,7 +79,7 @@ impl Data {
             train = folds::draw(train, shots as usize, arguments.seed);
             description += &format!(", learnt from {shots} examples of each intent (seed {})", arguments.seed);
         }
-        let data = Self { title, description, train, test, valid, held_out, names, descriptions };
+        let data = Self { title, description, train, test, valid, held_out, names, labels, descriptions };
         data.tell_of_strangers();
         Ok(data)
     }
@@ -87,7 +91,8 @@ impl Data {
         for (name, text) in examples.iter().filter_map(|case| Some((case.intent.as_ref()?, &case.text))) {
             let place = *places.entry(name).or_insert_with(|| {
                 let description = self.description(name).map(str::to_owned);
-                intents.push(Intent { name: name.clone(), description, examples: Vec::new() });
+                let labels = self.labels.get(name).cloned().unwrap_or_default();
+                intents.push(Intent { name: name.clone(), labels, description, examples: Vec::new() });
                 intents.len() - 1
             });
             intents[place].examples.push(text.clone());
@@ -121,9 +126,23 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-fn corpus(path: &Path) -> Result<Corpus, Failure> {
-    load_corpus(path).map_err(|error| match error {
+/// A file's texts. A few rows that can't be used are passed over and told.
+fn corpus(path: &Path, reading: &ReadingArguments, part: Part) -> Result<Corpus, Failure> {
+    let corpus = load_corpora(&[path], &reading.reading(part, None)).map_err(|error| match error {
         CorpusFileError::Intents(faults) => Failure::new(Exit::Config, faults),
         other => Failure::new(Exit::Data, other),
-    })
+    })?;
+    for note in corpus.notes.iter() {
+        output::tell(&format!("{}\n", output::one_line(&note.to_string())));
+    }
+    let (unusable, all) = (corpus.faults.count(), corpus.faults.count() + corpus.utterances.len());
+    if let Some(first) = corpus.faults.first() {
+        let told = format!("{unusable} of {all} rows can't be used, of which the first is {first}");
+        if unusable * 10 > all {
+            let told = format!("{told}; more than one in ten is too much to measure without them");
+            return Err(Failure::new(Exit::Data, told));
+        }
+        output::tell(&format!("{}\n", output::one_line(&format!("{told}; they were passed over"))));
+    }
+    Ok(corpus)
 }

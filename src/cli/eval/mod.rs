@@ -11,7 +11,7 @@ use std::{
 };
 
 use self::{contest::Contest, data::Data};
-use super::{Exit, Failure, Format, output, setup, training};
+use super::{Exit, Failure, Format, output, reading::ReadingArguments, setup, training};
 use crate::{
     app::settings::ModelName,
     config::types::Fraction,
@@ -36,8 +36,10 @@ Examples:
                                                              from which confidence on the first is believed, so that
                                                              the next is asked for one text in ten at the most
 
-A file is an intents file (.toml) or JSON lines (.jsonl), {\"text\": \"…\", \"intent\": \"…\"}, with null for what is
-out of scope. Any label will do. The threshold is fitted to --valid, else by cross-validation on the examples; never
+A file, or a folder of them, is of any format that `import` takes: an intents file, CSV, JSON, Rasa's; an intent that is
+empty or null is out of scope. Of a data set with parts, --train takes train, --valid takes val, --test takes test. Any
+label will do; a bot's intents are found by their labels, their names, and the names that import makes. A row that can't
+be used is passed over and told, up to one in ten. The threshold is fitted to --valid, else by cross-validation on the examples; never
 to the test. So is what --tune finds; with --test, the cascade is then tried out on it.
 
 A model of another name than embedded has its settings in variables of its own, as for CHATBOT_MODEL_CHAIN. It is asked
@@ -64,6 +66,8 @@ pub(super) struct Arguments {
     /// What to fit the threshold to; best with texts out of scope among them
     #[arg(long, value_name = "FILE")]
     valid: Option<PathBuf>,
+    #[command(flatten)]
+    reading: ReadingArguments,
     /// Into how many parts examples are parted, each tried on a model that learnt from the others [default: 5]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u8).range(2..=50))]
     cross_validate: Option<u8>,

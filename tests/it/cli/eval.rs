@@ -268,9 +268,9 @@ fn a_file_that_cant_be_measured_with_is_told() {
         let path = folder.file(name, content);
         Program::new().run(&["eval", "--test", &path]).failed(code, &[&path, said]);
     };
-    check("a.jsonl", "{\"text\":\"a\",\"intent\":\"b\"}\n{}", 65, "line 2: missing field");
+    check("a.jsonl", "{\"text\":\"a\",\"intent\":\"b\"}\n{}", 65, "line 2: it has no 'intent'");
     check("b.jsonl", "", 65, "there is no utterance in it");
-    check("c.txt", "hi", 65, "doesn't tell its format");
+    check("c.pdf", "hi", 65, "doesn't tell its format");
     check("d.csv", "hi,there\n", 65, "line 1: the first row has to name the columns");
     check("e.toml", "fallback = 1", 78, "there are no intents");
     Program::new().run(&["eval", "--train", &folder.path("none.jsonl")]).failed(65, &["none.jsonl: can't be read"]);
@@ -291,9 +291,11 @@ fn other_formats_are_imported_and_read_directly() {
     let ended = program.run(&["import", &nlu, "--out", &out]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(ended.out.contains("3 intents, 6 examples"), "{ended:?}");
-    assert!(ended.err.contains("the label 'faq/order' became the intent faq_order"), "{ended:?}");
+    assert!(ended.err.contains("changed (2 times, first 'faq/order' became faq_order)"), "{ended:?}");
     let made = fs::read_to_string(&out).unwrap();
-    assert!(made.contains("values.\"kettle\"") && made.contains("TODO"), "{made}");
+    for there in ["values.\"kettle\"", "TODO", "labels = [\"退款\"]"] {
+        assert!(made.contains(there), "{there} isn't in {made}");
+    }
     program.run(&["import", &nlu, "--out", &out]).failed(71, &["intents.toml: can't be written"]);
     program.run(&["import", &folder.file("bad.yml", "nlu: [")]).failed(65, &["bad.yml: this isn't valid YAML"]);
 
@@ -305,4 +307,88 @@ fn other_formats_are_imported_and_read_directly() {
     }
     let wrong = Program::new().with("CHATBOT_INTENTS_PATH", &folder.path("none.yml"));
     wrong.run(&["classify", "hi"]).failed(78, &["none.yml: can't be read"]);
+}
+
+/// A table of examples in English and Chinese, whose labels can't be names.
+const TABLE: &str = "text;intent\r\nwhere is my order;order?\r\ntrack my parcel, please;order?\r\norder status;order?\r\n\
+                     my parcel;order?\r\n我要退款;退款\r\n把钱退给我;退款\r\n退钱;退款\r\n请退款;退款\r\n;\r\n投诉你们;投诉\r\n\
+                     我要投诉;投诉\r\n投诉客服;投诉\r\n太差了我投诉;投诉\r\n";
+
+#[test]
+fn a_bot_made_of_a_file_is_right_about_that_file() {
+    let folder = Folder::new();
+    let (table, out) = (folder.path("表.csv"), folder.path("bot.toml"));
+    let (gbk, _, _) = encoding_rs::GBK.encode(TABLE);
+    fs::write(&table, gbk).unwrap();
+    let program = Program::new();
+    let ended = program.run(&["import", &table, "--out", &out]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    for told in ["was read as GBK", "from the column 'text', the intents from 'intent'", "'order?' became order"] {
+        assert!(ended.err.contains(told), "{told}: {ended:?}");
+    }
+    let made = fs::read_to_string(&out).unwrap();
+    assert!(made.contains("labels = [\"order?\"]") && made.contains("labels = [\"投诉\"]"), "{made}");
+    for bot in [&out, &table] {
+        let bot = Program::new().with("CHATBOT_INTENTS_PATH", bot);
+        let ended = bot.run(&["eval", "--test", &table, "--format", "json"]);
+        let json: Value = serde_json::from_str(&ended.out).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
+        assert!(json["accuracy"].as_f64().unwrap() > 0.9 && json["n_test"] == 12, "{json}");
+        assert!(!ended.err.contains("nothing was learnt of"), "{ended:?}");
+    }
+}
+
+#[test]
+fn import_is_strict_and_eval_passes_over_a_few_rows() {
+    let folder = Folder::new();
+    let train = folder.file("train.jsonl", TRAIN);
+    let row = |n: usize| format!("where is parcel {n},order?\n");
+    let rows: String = (0..19).map(row).collect();
+    let few = folder.file("few.csv", &format!("text,intent\n{rows}I want to cancel, please,cancel\n"));
+    let many = folder.file("many.csv", "text,intent\na,b\n,b\n");
+    let program = Program::new();
+    let told = "line 21: there are 3 cells where the header has 2, 'I want to cancel', 'please', 'cancel'";
+    program.run(&["import", &few]).failed(65, &[&few, told]);
+    let ended = program.run(&["eval", "--train", &train, "--test", &few]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(
+        ended.err.contains("1 of 20 rows can't be used, of which the first is") && ended.err.contains(told),
+        "{ended:?}"
+    );
+    let told = ["1 of 2 rows can't be used", "line 3: it has no text", "more than one in ten"];
+    program.run(&["eval", "--train", &train, "--test", &many]).failed(65, &told);
+}
+
+#[test]
+fn a_folder_is_read_as_a_whole_and_what_is_no_data_is_told() {
+    let folder = Folder::new();
+    fs::create_dir_all(folder.path("bot/data/.git")).unwrap();
+    folder.file("bot/data/nlu.csv", "text,intent\nhi,greet\nhello,greet\n");
+    folder.file(
+        "bot/data/more.json",
+        "[{\"text\": \"bye\", \"intent\": \"goodbye\"}, {\"text\": \"cya\", \"intent\": \"goodbye\"}]",
+    );
+    folder.file("bot/data/.git/config.yml", "nlu: [");
+    folder.file("bot/data/empty.csv", "");
+    folder.file("bot/package.json", "{\"name\": \"bot\"}");
+    folder.file("bot/requirements.txt", "rasa==3.6\n");
+    folder.file("bot/logo.png", "\u{1}");
+    folder.file("bot/pyproject.toml", "[project]\nname = \"bot\"\n");
+    let bot = folder.path("bot");
+    let out = folder.path("bot.toml");
+    let ended = Program::new().run(&["import", &bot, "--out", &out]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.out.contains("3 intents, 4 examples"), "{ended:?}");
+    for told in
+        ["no data for a bot (2 times, first in", "of no format that is known", "no intents file", "without data"]
+    {
+        assert!(ended.err.contains(told), "{told}: {ended:?}");
+    }
+    let direct = Program::new().with("CHATBOT_INTENTS_PATH", &bot);
+    assert_eq!(direct.run(&["classify", "hello"]).code, Some(0));
+    // A bot's replies would be lost.
+    fs::copy(&out, folder.path("bot/data/bot.toml")).unwrap();
+    direct.run(&["classify", "hello"]).failed(78, &["bot.toml in it is an intents file"]);
+    // What is data and at fault isn't passed over.
+    folder.file("bot/data/bad.csv", "text,intent\n\"hi,greet\n");
+    Program::new().run(&["import", &bot]).failed(65, &["bad.csv: line 2", "isn't closed"]);
 }

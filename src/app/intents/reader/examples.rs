@@ -47,7 +47,8 @@ impl Reader<'_> {
             if length > LONG_EXAMPLE {
                 self.add(value.span(), Problem::LongExample(length));
             }
-            let (text, mentions) = annotation::parse(text);
+            let annotation::Annotated { text, mentions, slips, .. } = annotation::parse(text);
+            slips.into_iter().for_each(|slip| self.add(value.span(), Problem::Mark(slip)));
             mentions.iter().for_each(|mention| self.mention(mention, value));
             self.check_unique(&text, value.span());
             read.push(Example { text, language: language.map(str::to_owned) });
