@@ -127,6 +127,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may")]
 
     use super::*;
+    use crate::{domain::IntentName, model::Intent};
 
     #[test]
     fn a_retrieval_intent_is_told_as_its_parts() {
@@ -189,5 +190,31 @@ mod tests {
                 "responses": null, "confidence": 0.0, "intent_response_key": null}, "ranking": []}}}),
             &[],
         );
+    }
+
+    #[test]
+    fn a_part_of_a_retrieval_intent_is_the_bots_by_its_labels_or_by_the_rule_of_import() {
+        fn check(name: &str, labels: &[&str]) {
+            let intent = |name: &str, labels: &[&str]| Intent {
+                name: IntentName::new(name).unwrap(),
+                labels: labels.iter().map(|&label| label.to_owned()).collect(),
+                description: None,
+                examples: Vec::new(),
+            };
+            let catalogue = Catalogue::new(vec![intent("greet", &[]), intent(name, labels)]);
+            let parsed: Parsed = serde_json::from_value(json!({
+                "intent": {"name": "faq", "confidence": 0.75},
+                "intent_ranking": [{"name": "faq", "confidence": 0.75}, {"name": "greet", "confidence": 0.125}],
+                "response_selector": {"default": {"response": {"intent_response_key": "faq/contact_info"}}},
+            }))
+            .unwrap();
+            let said = parsed.said(|label| catalogue.intent(label).is_some());
+            let said = said.iter().map(|(name, p)| (name.as_str(), *p));
+            let ranking = catalogue.prediction(&"rasa".into(), said).unwrap().ranking;
+            assert_eq!((ranking[0].name.as_str(), ranking[0].confidence), (name, 0.75));
+        }
+        check("faq_contact_info", &[]);
+        check("contact", &["faq/contact_info"]);
+        check("faq", &[]);
     }
 }
