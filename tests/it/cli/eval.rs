@@ -308,7 +308,7 @@ fn other_formats_are_imported_and_read_directly() {
         assert!(ended.out.contains("  faq_order"), "{ended:?}");
     }
     let wrong = Program::new().with("CHATBOT_INTENTS_PATH", &folder.path("none.yml"));
-    wrong.run(&["classify", "hi"]).failed(78, &["none.yml: can't be read"]);
+    wrong.run(&["classify", "hi"]).failed(78, &["none.yml has a fault", "can't be read"]);
 }
 
 /// A table of examples in English and Chinese, whose labels can't be names.
