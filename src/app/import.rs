@@ -268,6 +268,6 @@ mod tests {
         assert_eq!((file.fallback.as_str(), file.intents.len()), ("help_info", 2));
         assert_eq!(file.intents[0].examples[0].text, "hi\u{7f}");
         let told: Vec<_> = imported.notes.iter().map(ToString::to_string).collect();
-        assert!(told[1].starts_with("1 texts out of scope were left out"), "{told:?}");
+        assert!(told[0].starts_with("1 texts out of scope were left out"), "{told:?}");
     }
 }

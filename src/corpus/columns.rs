@@ -89,6 +89,11 @@ pub(super) fn find(names: &[&str], chosen: &Columns, more_intents: &[&str]) -> R
     Ok(Found { text, intent, reply, maybe_reply })
 }
 
+/// Whether these names of the columns of texts and intents are the plain ones, so that nobody need be told of them.
+pub(super) fn are_plain(text: &str, intent: &str) -> bool {
+    (normal(text).as_str(), normal(intent).as_str()) == ("text", "intent")
+}
+
 /// Whether one of these names is known, so that they may be those of columns.
 pub(super) fn are_known(names: &[&str]) -> bool {
     let known = |name: &str| TEXT.iter().chain(INTENT).any(|rank| rank.contains(&normal(name).as_str()));

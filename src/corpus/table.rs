@@ -89,8 +89,10 @@ fn note_columns(header: &Row, found: &Found, corpus: &mut Corpus) {
     let name = |at: usize| excerpt(&header.cells[at]);
     let replies = found.reply.map_or(String::new(), |at| format!(", the replies in '{}'", name(at)));
     let (text, intent) = (name(found.text), name(found.intent));
-    let kind = format!("the texts were taken from the column '{text}', the intents from '{intent}'{replies}");
-    corpus.notes.add(kind, None);
+    if found.reply.is_some() || !columns::are_plain(&text, &intent) {
+        let kind = format!("the texts were taken from the column '{text}', the intents from '{intent}'{replies}");
+        corpus.notes.add(kind, None);
+    }
     if let Some(at) = found.maybe_reply {
         let name = name(at);
         corpus

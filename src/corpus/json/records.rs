@@ -67,9 +67,10 @@ impl Keys {
         let replies =
             self.reply.as_deref().map_or(String::new(), |key| format!(", the replies from '{}'", excerpt(key)));
         let (text, intent) = (excerpt(&self.text), excerpt(&self.intent));
-        corpus
-            .notes
-            .add(format!("the texts were taken from the key '{text}', the intents from '{intent}'{replies}"), None);
+        if self.reply.is_some() || !columns::are_plain(&text, &intent) {
+            let kind = format!("the texts were taken from the key '{text}', the intents from '{intent}'{replies}");
+            corpus.notes.add(kind, None);
+        }
         if let Some(key) = self.maybe_reply.as_deref().map(excerpt) {
             let kind = format!("the key '{key}' was left out: import --reply-column {key} takes replies from it");
             corpus.notes.add(kind, None);

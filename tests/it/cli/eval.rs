@@ -297,7 +297,9 @@ fn other_formats_are_imported_and_read_directly() {
         assert!(made.contains(there), "{there} isn't in {made}");
     }
     program.run(&["import", &nlu, "--out", &out]).failed(71, &["intents.toml: can't be written"]);
-    program.run(&["import", &folder.file("bad.yml", "nlu: [")]).failed(65, &["bad.yml: this isn't valid YAML"]);
+    program
+        .run(&["import", &folder.file("bad.yml", "nlu: [")])
+        .failed(65, &["bad.yml: line ", "this isn't valid YAML"]);
 
     for path in [&out, &nlu] {
         let bot = Program::new().with("CHATBOT_INTENTS_PATH", path);
@@ -306,11 +308,11 @@ fn other_formats_are_imported_and_read_directly() {
         assert!(ended.out.contains("  faq_order"), "{ended:?}");
     }
     let wrong = Program::new().with("CHATBOT_INTENTS_PATH", &folder.path("none.yml"));
-    wrong.run(&["classify", "hi"]).failed(78, &["none.yml: can't be read"]);
+    wrong.run(&["classify", "hi"]).failed(78, &["none.yml has a fault", "can't be read"]);
 }
 
 /// A table of examples in English and Chinese, whose labels can't be names.
-const TABLE: &str = "text;intent\r\nwhere is my order;order?\r\ntrack my parcel, please;order?\r\norder status;order?\r\n\
+const TABLE: &str = "utterance;label\r\nwhere is my order;order?\r\ntrack my parcel, please;order?\r\norder status;order?\r\n\
                      my parcel;order?\r\n我要退款;退款\r\n把钱退给我;退款\r\n退钱;退款\r\n请退款;退款\r\n;\r\n投诉你们;投诉\r\n\
                      我要投诉;投诉\r\n投诉客服;投诉\r\n太差了我投诉;投诉\r\n";
 
@@ -323,7 +325,7 @@ fn a_bot_made_of_a_file_is_right_about_that_file() {
     let program = Program::new();
     let ended = program.run(&["import", &table, "--out", &out]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    for told in ["was read as GBK", "from the column 'text', the intents from 'intent'", "'order?' became order"] {
+    for told in ["was read as GBK", "from the column 'utterance', the intents from 'label'", "'order?' became order"] {
         assert!(ended.err.contains(told), "{told}: {ended:?}");
     }
     let made = fs::read_to_string(&out).unwrap();
@@ -380,9 +382,13 @@ fn a_folder_is_read_as_a_whole_and_what_is_no_data_is_told() {
     let ended = Program::new().run(&["import", &bot, "--out", &out]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(ended.out.contains("3 intents, 4 examples"), "{ended:?}");
-    for told in
-        ["no data for a bot (2 times, first in", "of no format that is known", "no intents file", "without data", "libraries"]
-    {
+    for told in [
+        "no data for a bot (2 times, first in",
+        "of no format that is known",
+        "no intents file",
+        "without data",
+        "libraries",
+    ] {
         assert!(ended.err.contains(told), "{told}: {ended:?}");
     }
     let direct = Program::new().with("CHATBOT_INTENTS_PATH", &bot);
