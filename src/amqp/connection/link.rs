@@ -207,7 +207,11 @@ impl Link {
     /// Closes the connection in order; a connection that is gone is fine.
     pub async fn close(&self, within: Duration) {
         if let Ok(reason) = lapin::types::ShortString::try_new("the worker stops") {
-            let _ = tokio::time::timeout(within, self.connection.close(200, reason)).await;
+            // One that ends meanwhile may never answer.
+            tokio::select! {
+                _ = tokio::time::timeout(within, self.connection.close(200, reason)) => {}
+                _ = self.ended() => {}
+            }
         }
     }
 }
