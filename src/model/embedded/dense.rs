@@ -41,10 +41,14 @@ impl Dense {
     /// The products with several vectors of [`WIDTH`], whose numbers are beside each other. Two sums side by side.
     pub(super) fn dots<const N: usize>(&self, weights: &[[f32; N]]) -> [f32; N] {
         let (mut even, mut odd) = ([0.0; N], [0.0; N]);
-        let (values, weights) = (self.values.as_chunks::<2>().0, weights[self.start..].as_chunks::<2>().0);
-        for ([one, other], [first, second]) in values.iter().zip(weights) {
+        let (pairs, last) = self.values.as_chunks::<2>();
+        let weights = &weights[self.start..self.start + self.values.len()];
+        for ([one, other], [first, second]) in pairs.iter().zip(weights.as_chunks::<2>().0) {
             add_to(&mut even, *one, first);
             add_to(&mut odd, *other, second);
+        }
+        if let ([value], Some(weights)) = (last, weights.last()) {
+            add_to(&mut even, *value, weights);
         }
         even.iter_mut().zip(odd).for_each(|(even, odd)| *even += odd);
         even

@@ -215,7 +215,9 @@ mod tests {
         for example in 0..COUNT {
             let margins = planes.margins(&problem, example);
             for (learner, margin) in all.iter().zip(margins) {
-                assert!((learner.machine.margin(&problem, example) - margin).abs() < 1e-5, "{example}");
+                let alone = learner.machine.margin(&problem, example);
+                // The sums are taken in another order.
+                assert!((alone - margin).abs() < 1e-4, "{example}: {alone} {margin}");
             }
             assert_eq!(margins[3..], [0.0; LANES - 3]);
         }
