@@ -159,7 +159,7 @@ impl Session {
                 let consume = consuming::consume(queue, started, &channels, worker, &during);
                 match ending.unless_it_panics(&format!("the consumer of '{name}'"), consume).await {
                     None => {}
-                    Some(Ok(())) if during.draining.is_cancelled() || ending.token.is_cancelled() => {}
+                    Some(Ok(())) if during.is_over() || ending.token.is_cancelled() => {}
                     Some(Ok(())) => {
                         ending.tell(format!("the broker cancelled the consumer of '{name}'; was the queue deleted?"));
                     }

@@ -121,7 +121,7 @@ async fn a_changed_file_is_served_and_a_broken_one_refused_with_its_reasons() {
     assert!(well && at > began);
 
     bot.write(&format!("{BOT}{GIFT_WRAP}").replacen("reply.en = \"help\"", "repyl.en = \"help\"", 1));
-    worker.until("can't be used; the bot before serves on");
+    worker.until("can't be made of the files as they are; the one before serves on");
     let told = worker.until("line 5, column 1");
     assert!(told.contains("intent 'help_info': there is no key 'repyl'"), "{told}");
     eventually("the failure in the metrics", || async { last_reload(&address).await.filter(|(well, _)| !well) }).await;

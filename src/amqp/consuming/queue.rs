@@ -72,6 +72,13 @@ pub(crate) struct During {
     pub(crate) acking: TaskTracker,
 }
 
+impl During {
+    /// Whether a consumer that ends now ends because the session does.
+    pub(crate) fn is_over(&self) -> bool {
+        self.draining.is_cancelled() || self.shutdown.is_cancelled()
+    }
+}
+
 /// The queues to consume. What the broker may hand out of them at a time, in bytes, is the memory budget: half of it is
 /// the requests', and the others share the rest.
 pub(crate) fn queues(shared: &Shared) -> Vec<Queue> {
@@ -251,7 +258,8 @@ async fn consume_by(
             () = &mut ended => return Ok(End::Over),
         }
     }
-    Ok(if changed && !draining.is_cancelled() { End::Changed } else { End::Over })
+    // Told to stop, and not yet draining: another consumer would get what was just handed back, and hand it back again.
+    Ok(if changed && !during.is_over() { End::Changed } else { End::Over })
 }
 
 /// What a delivery lies in memory with, in bytes, as it came: its body, and its properties and headers.
