@@ -28,7 +28,9 @@ use lapin::{
 use tokio::time::{Instant, timeout};
 
 use super::objects::{
-    inspect::{Depth, InspectError, Inspector, Survey},
+    admin::Admin,
+    ask::AskError,
+    inspect::{Depth, Survey},
     topology::{Binding, Exchange, Queue, Topology},
 };
 use crate::amqp::{
@@ -94,7 +96,7 @@ pub enum MigrateError {
     Connect(#[from] ConnectError),
     /// The broker refuses, or is gone.
     #[error(transparent)]
-    Inspect(#[from] InspectError),
+    Inspect(#[from] AskError),
     /// Somebody consumes it.
     #[error(
         "queue '{queue}' has {consumers} consumers: stop them first, and wait until they have ended (`rabbitmqctl \
@@ -140,7 +142,7 @@ pub struct Moved {
 
 /// Connections to migrate by.
 pub struct Migrator {
-    inspector: Inspector,
+    admin: Admin,
     consuming: Link,
     publisher: Publisher,
     names: Names,
@@ -156,8 +158,8 @@ impl Migrator {
         let (consuming, publishing) =
             tokio::try_join!(Link::open(broker, name, Use::Consume), Link::open(broker, name, Use::Consume))?;
         let publisher = Publisher::open(publishing, broker.confirm_timeout).await;
-        let publisher = publisher.map_err(|error| InspectError::Lost(error.to_string()))?;
-        Ok(Self { inspector: Inspector::open(broker).await?, consuming, publisher, names: names.clone() })
+        let publisher = publisher.map_err(|error| AskError::Lost(error.to_string()))?;
+        Ok(Self { admin: Admin::open(broker).await?, consuming, publisher, names: names.clone() })
     }
 
     /// What has to be migrated, in an order in which it can be. It changes nothing.
@@ -166,20 +168,20 @@ impl Migrator {
     /// [`MigrateError`].
     pub async fn survey(&self, topology: &Topology) -> Result<Vec<Task>, MigrateError> {
         let mut tasks = Vec::new();
-        let begun = begun(&self.inspector, &self.names).await?;
+        let begun = begun(&self.admin, &self.names).await?;
         for queue in &topology.queues {
-            let depth = self.inspector.depth(&queue.name).await?;
+            let depth = self.admin.depth(&queue.name).await?;
             let difference = match depth {
-                Some(_) => match self.inspector.redeclare_queue(queue).await {
+                Some(_) => match self.admin.redeclare_queue(queue).await {
                     Ok(()) => None,
-                    Err(InspectError::Refused(problem)) if problem.differs => Some(problem.broker),
+                    Err(AskError::Refused(problem)) if problem.differs => Some(problem.broker),
                     Err(error) => return Err(error.into()),
                 },
                 None => None,
             };
             let from = if difference.is_some() {
                 Stage::Divert
-            } else if begun && self.inspector.has_exchange(&self.way(queue)).await? {
+            } else if begun && self.admin.has_exchange(&self.way(queue)).await? {
                 Stage::Replace
             } else {
                 continue;
@@ -201,21 +203,21 @@ impl Migrator {
             Stage::Divert => {
                 self.nobody_consumes(&task.queue.name).await?;
                 for exchange in [exchange(self.names.holding()), self.way(&task.queue)] {
-                    self.inspector.redeclare_exchange(&exchange).await?;
+                    self.admin.redeclare_exchange(&exchange).await?;
                 }
                 self.change_over(task, &holding.name, &task.queue.name, &holding).await?;
             }
             Stage::MoveOut => return self.empty(&task.queue.name, &self.way(&task.queue).name, progress).await,
             Stage::Replace => {
-                self.inspector.redeclare_exchange(&self.way(&task.queue)).await?;
+                self.admin.redeclare_exchange(&self.way(&task.queue)).await?;
                 self.change_over(task, &task.queue.name, &holding.name, &task.queue).await?;
             }
             Stage::MoveBack => {
-                if self.inspector.depth(&holding.name).await?.is_some() {
+                if self.admin.depth(&holding.name).await?.is_some() {
                     return self.empty(&holding.name, &self.way(&task.queue).name, progress).await;
                 }
             }
-            Stage::Finish => self.inspector.delete_exchange(&self.way(&task.queue).name).await?,
+            Stage::Finish => self.admin.delete_exchange(&self.way(&task.queue).name).await?,
         }
         Ok(Moved::default())
     }
@@ -225,13 +227,13 @@ impl Migrator {
     /// # Errors
     /// [`MigrateError`].
     pub async fn done(&self) -> Result<(), MigrateError> {
-        Ok(self.inspector.delete_exchange(&self.names.holding()).await?)
+        Ok(self.admin.delete_exchange(&self.names.holding()).await?)
     }
 
     /// Closes the connections.
     pub async fn close(self) {
         let limit = self.consuming.step_limit();
-        tokio::join!(self.inspector.close(), self.consuming.close(limit), self.publisher.link().close(limit));
+        tokio::join!(self.admin.close(), self.consuming.close(limit), self.publisher.link().close(limit));
     }
 
     /// The exchange that leads to where a queue's messages are being moved.
@@ -240,7 +242,7 @@ impl Migrator {
     }
 
     async fn nobody_consumes(&self, queue: &str) -> Result<(), MigrateError> {
-        match self.inspector.depth(queue).await? {
+        match self.admin.depth(queue).await? {
             Some(Depth { consumers: consumers @ 1.., .. }) => {
                 Err(MigrateError::Consumed { queue: queue.to_owned(), consumers })
             }
@@ -251,14 +253,14 @@ impl Migrator {
     /// Declares `queue`, and binds `to` wherever `from` is bound, in its place. First the one, then the other, so that at
     /// no moment neither is bound.
     async fn change_over(&self, task: &Task, to: &str, from: &str, queue: &Queue) -> Result<(), MigrateError> {
-        self.inspector.redeclare_queue(queue).await?;
+        self.admin.redeclare_queue(queue).await?;
         let at = |queue: &str| {
             let queue = queue.to_owned();
             task.bindings.iter().map(move |binding| Binding { queue: queue.clone(), ..binding.clone() })
         };
         for (to, from) in at(to).zip(at(from)) {
-            self.inspector.bind(&to).await?;
-            self.inspector.unbind(&from).await?;
+            self.admin.bind(&to).await?;
+            self.admin.unbind(&from).await?;
         }
         let way = |queue: &str| Binding {
             exchange: self.way(&task.queue).name,
@@ -266,8 +268,8 @@ impl Migrator {
             routing_key: String::new(),
             arguments: FieldTable::default(),
         };
-        self.inspector.unbind(&way(from)).await?;
-        self.inspector.bind(&way(to)).await?;
+        self.admin.unbind(&way(from)).await?;
+        self.admin.bind(&way(to)).await?;
         Ok(())
     }
 
@@ -276,7 +278,7 @@ impl Migrator {
     /// Quorum queues know no deletion that asks whether they are empty. So the queue is consumed until it is gone: what
     /// comes by its name between the last look and the deletion is handed out before that, and is moved as well.
     async fn empty(&self, queue: &str, way: &str, mut progress: impl FnMut(u64)) -> Result<Moved, MigrateError> {
-        let lost = |error: lapin::Error| InspectError::Lost(error.to_string());
+        let lost = |error: lapin::Error| AskError::Lost(error.to_string());
         self.nobody_consumes(queue).await?;
         let channel = self.consuming.channel().await.map_err(lost)?;
         channel.basic_qos(IN_FLIGHT, BasicQosOptions::default()).await.map_err(lost)?;
@@ -300,10 +302,10 @@ impl Migrator {
                     Ok(None) => ended = true,
                     Err(_) if !moving.is_empty() => {}
                     Err(_) if deleted && quiet_since.elapsed() > STUCK => {
-                        return Err(InspectError::Lost(format!("the consumer of '{queue}' doesn't end")).into());
+                        return Err(AskError::Lost(format!("the consumer of '{queue}' doesn't end")).into());
                     }
                     Err(_) if deleted => {}
-                    Err(_) => match self.inspector.depth(queue).await? {
+                    Err(_) => match self.admin.depth(queue).await? {
                         Some(Depth { consumers: consumers @ 2.., .. }) => {
                             let consumers = consumers - 1;
                             return Err(MigrateError::Consumed { queue: queue.to_owned(), consumers });
@@ -312,7 +314,7 @@ impl Migrator {
                             return Err(MigrateError::Stuck { queue: queue.to_owned(), left });
                         }
                         Some(Depth { messages: 0, .. }) => {
-                            self.inspector.delete_queue(queue).await?;
+                            self.admin.delete_queue(queue).await?;
                             (deleted, quiet_since) = (true, Instant::now());
                         }
                         _ => {}
@@ -346,9 +348,9 @@ impl Migrator {
 /// Whether a migration was begun, and isn't done.
 ///
 /// # Errors
-/// [`InspectError`].
-pub async fn begun(inspector: &Inspector, names: &Names) -> Result<bool, InspectError> {
-    inspector.has_exchange(&exchange(names.holding())).await
+/// [`AskError`].
+pub async fn begun(admin: &Admin, names: &Names) -> Result<bool, AskError> {
+    admin.has_exchange(&exchange(names.holding())).await
 }
 
 /// What migrations put beside these queues while they last: an exchange that marks them ([`Names::holding`]), and for each
@@ -369,12 +371,12 @@ pub fn scaffold(topology: &Topology, names: &Names) -> Topology {
 /// What of the [`scaffold`] is there: nothing, unless a migration was begun and isn't done.
 ///
 /// # Errors
-/// [`InspectError`].
-pub async fn left(inspector: &Inspector, names: &Names, topology: &Topology) -> Result<Survey, InspectError> {
-    if !begun(inspector, names).await? {
+/// [`AskError`].
+pub async fn left(admin: &Admin, names: &Names, topology: &Topology) -> Result<Survey, AskError> {
+    if !begun(admin, names).await? {
         return Ok(Survey::default());
     }
-    let mut left = inspector.survey(&scaffold(topology, names)).await?;
+    let mut left = admin.survey(&scaffold(topology, names)).await?;
     left.exchanges.retain(|(_, exists)| *exists);
     left.queues.retain(|(_, depth)| depth.is_some());
     Ok(left)

@@ -27,7 +27,8 @@ use crate::amqp::{
     connection::link::Link,
     message::time::now_ms,
     objects::{
-        inspect::{InspectError, depths},
+        ask::AskError,
+        inspect::depths,
         problem::{Problem, problem},
     },
     values::short,
@@ -294,8 +295,8 @@ impl<'a> Reader<'a> {
 /// Of these work queues, those that have dead letters in their queue for them.
 ///
 /// # Errors
-/// [`InspectError`].
-pub async fn filled(link: &Link, names: &Names, queues: &[WorkQueue]) -> Result<Vec<WorkQueue>, InspectError> {
+/// [`AskError`].
+pub async fn filled(link: &Link, names: &Names, queues: &[WorkQueue]) -> Result<Vec<WorkQueue>, AskError> {
     let dead: Vec<String> = queues.iter().map(|queue| Names::dead(&names.queue(queue))).collect();
     let mut filled = Vec::new();
     for (queue, depth) in queues.iter().zip(depths(link, dead.iter().map(String::as_str)).await) {

@@ -22,7 +22,7 @@ const AT_A_TIME: usize = 32;
 
 /// Why something couldn't be looked at.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InspectError {
+pub enum AskError {
     /// The broker refuses.
     #[error("{}: the broker says: {}", .0.object, .0.broker)]
     Refused(Problem),
@@ -31,7 +31,7 @@ pub enum InspectError {
     Lost(String),
 }
 
-impl InspectError {
+impl AskError {
     fn of(object: &str, error: &lapin::Error) -> Self {
         match problem(object, error) {
             Some(problem) => Self::Refused(problem),
@@ -45,7 +45,7 @@ pub(crate) async fn attempt<T>(
     link: &Link,
     object: &str,
     action: impl AsyncFnOnce(&Channel) -> Result<T, lapin::Error>,
-) -> Result<T, InspectError> {
+) -> Result<T, AskError> {
     let attempt = async {
         let channel = link.channel().await?;
         let result = action(&channel).await?;
@@ -60,11 +60,11 @@ pub(crate) async fn answered<T>(
     link: &Link,
     object: &str,
     answer: impl Future<Output = Result<T, lapin::Error>>,
-) -> Result<T, InspectError> {
+) -> Result<T, AskError> {
     let limit = link.step_limit();
     match timeout(limit, answer).await {
-        Ok(result) => result.map_err(|error| InspectError::of(object, &error)),
-        Err(_) => Err(InspectError::Lost(format!("no answer within {limit:?} about {object}"))),
+        Ok(result) => result.map_err(|error| AskError::of(object, &error)),
+        Err(_) => Err(AskError::Lost(format!("no answer within {limit:?} about {object}"))),
     }
 }
 
@@ -87,7 +87,7 @@ pub(crate) enum Came {
 pub(crate) async fn together<F: Future<Output = Result<(), lapin::Error>>>(
     limit: Duration,
     questions: impl IntoIterator<Item = (String, F)>,
-) -> Result<Came, InspectError> {
+) -> Result<Came, AskError> {
     let mut asked: Vec<(String, Pin<Box<MaybeDone<F>>>)> =
         questions.into_iter().map(|(object, question)| (object, Box::pin(maybe_done(question)))).collect();
     // A question's frame is written when it is first polled.
@@ -101,12 +101,12 @@ pub(crate) async fn together<F: Future<Output = Result<(), lapin::Error>>>(
     for (done, (object, mut question)) in asked.into_iter().enumerate() {
         // The limit is for the next answer and not for all: a broker that makes a thousand queues takes its time.
         if timeout(limit, question.as_mut()).await.is_err() {
-            return Err(InspectError::Lost(format!("no answer within {limit:?} about {object}")));
+            return Err(AskError::Lost(format!("no answer within {limit:?} about {object}")));
         }
         let Some(Err(error)) = question.as_mut().take_output() else { continue };
-        return match InspectError::of(&object, &error) {
-            InspectError::Refused(problem) => Ok(Came::Refused(done, problem)),
-            lost @ InspectError::Lost(_) => Err(lost),
+        return match AskError::of(&object, &error) {
+            AskError::Refused(problem) => Ok(Came::Refused(done, problem)),
+            lost @ AskError::Lost(_) => Err(lost),
         };
     }
     Ok(Came::Through)

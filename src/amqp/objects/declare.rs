@@ -9,7 +9,7 @@ use lapin::{
 use tokio::time::timeout;
 
 use super::{
-    ask::{Came, InspectError, answered, apart, together},
+    ask::{AskError, Came, answered, apart, together},
     problem::{Problem, TopologyError},
     topology::{Binding, Exchange, Queue, Topology},
 };
@@ -47,7 +47,7 @@ impl Topology {
     }
 
     /// Bindings come last: one to an object that isn't there would only repeat what is known.
-    async fn declare(&self, link: &Link) -> Result<Vec<Problem>, InspectError> {
+    async fn declare(&self, link: &Link) -> Result<Vec<Problem>, AskError> {
         let exchanges = self.exchanges.iter().map(Step::Exchange);
         let queues = self.queues.iter().filter(|queue| !queue.on_demand).map(Step::Queue);
         let objects: Vec<_> = exchanges.chain(queues).collect();
@@ -64,7 +64,7 @@ impl Topology {
     /// What a worker may not even look at isn't proved, where it only publishes there: RabbitMQ from 4.3 refuses to tell
     /// whether a queue exists to whoever has no right to it. Such a queue is asked about apart, as a refusal would close
     /// the channel of the others.
-    async fn verify(&self, link: &Link) -> Result<Vec<Problem>, InspectError> {
+    async fn verify(&self, link: &Link) -> Result<Vec<Problem>, AskError> {
         let queues = || self.queues.iter().filter(|queue| !queue.on_demand);
         let exchanges = self.exchanges.iter().map(Step::Proof);
         let seen: Vec<_> = exchanges.chain(queues().filter(|queue| queue.is_read).map(Step::ProofOfQueue)).collect();
@@ -79,8 +79,8 @@ impl Topology {
 /// Declares one queue.
 ///
 /// # Errors
-/// [`InspectError`].
-pub(crate) async fn declare_one(link: &Link, queue: &Queue) -> Result<(), InspectError> {
+/// [`AskError`].
+pub(crate) async fn declare_one(link: &Link, queue: &Queue) -> Result<(), AskError> {
     Step::Queue(queue).apart(link).await
 }
 
@@ -116,7 +116,7 @@ impl Step<'_> {
     }
 
     /// Does it on a channel of its own.
-    async fn apart(self, link: &Link) -> Result<(), InspectError> {
+    async fn apart(self, link: &Link) -> Result<(), AskError> {
         let done = async {
             let channel = link.channel().await?;
             self.on(&channel).await?;
@@ -136,16 +136,16 @@ struct Lanes<'a> {
 
 impl<'a> Lanes<'a> {
     /// Opens as many as so many steps are worth.
-    async fn open(link: &'a Link, steps: usize) -> Result<Self, InspectError> {
+    async fn open(link: &'a Link, steps: usize) -> Result<Self, AskError> {
         let limit = link.step_limit();
         let lanes = steps.div_ceil(LEAST_IN_A_LANE).clamp(1, LANES);
         let opened = timeout(limit, try_join_all((0..lanes).map(|_| link.channel()))).await;
-        let opened = opened.map_err(|_| InspectError::Lost(format!("no channel within {limit:?}")))?;
-        Ok(Self { link, open: opened.map_err(|error| InspectError::Lost(error.to_string()))? })
+        let opened = opened.map_err(|_| AskError::Lost(format!("no channel within {limit:?}")))?;
+        Ok(Self { link, open: opened.map_err(|error| AskError::Lost(error.to_string()))? })
     }
 
     /// Does the steps, each lane its part of them together. What stood behind one that was refused is done anew.
-    async fn run(&mut self, steps: &[Step<'_>]) -> Result<Vec<Problem>, InspectError> {
+    async fn run(&mut self, steps: &[Step<'_>]) -> Result<Vec<Problem>, AskError> {
         let link = self.link;
         let parts = steps.chunks(steps.len().div_ceil(self.open.len().max(1)).max(1));
         let lanes: Vec<_> = self.open.drain(..).zip(parts).map(|(channel, part)| lane(link, channel, part)).collect();
@@ -164,11 +164,7 @@ impl<'a> Lanes<'a> {
 }
 
 /// The problems of some steps, and their channel, unless one of them has closed it.
-async fn lane(
-    link: &Link,
-    channel: Channel,
-    steps: &[Step<'_>],
-) -> Result<(Option<Channel>, Vec<Problem>), InspectError> {
+async fn lane(link: &Link, channel: Channel, steps: &[Step<'_>]) -> Result<(Option<Channel>, Vec<Problem>), AskError> {
     let mut questions = Vec::with_capacity(steps.len());
     for step in steps {
         questions.push((step.object(), step.on(&channel)));
@@ -184,7 +180,7 @@ async fn lane(
 }
 
 /// Does each step on a channel of its own: where one is refused, more may be.
-async fn each(link: &Link, steps: &[Step<'_>]) -> Result<Vec<Problem>, InspectError> {
+async fn each(link: &Link, steps: &[Step<'_>]) -> Result<Vec<Problem>, AskError> {
     let (mut problems, mut work) = (Vec::new(), Vec::with_capacity(steps.len()));
     for step in steps {
         work.push(step.apart(link));
@@ -192,7 +188,7 @@ async fn each(link: &Link, steps: &[Step<'_>]) -> Result<Vec<Problem>, InspectEr
     for result in apart(work).await {
         match result {
             Ok(()) => {}
-            Err(InspectError::Refused(problem)) => problems.push(problem),
+            Err(AskError::Refused(problem)) => problems.push(problem),
             Err(lost) => return Err(lost),
         }
     }

@@ -18,8 +18,8 @@ use super::{
 use crate::amqp::{
     Names, WorkQueue,
     objects::{
+        ask::AskError,
         declare::{TopologyMode, declare_one},
-        inspect::InspectError,
         problem::TopologyError,
         topology::{Queue, Topology},
     },
@@ -94,8 +94,8 @@ impl Broker for Connections {
         let queue = Queue::dead(&self.names, &self.names.queue(of));
         let is_there = match declare_one(self.forwards.link(), &queue).await {
             Ok(()) => true,
-            Err(InspectError::Lost(why)) => return Err(SessionLost(why)),
-            Err(InspectError::Refused(problem)) => {
+            Err(AskError::Lost(why)) => return Err(SessionLost(why)),
+            Err(AskError::Refused(problem)) => {
                 tracing::warn!(
                     queue = queue.name,
                     broker = problem.broker,

@@ -11,10 +11,7 @@ use crate::{
             error::{ConnectError, Trouble},
             server::{OLDEST, Server},
         },
-        objects::{
-            inspect::{InspectError, Inspector},
-            topology::Topology,
-        },
+        objects::{admin::Admin, ask::AskError, topology::Topology},
     },
     app::settings::Amqp,
     domain::IntentName,
@@ -42,7 +39,7 @@ pub(super) struct Checked<'a> {
 
 /// Looks at each node, and by the first that answers at everything else.
 pub(super) async fn check(report: &mut Report, amqp: &Amqp, checked: &Checked<'_>) {
-    let Some(inspector) = nodes(report, amqp, &checked.settings.broker).await else {
+    let Some(admin) = nodes(report, amqp, &checked.settings.broker).await else {
         report.warn(
             CHECK,
             "permissions, exchanges and queues couldn't be looked at",
@@ -50,52 +47,52 @@ pub(super) async fn check(report: &mut Report, amqp: &Amqp, checked: &Checked<'_
         );
         return;
     };
-    if let Some(server) = inspector.server() {
+    if let Some(server) = admin.server() {
         versions(report, &server, checked);
     }
-    if let Err(error) = beyond(report, &inspector, checked).await {
+    if let Err(error) = beyond(report, &admin, checked).await {
         match error {
-            InspectError::Lost(_) => report.away(CHECK, error, "Run this again; the broker's log tells why."),
-            InspectError::Refused(problem) => {
+            AskError::Lost(_) => report.away(CHECK, error, "Run this again; the broker's log tells why."),
+            AskError::Refused(problem) => {
                 let message = format!("{}: the broker says: {}", problem.object, problem.broker);
                 report.fail(CHECK, message, &problem.mend);
             }
         }
     }
-    inspector.close().await;
+    admin.close().await;
 }
 
-async fn beyond(report: &mut Report, inspector: &Inspector, checked: &Checked<'_>) -> Result<(), InspectError> {
-    let survey = inspector.survey(checked.topology).await?;
-    let refused = objects::topology(report, inspector, checked, &survey).await?;
-    permissions::check(report, inspector, checked, &survey, &refused).await?;
+async fn beyond(report: &mut Report, admin: &Admin, checked: &Checked<'_>) -> Result<(), AskError> {
+    let survey = admin.survey(checked.topology).await?;
+    let refused = objects::topology(report, admin, checked, &survey).await?;
+    permissions::check(report, admin, checked, &survey, &refused).await?;
     objects::consumers(report, checked, &survey);
     objects::messages(report, checked, &survey);
     dead::letters(report, checked, &survey).await;
-    objects::unroutable(report, inspector, checked, &survey).await?;
-    if checked.intents_known { objects::orphans(report, inspector, checked).await } else { Ok(()) }
+    objects::unroutable(report, admin, checked, &survey).await?;
+    if checked.intents_known { objects::orphans(report, admin, checked).await } else { Ok(()) }
 }
 
 /// A worker needs one node; the others are there for the day on which that one isn't. All are asked at once: several that
 /// don't answer take no longer than one.
-async fn nodes(report: &mut Report, amqp: &Amqp, broker: &Broker) -> Option<Inspector> {
+async fn nodes(report: &mut Report, amqp: &Amqp, broker: &Broker) -> Option<Admin> {
     let nodes = broker.nodes();
-    let each = nodes.iter().map(Inspector::open);
+    let each = nodes.iter().map(Admin::open);
     let mut first = None;
     let mut away = Vec::new();
     for (url, opened) in amqp.url.iter().zip(join_all(each).await) {
         let place = format!("{}:{} ({})", url.host, url.port, if url.tls { "TLS" } else { "no TLS" });
         match opened {
-            Ok(inspector) => {
+            Ok(admin) => {
                 let user = match url.options.auth_mechanism {
                     Some("external") => "the user of its certificate".to_owned(),
                     _ => format!("user '{}'", url.user),
                 };
                 let who = format!("{user} in virtual host '{}'", url.vhost);
-                server(report, &place, &who, inspector.server().as_ref());
+                server(report, &place, &who, admin.server().as_ref());
                 match first {
-                    None => first = Some(inspector),
-                    Some(_) => inspector.close().await,
+                    None => first = Some(admin),
+                    Some(_) => admin.close().await,
                 }
             }
             Err(ConnectError::Unreachable(trouble)) => away.push(trouble),

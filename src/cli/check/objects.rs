@@ -5,8 +5,10 @@ use crate::{
     amqp::{
         Names, WorkQueue, migrate,
         objects::{
+            admin::Admin,
+            ask::AskError,
             declare::TopologyMode,
-            inspect::{InspectError, Inspector, Survey, Unroutable},
+            inspect::{Survey, Unroutable},
             problem::Problem,
         },
     },
@@ -16,10 +18,10 @@ use crate::{
 /// What is missing, or other than the worker declares it. Returns what the user may not declare again.
 pub(super) async fn topology(
     report: &mut Report,
-    inspector: &Inspector,
+    admin: &Admin,
     checked: &Checked<'_>,
     survey: &Survey,
-) -> Result<Vec<Problem>, InspectError> {
+) -> Result<Vec<Problem>, AskError> {
     const CHECK: &str = "topology";
     let declares = checked.settings.topology == TopologyMode::Declare;
     let exchanges = survey.exchanges.iter().map(|(exchange, exists)| ("exchange", &exchange.name, *exists));
@@ -46,8 +48,8 @@ pub(super) async fn topology(
         }
     }
     // RabbitMQ from 4.3 on doesn't tell a user without rights to it; whoever migrates has them.
-    let begun = match migrate::begun(inspector, &checked.settings.names).await {
-        Err(InspectError::Refused(problem)) if problem.refused => false,
+    let begun = match migrate::begun(admin, &checked.settings.names).await {
+        Err(AskError::Refused(problem)) if problem.refused => false,
         begun => begun?,
     };
     if begun {
@@ -58,13 +60,13 @@ pub(super) async fn topology(
         report.warn(CHECK, message, "Unless it still runs, `chatbot-worker topology migrate --yes` goes on with it.");
     }
     let (mut differing, mut refused) = (false, Vec::new());
-    let mut tell = |result: Result<(), InspectError>| match result {
+    let mut tell = |result: Result<(), AskError>| match result {
         Ok(()) => Ok(()),
-        Err(InspectError::Refused(problem)) if problem.refused => {
+        Err(AskError::Refused(problem)) if problem.refused => {
             refused.push(problem);
             Ok(())
         }
-        Err(InspectError::Refused(problem)) => {
+        Err(AskError::Refused(problem)) => {
             differing = true;
             let message = format!("{}: the broker says: {}", problem.object, problem.broker);
             report.fail(CHECK, message, &problem.mend);
@@ -73,7 +75,7 @@ pub(super) async fn topology(
         Err(lost) => Err(lost),
     };
     if declares {
-        for result in inspector.redeclare(survey).await {
+        for result in admin.redeclare(survey).await {
             tell(result)?;
         }
     }
@@ -154,10 +156,10 @@ pub(super) fn messages(report: &mut Report, checked: &Checked<'_>, survey: &Surv
 /// Whether a message whose routing key nobody binds is answered.
 pub(super) async fn unroutable(
     report: &mut Report,
-    inspector: &Inspector,
+    admin: &Admin,
     checked: &Checked<'_>,
     survey: &Survey,
-) -> Result<(), InspectError> {
+) -> Result<(), AskError> {
     const CHECK: &str = "unroutable";
     let names = &checked.settings.names;
     let exchange_exists =
@@ -174,7 +176,7 @@ pub(super) async fn unroutable(
         report.warn(CHECK, message, "Start a worker, and run this again.");
         return Ok(());
     }
-    match inspector.unroutable(names).await {
+    match admin.unroutable(names).await {
         Ok(Unroutable::Taken) => {
             report.ok(
                 CHECK,
@@ -187,21 +189,17 @@ pub(super) async fn unroutable(
             "`chatbot-worker topology policy` prints the command that gets them answered.",
         ),
         // The missing right to publish has been told.
-        Err(InspectError::Refused(problem)) if problem.refused => {}
+        Err(AskError::Refused(problem)) if problem.refused => {}
         Err(error) => return Err(error),
     }
     Ok(())
 }
 
 /// Queues of what is no longer configured.
-pub(super) async fn orphans(
-    report: &mut Report,
-    inspector: &Inspector,
-    checked: &Checked<'_>,
-) -> Result<(), InspectError> {
+pub(super) async fn orphans(report: &mut Report, admin: &Admin, checked: &Checked<'_>) -> Result<(), AskError> {
     const CHECK: &str = "orphans";
     let orphans = left_over::candidates(&checked.settings.names, checked.topology, checked.listed);
-    let survey = inspector.survey(&orphans).await?;
+    let survey = admin.survey(&orphans).await?;
     let found = survey.queues.iter().filter_map(|(queue, depth)| Some((&queue.name, (*depth)?)));
     let found: Vec<String> = found.map(|(name, depth)| format!("{name} (messages: {})", depth.messages)).collect();
     if !found.is_empty() {

@@ -5,11 +5,7 @@ use std::collections::BTreeMap;
 use super::{Report, broker::Checked};
 use crate::amqp::{
     Names, WorkQueue,
-    objects::{
-        declare::TopologyMode,
-        inspect::{InspectError, Inspector, Right, Survey},
-        problem::Problem,
-    },
+    objects::{admin::Admin, ask::AskError, declare::TopologyMode, inspect::Survey, problem::Problem, rights::Right},
 };
 
 const CHECK: &str = "permissions";
@@ -18,11 +14,11 @@ const CHECK: &str = "permissions";
 /// declare again of the objects that exist.
 pub(super) async fn check(
     report: &mut Report,
-    inspector: &Inspector,
+    admin: &Admin,
     checked: &Checked<'_>,
     survey: &Survey,
     refused: &[Problem],
-) -> Result<(), InspectError> {
+) -> Result<(), AskError> {
     // For each kind of right: the objects, and the broker's words about the first of them.
     let mut missing: BTreeMap<&str, (Vec<String>, String)> = BTreeMap::new();
     let mut lacks = |action, object: String, words: &str| {
@@ -32,7 +28,7 @@ pub(super) async fn check(
         lacks("declare", problem.object.clone(), &problem.broker);
     }
     let needed = needed(checked, survey);
-    for (right, words) in needed.iter().zip(inspector.refusals(&needed).await?) {
+    for (right, words) in needed.iter().zip(admin.refusals(&needed).await?) {
         if let Some(words) = words {
             let (action, object) = describe(right);
             lacks(action, object, &words);

@@ -24,7 +24,7 @@ use crate::{
         dead::ReadError,
         publishing::publisher::Publisher,
     },
-    cli::topology::{Configured, connect_failure, inspect_failure},
+    cli::topology::{Configured, ask_failure, connect_failure},
 };
 
 pub(super) use summary::Summary;
@@ -104,9 +104,9 @@ async fn publisher(configured: &Configured) -> Result<Publisher, Failure> {
 
 /// How many letters are in the queue of those that can't be read.
 async fn unreadable(configured: &Configured) -> Result<u32, Failure> {
-    let inspector = configured.connect().await?;
-    let depth = inspector.depth(&Names::dead(&configured.names().died())).await.map_err(inspect_failure)?;
-    inspector.close().await;
+    let admin = configured.connect().await?;
+    let depth = admin.depth(&Names::dead(&configured.names().died())).await.map_err(ask_failure)?;
+    admin.close().await;
     Ok(depth.map_or(0, |depth| depth.messages))
 }
 

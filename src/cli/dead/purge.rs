@@ -10,7 +10,7 @@ use crate::{
     amqp::{Names, dead::Held, message::time::now_ms},
     cli::{
         Exit, Failure, output, setup,
-        topology::{Configured, inspect_failure},
+        topology::{Configured, ask_failure},
     },
 };
 
@@ -94,9 +94,9 @@ async fn purge_died(configured: &Configured, yes: bool) -> Result<Exit, Failure>
         output::print(&format!("{queue}: {}\n", unreadable(configured).await?))?;
         return Err(Failure::new(Exit::Usage, NOTHING_DONE));
     }
-    let inspector = configured.connect().await?;
-    let dropped = inspector.purge_queue(&queue).await.map_err(inspect_failure)?;
-    inspector.close().await;
+    let admin = configured.connect().await?;
+    let dropped = admin.purge_queue(&queue).await.map_err(ask_failure)?;
+    admin.close().await;
     output::print(&format!("dropped: {dropped}\n"))?;
     Ok(Exit::Ok)
 }

@@ -26,7 +26,7 @@ use crate::{
     },
     cli::{
         Exit, Failure, output, setup,
-        topology::{Configured, inspect_failure},
+        topology::{Configured, ask_failure},
     },
     config::types::BoundedDuration,
     domain::IntentName,
@@ -113,10 +113,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 
 /// The configured intents that have a queue.
 async fn intents(configured: &Configured) -> Result<HashSet<IntentName>, Failure> {
-    let inspector = configured.connect().await?;
+    let admin = configured.connect().await?;
     // Of the exchanges an operator needs to know none.
     let queues = Topology { exchanges: Vec::new(), ..configured.topology.clone() };
-    let survey = inspector.survey(&queues).await.map_err(inspect_failure)?;
+    let survey = admin.survey(&queues).await.map_err(ask_failure)?;
     let mut intents = HashSet::new();
     for queue in work_queues(configured) {
         let name = configured.names().queue(&queue);
@@ -128,7 +128,7 @@ async fn intents(configured: &Configured) -> Result<HashSet<IntentName>, Failure
             intents.insert(intent);
         }
     }
-    inspector.close().await;
+    admin.close().await;
     Ok(intents)
 }
 

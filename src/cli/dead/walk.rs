@@ -19,7 +19,7 @@ use crate::{
     },
     cli::{
         Exit, Failure, output,
-        topology::{Configured, inspect_failure},
+        topology::{Configured, ask_failure},
     },
 };
 
@@ -89,7 +89,7 @@ impl<'a> Walk<'a> {
         self.bar.reset();
         self.bar.set_length(0);
         let names = self.configured.names();
-        let filled = dead::filled(&self.link, names, &self.queues).await.map_err(inspect_failure)?;
+        let filled = dead::filled(&self.link, names, &self.queues).await.map_err(ask_failure)?;
         for queue in &filled {
             let Some(mut reader) = Reader::open(&self.link, names, queue).await.map_err(read_failure)? else {
                 continue;

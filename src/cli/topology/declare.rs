@@ -8,9 +8,9 @@ pub(super) fn run() -> Result<Exit, Failure> {
     let configured = Configured::load()?;
     let topology = &configured.topology;
     setup::runtime()?.block_on(async {
-        let inspector = configured.connect().await?;
-        topology.apply(inspector.link(), TopologyMode::Declare).await.map_err(topology_failure)?;
-        inspector.close().await;
+        let admin = configured.connect().await?;
+        topology.apply(admin.link(), TopologyMode::Declare).await.map_err(topology_failure)?;
+        admin.close().await;
         output::print(&format!(
             "Declared under '{}': {} exchanges, {} queues, {} bindings. What was there already is as it must be. The queues of \
              intents' dead letters are made by the first of them.\n",

@@ -1,6 +1,6 @@
 //! `topology delete`: take everything of these settings from the broker.
 
-use super::{Configured, Exit, Failure, inspect_failure, output};
+use super::{Configured, Exit, Failure, ask_failure, output};
 use crate::{
     amqp::{migrate, objects::inspect::Survey},
     cli::setup,
@@ -30,10 +30,10 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let configured = Configured::load()?;
     setup::runtime()?.block_on(async {
-        let inspector = configured.connect().await?;
-        let mut survey = inspector.survey(&configured.topology).await.map_err(inspect_failure)?;
+        let admin = configured.connect().await?;
+        let mut survey = admin.survey(&configured.topology).await.map_err(ask_failure)?;
         let names = configured.names();
-        survey.extend(migrate::left(&inspector, names, &configured.topology).await.map_err(inspect_failure)?);
+        survey.extend(migrate::left(&admin, names, &configured.topology).await.map_err(ask_failure)?);
         let what = listing(&survey);
         if what.is_empty() {
             output::print(&format!("Nothing of '{}' is on the broker.\n", names.exchange()))?;
@@ -51,22 +51,22 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         // The mark of a migration goes last, as without it nobody would look for what it left.
         let marks = |name: &str| name == names.holding();
         for (exchange, _) in survey.exchanges.iter().filter(|(exchange, exists)| *exists && !marks(&exchange.name)) {
-            inspector.delete_exchange(&exchange.name).await.map_err(inspect_failure)?;
+            admin.delete_exchange(&exchange.name).await.map_err(ask_failure)?;
         }
         let mut left = Vec::new();
         // Work queues go before the queues that their dead letters go to.
         for (queue, _) in survey.queues.iter().rev() {
-            let Some(depth) = inspector.depth(&queue.name).await.map_err(inspect_failure)? else { continue };
+            let Some(depth) = admin.depth(&queue.name).await.map_err(ask_failure)? else { continue };
             if depth.consumers > 0 || (depth.messages > 0 && !arguments.with_messages) {
                 left.push(queue.name.as_str());
             } else {
-                inspector.delete_queue(&queue.name).await.map_err(inspect_failure)?;
+                admin.delete_queue(&queue.name).await.map_err(ask_failure)?;
             }
         }
         if left.is_empty() && survey.exchanges.iter().any(|(exchange, _)| marks(&exchange.name)) {
-            inspector.delete_exchange(&names.holding()).await.map_err(inspect_failure)?;
+            admin.delete_exchange(&names.holding()).await.map_err(ask_failure)?;
         }
-        inspector.close().await;
+        admin.close().await;
         if !left.is_empty() {
             let left = left.join(", ");
             let message = format!("left, since meanwhile it got a message or a consumer: {left}; run this again");

@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Configured, Exit, Failure, connect_failure, inspect_failure, output};
+use super::{Configured, Exit, Failure, ask_failure, connect_failure, output};
 use crate::{
     amqp::migrate::{MigrateError, Migrator, Moved, Stage, Task},
     cli::{Format, setup},
@@ -212,7 +212,7 @@ fn consumed(tasks: &[Task]) -> Option<String> {
 fn failure(error: MigrateError) -> Failure {
     let Failure { exit, message } = match error {
         MigrateError::Connect(error) => connect_failure(error),
-        MigrateError::Inspect(error) => inspect_failure(error),
+        MigrateError::Inspect(error) => ask_failure(error),
         error => Failure::new(Exit::No, error),
     };
     Failure::new(exit, format!("{message}\nNo message is lost; once that is mended, run this again to go on."))

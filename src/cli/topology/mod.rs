@@ -17,11 +17,7 @@ use crate::{
     amqp::{
         Names, Settings as AmqpSettings,
         connection::error::ConnectError,
-        objects::{
-            inspect::{InspectError, Inspector},
-            problem::TopologyError,
-            topology::Topology,
-        },
+        objects::{admin::Admin, ask::AskError, problem::TopologyError, topology::Topology},
     },
     app::{self, settings::Settings},
 };
@@ -97,8 +93,8 @@ impl Configured {
         &self.amqp.names
     }
 
-    pub(in crate::cli) async fn connect(&self) -> Result<Inspector, Failure> {
-        Inspector::open(&self.amqp.broker).await.map_err(connect_failure)
+    pub(in crate::cli) async fn connect(&self) -> Result<Admin, Failure> {
+        Admin::open(&self.amqp.broker).await.map_err(connect_failure)
     }
 }
 
@@ -118,10 +114,10 @@ pub(in crate::cli) fn connect_failure(error: ConnectError) -> Failure {
     Failure::new(exit, error)
 }
 
-pub(in crate::cli) fn inspect_failure(error: InspectError) -> Failure {
+pub(in crate::cli) fn ask_failure(error: AskError) -> Failure {
     match error {
-        InspectError::Refused(problem) => topology_failure(TopologyError::Problems(vec![problem])),
-        InspectError::Lost(_) => Failure::new(Exit::Unavailable, error),
+        AskError::Refused(problem) => topology_failure(TopologyError::Problems(vec![problem])),
+        AskError::Lost(_) => Failure::new(Exit::Unavailable, error),
     }
 }
 

@@ -5,17 +5,14 @@
 use std::{collections::HashSet, path::PathBuf};
 
 use super::{
-    Configured, Exit, Failure, inspect_failure,
+    Configured, Exit, Failure, ask_failure,
     orphans::{self, LIST},
     output,
 };
 use crate::{
     amqp::{
         Names,
-        objects::{
-            inspect::{Depth, InspectError, Inspector},
-            topology::Topology,
-        },
+        objects::{admin::Admin, ask::AskError, inspect::Depth, topology::Topology},
     },
     cli::setup,
 };
@@ -50,8 +47,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let listed = arguments.queues.as_deref().map(setup::read_text).transpose()?;
     let orphans = orphans::candidates(configured.names(), &configured.topology, listed.as_deref());
     setup::runtime()?.block_on(async {
-        let inspector = configured.connect().await?;
-        let survey = inspector.survey(&orphans).await.map_err(inspect_failure)?;
+        let admin = configured.connect().await?;
+        let survey = admin.survey(&orphans).await.map_err(ask_failure)?;
         let (mut report, mut deletable, mut kept) = (String::new(), 0, HashSet::new());
         // Work queues go before the queues that their dead letters go to, and keep them.
         for (queue, depth) in survey.queues.iter().rev() {
@@ -61,7 +58,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
                 Some(reason) => Some(reason),
                 None if is_dead_of(name, &kept) => Some("its work queue is kept".to_owned()),
                 None if arguments.yes => {
-                    delete(&inspector, configured.names(), name, &orphans).await.map_err(inspect_failure)?
+                    delete(&admin, configured.names(), name, &orphans).await.map_err(ask_failure)?
                 }
                 None => None,
             };
@@ -76,7 +73,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
                 }
             }
         }
-        inspector.close().await;
+        admin.close().await;
         if report.is_empty() {
             let unsure = if listed.is_none() {
                 format!(
@@ -114,25 +111,20 @@ fn is_dead_of(name: &str, kept: &HashSet<&str>) -> bool {
 
 /// Deletes a queue that seems empty: first nothing new may come in, then it is looked at again. The reason to keep it
 /// where it isn't empty any more; then it gets its bindings back.
-async fn delete(
-    inspector: &Inspector,
-    names: &Names,
-    name: &str,
-    orphans: &Topology,
-) -> Result<Option<String>, InspectError> {
+async fn delete(admin: &Admin, names: &Names, name: &str, orphans: &Topology) -> Result<Option<String>, AskError> {
     let bindings = || orphans.bindings.iter().filter(|binding| binding.queue == name);
     for binding in bindings() {
-        inspector.unbind(binding).await?;
+        admin.unbind(binding).await?;
     }
-    let reason = inspector.depth(name).await?.and_then(reason_to_keep);
+    let reason = admin.depth(name).await?.and_then(reason_to_keep);
     if reason.is_some() {
         for binding in bindings() {
-            inspector.bind(binding).await?;
+            admin.bind(binding).await?;
         }
     } else {
-        inspector.delete_queue(name).await?;
+        admin.delete_queue(name).await?;
         if names.held_by(name).is_some() {
-            inspector.delete_exchange(name).await?;
+            admin.delete_exchange(name).await?;
         }
     }
     Ok(reason)

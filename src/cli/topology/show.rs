@@ -1,11 +1,12 @@
 //! `topology show`: a table of what there is.
 
-use super::{Configured, Exit, Failure, inspect_failure, output};
+use super::{Configured, Exit, Failure, ask_failure, output};
 use crate::{
     amqp::{
         migrate,
         objects::{
-            inspect::{Inspector, Survey},
+            admin::Admin,
+            inspect::Survey,
             topology::{Exchange, Queue, Topology},
         },
     },
@@ -17,12 +18,12 @@ pub(super) fn run() -> Result<Exit, Failure> {
     let configured = Configured::load()?;
     let topology = &configured.topology;
     setup::runtime()?.block_on(async {
-        let rows = match Inspector::open(&configured.amqp.broker).await {
-            Ok(inspector) => {
-                let mut survey = inspector.survey(topology).await.map_err(inspect_failure)?;
-                let left = migrate::left(&inspector, configured.names(), topology).await.map_err(inspect_failure)?;
+        let rows = match Admin::open(&configured.amqp.broker).await {
+            Ok(admin) => {
+                let mut survey = admin.survey(topology).await.map_err(ask_failure)?;
+                let left = migrate::left(&admin, configured.names(), topology).await.map_err(ask_failure)?;
                 survey.extend(left);
-                inspector.close().await;
+                admin.close().await;
                 output::table(&with_broker(topology, &survey))
             }
             Err(error) => {
