@@ -3,10 +3,13 @@
 //!
 //! **Invariant:** a file that can't be used never ends a worker, nor keeps it from a broker that takes what it had. What
 //! was read last without a fault is used then, and the fault is told once. The other side may have revoked it: then the
-//! connect fails, and the next one reads again. So files that are half renewed cost one more try.
+//! connect fails, and the next one reads again.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -19,6 +22,8 @@ type Read<T> = dyn Fn() -> Result<T, String> + Send + Sync;
 pub struct Renewed<T> {
     last: Arc<Mutex<Last<T>>>,
     read: Option<Arc<Read<T>>>,
+    /// One at a time: a file system that hangs may cost a thread, and not one for each try to connect.
+    reading: Arc<AtomicBool>,
 }
 
 struct Last<T> {
@@ -26,16 +31,25 @@ struct Last<T> {
     told: Option<String>,
 }
 
+/// Tells that nobody reads any more, also after a panic.
+struct Over(Arc<AtomicBool>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
 impl<T> Clone for Renewed<T> {
     fn clone(&self) -> Self {
-        Self { last: self.last.clone(), read: self.read.clone() }
+        Self { last: self.last.clone(), read: self.read.clone(), reading: self.reading.clone() }
     }
 }
 
 impl<T: Clone + PartialEq + Send + 'static> Renewed<T> {
     /// A value that stays as it is.
     pub fn fixed(value: T) -> Self {
-        Self { last: Arc::new(Mutex::new(Last { value, told: None })), read: None }
+        Self { last: Arc::new(Mutex::new(Last { value, told: None })), read: None, reading: Arc::default() }
     }
 
     /// A value that was read, and is read again like this. `read` may block.
@@ -51,8 +65,15 @@ impl<T: Clone + PartialEq + Send + 'static> Renewed<T> {
     /// The value as the files have it now; what was read last where they can't be used, or not within `limit`.
     pub async fn now(&self, limit: Duration) -> T {
         let Some(read) = self.read.clone() else { return self.last() };
-        let reading = timeout(limit, spawn_blocking(move || read())).await;
-        let found = match reading {
+        if self.reading.swap(true, Ordering::AcqRel) {
+            return self.last();
+        }
+        let over = Over(self.reading.clone());
+        let read = spawn_blocking(move || {
+            let _over = over;
+            read()
+        });
+        let found = match timeout(limit, read).await {
             Ok(Ok(found)) => found,
             Ok(Err(error)) => Err(format!("the files couldn't be read: {error}")),
             Err(_) => Err(format!("the files couldn't be read within {limit:?}")),

@@ -115,7 +115,15 @@ impl Session {
     /// Works until something is lost, or `shutdown` or `retired` is told; then finishes what is in flight. At `shutdown`
     /// it hands back what hasn't started. A session that is `retired`, as another works in its place, works it off
     /// instead: RabbitMQ before 4.3 counts what is handed back like what ended a worker.
-    pub async fn run(self, shutdown: &CancellationToken, retired: &CancellationToken, on_end: impl FnOnce()) -> Ended {
+    ///
+    /// The time of grace counts from `stopping`, which comes with or before `shutdown`.
+    pub async fn run(
+        self,
+        shutdown: &CancellationToken,
+        stopping: &CancellationToken,
+        retired: &CancellationToken,
+        on_end: impl FnOnce(),
+    ) -> Ended {
         let Self { shared, consuming_link, channels, settler, consuming, unfinished, tasks, ending } = self;
         let draining = CancellationToken::new();
         let mut cancels = Vec::new();
@@ -200,7 +208,7 @@ impl Session {
                 () = ending.token.cancelled() => Ended::Lost(ending.reason()),
                 // The last ack may be what was lost.
                 () = drained => if ending.token.is_cancelled() { Ended::Lost(ending.reason()) } else { Ended::Drained },
-                () = grace_over(shutdown, grace, longest) => Ended::GraceExceeded(tasks.len()),
+                () = grace_over(stopping, grace, longest) => Ended::GraceExceeded(tasks.len()),
             }
         };
         // Whatever still runs stops here, or goes on without a session; the broker delivers it again.
@@ -219,9 +227,9 @@ impl Session {
 
 /// Waits until what is in flight has had its time: `grace` from when the worker is told to stop; before that, as its bot was
 /// replaced, as long as the longest work may take, since nobody waits for its end.
-async fn grace_over(shutdown: &CancellationToken, grace: Duration, longest: Duration) {
+async fn grace_over(stopping: &CancellationToken, grace: Duration, longest: Duration) {
     let stopped = async {
-        shutdown.cancelled().await;
+        stopping.cancelled().await;
         sleep(grace).await;
     };
     tokio::select! {

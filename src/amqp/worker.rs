@@ -52,6 +52,8 @@ pub struct Worker {
     /// Has them hand back what they haven't started: once nothing is consumed any more, or the one that serves would get
     /// it, and hand it back again.
     hand_back: CancellationToken,
+    /// That the worker itself is told to stop: from then on all its sessions have the same time of grace.
+    stopping: CancellationToken,
     /// The preparation of the bot's model, for as long as the bot serves.
     preparing: Option<AbortOnDropHandle<()>>,
 }
@@ -88,6 +90,7 @@ impl Worker {
             replacer: Replacer::default(),
             retired: JoinSet::new(),
             hand_back: CancellationToken::new(),
+            stopping: CancellationToken::new(),
             preparing: None,
         }
     }
@@ -107,6 +110,7 @@ impl Worker {
     /// # Errors
     /// [`Fatal`], only before the first session.
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<Ended, Fatal> {
+        self.stopping = shutdown.clone();
         let _takes_bots = self.replacer.until_dropped();
         self.prepare();
         let ended = self.sessions(&shutdown).await;
@@ -178,9 +182,10 @@ impl Worker {
         tracing::info!(queues = session.queues(), exchange = self.shared.settings.names.exchange(), "ready");
         self.ready.send_replace(true);
         let (retired, stop) = (CancellationToken::new(), self.hand_back.child_token());
-        let (shutdown, is_retired) = (stop.clone(), retired.clone());
+        let (shutdown, stopping, is_retired) = (stop.clone(), self.stopping.clone(), retired.clone());
         let serves = Serves { ready: self.ready.clone(), is_retired: retired.clone() };
-        let session = tokio::spawn(async move { session.run(&shutdown, &is_retired, move || drop(serves)).await });
+        let session =
+            tokio::spawn(async move { session.run(&shutdown, &stopping, &is_retired, move || drop(serves)).await });
         Serving { retired, stop, since: Instant::now(), session: AbortOnDropHandle::new(session) }
     }
 

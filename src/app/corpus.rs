@@ -158,7 +158,7 @@ fn list(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> io::Result<()>
         let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
         if path.is_file() || LIBRARIES.contains(&&*name) {
             files.push(path);
-        } else if path.is_dir() && depth < MAX_DEPTH {
+        } else if path.is_dir() && depth < MAX_DEPTH && !leads_back(&path, folder) {
             list(&path, depth + 1, files)?;
         }
         if files.len() > MAX_FILES {
@@ -166,6 +166,12 @@ fn list(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> io::Result<()>
         }
     }
     Ok(())
+}
+
+/// Whether a link leads to a folder that it lies in, so that its files would come again and again.
+fn leads_back(path: &Path, folder: &Path) -> bool {
+    path.is_symlink()
+        && fs::canonicalize(path).is_ok_and(|to| fs::canonicalize(folder).is_ok_and(|here| here.starts_with(to)))
 }
 
 /// The files that a path stands for, as [`load_corpora`] reads them: itself, or those in it of formats that are known.

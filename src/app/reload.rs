@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeSet,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -148,7 +148,9 @@ fn files(settings: &Settings) -> BTreeSet<PathBuf> {
         }),
     });
     let intents = settings.intents.path.as_ref().map(|path| path.as_path());
-    models.chain([intents]).flatten().map(ToOwned::to_owned).collect()
+    // A pipe would be empty for whoever reads it next.
+    let is_read_again = |path: &&Path| path.is_file() || path.is_dir();
+    models.chain([intents]).flatten().filter(is_read_again).map(ToOwned::to_owned).collect()
 }
 
 /// The settings, with the services' keys as their files have them now.

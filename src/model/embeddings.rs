@@ -196,13 +196,15 @@ impl Embeddings {
         }
         // One that is known goes along with those that aren't, to see whether it is still the same model.
         let mut known = had.iter().position(Option::is_some);
+        let mut began_anew = false;
         loop {
-            let missing = (0..texts.len()).filter(|&at| had[at].is_none()).take(self.batcher.most());
-            let mut batch: Vec<usize> = missing.collect();
-            if batch.is_empty() {
+            if had.iter().all(Option::is_some) {
                 return Ok(());
             }
             let same = known.take();
+            // It has its place among those that the server takes at once.
+            let most = self.batcher.most().saturating_sub(usize::from(same.is_some()));
+            let mut batch: Vec<usize> = (0..texts.len()).filter(|&at| had[at].is_none()).take(most).collect();
             batch.extend(same);
             let asked: Vec<String> = batch.iter().map(|&at| texts[at].to_owned()).collect();
             let vectors = service.embed(&asked, Instant::now() + EXAMPLES_TIMEOUT).await?;
@@ -213,6 +215,10 @@ impl Embeddings {
             let changed =
                 same.zip(vectors.last()).is_some_and(|(at, now)| !had[at].as_ref().is_some_and(|it| alike(it, now)));
             if changed || had.iter().flatten().any(|vector| vector.len() != width) {
+                if std::mem::replace(&mut began_anew, true) {
+                    let reason = "its vectors are of several lengths: are there several models behind the address?";
+                    return Err(service.error(Failure::BadAnswer, reason));
+                }
                 tracing::info!(model = &**service.name(), "it makes other vectors than before; all are asked for anew");
                 had.iter_mut().for_each(|vector| *vector = None);
             }

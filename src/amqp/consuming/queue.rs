@@ -35,7 +35,7 @@ use crate::{
     pipeline::Dispatch,
 };
 
-/// Deliveries of [`super::Names::died`] held at a time.
+/// Deliveries of [`crate::amqp::Names::died`] held at a time.
 const DIED_PREFETCH: u16 = 32;
 /// The least that a delivery counts for in the memory budget, in bytes: its properties and its task take some, too.
 const LEAST_ROOM: usize = 1024;

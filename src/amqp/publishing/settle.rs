@@ -1,7 +1,8 @@
 //! Outcome → publishes → ack.
 //!
-//! **Invariant:** this is the only place that acks or hands back. The ack comes last, after the broker has confirmed
-//! what was published; where that can't be had, there is no ack, and the broker delivers again.
+//! **Invariant:** this alone decides when a delivery may be acked; `acks.rs` writes it. The ack comes last, after the
+//! broker has confirmed what was published; where that can't be had, there is no ack, and the broker delivers again.
+//! Handed back is only what wasn't started (`consuming/queue.rs`), or can't be settled for long (`consuming/delivery.rs`).
 
 #[cfg(test)]
 mod letters;

@@ -200,7 +200,7 @@ fn add_mentions<'t>(document: &Document<'t>, entities: Value<'t>, text: &str, co
         let place = number(["start", "startPos"]).zip(match number(["end", "end"]) {
             Some(end) => Some(end),
             // Where the last character stands, in LUIS.
-            None => number(["endPos", "endPos"]).map(|last| last + 1),
+            None => number(["endPos", "endPos"]).and_then(|last| last.checked_add(1)),
         });
         let said =
             place.and_then(|(start, end)| characters.get(start..end)).map(|said| said.iter().collect::<String>());

@@ -14,6 +14,8 @@ const MAX_DEPTH: usize = 64;
 /// What all aliases together may copy, in nodes and bytes of text: a few of them can stand for more than any memory.
 const MAX_COPIED: usize = 4 << 20;
 
+/// The furthest that a quoted text's lines are moved to the right, in characters.
+const MAX_INDENTATION: usize = 1000;
 /// How much is read, in bytes, where a file has to be read again and again.
 const MAX_PARSED: usize = 64 << 20;
 
@@ -126,7 +128,8 @@ fn indented(text: &str, error: &ScanError) -> Option<String> {
     let column = text.get(line..)?.char_indices().nth(error.marker().col())?.0;
     let (before, scalar) = text.split_at_checked(line + column)?;
     let quote = scalar.chars().next()?;
-    let spaces = " ".repeat(error.marker().col() + 1);
+    // No list or table begins further to the right, and each line gets as much white space.
+    let spaces = " ".repeat(Some(error.marker().col() + 1).filter(|&spaces| spaces <= MAX_INDENTATION)?);
     let mut indented = String::with_capacity(text.len() + spaces.len());
     indented.push_str(before);
     let mut characters = scalar.char_indices().skip(1).peekable();
@@ -189,16 +192,23 @@ impl Loader {
             Event::Alias(anchor) => {
                 let node = self.anchors.get(&anchor).cloned();
                 let node = node.ok_or_else(|| CorpusError::at(line, "this alias stands within what it stands for"))?;
-                self.copied += node.size();
-                if self.copied > MAX_COPIED {
-                    return Err(CorpusError::at(line, "the aliases stand for more than 4 MiB: write it out"));
-                }
-                self.complete(Node { line, ..node }, 0)
+                let node = Node { line, ..node };
+                self.count_copy(&node)?;
+                self.complete(node, 0)
             }
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) | Event::DocumentEnd => {
                 Ok(())
             }
         }
+    }
+
+    /// Counts a copy, of what an anchor names or an alias stands for.
+    fn count_copy(&mut self, node: &Node) -> Result<(), CorpusError> {
+        self.copied += node.size();
+        if self.copied > MAX_COPIED {
+            return Err(CorpusError::at(node.line, "anchors and aliases stand for more than 4 MiB: write it out"));
+        }
+        Ok(())
     }
 
     fn begin(&mut self, line: usize, data: Data, anchor: usize) -> Result<(), CorpusError> {
@@ -211,6 +221,7 @@ impl Loader {
 
     fn complete(&mut self, node: Node, anchor: usize) -> Result<(), CorpusError> {
         if anchor != 0 {
+            self.count_copy(&node)?;
             self.anchors.insert(anchor, node.clone());
         }
         let Some(open) = self.open.last_mut() else {

@@ -4,8 +4,8 @@
 //! here whatever the server promised ([`answer`]).
 //!
 //! **Invariant:** only an intent of the bot, or none, can come out. What the server takes is found once; from then on a
-//! text that it refuses is sent again only where it names what of the form it doesn't take. The user's text stands in the user's message alone,
-//! as a JSON string; nothing in it changes what the answer may be.
+//! text that it refuses is sent again only where it names what of the form it doesn't take. The user's text stands in the
+//! user's message alone, as a JSON string; nothing in it changes what the answer may be.
 
 mod answer;
 mod dialect;
