@@ -520,6 +520,15 @@ async fn a_bot_that_is_read_again_has_only_what_is_new_in_it_embedded() {
     // Another prefix makes other vectors.
     model_of("x", &[&settings[..], &[("PREFIX", "query:")]].concat()).prepare().await.unwrap();
     assert_eq!(sent(), [20, 1, 2, 20]);
+    // No request has more than the server takes at once: the one that is known is one of them.
+    for (batch, new, expected) in [("1", "my money, please", [1, 1]), ("2", "my money, at once", [2, 1])] {
+        let before = sent().len();
+        let settings = [&settings[..], &[("BATCH", batch)]].concat();
+        let changed = BOT.replace("\"money back\"", &format!("\"{new}\""));
+        let changed = if batch == "2" { changed.replace("product details", "all details") } else { changed };
+        model_of_bot(&changed, "x", &settings).prepare().await.unwrap();
+        assert_eq!(sent()[before..], expected, "{batch}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -333,6 +333,8 @@ mod tests {
             let before = format!("*a{}", n - 1);
             bomb += &format!("a{n}: &a{n} [{}]\n", [before.as_str(); 10].join(","));
         }
-        check(&bomb, 7, &["aliases"]);
+        check(&bomb, 6, &["aliases"]);
+        let anchors: String = (0..60).map(|n| format!("&a{n} [")).collect();
+        check(&format!("{anchors}{}{}\n", "x".repeat(100_000), "]".repeat(60)), 1, &["anchors"]);
     }
 }
