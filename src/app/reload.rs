@@ -107,7 +107,11 @@ impl Reloader {
     /// The bot of the files as they are now, trained beside the one that serves; `None` if one can't be used.
     async fn built(&self, names: &Names, answers: Option<Arc<Answers>>) -> Option<(IntentsFile, Bot)> {
         let (settings, names) = (self.settings.clone(), names.clone());
+        let special = self.watched.paths().iter().find(|path| is_special(path)).cloned();
         let building = spawn_blocking(move || {
+            if let Some(path) = special {
+                return Err(format!("{} is no regular file any more, but a pipe or a device", path.display()));
+            }
             let settings = with_keys_of_now(&settings)?;
             let checked = load_intents(&settings).map_err(|faults| faults.to_string())?;
             let bot = bot(&settings, &names, &checked.file, answers, Processors::AllButOne)
@@ -148,9 +152,14 @@ fn files(settings: &Settings) -> BTreeSet<PathBuf> {
         }),
     });
     let intents = settings.intents.path.as_ref().map(|path| path.as_path());
-    // A pipe would be empty for whoever reads it next.
-    let is_read_again = |path: &&Path| path.is_file() || path.is_dir();
+    // A pipe would be empty for whoever reads it next. What isn't there yet may come.
+    let is_read_again = |path: &&Path| !is_special(path);
     models.chain([intents]).flatten().filter(is_read_again).map(ToOwned::to_owned).collect()
+}
+
+/// Whether a path leads to what is neither file nor folder, such as a pipe: reading it could wait for ever.
+fn is_special(path: &Path) -> bool {
+    path.exists() && !path.is_file() && !path.is_dir()
 }
 
 /// The settings, with the services' keys as their files have them now.

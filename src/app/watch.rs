@@ -88,7 +88,8 @@ fn fingerprint(path: &Path) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
     for path in files_of(path).ok()? {
         let mut bytes = Vec::new();
-        let file = File::open(&path).ok()?;
+        // To open a pipe could wait for ever.
+        let file = path.is_file().then(|| File::open(&path).ok())??;
         let length = file.metadata().ok()?.len();
         file.take(limit).read_to_end(&mut bytes).ok()?;
         (path, length, bytes).hash(&mut hasher);

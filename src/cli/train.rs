@@ -1,7 +1,8 @@
 //! `train`: the bot's model, saved, so that workers needn't train it.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io::{self, Read},
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -9,7 +10,7 @@ use std::{
 use serde::Serialize;
 
 use super::{Exit, Failure, Format, output, setup, training::Terminal};
-use crate::app;
+use crate::{app, model::embedded::is_saved};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -55,6 +56,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     for warning in &checked.warnings {
         output::tell(&format!("{warning}\n"));
     }
+    if is_another(&arguments.out) {
+        let reason = "it exists and is no saved model: name another file, or remove it first";
+        return Err(Failure::new(Exit::Os, format!("{}: {reason}", arguments.out.display())));
+    }
     let started = Instant::now();
     let (model, bytes) = app::train_to_save(&checked.file, &Terminal::new())
         .map_err(|error| Failure::new(Exit::Config, format!("the intent model can't be trained: {error}")))?;
@@ -74,6 +79,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Format::Json => output::json_line(&trained)?,
     })?;
     Ok(Exit::Ok)
+}
+
+/// Whether something else than a saved model would be overwritten, such as the bot itself.
+fn is_another(path: &Path) -> bool {
+    let begin = || {
+        let mut begin = Vec::new();
+        File::open(path)?.take(64).read_to_end(&mut begin).map(|_| begin)
+    };
+    path.exists() && (!path.is_file() || !begin().is_ok_and(|begin: Vec<u8>| begin.is_empty() || is_saved(&begin)))
 }
 
 /// Writes beside the file and renames, so that a reader finds a whole one.

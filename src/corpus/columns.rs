@@ -105,6 +105,16 @@ pub(super) fn is_text(name: &str) -> bool {
     TEXT.iter().any(|rank| rank.contains(&normal(name).as_str()))
 }
 
+/// Whether a column of this name tells to which part of a data set a row belongs.
+pub(super) fn is_split(name: &str) -> bool {
+    ["split", "set", "partition", "fold", "dataset_split"].contains(&normal(name).as_str())
+}
+
+/// Whether this is a known name of what they meant.
+pub(super) fn is_intent(name: &str) -> bool {
+    INTENT.iter().any(|rank| rank.contains(&normal(name).as_str()))
+}
+
 impl Sought<'_> {
     fn find(&self, names: &[&str]) -> Result<usize, String> {
         let (what, option) = (self.what, self.option);

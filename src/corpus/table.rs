@@ -87,6 +87,10 @@ fn told_separator(text: &str) -> (Option<char>, &str, usize) {
 
 fn note_columns(header: &Row, found: &Found, corpus: &mut Corpus) {
     let name = |at: usize| excerpt(&header.cells[at]);
+    if let Some(split) = header.cells.iter().find(|cell| columns::is_split(cell)) {
+        let kind = format!("the column '{}' wasn't read: rows of all parts count alike", excerpt(split));
+        corpus.notes.add(kind, Some(header.line));
+    }
     let replies = found.reply.map_or(String::new(), |at| format!(", the replies in '{}'", name(at)));
     let (text, intent) = (name(found.text), name(found.intent));
     if found.reply.is_some() || !columns::are_plain(&text, &intent) {

@@ -96,8 +96,13 @@ fn read<'t>(
     let holds_rows = |value: &Value<'_>| {
         value.items().is_some_and(|items| items.iter().all(|item| item.is_list() || item.is_object()))
     };
-    if members.iter().any(|(key, value)| part_of(key).is_some() && holds_rows(value)) {
-        return parts(document, line, &members, reading, corpus);
+    let has_parts = |members: &[(String, Value<'_>)]| {
+        members.iter().any(|(key, value)| part_of(key).is_some() && holds_rows(value))
+    };
+    let wrapped = members.iter().find(|(key, value)| WRAPPERS.contains(&key.as_str()) && value.is_object());
+    let wrapped = wrapped.and_then(|(_, value)| value.members()).filter(|members| has_parts(members));
+    if let Some(members) = wrapped.as_deref().or_else(|| has_parts(&members).then_some(&members[..])) {
+        return parts(document, line, members, reading, corpus);
     }
     // The file is one object of a list.
     let record = [Record { value, members }];
@@ -260,8 +265,11 @@ fn texts_of(value: Value<'_>) -> Option<(Value<'_>, Option<Value<'_>>)> {
         }
     };
     let is_text = |item: &Value<'_>| {
-        let has = |key: &str| item.members().is_some_and(|members| members.iter().any(|(name, _)| name == key));
-        item.string().is_some() || has("data") || has("text")
+        let members = item.members().unwrap_or_default();
+        let has = |key: &str| members.iter().any(|(name, _)| name == key);
+        // What says its own intent isn't one of those that the key is for.
+        let has_intent = members.iter().any(|(name, _)| columns::is_intent(name));
+        item.string().is_some() || (has("data") || has("text")) && !has_intent
     };
     list.items()?.iter().all(is_text).then_some((list, replies))
 }

@@ -45,6 +45,9 @@ fn shapes_that_are_plain_are_read() {
         "oos_test": [], "test": [], "oos_train": [["几点了", "oos"]]}"#;
     check(clinc, &["greet: hi", "oos: cya", "-: 几点了"], "the part 'oos_val' was passed over");
     check(r#"{"train": [{"text": "hi", "intent": "greet"}], "test": [{"a": 1}]}"#, &["greet: hi"], "'test'");
+    let wrapped =
+        r#"{"data": {"train": [{"text": "hi", "intent": "greet"}], "test": [{"text": "x", "intent": "greet"}]}}"#;
+    check(wrapped, &["greet: hi"], "the part 'test' was passed over");
     let tags = r#"{"intents": [{"tag": "greet", "patterns": ["hi", "yo"], "responses": ["Hello"], "context": [""]},
         {"tag": "noanswer", "patterns": [""], "responses": ["Sorry"]}]}"#;
     check(tags, &["greet: hi", "greet: yo"], "an empty text in a list was passed over");

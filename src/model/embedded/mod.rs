@@ -46,7 +46,10 @@ use self::{
     vocabulary::Vocabulary,
     weights::Weights,
 };
-pub use self::{saved::LoadError, vectors::VectorClassifier};
+pub use self::{
+    saved::{LoadError, is_saved},
+    vectors::VectorClassifier,
+};
 use super::{ModelClient, ModelError, Query};
 use crate::domain::{IntentName, Prediction, Scored};
 

@@ -37,6 +37,11 @@ const SOURCE: &str = env!("CHATBOT_MODEL_SOURCE");
 /// No number of a trained model comes near it; sums of larger ones could overflow.
 const LARGEST: f32 = 1e6;
 
+/// Whether bytes begin as a saved model's do.
+pub fn is_saved(bytes: &[u8]) -> bool {
+    bytes.starts_with(&MAGIC)
+}
+
 /// Why bytes are no model for a bot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LoadError {
