@@ -44,8 +44,7 @@ fn a_saved_model_answers_as_the_trained_one_until_the_examples_change() {
     loading().fed(&ask, texts).failed(0, &["it can't be read"]);
     program().run(&["train", "--out", &folder.path("missing/model.bin")]).failed(71, &["can't be written"]);
     // Its own bot, say: what is no saved model isn't overwritten.
-    let bot = folder.path("bot.toml");
-    std::fs::write(&bot, "not to be lost").unwrap();
-    program().run(&["train", "--out", &bot]).failed(71, &["no saved model"]);
-    assert_eq!(std::fs::read_to_string(&bot).unwrap(), "not to be lost");
+    let bot = fs::read_to_string(&intents).unwrap();
+    program().run(&["train", "--out", &intents]).failed(71, &["no saved model"]);
+    assert_eq!(fs::read_to_string(&intents).unwrap(), bot);
 }
