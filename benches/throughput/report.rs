@@ -163,17 +163,17 @@ impl Report {
             unit,
         };
         vec![
-            least("inline: requests/s against the echo", 0.9, self.against_echo(Kind::Inline, |turn| turn.many.rate)),
+            least("inline: requests/s against the echo", 1.0, self.against_echo(Kind::Inline, |turn| turn.many.rate)),
             most(
                 "inline: p50 at one in flight against the echo",
                 1.25,
                 "",
                 self.against_echo(Kind::Inline, |turn| turn.one.p50),
             ),
-            least("queued: requests/s against the echo", 0.45, self.against_echo(Kind::Queued, |turn| turn.many.rate)),
+            least("queued: requests/s against the echo", 0.55, self.against_echo(Kind::Queued, |turn| turn.many.rate)),
             most("memory of an idle worker", 45.0, " MiB", median(self.idle_bytes.iter().map(|b| *b as f64)) / MIB),
             most("ready after its start", 1.0, " s", median(self.starts.iter().map(Duration::as_secs_f64))),
-            most("the binary", 32.0, " MiB", self.binary_bytes as f64 / MIB),
+            most("the binary", 40.0, " MiB", self.binary_bytes as f64 / MIB),
         ]
     }
 
