@@ -13,10 +13,10 @@ use std::{
     time::Duration,
 };
 
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt, future::BoxFuture};
 use lapin::{
     Channel, Consumer,
-    options::{BasicAckOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions, QueueDeclareOptions},
+    options::{BasicAckOptions, BasicNackOptions, BasicQosOptions, QueueDeclareOptions},
     types::FieldTable,
 };
 use tokio::time::{Instant, sleep, timeout};
@@ -111,6 +111,8 @@ pub struct Reader<'a> {
     queue: WorkQueue,
     name: String,
     consumer: Option<Consumer>,
+    /// A consumer that the broker is asked for. Its letters come whether or not anybody waits for it here.
+    opening: Option<BoxFuture<'static, Result<Consumer, lapin::Error>>>,
     /// How many there were before it.
     consumers: u32,
     /// How many letters this consumer has brought.
@@ -153,6 +155,7 @@ impl<'a> Reader<'a> {
             queue: queue.clone(),
             name,
             consumer: None,
+            opening: None,
             consumers: 0,
             brought: 0,
             cancelled: false,
@@ -173,8 +176,8 @@ impl<'a> Reader<'a> {
         self.elsewhere
     }
 
-    /// The next letter; none at the end. Dropping this future at any time loses nothing, but the reader is then only
-    /// good for [`Self::finish`].
+    /// The next letter; none at the end. Dropping this future at any time loses nothing; the reader is then only good
+    /// for [`Self::finish`].
     ///
     /// # Errors
     /// [`ReadError`].
@@ -227,22 +230,35 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`ReadError`]; what wasn't removed is in the queue all the same.
-    pub async fn finish(self) -> Result<(), ReadError> {
+    pub async fn finish(mut self) -> Result<(), ReadError> {
         let limit = self.link.step_limit();
+        let HandBack { mut letters, ends } =
+            std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner));
         let hand_back = async {
-            if let Some(consumer) = self.consumer.as_ref().filter(|_| !self.cancelled) {
-                self.channel.basic_cancel(consumer.tag(), Default::default()).await?;
+            if let Some(opening) = self.opening.take() {
+                self.consumer = Some(opening.await?);
             }
+            if let Some(consumer) = &mut self.consumer {
+                if !self.cancelled {
+                    self.channel.basic_cancel(consumer.tag(), Default::default()).await?;
+                }
+                // What came and wasn't looked at is handed back too.
+                while let Some(unseen) = consumer.next().await {
+                    unseen?;
+                    letters += 1;
+                }
+            }
+            let others = depth(&self.channel, &self.name).await?;
             // All at once would do, but then the broker hands back consumer by consumer in an order of its own; so only
-            // neighbours change places. The tag that ends a range has to be held still. 0 stands for all that is left:
-            // what came and wasn't looked at.
-            let HandBack { letters, ends } =
-                std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner));
+            // neighbours change places. The tag that ends a range has to be held still. 0 stands for all that is left.
             for end in ends.into_values().chain([0]) {
                 self.channel.basic_nack(end, BasicNackOptions { multiple: true, requeue: true }).await?;
             }
+            // Another consumer may take them at once, so that they are never seen: hence the end.
             let begun = Instant::now();
-            while depth(&self.channel, &self.name).await? < letters && begun.elapsed() < HAND_BACK {
+            while depth(&self.channel, &self.name).await? < others.saturating_add(letters)
+                && begun.elapsed() < HAND_BACK
+            {
                 sleep(Duration::from_millis(20)).await;
             }
             self.channel.close(200, short("done")).await
@@ -259,10 +275,17 @@ impl<'a> Reader<'a> {
         let consumer = match self.consumer.take() {
             Some(consumer) => consumer,
             None => {
-                let (name, options) = (short(&self.name), BasicConsumeOptions::default());
-                let consume = self.channel.basic_consume(name, short(""), options, FieldTable::default());
                 (self.brought, self.cancelled) = (0, false);
-                self.answered(timeout(self.link.step_limit(), consume).await)?
+                let (channel, name) = (self.channel.clone(), short(&self.name));
+                let opening = self.opening.get_or_insert_with(|| {
+                    async move {
+                        channel.basic_consume(name, short(""), Default::default(), FieldTable::default()).await
+                    }
+                    .boxed()
+                });
+                let opened = timeout(self.link.step_limit(), opening).await;
+                self.opening = None;
+                self.answered(opened)?
             }
         };
         Ok(self.consumer.insert(consumer))
