@@ -62,6 +62,17 @@ impl Client {
         self
     }
 
+    /// Sends one request; its answer, if one comes, is let go.
+    pub(crate) async fn tell(&self, exchange: &str) -> anyhow::Result<()> {
+        let asking = self.asking.as_ref().context("an earlier turn failed")?;
+        let properties = BasicProperties::default().with_delivery_mode(2).with_reply_to(short(REPLY_TO));
+        let key = short(asking.keys.first().map_or("", String::as_str));
+        let body = asking.bodies.first().map_or(&[][..], Vec::as_slice);
+        let options = BasicPublishOptions::default();
+        drop(asking.channel.basic_publish(short(exchange), key, options, body, properties).await?);
+        Ok(())
+    }
+
     /// Keeps `in_flight` requests unanswered for so long, then waits for the last answers.
     pub(crate) async fn ask(&mut self, exchange: &str, in_flight: usize, duration: Duration) -> anyhow::Result<Load> {
         let mut asking = self.asking.take().context("an earlier turn failed")?;

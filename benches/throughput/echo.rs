@@ -23,7 +23,7 @@ pub(crate) const EXCHANGE: &str = "BENCH_ECHO_EXCHANGE";
 /// The broker, for the echo.
 pub(crate) const URL: &str = "BENCH_ECHO_URL";
 /// The line on standard error that says that it consumes; the worker's log says it in the same words.
-const READY: &str = r#"{"message":"ready"}"#;
+pub(crate) const READY: &str = r#"{"message":"ready"}"#;
 /// The worker's own default.
 const PREFETCH: u16 = 128;
 
@@ -77,6 +77,6 @@ async fn echo(publisher: &Channel, delivery: Delivery) -> anyhow::Result<()> {
 }
 
 #[expect(clippy::print_stderr, reason = "what the contestants say is read from there")]
-fn eprintln(line: &str) {
+pub(crate) fn eprintln(line: &str) {
     eprintln!("{line}");
 }

@@ -22,6 +22,7 @@ mod report;
 #[path = "../sample/mod.rs"]
 mod sample;
 mod scale;
+mod slow;
 mod topology;
 
 use std::{path::PathBuf, time::Duration};
@@ -64,6 +65,9 @@ struct Arguments {
     /// Instead: how bots of more and more intents start, on a broker that is near and one that is far.
     #[arg(long)]
     scale: bool,
+    /// Instead: what quick intents lose by a slow one beside them.
+    #[arg(long)]
+    slow: bool,
     #[command(flatten)]
     sizes: scale::Sizes,
     /// Given by cargo.
@@ -76,9 +80,15 @@ fn main() -> anyhow::Result<()> {
     if let Some(exchange) = std::env::var_os(echo::EXCHANGE) {
         return runtime.block_on(echo::run(exchange));
     }
+    if let Some(exchange) = std::env::var_os(slow::EXCHANGE) {
+        return runtime.block_on(slow::run(exchange));
+    }
     let arguments = Arguments::parse();
     if arguments.scale {
         return runtime.block_on(scale::measure(&arguments.url, &arguments.sizes));
+    }
+    if arguments.slow {
+        return runtime.block_on(slow::measure(&arguments.url, arguments.rounds));
     }
     runtime.block_on(measure(&arguments))
 }

@@ -1,0 +1,184 @@
+//! What quick intents lose by a slow one beside them: the same worker, with and without requests for an intent that takes
+//! its time.
+//!
+//! The worker is the library's, in a process of its own, as no handler that the program has is slow by itself.
+
+use std::{collections::HashMap, ffi::OsString, num::NonZeroU16, process::Command, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use async_trait::async_trait;
+use chatbot_worker::{
+    amqp::{
+        Names, Settings, Shared, Worker,
+        connection::address::{Access, Broker, Tls},
+        objects::{declare::TopologyMode, topology::Topology},
+        settings::{Consume, Overload},
+    },
+    domain::{ChoiceRule, IntentName, Prediction, Request, Scored, codec::encode_request},
+    handler::{Answer, Handler, HandlerError, Job},
+    model::{Failure, ModelClient, ModelError, Query},
+    pipeline::{Dispatch, InlineLimit, Parts, Pipeline, Route},
+    renewed::Renewed,
+    retry::RetryPolicy,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    client::Client,
+    contestant::{Contestant, Kind},
+    echo, topology,
+};
+
+/// With this variable the benchmark's binary is the worker of that exchange.
+pub(crate) const EXCHANGE: &str = "BENCH_SLOW_EXCHANGE";
+/// How long the slow intent takes, and how often a second it is asked.
+const TAKES: Duration = Duration::from_secs(2);
+const A_SECOND: u32 = 20;
+const IN_FLIGHT: usize = 64;
+const TURN: Duration = Duration::from_secs(2);
+/// The intents: the quick one and the slow one are handled where they were classified, the others by way of their queues.
+const INTENTS: [&str; 4] = ["quick", "slow", "quick_queued", "slow_queued"];
+
+struct Takes(Duration);
+
+#[async_trait]
+impl Handler for Takes {
+    async fn handle(&self, job: &Job<'_>) -> Result<Answer, HandlerError> {
+        if !self.0.is_zero() {
+            tokio::time::sleep(self.0).await;
+        }
+        Ok(Answer { text: job.request.text.clone(), locale: None })
+    }
+}
+
+/// Takes the text for the intent.
+struct AsSaid;
+
+#[async_trait]
+impl ModelClient for AsSaid {
+    fn name(&self) -> &str {
+        "as-said"
+    }
+
+    async fn classify(&self, query: &Query<'_>) -> Result<Prediction, ModelError> {
+        let name = IntentName::new(query.text);
+        let name = name.map_err(|error| ModelError::new(&self.name().into(), Failure::BadAnswer, error.to_string()))?;
+        Ok(Prediction::ranked(vec![Scored { name, confidence: 1.0 }], "as-said".into()))
+    }
+}
+
+/// Works until it is killed.
+pub(crate) async fn run(exchange: OsString) -> anyhow::Result<()> {
+    let names = Names::new(&exchange.to_string_lossy())?;
+    let url = std::env::var(echo::URL).context(echo::URL)?;
+    let settings = Settings {
+        broker: Broker {
+            access: Renewed::fixed(Access { urls: vec![url.parse().map_err(anyhow::Error::msg)?], tls: Tls::default() }),
+            connect_timeout: Duration::from_secs(10),
+            confirm_timeout: Duration::from_secs(30),
+        },
+        names: names.clone(),
+        topology: TopologyMode::Declare,
+        prefetch: NonZeroU16::new(128).context("0")?,
+        prefetch_queued: NonZeroU16::new(64).context("0")?,
+        consume: Consume::All,
+        max_body: 64 * 1024,
+        memory_budget: 16 * 1024 * 1024,
+        overload: Overload::default(),
+        default_ttl: None,
+        shutdown_grace: Duration::from_secs(10),
+        reply_allow: Vec::new(),
+        worker: "slow".to_owned(),
+    };
+    let intents = INTENTS.map(IntentName::new).into_iter().collect::<Result<Vec<_>, _>>()?;
+    let routes: HashMap<IntentName, Route> = intents
+        .iter()
+        .map(|intent| {
+            let takes = if intent.as_str().starts_with("slow") { TAKES } else { Duration::ZERO };
+            let dispatch = if intent.as_str().ends_with("queued") { Dispatch::Queue } else { Dispatch::Inline };
+            (intent.clone(), Route { handler: Some(Arc::new(Takes(takes))), dispatch })
+        })
+        .collect();
+    let retry = RetryPolicy { delays: vec![topology::RETRY_DELAY] };
+    let topology = Topology::new(&names, &intents, &retry.delays);
+    let fallback = intents[0].clone();
+    let intents = intents.into_iter().map(|intent| (intent, None)).collect();
+    let pipeline = Pipeline::new(Parts {
+        model: Arc::new(AsSaid),
+        routes,
+        choice: ChoiceRule { fallback, threshold: None, intents, margin: 0.0 },
+        extractor: None,
+        model_timeout: Duration::from_secs(5),
+        handler_timeout: Duration::from_secs(30),
+        retry,
+        inline: InlineLimit { bytes: 8 * 1024 * 1024, requests: 128 },
+    });
+    let worker = Worker::new(Shared { settings, pipeline: Arc::new(pipeline), topology: Arc::new(topology) });
+    let mut ready = worker.readiness();
+    let run = tokio::spawn(worker.run(CancellationToken::new()));
+    if ready.wait_for(|ready| *ready).await.is_ok() {
+        echo::eprintln(echo::READY);
+    }
+    run.await??;
+    Ok(())
+}
+
+/// Measures the quick intents by themselves and beside the slow one, in turns, and prints a table of medians.
+pub(crate) async fn measure(url: &str, rounds: u32) -> anyhow::Result<()> {
+    let names = Names::new(&format!("slow-{}", std::process::id()))?;
+    let mut command = Command::new(std::env::current_exe()?);
+    command.envs([(EXCHANGE, names.exchange()), (echo::URL, url)]);
+    let worker = Contestant::spawn(Kind::Inline, names.clone(), command)?;
+    println!("| quick requests | beside them, {A_SECOND} a second that take {TAKES:?} | requests/s | of those by themselves |");
+    println!("| --- | --- | --- | --- |");
+    for quick in ["quick", "quick_queued"] {
+        let mut rates: HashMap<Option<&str>, Vec<f64>> = HashMap::new();
+        let besides = [None, Some("slow"), Some("slow_queued")];
+        // The first round warms up.
+        for round in 0..=rounds as usize {
+            for turn in 0..besides.len() {
+                let beside = besides[(turn + round) % besides.len()];
+                let load = beside.map(|slow| tokio::spawn(ask_slowly(url.to_owned(), names.clone(), slow)));
+                // Until as many are in work as will be all the time.
+                if load.is_some() {
+                    tokio::time::sleep(TAKES).await;
+                }
+                let mut client = Client::connect(url, vec![body(quick)]).await?;
+                let rate = client.ask(names.exchange(), IN_FLIGHT, TURN).await?.rate;
+                if let Some(load) = load {
+                    load.abort();
+                    tokio::time::sleep(TAKES).await;
+                }
+                if round > 0 {
+                    rates.entry(beside).or_default().push(rate);
+                }
+            }
+        }
+        let medians = besides.map(|beside| {
+            let mut rates = rates.remove(&beside).unwrap_or_default();
+            rates.sort_by(f64::total_cmp);
+            rates.get(rates.len() / 2).copied().unwrap_or(f64::NAN)
+        });
+        for (beside, median) in besides.iter().zip(medians) {
+            let beside = beside.unwrap_or("nothing");
+            println!("| {quick} | {beside} | {median:.0} | {:.2} |", median / medians[0]);
+        }
+    }
+    drop(worker);
+    let intents = INTENTS.map(IntentName::new).into_iter().collect::<Result<Vec<_>, _>>()?;
+    topology::remove_with(url, &names, &intents).await
+}
+
+/// Asks the slow intent so many times a second, and waits for no answer, until it is aborted.
+async fn ask_slowly(url: String, names: Names, slow: &'static str) -> anyhow::Result<()> {
+    let client = Client::connect(&url, vec![body(slow)]).await?;
+    let mut pause = tokio::time::interval(Duration::from_secs(1) / A_SECOND);
+    loop {
+        pause.tick().await;
+        client.tell(names.exchange()).await?;
+    }
+}
+
+fn body(text: &str) -> Vec<u8> {
+    encode_request(&Request { text: text.to_owned(), ..Request::default() })
+}
