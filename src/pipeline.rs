@@ -3,6 +3,7 @@
 //! **Invariant:** no channel, no queue, no settings source; it returns data. A panic in a model or a handler is an error
 //! like any other.
 
+mod pace;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,7 @@ use metrics::{Histogram, histogram};
 use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
 
+use self::pace::Pace;
 use crate::{
     answered::{Answers, Found, Identity},
     domain::{ChoiceRule, Classification, Entity, ErrorCode, IntentName, MessageError, Outcome, Reply, Request},
@@ -86,18 +88,25 @@ pub enum Stage {
 
 pub struct Pipeline {
     parts: Parts,
-    /// Each intent's share of [`Parts::inline`].
-    inline: HashMap<IntentName, Arc<Share>>,
+    inline: HashMap<IntentName, Inline>,
     answers: Option<Arc<Answers>>,
     /// Looked up once, not for each message.
     model_seconds: Histogram,
     handler_seconds: Histogram,
 }
 
+/// What an intent's handler takes of those that classify.
+struct Inline {
+    /// Its share of [`Parts::inline`].
+    share: Arc<Share>,
+    pace: Pace,
+}
+
 impl Pipeline {
     pub fn new(parts: Parts) -> Self {
-        let inline = Pool::new(parts.inline.bytes);
-        let inline = parts.routes.keys().map(|intent| (intent.clone(), inline.share())).collect();
+        let pool = Pool::new(parts.inline.bytes);
+        let inline = |intent: &IntentName| (intent.clone(), Inline { share: pool.share(), pace: Pace::default() });
+        let inline = parts.routes.keys().map(inline).collect();
         Self {
             parts,
             inline,
@@ -180,7 +189,8 @@ impl Pipeline {
         };
         let _room = match job.stage {
             Stage::Handle { .. } => None,
-            // Where its handler holds too much already, the message waits in the intent's queue, and not in the others' way.
+            // Where its handler is slow, or holds too much already, the message waits in the intent's queue, and not in the
+            // others' way.
             Stage::Classify => match self.room(&job.request, &intent) {
                 None => return Ok(self.forward(&job.request, intent, classification)),
                 room => room,
@@ -217,11 +227,12 @@ impl Pipeline {
         self.parts.extractor.as_ref().map(|extractor| extractor.extract(text)).unwrap_or_default()
     }
 
-    /// Room for one more request that an intent handles inline; `None` if it has taken its share.
+    /// Room for one more request that an intent handles inline; `None` if it is slow, or has taken its share.
     fn room(&self, request: &Request, intent: &IntentName) -> Option<Room> {
         let InlineLimit { bytes, requests } = self.parts.inline;
         let held = request.text.len() + request.metadata.as_ref().map_or(0, |metadata| metadata.get().len());
-        self.inline.get(intent)?.try_take(held.max(bytes / requests.max(1)))
+        let inline = self.inline.get(intent)?;
+        if inline.pace.is_slow() { None } else { inline.share.try_take(held.max(bytes / requests.max(1))) }
     }
 
     async fn classify(&self, job: &Job, started: Instant) -> Result<(IntentName, Classification), MessageError> {
@@ -253,7 +264,11 @@ impl Pipeline {
         let asked = Instant::now();
         let limit = self.limit(self.parts.handler_timeout, left(job, started))?;
         let handled = timeout(limit, AssertUnwindSafe(handler.handle(work)).catch_unwind()).await;
-        self.handler_seconds.record(asked.elapsed());
+        let took = asked.elapsed();
+        self.handler_seconds.record(took);
+        if let Some(inline) = self.inline.get(intent) {
+            inline.pace.took(took);
+        }
         match handled {
             Ok(Ok(Ok(answer))) => Ok(answer),
             Ok(Ok(Err(error))) => Err(handler_error(&error)),

@@ -1,8 +1,8 @@
 //! How a bot of more and more intents starts, on a broker that is near and on one that is far: queues, the first start, a
 //! start where all is there, the way back after a lost connection, and what the broker keeps in memory.
 //!
-//! The bots have a model that is never asked, and no more examples than a bot must have, so that no training is in the figures. The broker is far by
-//! way of a proxy that carries everything later, in each direction.
+//! The bots have one rule and a model that is never asked, and no more examples than a bot must have, so that no training
+//! is in the figures. The broker is far by way of a proxy that carries everything later, in each direction.
 
 use std::{
     fmt::{self, Write as _},
@@ -27,8 +27,8 @@ use crate::{
 
 const HEADING: &str = "\
 | intents | each way (ms) | queues | first start (s) | started again (s) | ready again after a lost connection (s) | \
-broker's memory (MiB) | requests/s by intent |
-| --- | --- | --- | --- | --- | --- | --- | --- |";
+broker's memory (MiB) | requests/s | requests/s, to each intent in turn |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |";
 /// How often each way back is timed.
 const CUTS: usize = 3;
 /// A session that is lost sooner is followed by a longer pause, each time.
@@ -64,7 +64,8 @@ struct Row {
     first: Duration,
     again: Duration,
     back: Duration,
-    rate: Option<f64>,
+    /// Requests a second that are classified, and that are addressed to the intents in turn.
+    rates: Option<[f64; 2]>,
 }
 
 /// Measures all of them, and prints a table, row by row.
@@ -102,19 +103,22 @@ impl Run<'_> {
 
     async fn row(&self, names: &Names, intents: &[IntentName]) -> anyhow::Result<Row> {
         let bot = self.scratch.join(format!("{}.toml", intents.len()));
+        let rules = self.scratch.join("rules.toml");
         fs::write(&bot, bot_of(intents))?;
+        fs::write(&rules, format!("[[rule]]\nintent = \"{}\"\nwords = [\"hello\"]\n", intents[0]))?;
         let proxy = Proxy::start(self.url).await;
         proxy.delay(Duration::from_millis(self.delay));
         let (queues, memory) = (self.ask("length(rabbit_amqqueue:list())")?, self.memory()?);
         let start = || {
             let mut command = worker(&self.sizes.worker, proxy.url(), names);
             command.envs([
-                ("CHATBOT_MODEL_CHAIN", "nobody"),
+                ("CHATBOT_MODEL_CHAIN", "rules,nobody"),
                 ("CHATBOT_MODEL_LAST_RESORT", "off"),
+                ("CHATBOT_RULES_KIND", "keywords"),
                 ("CHATBOT_NOBODY_KIND", "rasa"),
                 ("CHATBOT_NOBODY_URL", "http://127.0.0.1:9"),
             ]);
-            command.env("CHATBOT_INTENTS_PATH", &bot);
+            command.env("CHATBOT_INTENTS_PATH", &bot).env("CHATBOT_RULES_RULES_PATH", &rules);
             // The proxy needs this runtime meanwhile.
             tokio::task::block_in_place(|| Contestant::spawn(Kind::Inline, names.clone(), command))
         };
@@ -130,15 +134,19 @@ impl Run<'_> {
             back.push(tokio::task::block_in_place(|| contestant.ready_since(begin))?);
         }
         back.sort_unstable();
-        let rate = if self.delay == 0 { Some(self.rate(names, intents).await?) } else { None };
+        let rates = if self.delay == 0 {
+            let keys = intents.iter().map(Names::intent_key).collect();
+            Some([self.rate(names, vec!["request".to_owned()]).await?, self.rate(names, keys).await?])
+        } else {
+            None
+        };
         let (intents, delay, mebibytes) = (intents.len(), self.delay, memory / (1024 * 1024));
-        Ok(Row { intents, delay, queues, mebibytes, first, again, back: back[CUTS / 2], rate })
+        Ok(Row { intents, delay, queues, mebibytes, first, again, back: back[CUTS / 2], rates })
     }
 
-    /// Requests a second that are addressed to the intents in turn; the median of some turns.
-    async fn rate(&self, names: &Names, intents: &[IntentName]) -> anyhow::Result<f64> {
+    /// Requests a second with these routing keys in turn; the median of some turns.
+    async fn rate(&self, names: &Names, keys: Vec<String>) -> anyhow::Result<f64> {
         let body = encode_request(&Request { text: "hello".to_owned(), ..Request::default() });
-        let keys = intents.iter().map(Names::intent_key).collect();
         let mut client = Client::connect(self.url, vec![body]).await?.by(keys);
         let mut rates = Vec::new();
         for _ in 0..TURNS {
@@ -177,9 +185,10 @@ fn bot_of(intents: &[IntentName]) -> String {
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { intents, delay, queues, mebibytes, first, again, back, rate } = self;
+        let Self { intents, delay, queues, mebibytes, first, again, back, rates } = self;
         let (first, again, back) = (first.as_secs_f64(), again.as_secs_f64(), back.as_secs_f64());
-        let rate = rate.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}"));
-        write!(f, "| {intents} | {delay} | {queues} | {first:.2} | {again:.2} | {back:.2} | +{mebibytes} | {rate} |")
+        let [by_text, by_intent] = rates.map_or_else(Default::default, |rates| rates.map(|rate| format!("{rate:.0}")));
+        write!(f, "| {intents} | {delay} | {queues} | {first:.2} | {again:.2} | {back:.2} | +{mebibytes} | ")?;
+        write!(f, "{by_text} | {by_intent} |")
     }
 }

@@ -73,7 +73,10 @@ pub(crate) async fn run(exchange: OsString) -> anyhow::Result<()> {
     let url = std::env::var(echo::URL).context(echo::URL)?;
     let settings = Settings {
         broker: Broker {
-            access: Renewed::fixed(Access { urls: vec![url.parse().map_err(anyhow::Error::msg)?], tls: Tls::default() }),
+            access: Renewed::fixed(Access {
+                urls: vec![url.parse().map_err(anyhow::Error::msg)?],
+                tls: Tls::default(),
+            }),
             connect_timeout: Duration::from_secs(10),
             confirm_timeout: Duration::from_secs(30),
         },
@@ -129,7 +132,9 @@ pub(crate) async fn measure(url: &str, rounds: u32) -> anyhow::Result<()> {
     let mut command = Command::new(std::env::current_exe()?);
     command.envs([(EXCHANGE, names.exchange()), (echo::URL, url)]);
     let worker = Contestant::spawn(Kind::Inline, names.clone(), command)?;
-    println!("| quick requests | beside them, {A_SECOND} a second that take {TAKES:?} | requests/s | of those by themselves |");
+    println!(
+        "| quick requests | beside them, {A_SECOND} a second that take {TAKES:?} | requests/s | of those by themselves |"
+    );
     println!("| --- | --- | --- | --- |");
     for quick in ["quick", "quick_queued"] {
         let mut rates: HashMap<Option<&str>, Vec<f64>> = HashMap::new();

@@ -338,7 +338,7 @@ impl Migrator {
             properties: moved(&delivery.properties, is_relayed, &blemishes),
             body: delivery.data.into(),
         };
-        self.publisher.publish(&message).await?;
+        self.publisher.publish(message).await?;
         // Where it can't be acked, it comes again. Not by lapin's `Acker`, which may never answer when the connection ends.
         let _ = channel.basic_ack(delivery.delivery_tag, Default::default()).await;
         Ok(!blemishes.is_empty())

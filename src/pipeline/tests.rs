@@ -177,3 +177,21 @@ async fn a_deadline_holds_for_whoever_waits_for_anothers_run_too() {
     assert_eq!(letter.reason, DeadReason::Error(ErrorCode::DeadlineExceeded));
     assert_eq!(models.load(SeqCst), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_intent_that_turns_out_slow_is_handled_by_way_of_its_queue_until_it_is_quick() {
+    let (slow, [_, handlers]) = pipeline(Does::Answers, Does::AnswersAfter(Duration::from_millis(110)));
+    let slow = Pipeline::new(Parts { handler_timeout: AGES, ..slow.parts });
+    let addressed = || Job { stage: Stage::Handle { intent: intent(), classification: None }, ..job(1, None) };
+    assert!(matches!(slow.run(&job(1, None)).await, Outcome::Reply(_)), "it isn't known yet");
+    for _ in 0..3 {
+        assert!(matches!(slow.run(&job(1, None)).await, Outcome::Forward { .. }));
+        assert!(matches!(slow.run(&addressed()).await, Outcome::Reply(_)), "out of its queue it is handled");
+    }
+    assert_eq!(handlers.load(SeqCst), 4);
+    // One that is given up took as long as that.
+    let (hangs, _) = pipeline(Does::Answers, Does::Hangs);
+    let hangs = Pipeline::new(Parts { handler_timeout: Duration::from_secs(1), ..hangs.parts });
+    assert!(matches!(hangs.run(&job(1, None)).await, Outcome::Retry { .. }));
+    assert!(matches!(hangs.run(&job(1, None)).await, Outcome::Forward { .. }));
+}

@@ -47,7 +47,7 @@ async fn each_of_many_publishes_is_told_what_became_of_its_own_message() {
             let mut told = [0; 3];
             for number in 0..60 {
                 let kind = (task + number) % 3;
-                let result = publisher.publish(&kinds[kind]).await;
+                let result = publisher.publish(kinds[kind].clone()).await;
                 let right = match kind {
                     0 => result.is_ok(),
                     1 => result == Err(PublishError::Nacked),

@@ -5,7 +5,7 @@
 use std::{
     io::{self, Read, Write},
     net::SocketAddr,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicUsize},
     time::{Duration, Instant},
 };
 
@@ -166,9 +166,9 @@ impl Link {
         Server::read(self.mended.start()?)
     }
 
-    /// How many messages that were published on this connection came back so far, by exchange and routing key.
-    pub(crate) fn returns(&self, exchange: &str, routing_key: &str) -> usize {
-        self.mended.returns().count(exchange, routing_key)
+    /// Counts the messages that were published on this connection to an address and came back.
+    pub(crate) fn returns(&self, exchange: &str, routing_key: &str) -> Option<&AtomicUsize> {
+        self.mended.returns().counter(exchange, routing_key)
     }
 
     /// Whether the broker blocks this connection now.

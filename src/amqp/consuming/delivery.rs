@@ -141,8 +141,7 @@ impl DeliveryWorker {
         }
         let address = reply_to::check(received.properties.reply_to().as_ref(), names, &settings.reply_allow);
         let mut request_id = received.message_id().map(str::to_owned);
-        let decided = self.decided(&received, &address, now, &mut request_id, reusable);
-        let outcome = match caught(decided).await {
+        let outcome = match caught(self.decided(&received, &address, now, &mut request_id, reusable)).await {
             Some(outcome) => outcome,
             None => self.panicked(&received, now),
         };

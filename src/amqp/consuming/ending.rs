@@ -22,12 +22,16 @@ impl Ending {
     }
 
     /// What `work` yields; none where it panics, which ends the session. `who` is named.
-    pub(crate) async fn unless_it_panics<T>(&self, who: &str, work: impl Future<Output = T>) -> Option<T> {
-        let result = caught(work).await;
-        if result.is_none() {
-            self.tell(format!("{who} panicked; the worker's standard error says where"));
-        }
-        result
+    pub(crate) fn unless_it_panics<T>(
+        &self,
+        who: &str,
+        work: impl Future<Output = T>,
+    ) -> impl Future<Output = Option<T>> {
+        caught(work).inspect(move |result| {
+            if result.is_none() {
+                self.tell(format!("{who} panicked; the worker's standard error says where"));
+            }
+        })
     }
 
     pub(crate) fn reason(&self) -> String {
@@ -35,9 +39,10 @@ impl Ending {
     }
 }
 
-/// What `work` yields; none where it panics.
-pub(crate) async fn caught<T>(work: impl Future<Output = T>) -> Option<T> {
-    AssertUnwindSafe(work).catch_unwind().await.ok()
+/// What `work` yields; none where it panics. No `async fn`, here and above: one holds what it is given twice, once as its
+/// argument and once where it awaits it, and a delivery's whole work is given here.
+pub(crate) fn caught<T>(work: impl Future<Output = T>) -> impl Future<Output = Option<T>> {
+    AssertUnwindSafe(work).catch_unwind().map(Result::ok)
 }
 
 #[cfg(test)]

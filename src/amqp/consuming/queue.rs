@@ -250,7 +250,8 @@ async fn consume_by(
         let came = Box::new(Came { delivery, ack, channel: channel.inner().id(), arrived });
         let (worker, token) = (worker.clone(), tasks.token());
         let unfinished = worker.unfinished.clone();
-        unfinished.tasks.spawn(Box::pin(async move { worker.work(came, room, token).await }));
+        let task = async move { worker.work(came, room, token).await };
+        unfinished.tasks.spawn(Box::pin(task));
     }
     for tag in unstarted {
         tokio::select! {

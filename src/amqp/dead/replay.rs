@@ -67,7 +67,7 @@ impl Replayer {
     /// [`ReplayError`]; then the letter must stay.
     pub async fn replay(&self, letter: &Letter) -> Result<(), ReplayError> {
         let message = self.message(letter, now_ms())?;
-        match self.publisher.publish(&message).await {
+        match self.publisher.publish(message).await {
             Ok(()) => Ok(()),
             Err(PublishError::Returned(key)) => Err(Kept::Returned(key).into()),
             Err(PublishError::Nacked) => Err(Kept::Nacked.into()),

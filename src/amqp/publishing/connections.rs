@@ -53,11 +53,11 @@ pub struct Made {
 }
 
 impl Broker for Connections {
-    async fn publish(&self, message: &Message) -> Result<(), PublishError> {
+    async fn publish(&self, message: Message) -> Result<(), PublishError> {
         self.forwards.publish(message).await
     }
 
-    async fn reply(&self, message: &Message, direct: bool) -> Result<(), ReplyError> {
+    async fn reply(&self, message: impl Fn() -> Message + Send + Sync, direct: bool) -> Result<(), ReplyError> {
         self.replies.send(message, direct).await
     }
 

@@ -4,7 +4,11 @@
 
 use std::{
     future::poll_fn,
-    sync::{Mutex, PoisonError},
+    pin::pin,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -101,7 +105,7 @@ impl Publisher {
     ///
     /// # Errors
     /// [`PublishError`]. Time in which the broker blocks the connection doesn't count towards the confirm's.
-    pub async fn publish(&self, message: &Message) -> Result<(), PublishError> {
+    pub async fn publish(&self, message: Message) -> Result<(), PublishError> {
         let started = Instant::now();
         after_others().await;
         let result = self.confirmed(message).await;
@@ -109,13 +113,13 @@ impl Publisher {
         result
     }
 
-    async fn confirmed(&self, message: &Message) -> Result<(), PublishError> {
-        let returned_before = self.returns(message);
-        let mut publish = std::pin::pin!(async {
-            let options = BasicPublishOptions { mandatory: message.mandatory, immediate: false };
-            let (exchange, key) = (message.exchange.clone(), message.routing_key.clone());
-            let publish = self.channel.basic_publish(exchange, key, options, &message.body, message.properties.clone());
-            let mut publish = std::pin::pin!(publish);
+    async fn confirmed(&self, message: Message) -> Result<(), PublishError> {
+        let Message { exchange, routing_key, mandatory, properties, body } = message;
+        // Only what is mandatory can come back.
+        let watched = mandatory.then(|| Watched::new(&self.link, &exchange, &routing_key));
+        let mut publish = pin!(async move {
+            let options = BasicPublishOptions { mandatory, immediate: false };
+            let mut publish = pin!(self.channel.basic_publish(exchange, routing_key, options, &body, properties));
             let confirm = poll_fn(|context| {
                 let _order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
                 publish.as_mut().poll(context)
@@ -141,27 +145,41 @@ impl Publisher {
         };
         match confirmation {
             // Which message lapin says was returned is not to be relied on; see `Returns`.
-            Confirmation::Ack(_) if self.returns(message) > returned_before => {
-                Err(PublishError::Returned(message.routing_key.to_string()))
-            }
-            Confirmation::Ack(_) => Ok(()),
+            Confirmation::Ack(_) => match watched.filter(Watched::came_back) {
+                Some(watched) => Err(PublishError::Returned(watched.routing_key.to_string())),
+                None => Ok(()),
+            },
             Confirmation::Nack(_) => Err(PublishError::Nacked),
             Confirmation::NotRequested => Err(PublishError::Lost("the channel confirms nothing".to_owned())),
         }
-    }
-
-    /// How many messages to this one's address came back so far. Only what is mandatory can come back.
-    fn returns(&self, message: &Message) -> usize {
-        if !message.mandatory {
-            return 0;
-        }
-        self.link.returns(message.exchange.as_str(), message.routing_key.as_str())
     }
 
     async fn was_blocked_lately(&self) -> bool {
         !self.link.is_blocked()
             && self.link.unblocked().await.is_some_and(|since| since.elapsed() < self.confirm_timeout)
     }
+}
+
+/// Whether a message comes back, as far as its address tells.
+struct Watched<'a> {
+    returns: Option<&'a AtomicUsize>,
+    before: usize,
+    routing_key: ShortString,
+}
+
+impl<'a> Watched<'a> {
+    fn new(link: &'a Link, exchange: &ShortString, routing_key: &ShortString) -> Self {
+        let returns = link.returns(exchange.as_str(), routing_key.as_str());
+        Self { returns, before: count(returns), routing_key: routing_key.clone() }
+    }
+
+    fn came_back(&self) -> bool {
+        count(self.returns) > self.before
+    }
+}
+
+fn count(returns: Option<&AtomicUsize>) -> usize {
+    returns.map_or(0, |returns| returns.load(Ordering::Acquire))
 }
 
 fn lost(error: lapin::Error) -> PublishError {

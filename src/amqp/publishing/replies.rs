@@ -58,7 +58,7 @@ pub enum ReplyError {
 /// A connection that publishes replies: lapin's, or a test's.
 pub trait Line: Send + Sync {
     /// Publishes, and waits for the confirm.
-    fn publish(&self, message: &Message) -> impl Future<Output = Result<(), PublishError>> + Send;
+    fn publish(&self, message: Message) -> impl Future<Output = Result<(), PublishError>> + Send;
     /// Whether anything can be published on it.
     fn is_open(&self) -> bool;
     /// Waits for its end, and tells what the broker found wrong with what was sent.
@@ -105,11 +105,13 @@ impl<O: Open> Replies<O> {
         Ok(Self { dial, current: RwLock::new(Arc::new(line)), reopening: Mutex::new(()), quarantine: Mutex::new(None) })
     }
 
-    /// Publishes a reply and waits for the confirm. `direct` tells that the address is RabbitMQ's direct reply-to.
+    /// Publishes a reply and waits for the confirm. It is written anew each time that it is tried: a copy to try again with
+    /// would be kept of every reply, and hardly one is tried twice. `direct` tells that the address is RabbitMQ's direct
+    /// reply-to.
     ///
     /// # Errors
     /// [`ReplyError`].
-    pub async fn send(&self, message: &Message, direct: bool) -> Result<(), ReplyError> {
+    pub async fn send(&self, message: impl Fn() -> Message + Sync, direct: bool) -> Result<(), ReplyError> {
         let mut reopens = 0;
         let mut refusals = REFUSED_DELAYS.iter();
         loop {
@@ -118,7 +120,7 @@ impl<O: Open> Replies<O> {
                 // Boxed, like all that is rare on a delivery's way: its task is as large as the largest branch.
                 None => Box::pin(self.reopened()).await.map_err(ReplyError::Lost)?,
             };
-            match line.publish(message).await {
+            match line.publish(message()).await {
                 Ok(()) => return Ok(()),
                 Err(PublishError::Returned(why)) => return Err(ReplyError::Gone(why)),
                 Err(PublishError::Nacked) => match refusals.next() {
@@ -132,7 +134,7 @@ impl<O: Open> Replies<O> {
                 Err(error @ PublishError::Unconfirmed(_)) => return Err(ReplyError::Lost(error.to_string())),
                 // Sent again, alone where its address may be at fault, or where others' are again and again.
                 Err(PublishError::Lost(_)) if direct || reopens == REOPENS => {
-                    return Box::pin(self.send_alone(message, direct)).await;
+                    return Box::pin(self.send_alone(&message, direct)).await;
                 }
                 Err(PublishError::Lost(_)) => reopens += 1,
             }
@@ -167,7 +169,7 @@ impl<O: Open> Replies<O> {
     }
 
     /// Sends one reply with nothing else on the connection.
-    async fn send_alone(&self, message: &Message, direct: bool) -> Result<(), ReplyError> {
+    async fn send_alone(&self, message: &(impl Fn() -> Message + Sync), direct: bool) -> Result<(), ReplyError> {
         let mut quarantine = self.quarantine.lock().await;
         let (mut failed, mut internal_errors) = (String::new(), 0);
         for _ in 0..=REOPENS {
@@ -175,7 +177,7 @@ impl<O: Open> Replies<O> {
                 Some(line) if line.is_open() => line,
                 _ => self.dial.open(true).await.map_err(ReplyError::Lost)?,
             };
-            match line.publish(message).await {
+            match line.publish(message()).await {
                 Err(PublishError::Lost(why)) => {
                     // The confirm's error can come before the connection's; the connection's tells whose fault it was.
                     let is_bad = match tokio::time::timeout(CAUSE_WAIT, line.ended()).await {
@@ -221,7 +223,7 @@ impl Open for Dial {
 }
 
 impl Line for Publisher {
-    async fn publish(&self, message: &Message) -> Result<(), PublishError> {
+    async fn publish(&self, message: Message) -> Result<(), PublishError> {
         Self::publish(self, message).await
     }
 

@@ -12,6 +12,7 @@ mod model;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use bytes::Bytes;
 use lapin::{Channel, options::BasicNackOptions};
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
@@ -51,9 +52,13 @@ pub struct SessionLost(pub String);
 /// model check a broker that gives every answer at every moment.
 pub trait Broker {
     /// Publishes a forward, a suspect, a retry or a dead letter, and waits for the confirm.
-    fn publish(&self, message: &Message) -> impl Future<Output = Result<(), PublishError>> + Send;
-    /// Publishes a reply or an error reply, and waits for the confirm.
-    fn reply(&self, message: &Message, direct: bool) -> impl Future<Output = Result<(), ReplyError>> + Send;
+    fn publish(&self, message: Message) -> impl Future<Output = Result<(), PublishError>> + Send;
+    /// Publishes a reply or an error reply, which `message` writes as often as it has to be tried, and waits for the confirm.
+    fn reply(
+        &self,
+        message: impl Fn() -> Message + Send + Sync,
+        direct: bool,
+    ) -> impl Future<Output = Result<(), ReplyError>> + Send;
     /// Declares what is missing, where that is allowed.
     fn declare_again(&self) -> impl Future<Output = Result<(), SessionLost>> + Send;
     /// Makes the queue of a work queue's dead letters when the first of them comes; `missing` tells that it turned out to be
@@ -173,10 +178,10 @@ impl<B: Broker> Settler<B> {
             events::replied("dropped");
             return Ok(Some(Outcome::Drop));
         };
-        let (request_id, body) = (reply.in_reply_to.as_deref(), codec::encode_reply(reply));
-        let message = answer(received, to, REPLY_TYPE, &reply.id, request_id, body);
+        let (request_id, body) = (reply.in_reply_to.as_deref(), codec::encode_reply(reply).into());
+        let message = || answer(received, to, REPLY_TYPE, &reply.id, request_id, &body);
         let dead = |reason, message| Ok(Some(Outcome::DeadLetter(DeadLetter { reason, message })));
-        match self.broker.reply(&message, to.direct).await {
+        match self.broker.reply(message, to.direct).await {
             Ok(()) => {
                 events::reply_sent();
                 Ok(None)
@@ -218,7 +223,7 @@ impl<B: Broker> Settler<B> {
             properties: received.republished(&self.names, Purpose::Forward { intent, classification }, now_ms()),
             body: received.body.clone(),
         };
-        let error = match self.broker.publish(&message).await {
+        let error = match self.broker.publish(message).await {
             Ok(()) => return Ok(None),
             Err(error @ (PublishError::Lost(_) | PublishError::Unconfirmed(_))) => {
                 return Err(SessionLost(error.to_string()));
@@ -269,9 +274,9 @@ impl<B: Broker> Settler<B> {
                 in_reply_to: client.request_id.map(str::to_owned),
                 error: MessageError::new(code, letter.message.clone()),
             };
-            let (request_id, body) = (error.in_reply_to.as_deref(), codec::encode_error(&error));
-            let message = answer(received, to, ERROR_TYPE, &error.id, request_id, body);
-            let sent = timeout(ERROR_REPLY_LIMIT, self.broker.reply(&message, to.direct)).await;
+            let (request_id, body) = (error.in_reply_to.as_deref(), codec::encode_error(&error).into());
+            let message = || answer(received, to, ERROR_TYPE, &error.id, request_id, &body);
+            let sent = timeout(ERROR_REPLY_LIMIT, self.broker.reply(message, to.direct)).await;
             events::replied(if matches!(sent, Ok(Ok(()))) { "error" } else { "error_failed" });
         }
         Ok(())
@@ -295,7 +300,7 @@ impl<B: Broker> Settler<B> {
         }
         let (mut tries, mut made) = (0, false);
         loop {
-            let error = match self.broker.publish(&message).await {
+            let error = match self.broker.publish(message.clone()).await {
                 Ok(()) => return Ok(message),
                 Err(error @ (PublishError::Lost(_) | PublishError::Unconfirmed(_))) => {
                     return Err(SessionLost(error.to_string()));
@@ -328,11 +333,11 @@ fn kept(received: &Received, exchange: &str, routing_key: &str, properties: lapi
 }
 
 /// A reply or an error reply, ready to be published.
-fn answer(received: &Received, to: &ReplyTo, kind: &str, id: &str, request_id: Option<&str>, body: Vec<u8>) -> Message {
-    let compressed = received.accepted_encoding().and_then(|encoding| Some((encoding, encoding.compress(&body).ok()?)));
+fn answer(received: &Received, to: &ReplyTo, kind: &str, id: &str, request_id: Option<&str>, body: &Bytes) -> Message {
+    let compressed = received.accepted_encoding().and_then(|encoding| Some((encoding, encoding.compress(body).ok()?)));
     let (encoding, body) = match compressed {
-        Some((encoding, body)) => (Some(encoding), body),
-        None => (None, body),
+        Some((encoding, body)) => (Some(encoding), body.into()),
+        None => (None, body.clone()),
     };
     Message {
         exchange: short(""),
@@ -340,6 +345,6 @@ fn answer(received: &Received, to: &ReplyTo, kind: &str, id: &str, request_id: O
         // A mandatory direct reply is falsely returned on RabbitMQ 3.10 and 4.0.
         mandatory: !to.direct,
         properties: received.reply_properties(kind, id, request_id, encoding),
-        body: body.into(),
+        body,
     }
 }

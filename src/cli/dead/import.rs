@@ -99,7 +99,7 @@ impl Importing {
                 result = self.one().await;
             }
             if result.is_ok() {
-                self.tasks.spawn(async move { put(&publisher, &message).await });
+                self.tasks.spawn(async move { put(&publisher, message).await });
             }
             bar.set_position(self.imported);
         }
@@ -127,7 +127,7 @@ impl Importing {
 }
 
 /// Puts a letter where it belongs, or where one goes that finds no queue there.
-async fn put(publisher: &Publisher, [own, other]: &[Message; 2]) -> Result<(), PublishError> {
+async fn put(publisher: &Publisher, [own, other]: [Message; 2]) -> Result<(), PublishError> {
     match publisher.publish(own).await {
         Err(PublishError::Returned(_)) => publisher.publish(other).await,
         done => done,

@@ -60,18 +60,14 @@ impl Default for Returns {
 }
 
 impl Returns {
-    /// How many came back so far.
-    pub(crate) fn count(&self, exchange: &str, routing_key: &str) -> usize {
-        self.counter(exchange, routing_key).map_or(0, |counter| counter.load(Ordering::Acquire))
-    }
-
     fn add(&self, exchange: &str, routing_key: &str) {
         if let Some(counter) = self.counter(exchange, routing_key) {
             counter.fetch_add(1, Ordering::Release);
         }
     }
 
-    fn counter(&self, exchange: &str, routing_key: &str) -> Option<&AtomicUsize> {
+    /// The counter of an address: how many came back so far.
+    pub(crate) fn counter(&self, exchange: &str, routing_key: &str) -> Option<&AtomicUsize> {
         let mut hasher = DefaultHasher::new();
         (exchange, routing_key).hash(&mut hasher);
         let counters = u64::try_from(self.0.len()).unwrap_or(1);

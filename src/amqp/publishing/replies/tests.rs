@@ -54,7 +54,7 @@ impl Open for Arc<Scripted> {
 }
 
 impl Line for Scene {
-    async fn publish(&self, _: &Message) -> Result<(), PublishError> {
+    async fn publish(&self, _: Message) -> Result<(), PublishError> {
         let next = self.script.lock().unwrap().pop_front().unwrap_or(Confirm);
         match next {
             Confirm => Ok(()),
@@ -102,7 +102,7 @@ async fn ladder(direct: bool, script: &[Does]) -> (&'static str, Vec<bool>, u128
     broker.script.lock().unwrap().extend(script);
     let replies = Replies::by(broker.clone()).await.unwrap();
     let began = Instant::now();
-    let end = match replies.send(&message(), direct).await {
+    let end = match replies.send(message, direct).await {
         Ok(()) => "sent",
         Err(ReplyError::Gone(_)) => "gone",
         Err(ReplyError::Refused) => "refused",
@@ -165,16 +165,15 @@ async fn the_quarantine_is_kept_and_the_connection_opened_once_for_all() {
     let replies = Replies::by(broker.clone()).await.unwrap();
     let opened = || broker.opened.lock().unwrap().clone();
     broker.script.lock().unwrap().extend([INTERNAL, Confirm]);
-    assert_eq!(replies.send(&message(), true).await, Ok(()));
+    assert_eq!(replies.send(message, true).await, Ok(()));
     assert_eq!(opened(), [false, true]);
     // The next to a queue needs a new connection, and ten at once need one.
-    let message = message();
-    let sent = futures_util::future::join_all((0..10).map(|_| replies.send(&message, false))).await;
+    let sent = futures_util::future::join_all((0..10).map(|_| replies.send(message, false))).await;
     assert_eq!(sent, vec![Ok(()); 10]);
     assert_eq!(opened(), [false, true, false]);
     broker.script.lock().unwrap().extend([INTERNAL, Confirm]);
-    assert_eq!(replies.send(&message, true).await, Ok(()));
+    assert_eq!(replies.send(message, true).await, Ok(()));
     assert_eq!(opened(), [false, true, false], "the quarantine still stands");
     broker.refuses.store(true, Ordering::Relaxed);
-    assert_eq!(replies.send(&message, false).await, Err(ReplyError::Lost("away".to_owned())));
+    assert_eq!(replies.send(message, false).await, Err(ReplyError::Lost("away".to_owned())));
 }

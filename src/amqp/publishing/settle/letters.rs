@@ -35,7 +35,7 @@ impl Queues {
 }
 
 impl Broker for Arc<Queues> {
-    async fn publish(&self, message: &Message) -> Result<(), PublishError> {
+    async fn publish(&self, message: Message) -> Result<(), PublishError> {
         let queue = message.routing_key.to_string();
         if !self.there.lock().unwrap().contains(&queue) {
             return Err(PublishError::Returned(queue));
@@ -51,7 +51,7 @@ impl Broker for Arc<Queues> {
         Ok(())
     }
 
-    async fn reply(&self, _: &Message, _: bool) -> Result<(), ReplyError> {
+    async fn reply(&self, _: impl Fn() -> Message + Send + Sync, _: bool) -> Result<(), ReplyError> {
         Ok(())
     }
 

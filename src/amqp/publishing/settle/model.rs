@@ -136,8 +136,8 @@ impl Scripted {
 }
 
 impl Broker for Scripted {
-    async fn publish(&self, message: &Message) -> Result<(), PublishError> {
-        let (place, id) = self.messages.lock().unwrap().published(message);
+    async fn publish(&self, message: Message) -> Result<(), PublishError> {
+        let (place, id) = self.messages.lock().unwrap().published(&message);
         match self.ask(Ask::Publish(place, id)).await {
             Told::Confirmed => Ok(()),
             Told::Nacked => Err(PublishError::Nacked),
@@ -146,8 +146,8 @@ impl Broker for Scripted {
         }
     }
 
-    async fn reply(&self, message: &Message, _: bool) -> Result<(), ReplyError> {
-        let error = message.properties.kind().as_ref().is_some_and(|kind| kind.as_str() == ERROR_TYPE);
+    async fn reply(&self, message: impl Fn() -> Message + Send + Sync, _: bool) -> Result<(), ReplyError> {
+        let error = message().properties.kind().as_ref().is_some_and(|kind| kind.as_str() == ERROR_TYPE);
         match self.ask(Ask::Reply { error }).await {
             Told::Confirmed => Ok(()),
             Told::Nacked => Err(ReplyError::Refused),
