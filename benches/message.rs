@@ -94,7 +94,7 @@ impl Work {
             Ok(Job { request: decode(body)?, stage: Stage::Classify, attempt: 1, time_left: None, identity: None })
         });
         let jobs = jobs.collect::<anyhow::Result<Vec<_>>>()?;
-        let replies = jobs.iter().map(|job| match runtime.block_on(pipeline.run(job)) {
+        let replies = jobs.iter().map(|job| match runtime.block_on(pipeline.run(job)).0 {
             Outcome::Reply(reply) => {
                 encode_reply(&reply);
                 Ok(Arc::unwrap_or_clone(reply))

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use self::pace::Pace;
 use crate::{
-    answered::{Answers, Found, Identity},
+    answered::{Answers, Found, Identity, Sharing},
     domain::{ChoiceRule, Classification, Entity, ErrorCode, IntentName, MessageError, Outcome, Reply, Request},
     entity::Extractor,
     handler::{Answer, Handler, HandlerError, Job as HandlerJob},
@@ -145,27 +145,26 @@ impl Pipeline {
         &self.parts.routes
     }
 
-    /// What becomes of a request. One that comes again gets the outcome of the first time, where that is known.
-    pub async fn run(&self, job: &Job) -> Outcome {
+    /// What becomes of a request, and its answer on its way to where it is shared. One that comes again gets the outcome of
+    /// the first time, where that is known.
+    pub async fn run(&self, job: &Job) -> (Outcome, Sharing) {
         let started = Instant::now();
         let claim = match (&self.answers, &job.identity) {
             (Some(answers), Some(identity)) if identity.repeated => {
                 // Boxed, as it is rare: a delivery's task is as large as its largest branch.
                 let look_up = Box::pin(answers.look_up(identity.key));
                 match within(job.time_left, look_up).await {
-                    Some(Found::Outcome(outcome)) => return outcome,
+                    Some(Found::Outcome(outcome)) => return (outcome, Sharing::default()),
                     Some(Found::Nothing(claim)) => Some(claim),
-                    None => return self.failed(deadline_exceeded(), job, started),
+                    None => return (self.failed(deadline_exceeded(), job, started), Sharing::default()),
                 }
             }
             (Some(answers), Some(identity)) => answers.claim(identity.key),
             _ => None,
         };
         let outcome = self.outcome(job, started).await.unwrap_or_else(|error| self.failed(error, job, started));
-        if let Some(claim) = claim {
-            claim.finish(&outcome).await;
-        }
-        outcome
+        let sharing = claim.map(|claim| claim.finish(&outcome)).unwrap_or_default();
+        (outcome, sharing)
     }
 
     fn failed(&self, error: MessageError, job: &Job, started: Instant) -> Outcome {

@@ -19,6 +19,7 @@ mod tests;
 use std::sync::Arc;
 
 use metrics::counter;
+use tokio::task::JoinHandle;
 
 use self::memory::{Known, Memory};
 pub use self::{
@@ -109,13 +110,29 @@ impl Answers {
     }
 }
 
-impl Claim<'_> {
-    /// Remembers what became of the request, where it is an answer, and tells those who wait for it.
-    pub async fn finish(mut self, outcome: &Outcome) {
-        self.close(Some(outcome));
-        if let (Some(shared), Outcome::Reply(reply)) = (&self.answers.shared, outcome) {
-            shared.put(&self.key, reply).await;
+/// An answer on its way to where workers share theirs.
+#[derive(Default)]
+pub struct Sharing(Option<JoinHandle<()>>);
+
+impl Sharing {
+    /// Waits until it is there, or given up. To be awaited before the request is acked: what comes again because that was
+    /// never done finds it then.
+    pub async fn done(self) {
+        if let Some(task) = self.0 {
+            // One that panicked has been told, and its answer isn't shared.
+            let _ = task.await;
         }
+    }
+}
+
+impl Claim<'_> {
+    /// Remembers what became of the request, where it is an answer, and tells those who wait for it. It is shared
+    /// meanwhile, so that nobody waits longer for a reply because of that.
+    pub fn finish(mut self, outcome: &Outcome) -> Sharing {
+        self.close(Some(outcome));
+        let (Some(shared), Outcome::Reply(reply)) = (&self.answers.shared, outcome) else { return Sharing::default() };
+        let (shared, key, reply) = (shared.clone(), self.key, reply.clone());
+        Sharing(Some(tokio::spawn(async move { shared.put(&key, &reply).await })))
     }
 
     fn close(&mut self, outcome: Option<&Outcome>) {

@@ -40,7 +40,7 @@ fn error() -> Outcome {
 }
 
 async fn remember(answers: &Answers, name: &str, outcome: &Outcome) {
-    answers.claim(key(name)).unwrap().finish(outcome).await;
+    answers.claim(key(name)).unwrap().finish(outcome).done().await;
 }
 
 /// The answer's text that is known of a request that comes again.
@@ -99,7 +99,7 @@ async fn what_comes_again_while_it_is_worked_on_gets_whatever_comes_of_it() {
             .collect();
         settle().await;
         assert!(waiting.iter().all(|task| !task.is_finished()));
-        claim.finish(&outcome).await;
+        claim.finish(&outcome).done().await;
         for task in waiting {
             assert_eq!(task.await.unwrap(), outcome);
         }
@@ -120,7 +120,7 @@ async fn work_that_is_given_up_passes_to_one_of_those_who_wait() {
                     Found::Nothing(claim) => {
                         runs.fetch_add(1, SeqCst);
                         let outcome = answer("second");
-                        claim.finish(&outcome).await;
+                        claim.finish(&outcome).done().await;
                         outcome
                     }
                 }

@@ -114,7 +114,7 @@ fn job(attempt: u32, time_left: Option<Duration>) -> Job {
 /// The outcome in words, and how often model and handler were asked.
 async fn check(case: Case, expected: &str, models: u32, handlers: u32) {
     let (pipeline, asked) = pipeline(case.model, case.handler);
-    let outcome = pipeline.run(&job(case.attempt, case.time_left)).await;
+    let (outcome, _) = pipeline.run(&job(case.attempt, case.time_left)).await;
     let word = match outcome {
         Outcome::Reply(_) => "reply".to_owned(),
         Outcome::Retry { delay, error } => format!("{} after {}", error.code, delay.as_millis()),
@@ -173,7 +173,7 @@ async fn a_deadline_holds_for_whoever_waits_for_anothers_run_too() {
     let identity = Identity { key: Key::of([Some(&b"m"[..])]), repeated: true };
     let _running = answers.claim(identity.key).unwrap();
     let waiting = Job { identity: Some(identity), ..job(1, Some(MOMENT)) };
-    let Outcome::DeadLetter(letter) = pipeline.run(&waiting).await else { unreachable!("its deadline passes") };
+    let (Outcome::DeadLetter(letter), _) = pipeline.run(&waiting).await else { unreachable!("its deadline passes") };
     assert_eq!(letter.reason, DeadReason::Error(ErrorCode::DeadlineExceeded));
     assert_eq!(models.load(SeqCst), 0);
 }
@@ -183,15 +183,15 @@ async fn an_intent_that_turns_out_slow_is_handled_by_way_of_its_queue_until_it_i
     let (slow, [_, handlers]) = pipeline(Does::Answers, Does::AnswersAfter(Duration::from_millis(110)));
     let slow = Pipeline::new(Parts { handler_timeout: AGES, ..slow.parts });
     let addressed = || Job { stage: Stage::Handle { intent: intent(), classification: None }, ..job(1, None) };
-    assert!(matches!(slow.run(&job(1, None)).await, Outcome::Reply(_)), "it isn't known yet");
+    assert!(matches!(slow.run(&job(1, None)).await.0, Outcome::Reply(_)), "it isn't known yet");
     for _ in 0..3 {
-        assert!(matches!(slow.run(&job(1, None)).await, Outcome::Forward { .. }));
-        assert!(matches!(slow.run(&addressed()).await, Outcome::Reply(_)), "out of its queue it is handled");
+        assert!(matches!(slow.run(&job(1, None)).await.0, Outcome::Forward { .. }));
+        assert!(matches!(slow.run(&addressed()).await.0, Outcome::Reply(_)), "out of its queue it is handled");
     }
     assert_eq!(handlers.load(SeqCst), 4);
     // One that is given up took as long as that.
     let (hangs, _) = pipeline(Does::Answers, Does::Hangs);
     let hangs = Pipeline::new(Parts { handler_timeout: Duration::from_secs(1), ..hangs.parts });
-    assert!(matches!(hangs.run(&job(1, None)).await, Outcome::Retry { .. }));
-    assert!(matches!(hangs.run(&job(1, None)).await, Outcome::Forward { .. }));
+    assert!(matches!(hangs.run(&job(1, None)).await.0, Outcome::Retry { .. }));
+    assert!(matches!(hangs.run(&job(1, None)).await.0, Outcome::Forward { .. }));
 }

@@ -36,6 +36,7 @@ use crate::{
         },
         settings::Settings,
     },
+    answered::Sharing,
     domain::{ErrorCode, MessageError, Outcome},
     pipeline::Pipeline,
     sharing::{Room, Share},
@@ -141,13 +142,11 @@ impl DeliveryWorker {
         }
         let address = reply_to::check(received.properties.reply_to().as_ref(), names, &settings.reply_allow);
         let mut request_id = received.message_id().map(str::to_owned);
-        let outcome = match caught(self.decided(&received, &address, now, &mut request_id, reusable)).await {
-            Some(outcome) => outcome,
-            None => self.panicked(&received, now),
-        };
+        let decided = caught(self.decided(&received, &address, now, &mut request_id, reusable)).await;
+        let (outcome, sharing) = decided.unwrap_or_else(|| (self.panicked(&received, now), Sharing::default()));
         // Nobody answers a reply, whatever address it carries.
         let reply_to = address.ok().flatten();
-        (Delivery { received, reply_to, request_id, started, ack }, outcome)
+        (Delivery { received, reply_to, request_id, started, sharing, ack }, outcome)
     }
 
     async fn decided(
@@ -157,11 +156,11 @@ impl DeliveryWorker {
         now: u64,
         request_id: &mut Option<String>,
         reusable: &AtomicBool,
-    ) -> Outcome {
+    ) -> (Outcome, Sharing) {
         let pipeline = &self.shared.pipeline;
-        let Some(queue) = &self.queue else { return admit::died(received, address) };
+        let Some(queue) = &self.queue else { return (admit::died(received, address), Sharing::default()) };
         match admit::admit(received, queue, address, &self.limits(), now) {
-            Admission::Decided(outcome) => outcome,
+            Admission::Decided(outcome) => (outcome, Sharing::default()),
             Admission::Work(mut job) => {
                 request_id.clone_from(&job.request.id);
                 job.identity = if pipeline.is_remembering() { received.identity(&job) } else { None };

@@ -5,9 +5,9 @@
 //! Handed back is only what wasn't started (`consuming/queue.rs`), or can't be settled for long (`consuming/delivery.rs`).
 
 #[cfg(test)]
-mod letters;
-#[cfg(test)]
 mod model;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -33,6 +33,7 @@ use crate::{
         },
         values::short,
     },
+    answered::Sharing,
     domain::{
         Classification, DeadLetter, DeadReason, ERROR_TYPE, ErrorCode, ErrorReply, IntentName, MessageError, Outcome,
         REPLY_TYPE, Reply, codec,
@@ -96,6 +97,8 @@ pub struct Delivery {
     pub request_id: Option<String>,
     /// When it came in.
     pub started: Instant,
+    /// Its answer on its way to where workers share theirs.
+    pub sharing: Sharing,
     /// Acks it.
     pub ack: Ack,
 }
@@ -123,9 +126,10 @@ impl<B: Broker> Settler<B> {
     /// # Errors
     /// [`SessionLost`] where a confirm can't be had; then nothing is acked.
     pub async fn settle(&self, delivery: Delivery, outcome: Outcome) -> Result<(), SessionLost> {
-        let Delivery { received, reply_to, request_id, started, ack } = delivery;
+        let Delivery { received, reply_to, request_id, started, sharing, ack } = delivery;
         let client = Client { reply_to: reply_to.as_ref(), request_id: request_id.as_deref() };
         let name = self.publish(&received, client, outcome).await?;
+        sharing.done().await;
         self.broker.ack(ack, name, started).await;
         Ok(())
     }

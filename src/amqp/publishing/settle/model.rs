@@ -208,7 +208,8 @@ fn next(flight: &Flight, messages: &Arc<Mutex<Messages>>) -> Ask {
     let broker = Scripted { script: script.collect(), asked: Mutex::default(), messages: messages.clone() };
     let settler = Settler { broker, names, retry, worker: "model".to_owned() };
     let reply_to = address.ok().flatten();
-    let delivery = Delivery { received, reply_to, request_id: None, started: Instant::now(), ack };
+    let delivery =
+        Delivery { received, reply_to, request_id: None, started: Instant::now(), sharing: Default::default(), ack };
     let settled = std::pin::pin!(settler.settle(delivery, outcome)).poll(&mut Context::from_waker(Waker::noop()));
     let asked = settler.broker.asked.lock().unwrap();
     assert_eq!(asked.answered, settler.broker.script.len(), "it asks what it asked before");

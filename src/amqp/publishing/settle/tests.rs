@@ -1,4 +1,4 @@
-//! Where a dead letter goes when the queue for it isn't there: the first letter makes it, or it goes elsewhere.
+//! Where a dead letter goes when the queue for it isn't there, and what a reply and an ack wait for.
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
 use std::{
@@ -6,10 +6,15 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use async_trait::async_trait;
 use lapin::{BasicProperties, message::Delivery as Delivered};
+use tokio::sync::Notify;
 
 use super::*;
-use crate::{amqp::objects::names::FIRST_QUEUE, amqp::publishing::acks::Acks};
+use crate::{
+    amqp::{objects::names::FIRST_QUEUE, publishing::acks::Acks},
+    answered::{Answers, Bounds, Key, SharedAnswers},
+};
 
 const DEAD: &str = "shop.intent.refund.dead";
 const OTHERS: &str = "shop.requests.dead";
@@ -25,6 +30,7 @@ struct Queues {
     /// What it did, in order.
     done: Mutex<Vec<String>>,
     nacks: Mutex<usize>,
+    replied: Notify,
     headers: Mutex<Vec<BasicProperties>>,
 }
 
@@ -52,6 +58,8 @@ impl Broker for Arc<Queues> {
     }
 
     async fn reply(&self, _: impl Fn() -> Message + Send + Sync, _: bool) -> Result<(), ReplyError> {
+        self.did("reply sent");
+        self.replied.notify_one();
         Ok(())
     }
 
@@ -80,6 +88,13 @@ impl Broker for Arc<Queues> {
 /// Settles a dead letter of an intent's queue; what the broker did.
 async fn settled(broker: Queues) -> (Vec<String>, Arc<Queues>) {
     let broker = Arc::new(broker);
+    let letter = DeadLetter { reason: DeadReason::Error(ErrorCode::Internal), message: "why".to_owned() };
+    settle(&broker, None, Outcome::DeadLetter(letter), Sharing::default()).await;
+    let done = broker.done.lock().unwrap().clone();
+    (done, broker)
+}
+
+async fn settle(broker: &Arc<Queues>, reply_to: Option<ReplyTo>, outcome: Outcome, sharing: Sharing) {
     let names = Names::new("shop").unwrap();
     let delivered = Delivered::mock(1, short("shop"), short("intent.refund"), false, b"x".to_vec());
     let queue = WorkQueue::parse("intent.refund");
@@ -87,11 +102,45 @@ async fn settled(broker: Queues) -> (Vec<String>, Arc<Queues>) {
     let retry = RetryPolicy { delays: Vec::new() };
     let settler = Settler { broker: broker.clone(), names, retry, worker: "test".to_owned() };
     let (ack, started) = (Acks::new().0.of(1), Instant::now());
-    let delivery = Delivery { received, reply_to: None, request_id: None, started, ack };
-    let letter = DeadLetter { reason: DeadReason::Error(ErrorCode::Internal), message: "why".to_owned() };
-    settler.settle(delivery, Outcome::DeadLetter(letter)).await.unwrap();
-    let done = broker.done.lock().unwrap().clone();
-    (done, broker)
+    let delivery = Delivery { received, reply_to, request_id: None, started, sharing, ack };
+    settler.settle(delivery, outcome).await.unwrap();
+}
+
+/// Takes an answer only after the reply was sent.
+#[async_trait]
+impl SharedAnswers for Queues {
+    async fn get(&self, _: &Key) -> Option<Reply> {
+        None
+    }
+
+    async fn put(&self, _: &Key, _: &Reply) {
+        self.replied.notified().await;
+        self.did("shared");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_shared_beside_its_reply_and_before_its_ack() {
+    let broker = Arc::new(Queues::default());
+    let bounds = Bounds { entries: 10, bytes: 1 << 20, age: Duration::from_secs(60) };
+    let answers = Answers::new(bounds, Some(broker.clone()));
+    let outcome = Outcome::Reply(Arc::new(Reply {
+        id: "id".to_owned(),
+        in_reply_to: None,
+        receiver: None,
+        conversation: None,
+        metadata: None,
+        text: "yes".to_owned(),
+        locale: None,
+        intent: IntentName::new("refund").unwrap(),
+        classification: None,
+        entities: Vec::new(),
+    }));
+    let sharing = answers.claim(Key::of([Some(&b"m"[..])])).unwrap().finish(&outcome);
+    let reply_to = ReplyTo { address: short("answers"), direct: false };
+    let settled = settle(&broker, Some(reply_to), outcome, sharing);
+    timeout(Duration::from_secs(10), settled).await.expect("the reply waits for what waits for it");
+    assert_eq!(*broker.done.lock().unwrap(), ["reply sent", "shared", "reply"]);
 }
 
 fn with(there: &[&str]) -> Queues {
