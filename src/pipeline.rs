@@ -145,6 +145,11 @@ impl Pipeline {
         &self.parts.routes
     }
 
+    /// Whether the handler of an intent is slow now.
+    pub fn is_slow(&self, intent: &IntentName) -> bool {
+        self.inline.get(intent).is_some_and(|inline| inline.pace.is_slow())
+    }
+
     /// What becomes of a request, and its answer on its way to where it is shared. One that comes again gets the outcome of
     /// the first time, where that is known.
     pub async fn run(&self, job: &Job) -> (Outcome, Sharing) {

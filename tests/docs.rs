@@ -15,7 +15,7 @@ use chatbot_worker::{
         settings::{DEFAULTS, Settings},
     },
     config::Variables,
-    domain::ErrorCode,
+    domain::{DeadReason, ErrorCode},
 };
 
 fn root() -> &'static Path {
@@ -167,6 +167,16 @@ fn every_error_code_is_told_with_whether_to_try_again() {
         let code: ErrorCode = serde_json::from_value(row[0].clone().into()).unwrap();
         assert_eq!(row[1], if code.is_retryable() { "yes" } else { "no" }, "{code}");
     }
+}
+
+#[test]
+fn every_reason_for_a_dead_letter_is_told_with_what_to_do() {
+    let rows = table(&read("docs/OPERATING.md"), "| reason | what to do |");
+    let told: BTreeSet<String> = rows.iter().flat_map(|row| row[0].split(", ").map(str::to_owned)).collect();
+    let codes = table(&read("docs/CLIENTS.md"), "| code | retryable |").into_iter().map(|row| row[0].clone());
+    let others = [DeadReason::ReplyAddress, DeadReason::ReplyRefused, DeadReason::NotARequest];
+    let reasons: BTreeSet<String> = codes.chain(others.map(|reason| reason.to_string())).collect();
+    assert_eq!(told, reasons);
 }
 
 #[test]

@@ -137,41 +137,48 @@ pub(crate) async fn measure(url: &str, rounds: u32) -> anyhow::Result<()> {
     );
     println!("| --- | --- | --- | --- |");
     for quick in ["quick", "quick_queued"] {
-        let mut rates: HashMap<Option<&str>, Vec<f64>> = HashMap::new();
         let besides = [None, Some("slow"), Some("slow_queued")];
+        let mut rates = besides.map(|_| Vec::new());
         // The first round warms up.
         for round in 0..=rounds as usize {
             for turn in 0..besides.len() {
-                let beside = besides[(turn + round) % besides.len()];
-                let load = beside.map(|slow| tokio::spawn(ask_slowly(url.to_owned(), names.clone(), slow)));
-                // Until as many are in work as will be all the time.
-                if load.is_some() {
-                    tokio::time::sleep(TAKES).await;
-                }
-                let mut client = Client::connect(url, vec![body(quick)]).await?;
-                let rate = client.ask(names.exchange(), IN_FLIGHT, TURN).await?.rate;
-                if let Some(load) = load {
-                    load.abort();
-                    tokio::time::sleep(TAKES).await;
-                }
+                let at = (turn + round) % besides.len();
+                let rate = turn_of(url, &names, quick, besides[at]).await?;
                 if round > 0 {
-                    rates.entry(beside).or_default().push(rate);
+                    rates[at].push(rate);
                 }
             }
         }
-        let medians = besides.map(|beside| {
-            let mut rates = rates.remove(&beside).unwrap_or_default();
-            rates.sort_by(f64::total_cmp);
-            rates.get(rates.len() / 2).copied().unwrap_or(f64::NAN)
-        });
-        for (beside, median) in besides.iter().zip(medians) {
+        // As with the contestants: a machine that is slow for a minute is then slow for both.
+        for (beside, of) in besides.iter().zip(&rates) {
+            let ratio = median(of.iter().zip(&rates[0]).map(|(rate, alone)| rate / alone).collect());
             let beside = beside.unwrap_or("nothing");
-            println!("| {quick} | {beside} | {median:.0} | {:.2} |", median / medians[0]);
+            println!("| {quick} | {beside} | {:.0} | {ratio:.2} |", median(of.clone()));
         }
     }
     drop(worker);
     let intents = INTENTS.map(IntentName::new).into_iter().collect::<Result<Vec<_>, _>>()?;
     topology::remove_with(url, &names, &intents).await
+}
+
+/// Requests a second of the quick intent beside those of a slow one.
+async fn turn_of(url: &str, names: &Names, quick: &str, beside: Option<&'static str>) -> anyhow::Result<f64> {
+    let load = beside.map(|slow| tokio::spawn(ask_slowly(url.to_owned(), names.clone(), slow)));
+    if load.is_some() {
+        // Until as many are in work as will be all the time.
+        tokio::time::sleep(TAKES).await;
+    }
+    let rate = Client::connect(url, vec![body(quick)]).await?.ask(names.exchange(), IN_FLIGHT, TURN).await?.rate;
+    if let Some(load) = load {
+        load.abort();
+        tokio::time::sleep(TAKES).await;
+    }
+    Ok(rate)
+}
+
+fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers.get(numbers.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// Asks the slow intent so many times a second, and waits for no answer, until it is aborted.

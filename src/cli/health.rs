@@ -8,7 +8,7 @@ use std::{
 use reqwest::{Client, StatusCode, Url, redirect};
 
 use super::{Exit, Failure, output, setup};
-use crate::app::settings::Settings;
+use crate::{app::settings::Settings, outbound::innermost};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -49,7 +49,7 @@ async fn ask(url: Url) -> Result<Exit, Failure> {
     let unreachable = |error: reqwest::Error| {
         let what = match error.is_timeout() {
             true => format!("no answer within {TIMEOUT:?}"),
-            false => root_cause(&error),
+            false => innermost(&error),
         };
         Failure::new(Exit::Unavailable, format!("{url} can't be reached: {what}; is a worker running there?"))
     };
@@ -87,15 +87,6 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
         _ => {}
     }
     address
-}
-
-/// The innermost cause, which says what happened; the others say what was tried.
-fn root_cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ mod words;
 
 pub use self::{
     answer::Answer,
-    endpoint::{Connection, Endpoint, bearer},
+    endpoint::{Connection, Endpoint, bearer, innermost},
     failure::{Failure, Judged, ServiceError},
     service::{Limits, Service},
     words::cut,

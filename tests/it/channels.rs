@@ -1,12 +1,19 @@
 //! The channels of a worker's consumers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
-use chatbot_worker::amqp::{Names, WorkQueue};
+use async_trait::async_trait;
+use chatbot_worker::{
+    amqp::{Names, WorkQueue},
+    handler::{Answer, Handler, HandlerError, Job},
+};
 
 use crate::{
     admin::shell,
-    support::{Bench, eventually, intent},
+    support::{Bench, Echo, eventually, intent},
 };
 
 /// How many queues the worker consumes: requests, suspects, what died, and four intents'.
@@ -65,5 +72,45 @@ async fn consumers_share_a_channel_and_move_to_another_together() {
         open.lines().all(|channel| !left.contains(channel)).then_some(())
     })
     .await;
+    worker.stop().await;
+}
+
+/// Takes its time.
+struct Slow;
+
+#[async_trait]
+impl Handler for Slow {
+    async fn handle(&self, job: &Job<'_>) -> Result<Answer, HandlerError> {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        Echo.handle(job).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_whose_handler_is_slow_has_a_channel_of_its_own() {
+    let worker = Bench::new().handler("refund", Slow).start().await;
+    let names = &worker.names;
+    let mut client = worker.client().await;
+    let [slow, quick] = ["refund", "help_info"].map(|name| names.queue(&WorkQueue::Intent(intent(name))));
+    assert_eq!(channels(&consumers(names).await).len(), 1);
+    // It is known to be slow from its first answer on, and moves with the next.
+    for _ in 0..2 {
+        assert!(client.ask("intent.refund", "a").await.text().is_some());
+    }
+    let apart = eventually("the slow queue is on another channel", || async {
+        let now = consumers(names).await;
+        (now[&slow].0 != now[&quick].0).then_some(now)
+    })
+    .await;
+    assert_eq!(channels(&apart).len(), 2, "the others stay together: {apart:?}");
+    // One that moves for another reason doesn't join it.
+    let mut now = apart.clone();
+    while now[&quick].1 == apart[&quick].1 {
+        assert!(client.ask("intent.help_info", "a").await.text().is_some());
+        now = consumers(names).await;
+    }
+    assert_ne!(now[&quick].0, now[&slow].0, "{now:?}");
+    // Handed over in order: it answers as before.
+    assert!(client.ask("intent.refund", "b").await.text().is_some());
     worker.stop().await;
 }

@@ -4,7 +4,8 @@
 //! both more than what comes on one, and acks of different queues can't go together. So the consumers of all queues share
 //! a channel. A queue's next consumer needs another one (RabbitMQ 3.10 answers one that starts where one was cancelled
 //! with INTERNAL_ERROR): channels are numbered, and a queue's consumers only move to higher numbers, on to one that is open
-//! where there is one.
+//! where there is one. A queue whose handler turned out slow goes to a channel of its own: else the acks of all the others,
+//! behind its open deliveries, would go one by one.
 //!
 //! **Invariant:** a queue never has two consumers on the same channel. A channel is closed once no consumer is on it and
 //! all that came on it is acked, and not before.
@@ -63,12 +64,17 @@ impl Channels {
         if let Some(channel) = open.range(number..).find_map(|(_, channel)| channel.upgrade()) {
             return Ok(channel);
         }
-        let (acks, writer) = Acks::new();
-        let (channel, writer) = (self.link.channel().await?, Mutex::new(Some(writer)));
-        let channel = Arc::new(Channel { number, channel, acks, writer, order: Mutex::default() });
+        let channel = self.apart(number).await?;
         open.retain(|_, channel| channel.strong_count() > 0);
         open.insert(number, Arc::downgrade(&channel));
         Ok(channel)
+    }
+
+    /// A channel with this number for one consumer alone.
+    pub(crate) async fn apart(&self, number: u64) -> Result<Arc<Channel>, lapin::Error> {
+        let (acks, writer) = Acks::new();
+        let (channel, writer) = (self.link.channel().await?, Mutex::new(Some(writer)));
+        Ok(Arc::new(Channel { number, channel, acks, writer, order: Mutex::default() }))
     }
 }
 

@@ -48,6 +48,9 @@ pub(crate) struct Queue {
     prefetch: Prefetch,
     /// The lowest number that its next consumer's channel may have.
     channel: u64,
+    /// Whether its next consumer has a channel of its own, as its handler was slow. It stays so for the session: moving
+    /// costs more than the channel.
+    apart: bool,
 }
 
 /// A consumer, and its channel.
@@ -102,7 +105,10 @@ pub(crate) fn queues(shared: &Shared) -> Vec<Queue> {
     let others = queues.iter().filter(|(_, queue, _)| *queue != Some(WorkQueue::Requests)).count().max(1);
     let queue = |(name, work, most)| {
         let bytes = if work == Some(WorkQueue::Requests) { half } else { half / others };
-        Queue { prefetch: Prefetch::new(most, bytes, settings.max_body), work, name, channel: 0 }
+        let mut queue =
+            Queue { prefetch: Prefetch::new(most, bytes, settings.max_body), work, name, channel: 0, apart: false };
+        queue.comes_apart(shared);
+        queue
     };
     queues.into_iter().map(queue).collect()
 }
@@ -114,7 +120,8 @@ impl Queue {
     /// [`StartError`], also where it takes longer than `limit`.
     pub(crate) async fn open(&mut self, channels: &Channels, limit: Duration) -> Result<Started, StartError> {
         let consumer = async {
-            let channel = channels.from(self.channel).await?;
+            let channel =
+                if self.apart { channels.apart(self.channel).await? } else { channels.from(self.channel).await? };
             self.channel = channel.next();
             let consumer = channel.consume(&self.name, self.prefetch.get()).await?;
             Ok(Started { channel, consumer })
@@ -125,6 +132,14 @@ impl Queue {
             Some(problem) => StartError::Topology(TopologyError::Problems(vec![problem])),
             None => StartError::Lost(error.to_string()),
         })
+    }
+
+    /// Whether its handler turned out slow since this was asked last.
+    fn comes_apart(&mut self, shared: &Shared) -> bool {
+        let Some(WorkQueue::Intent(intent)) = &self.work else { return false };
+        let comes = !self.apart && shared.pipeline.is_slow(intent);
+        self.apart |= comes;
+        comes
     }
 }
 
@@ -216,7 +231,8 @@ async fn consume_by(
         };
         let Some((arrived, delivery)) = next else { break };
         let delivery = delivery.map_err(|error| format!("consuming '{}' failed: {error}", queue.name))?;
-        if !changed && queue.prefetch.changes(size_of(&delivery)) && !draining.is_cancelled() {
+        let mut changes = || queue.prefetch.changes(size_of(&delivery)) | queue.comes_apart(&worker.shared);
+        if !changed && changes() && !draining.is_cancelled() {
             changed = true;
             tokio::select! {
                 () = current.cancel() => {}
