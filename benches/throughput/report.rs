@@ -222,7 +222,7 @@ struct Target {
 }
 
 /// Not a number where there are no values.
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     match (values.len() / 2, values.len() % 2) {

@@ -26,7 +26,9 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     client::Client,
     contestant::{Contestant, Kind},
-    echo, topology,
+    echo,
+    report::median,
+    topology,
 };
 
 /// With this variable the benchmark's binary is the worker of that exchange.
@@ -151,9 +153,9 @@ pub(crate) async fn measure(url: &str, rounds: u32) -> anyhow::Result<()> {
         }
         // As with the contestants: a machine that is slow for a minute is then slow for both.
         for (beside, of) in besides.iter().zip(&rates) {
-            let ratio = median(of.iter().zip(&rates[0]).map(|(rate, alone)| rate / alone).collect());
+            let ratio = median(of.iter().zip(&rates[0]).map(|(rate, alone)| rate / alone));
             let beside = beside.unwrap_or("nothing");
-            println!("| {quick} | {beside} | {:.0} | {ratio:.2} |", median(of.clone()));
+            println!("| {quick} | {beside} | {:.0} | {ratio:.2} |", median(of.iter().copied()));
         }
     }
     drop(worker);
@@ -170,15 +172,14 @@ async fn turn_of(url: &str, names: &Names, quick: &str, beside: Option<&'static 
     }
     let rate = Client::connect(url, vec![body(quick)]).await?.ask(names.exchange(), IN_FLIGHT, TURN).await?.rate;
     if let Some(load) = load {
+        // It goes on until it is aborted, unless it failed.
+        if load.is_finished() {
+            return load.await?.map(|()| rate);
+        }
         load.abort();
         tokio::time::sleep(TAKES).await;
     }
     Ok(rate)
-}
-
-fn median(mut numbers: Vec<f64>) -> f64 {
-    numbers.sort_by(f64::total_cmp);
-    numbers.get(numbers.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// Asks the slow intent so many times a second, and waits for no answer, until it is aborted.

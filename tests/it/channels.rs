@@ -5,15 +5,11 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
-use chatbot_worker::{
-    amqp::{Names, WorkQueue},
-    handler::{Answer, Handler, HandlerError, Job},
-};
+use chatbot_worker::amqp::{Names, WorkQueue};
 
 use crate::{
     admin::shell,
-    support::{Bench, Echo, eventually, intent},
+    support::{Bench, Slow, eventually, intent},
 };
 
 /// How many queues the worker consumes: requests, suspects, what died, and four intents'.
@@ -75,20 +71,9 @@ async fn consumers_share_a_channel_and_move_to_another_together() {
     worker.stop().await;
 }
 
-/// Takes its time.
-struct Slow;
-
-#[async_trait]
-impl Handler for Slow {
-    async fn handle(&self, job: &Job<'_>) -> Result<Answer, HandlerError> {
-        tokio::time::sleep(Duration::from_millis(150)).await;
-        Echo.handle(job).await
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_whose_handler_is_slow_has_a_channel_of_its_own() {
-    let worker = Bench::new().handler("refund", Slow).start().await;
+    let worker = Bench::new().handler("refund", Slow(Duration::from_millis(150))).start().await;
     let names = &worker.names;
     let mut client = worker.client().await;
     let [slow, quick] = ["refund", "help_info"].map(|name| names.queue(&WorkQueue::Intent(intent(name))));

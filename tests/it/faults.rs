@@ -12,7 +12,7 @@ use lapin::{
 use crate::{
     node::Node,
     process::WorkerProcess,
-    support::{Bench, Client, eventually, header, headers, intent, remove, short},
+    support::{Bench, Client, Slow, eventually, header, headers, intent, remove, short},
 };
 
 /// A client's durable reply queue, and what arrives in it.
@@ -159,7 +159,7 @@ async fn a_forged_first_queue_that_nobody_has_is_not_believed() {
 async fn stopping_with_a_backlog_hands_each_message_back_once() {
     let mut bench = Bench::new();
     for name in ["refund", "queued", "help_info", "product_info"] {
-        bench = bench.handler(name, Slow);
+        bench = bench.handler(name, Slow(Duration::from_millis(50)));
     }
     bench.settings.prefetch = std::num::NonZeroU16::new(20).unwrap();
     // Room for two at a time, so that the rest of the prefetched isn't started.
@@ -219,18 +219,4 @@ async fn a_broker_that_was_reset_while_the_worker_ran_is_set_up_again() {
     client.publish("intent.refund", client.properties("c"), b"").await;
     client.dead_letter(&WorkQueue::Intent(intent("refund"))).await;
     worker.stop_and_leave().await;
-}
-
-/// Takes its time.
-pub struct Slow;
-
-#[async_trait::async_trait]
-impl chatbot_worker::handler::Handler for Slow {
-    async fn handle(
-        &self,
-        job: &chatbot_worker::handler::Job<'_>,
-    ) -> Result<chatbot_worker::handler::Answer, chatbot_worker::handler::HandlerError> {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        crate::support::Echo.handle(job).await
-    }
 }

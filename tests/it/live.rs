@@ -1,6 +1,6 @@
 //! Changing a live system: another bot for a worker that runs, and workers that are replaced one by one.
 
-use std::{num::NonZeroU16, path::PathBuf};
+use std::{num::NonZeroU16, path::PathBuf, time::Duration};
 
 use chatbot_worker::amqp::{Names, ReplaceError, WorkQueue};
 use futures_util::FutureExt;
@@ -12,10 +12,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::{
     cli::program::{Process, Program},
-    faults::Slow,
     load::{Load, all_are_replies},
     node::Node,
-    support::{Bench, Client, PATIENCE, Running, broker_url, eventually, header, intent, remove, short},
+    support::{Bench, Client, PATIENCE, Running, Slow, broker_url, eventually, header, intent, remove, short},
 };
 
 const BOT: &str = r#"
@@ -246,7 +245,7 @@ fn always_ready(worker: &Running) -> tokio::task::JoinHandle<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bot_that_is_replaced_works_off_what_it_holds_and_the_worker_stays_ready() {
     let slow = || {
-        let mut bench = Bench::new().handler("refund", Slow);
+        let mut bench = Bench::new().handler("refund", Slow(Duration::from_millis(50)));
         bench.settings.prefetch = NonZeroU16::new(20).unwrap();
         // Room for two at a time, for both sessions together, so that the rest of the prefetched isn't started.
         bench.settings.memory_budget = 2 * 1024;

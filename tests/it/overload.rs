@@ -19,7 +19,7 @@ use chatbot_worker::{
 use lapin::BasicProperties;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Bench, Client, Echo, FirstWord, broker_url, header};
+use crate::support::{Bench, Client, Echo, FirstWord, Slow, broker_url, header};
 
 /// Answers nothing until it is let go.
 struct Hanging(CancellationToken);
@@ -86,17 +86,6 @@ impl ModelClient for Counting {
     }
 }
 
-/// Takes its time.
-struct Slow;
-
-#[async_trait]
-impl Handler for Slow {
-    async fn handle(&self, job: &Job<'_>) -> Result<Answer, HandlerError> {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        Echo.handle(job).await
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_more_than_may_wait_is_turned_away_at_once_and_kept() {
     let bench = Bench::new();
@@ -107,7 +96,7 @@ async fn what_is_more_than_may_wait_is_turned_away_at_once_and_kept() {
         client.publish("request", client.properties(&number.to_string()), b"refund").await;
     }
     let asked = Arc::new(AtomicUsize::new(0));
-    let mut bench = Bench::new().handler("refund", Slow).model(Counting(asked.clone()));
+    let mut bench = Bench::new().handler("refund", Slow(Duration::from_millis(100))).model(Counting(asked.clone()));
     bench.names = names.clone();
     bench.settings.names = names.clone();
     bench.settings.prefetch = NonZeroU16::new(5).unwrap();

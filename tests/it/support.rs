@@ -92,6 +92,17 @@ impl Handler for Echo {
     }
 }
 
+/// A handler that takes its time, and then does as [`Echo`].
+pub struct Slow(pub Duration);
+
+#[async_trait]
+impl Handler for Slow {
+    async fn handle(&self, job: &Job<'_>) -> Result<Answer, HandlerError> {
+        tokio::time::sleep(self.0).await;
+        Echo.handle(job).await
+    }
+}
+
 /// A worker under test.
 pub struct Bench {
     pub names: Names,

@@ -266,8 +266,7 @@ async fn consume_by(
         let came = Box::new(Came { delivery, ack, channel: channel.inner().id(), arrived });
         let (worker, token) = (worker.clone(), tasks.token());
         let unfinished = worker.unfinished.clone();
-        let task = async move { worker.work(came, room, token).await };
-        unfinished.tasks.spawn(Box::pin(task));
+        unfinished.tasks.spawn(Box::pin(async move { worker.work(came, room, token).await }));
     }
     for tag in unstarted {
         tokio::select! {
