@@ -9,7 +9,7 @@ mod tests;
 
 use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::join_all};
 use metrics::{Histogram, histogram};
 use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
@@ -19,7 +19,7 @@ use crate::{
     answered::{Answers, Found, Identity, Sharing},
     domain::{ChoiceRule, Classification, Entity, ErrorCode, IntentName, MessageError, Outcome, Reply, Request},
     entity::Extractor,
-    handler::{Answer, Handler, HandlerError, Job as HandlerJob},
+    handler::{self, Answer, HandlerError, Handlers, Job as HandlerJob},
     model::{ModelClient, ModelError, Query, prepared},
     retry::RetryPolicy,
     sharing::{Pool, Room, Share},
@@ -32,9 +32,12 @@ pub enum Dispatch {
     Queue,
 }
 
+/// How an intent is answered.
 pub struct Route {
-    /// The handler; `None` if another program consumes the intent's queue.
-    pub handler: Option<Arc<dyn Handler>>,
+    /// The handlers that are asked in turn.
+    pub handlers: Handlers,
+    /// Whether another program consumes the intent's queue, and so answers what no handler does.
+    pub external: bool,
     pub dispatch: Dispatch,
 }
 
@@ -50,6 +53,18 @@ pub struct Parts {
     pub retry: RetryPolicy,
     /// What inline handlers of requests may hold.
     pub inline: InlineLimit,
+}
+
+impl Route {
+    /// Answered by a worker.
+    pub fn new(handlers: Handlers, dispatch: Dispatch) -> Self {
+        Self { handlers, external: false, dispatch }
+    }
+
+    /// Answered by another program, where none of these handlers has an answer before.
+    pub fn external(before: Handlers) -> Self {
+        Self { handlers: before, external: true, dispatch: Dispatch::Inline }
+    }
 }
 
 /// What the inline handlers of all requests in work may hold together, so that one that hangs leaves the others some.
@@ -69,7 +84,7 @@ pub struct Job {
     pub attempt: u32,
     /// How long the answer is still of use.
     pub time_left: Option<Duration>,
-    /// By what it is known again if it comes again; `None` if the client gave it no id, or nothing is remembered.
+    /// By what it is known again if it comes again; `None` if the client gave it no id.
     pub identity: Option<Identity>,
 }
 
@@ -125,9 +140,11 @@ impl Pipeline {
         self.answers.is_some()
     }
 
-    /// Prepares the model, as long as that takes.
+    /// Prepares the model and the handlers, as long as that takes.
     pub async fn prepare(&self) {
-        prepared(self.parts.model.as_ref()).await;
+        let handlers = self.parts.routes.values().flat_map(|route| route.handlers.iter());
+        let handlers = join_all(handlers.map(|handler| handler::prepared(handler.as_ref())));
+        tokio::join!(prepared(self.parts.model.as_ref()), handlers);
     }
 
     /// The delays after which a retry may come.
@@ -184,33 +201,69 @@ impl Pipeline {
                 (intent, Some(Box::new(classification)))
             }
         };
+        let (intent, classification) = match self.by_intent(job, started, intent, classification).await? {
+            Given::Outcome(outcome) => return Ok(outcome),
+            Given::Nothing(intent, classification) => (intent, classification),
+        };
+        let fallback = self.parts.choice.fallback.clone();
+        if intent == fallback {
+            return Err(no_answer(&intent));
+        }
+        // Boxed, as it is rare: a delivery's task is as large as its largest branch.
+        let classification = classification.map(|boxed| Box::new(boxed.left_to_fallback(intent)));
+        match Box::pin(self.by_intent(job, started, fallback, classification)).await? {
+            Given::Outcome(outcome) => Ok(outcome),
+            Given::Nothing(intent, _) => Err(no_answer(&intent)),
+        }
+    }
+
+    /// What an intent's handlers make of a request, here or by way of the intent's queue.
+    async fn by_intent(
+        &self,
+        job: &Job,
+        started: Instant,
+        intent: IntentName,
+        classification: Option<Box<Classification>>,
+    ) -> Result<Given, MessageError> {
         let route = self.parts.routes.get(&intent).ok_or_else(|| {
             MessageError::new(ErrorCode::HandlerFailed, format!("this worker knows no intent '{intent}'"))
         })?;
-        let handler = match (&route.handler, route.dispatch, &job.stage) {
-            (Some(handler), Dispatch::Inline, _) | (Some(handler), Dispatch::Queue, Stage::Handle { .. }) => handler,
-            _ => return Ok(self.forward(&job.request, intent, classification)),
-        };
+        let forward = |intent, classification| Ok(Given::Outcome(self.forward(&job.request, intent, classification)));
+        let is_here = route.dispatch == Dispatch::Inline || matches!(job.stage, Stage::Handle { .. });
+        if route.handlers.is_empty() || !is_here {
+            return forward(intent, classification);
+        }
         let _room = match job.stage {
             Stage::Handle { .. } => None,
             // Where its handler is slow, or holds too much already, the message waits in the intent's queue, and not in the
             // others' way.
-            Stage::Classify => match self.room(&job.request, &intent) {
-                None => return Ok(self.forward(&job.request, intent, classification)),
+            Stage::Classify if !route.external => match self.room(&job.request, &intent) {
+                None => return forward(intent, classification),
                 room => room,
             },
+            Stage::Classify => None,
         };
         let entities = self.entities(&job.request.text);
+        let now = Instant::now();
         let work = HandlerJob {
             request: &job.request,
             intent: &intent,
             classification: classification.as_deref(),
             entities: &entities,
+            key: job.identity.map(|identity| identity.key),
+            deadline: now + self.limit(self.parts.handler_timeout, left(job, started))?,
         };
-        let answer = self.handle(job, started, handler.as_ref(), &work).await?;
+        let answer = self.handle(job, started, &route.handlers, &work).await;
+        let answer = match answer {
+            Ok(Some(answer)) => answer,
+            Ok(None) | Err(_) if route.external => return forward(intent, classification),
+            Ok(None) => return Ok(Given::Nothing(intent, classification)),
+            Err(error) => return Err(error),
+        };
         // They were for the program that handles a forwarded message; in a reply they have a place of their own.
         let classification = classification.map(|boxed| Classification { entities: Vec::new(), ..*boxed });
-        Ok(Outcome::Reply(Arc::new(reply(&job.request, answer, intent, classification, entities))))
+        let reply = reply(&job.request, answer, intent, classification, entities);
+        Ok(Given::Outcome(Outcome::Reply(Arc::new(reply))))
     }
 
     /// Hands a request to the queue of its intent, with what its text names where it was classified here.
@@ -261,24 +314,20 @@ impl Pipeline {
         &self,
         job: &Job,
         started: Instant,
-        handler: &dyn Handler,
+        handlers: &Handlers,
         work: &HandlerJob<'_>,
-    ) -> Result<Answer, MessageError> {
-        let intent = work.intent;
+    ) -> Result<Option<Answer>, MessageError> {
         let asked = Instant::now();
-        let limit = self.limit(self.parts.handler_timeout, left(job, started))?;
-        let handled = timeout(limit, AssertUnwindSafe(handler.handle(work)).catch_unwind()).await;
+        let answer = handlers.ask(work).await;
         let took = asked.elapsed();
         self.handler_seconds.record(took);
-        if let Some(inline) = self.inline.get(intent) {
+        if let Some(inline) = self.inline.get(work.intent) {
             inline.pace.took(took);
         }
-        match handled {
-            Ok(Ok(Ok(answer))) => Ok(answer),
-            Ok(Ok(Err(error))) => Err(handler_error(&error)),
-            Ok(Err(_)) => Err(panicked(&format!("the handler of '{intent}'"))),
-            Err(_) => Err(timed_out(job, started, &format!("the handler of '{intent}'"), limit)),
-        }
+        answer.map_err(|error| match error {
+            HandlerError::TimedOut { .. } if left(job, started) == Some(Duration::ZERO) => deadline_exceeded(),
+            error => MessageError::new(error.code(), error.for_client()),
+        })
     }
 
     fn limit(&self, configured: Duration, left: Option<Duration>) -> Result<Duration, MessageError> {
@@ -322,8 +371,15 @@ fn model_error(error: &ModelError) -> MessageError {
     MessageError::new(error.code(), error.for_client())
 }
 
-fn handler_error(error: &HandlerError) -> MessageError {
-    MessageError::new(error.code(), error.to_string())
+/// What an intent's handlers gave.
+enum Given {
+    Outcome(Outcome),
+    /// No handler has an answer: back are the intent, and how the request was classified.
+    Nothing(IntentName, Option<Box<Classification>>),
+}
+
+fn no_answer(intent: &IntentName) -> MessageError {
+    MessageError::new(ErrorCode::HandlerFailed, format!("no handler of '{intent}' has an answer to this"))
 }
 
 fn reply(
@@ -344,5 +400,6 @@ fn reply(
         intent,
         classification,
         entities,
+        details: answer.details,
     }
 }

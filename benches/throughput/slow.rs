@@ -15,7 +15,7 @@ use chatbot_worker::{
         settings::{Consume, Overload},
     },
     domain::{ChoiceRule, IntentName, Prediction, Request, Scored, codec::encode_request},
-    handler::{Answer, Handler, HandlerError, Job},
+    handler::{Answer, Handler, HandlerError, Handlers, Job},
     model::{Failure, ModelClient, ModelError, Query},
     pipeline::{Dispatch, InlineLimit, Parts, Pipeline, Route},
     renewed::Renewed,
@@ -45,11 +45,15 @@ struct Takes(Duration);
 
 #[async_trait]
 impl Handler for Takes {
-    async fn handle(&self, job: &Job<'_>) -> Result<Answer, HandlerError> {
+    fn name(&self) -> &'static str {
+        "test"
+    }
+
+    async fn handle(&self, job: &Job<'_>) -> Result<Option<Answer>, HandlerError> {
         if !self.0.is_zero() {
             tokio::time::sleep(self.0).await;
         }
-        Ok(Answer { text: job.request.text.clone(), locale: None })
+        Ok(Some(Answer::text(job.request.text.clone(), None)))
     }
 }
 
@@ -101,7 +105,7 @@ pub(crate) async fn run(exchange: OsString) -> anyhow::Result<()> {
         .map(|intent| {
             let takes = if intent.as_str().starts_with("slow") { TAKES } else { Duration::ZERO };
             let dispatch = if intent.as_str().ends_with("queued") { Dispatch::Queue } else { Dispatch::Inline };
-            (intent.clone(), Route { handler: Some(Arc::new(Takes(takes))), dispatch })
+            (intent.clone(), Route::new(Handlers::new([Arc::new(Takes(takes)) as Arc<dyn Handler>]), dispatch))
         })
         .collect();
     let retry = RetryPolicy { delays: vec![topology::RETRY_DELAY] };

@@ -15,8 +15,7 @@ use std::{
 use metrics::{Gauge, gauge};
 use tokio::sync::oneshot;
 
-use super::Key;
-use crate::domain::{Classification, Entity, Outcome, Reply, Scored};
+use crate::domain::{Choice, Classification, Details, Entity, Key, Outcome, Reply, Scored, Source};
 
 /// How much is remembered, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,8 +162,19 @@ impl State {
 fn size(reply: &Reply) -> usize {
     /// The structure itself, its place in the table and in the order.
     const FIXED: usize = size_of::<Reply>() + size_of::<(Key, Entry)>() + size_of::<(Instant, Key)>();
-    let Reply { id, in_reply_to, receiver, conversation, metadata, text, locale, intent, classification, entities } =
-        reply;
+    let Reply {
+        id,
+        in_reply_to,
+        receiver,
+        conversation,
+        metadata,
+        text,
+        locale,
+        intent,
+        classification,
+        entities,
+        details: Details { handler: _, data, sources, choices, usage: _, finish: _ },
+    } = reply;
     let some = |text: &Option<String>| text.as_ref().map_or(0, |text| text.len() + ALLOCATION);
     let texts = [id.len(), text.len(), intent.as_str().len()];
     FIXED
@@ -173,6 +183,19 @@ fn size(reply: &Reply) -> usize {
         + metadata.as_ref().map_or(0, |metadata| metadata.get().len() + ALLOCATION)
         + classification.as_ref().map_or(0, classified)
         + entities.iter().map(entity).sum::<usize>()
+        + data.as_ref().map_or(0, |data| data.get().len() + ALLOCATION)
+        + sources.iter().map(source).sum::<usize>()
+        + choices.iter().map(|choice| choice_size(&choice.title, &choice.value)).sum::<usize>()
+}
+
+fn source(source: &Source) -> usize {
+    let Source { id, title, text, path, url, score: _ } = source;
+    let texts = [Some(id), Some(text), title.as_ref(), path.as_ref(), url.as_ref()];
+    size_of::<Source>() + texts.into_iter().flatten().map(|text| text.len() + ALLOCATION).sum::<usize>()
+}
+
+fn choice_size(title: &str, value: &str) -> usize {
+    size_of::<Choice>() + title.len() + value.len() + 2 * ALLOCATION
 }
 
 /// What an allocation costs beside its bytes.
@@ -214,6 +237,7 @@ mod tests {
             intent: intent("refund"),
             classification: None,
             entities: Vec::new(),
+            details: Details::default(),
         };
         let long = || "x".repeat(1_000);
         let scored = || Scored::new(intent(&"i".repeat(60)), 0.5);

@@ -8,7 +8,6 @@
 //! looked up. Nobody gets the answer to another's request (see [`Key`]). What is remembered elsewhere may be slow or
 //! away: that costs duplicate work, never an answer.
 
-mod key;
 mod memory;
 mod redis;
 mod shared;
@@ -23,12 +22,11 @@ use tokio::task::JoinHandle;
 
 use self::memory::{Known, Memory};
 pub use self::{
-    key::Key,
     memory::Bounds,
     redis::{InvalidRedisUrl, RedisAnswers, RedisUrl, probe},
     shared::SharedAnswers,
 };
-use crate::domain::Outcome;
+use crate::domain::{Key, Outcome};
 
 /// A request's identity, and whether it may have come before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

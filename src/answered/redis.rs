@@ -29,10 +29,10 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Key, SharedAnswers};
+use super::SharedAnswers;
 use crate::{
     domain::{
-        Reply,
+        Key, Reply,
         codec::{Answered, decode_reply, encode_reply},
     },
     renewed::Renewed,

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::Key;
+use crate::domain::Key;
 use crate::domain::Reply;
 
 /// Remembers answers for all workers. What goes wrong there is told and counted there, and costs a moment at most.

@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 
 use super::{Answers, Bounds, Found, Key, SharedAnswers};
-use crate::domain::{ErrorCode, IntentName, MessageError, Outcome, Reply};
+use crate::domain::{Details, ErrorCode, IntentName, MessageError, Outcome, Reply};
 
 const BOUNDS: Bounds = Bounds { entries: 100, bytes: 1 << 20, age: Duration::from_secs(600) };
 
@@ -32,6 +32,7 @@ fn answer(text: &str) -> Outcome {
         intent: IntentName::new("refund").unwrap(),
         classification: None,
         entities: Vec::new(),
+        details: Details::default(),
     }))
 }
 

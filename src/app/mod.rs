@@ -30,7 +30,7 @@ use crate::{
     domain::{ChoiceRule, IntentName, InvalidName},
     entity::{Extractor, InvalidPattern},
     handler::{
-        Handler,
+        Handler, Handlers,
         template::{TemplateError, TemplateHandler},
     },
     model::{ModelClient, embedded::Processors},
@@ -131,11 +131,14 @@ pub fn pipeline(
     model: Arc<dyn ModelClient>,
 ) -> Result<Pipeline, BuildError> {
     let routes = intents.intents.iter().map(|intent| {
-        let handler: Option<Arc<dyn Handler>> = match &intent.handler {
-            HandlerDefinition::Template { replies } => Some(Arc::new(TemplateHandler::new(&intent.name, replies)?)),
-            HandlerDefinition::External => None,
+        let route = match &intent.handler {
+            HandlerDefinition::Template { replies } => {
+                let template: Arc<dyn Handler> = Arc::new(TemplateHandler::new(&intent.name, replies)?);
+                Route::new(Handlers::new([template]), intent.dispatch)
+            }
+            HandlerDefinition::External => Route::external(Handlers::default()),
         };
-        Ok((intent.name.clone(), Route { handler, dispatch: intent.dispatch }))
+        Ok((intent.name.clone(), route))
     });
     Ok(Pipeline::new(Parts {
         model,

@@ -154,3 +154,11 @@ pub struct Classification {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entities: Vec<Entity>,
 }
+
+impl Classification {
+    /// The same, where the intent had no answer and the fallback answers in its place.
+    pub fn left_to_fallback(self, intent: IntentName) -> Self {
+        let predicted = self.confidence.map(|confidence| Scored::new(intent, confidence));
+        Self { confidence: None, fallback: true, predicted: predicted.or(self.predicted), ..self }
+    }
+}

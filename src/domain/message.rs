@@ -4,7 +4,7 @@
 
 use serde_json::value::RawValue;
 
-use super::{Classification, Entity, ErrorCode, IntentName};
+use super::{Classification, Details, Entity, ErrorCode, IntentName, Turn};
 
 /// The `type` of a request that names none.
 pub const REQUEST_TYPE: &str = "chat.request";
@@ -29,6 +29,10 @@ pub struct Request {
     pub locale: Option<String>,
     /// The client's own data, a JSON object, handed back byte for byte.
     pub metadata: Option<Box<RawValue>>,
+    /// What was said before, the oldest first, where the client tells it along.
+    pub history: Vec<Turn>,
+    /// Fields that were passed over, as they have another form than here.
+    pub ignored: Vec<&'static str>,
     /// The user's text; never empty or only white space.
     pub text: String,
 }
@@ -53,6 +57,8 @@ pub struct Reply {
     pub classification: Option<Classification>,
     /// What the request's text names, in its order.
     pub entities: Vec<Entity>,
+    /// What the answer holds beside its text.
+    pub details: Details,
 }
 
 /// What is sent where no answer can be.
@@ -92,6 +98,7 @@ impl PartialEq for Request {
         (&self.kind, &self.id, &self.sender, &self.receiver, &self.conversation, &self.locale, &self.text)
             == (&other.kind, &other.id, &other.sender, &other.receiver, &other.conversation, &other.locale, &other.text)
             && raw(&self.metadata) == raw(&other.metadata)
+            && self.history == other.history
     }
 }
 
@@ -107,7 +114,8 @@ impl PartialEq for Reply {
                 &other.locale,
                 &other.intent,
             )
-            && (&self.classification, &self.entities) == (&other.classification, &other.entities)
+            && (&self.classification, &self.entities, &self.details)
+                == (&other.classification, &other.entities, &other.details)
             && raw(&self.metadata) == raw(&other.metadata)
     }
 }

@@ -1,19 +1,23 @@
 //! The words of the trade: requests, replies, intents, outcomes, and the message codec.
 //!
-//! **Invariant:** pure. No I/O, no AMQP, no clock; only std, serde, compression and charsets.
+//! **Invariant:** pure. No I/O, no AMQP, no clock; only std, serde, compression, charsets and SHA-256.
 
+mod answer;
 mod choice;
 pub mod codec;
 mod entity;
 mod intent;
+mod key;
 mod labels;
 pub mod language;
 mod message;
 mod outcome;
 
+pub use answer::{Choice, Details, Finish, Role, Source, Turn, Usage};
 pub use choice::{ChoiceRule, Doubt};
 pub use entity::Entity;
 pub use intent::{Classification, Decision, IntentName, InvalidName, Prediction, Scored, is_valid_name};
+pub use key::Key;
 pub use labels::{Labels, stem};
 pub use message::{ERROR_TYPE, ErrorReply, MAX_SHORT, MessageError, REPLY_TYPE, REQUEST_TYPE, Reply, Request, SENDER};
 pub use outcome::{DeadLetter, DeadReason, ErrorCode, Outcome};

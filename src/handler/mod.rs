@@ -1,22 +1,43 @@
-//! Handlers: what an intent answers. One handler a file.
+//! Handlers: what an intent answers. One handler a file; [`Handlers`] asks several in turn.
+
+use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::Instant;
 
-use crate::domain::{Classification, Entity, ErrorCode, IntentName, Request};
+use crate::{
+    domain::{Classification, Details, Entity, ErrorCode, IntentName, Key, Request},
+    outbound::{Failure, ServiceError},
+};
 
+mod list;
 pub mod template;
+
+pub use list::{Handlers, SHARE, prepared};
 
 /// Answers the requests of an intent.
 #[async_trait]
 pub trait Handler: Send + Sync {
-    /// The answer to one request.
+    /// The name that the intents file, replies and metrics call it by.
+    fn name(&self) -> &'static str;
+
+    /// The answer to one request; `None` where it has none, so that the next handler is asked.
     ///
     /// # Errors
     /// [`HandlerError`], which says whether it may pass.
-    async fn handle(&self, job: &Job<'_>) -> Result<Answer, HandlerError>;
+    async fn handle(&self, job: &Job<'_>) -> Result<Option<Answer>, HandlerError>;
+
+    /// Does what has to be done once before it answers as well as it can, where that takes a network: called at the start,
+    /// and again until it succeeds. Nothing, for most.
+    ///
+    /// # Errors
+    /// Why it can't be done now.
+    async fn prepare(&self) -> Result<(), ServiceError> {
+        Ok(())
+    }
 }
 
-/// One request, to be answered by the handler of its intent.
+/// One request, to be answered by the handlers of its intent.
 #[derive(Debug, Clone, Copy)]
 pub struct Job<'a> {
     pub request: &'a Request,
@@ -25,18 +46,31 @@ pub struct Job<'a> {
     pub classification: Option<&'a Classification>,
     /// What its text names, in its order.
     pub entities: &'a [Entity],
+    /// What tells the request from every other, and is the same when it comes again; `None` if its client gave it no id.
+    pub key: Option<Key>,
+    /// When the answer is of no more use.
+    pub deadline: Instant,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
     /// The text for the user.
     pub text: String,
     /// The language of the text, a BCP 47 tag, where it is known.
     pub locale: Option<String>,
+    /// What it holds beside the text.
+    pub details: Details,
+}
+
+impl Answer {
+    /// An answer of text alone.
+    pub fn text(text: impl Into<String>, locale: Option<String>) -> Self {
+        Self { text: text.into(), locale, details: Details::default() }
+    }
 }
 
 /// Why a handler didn't answer. The reasons are for operators and clients; they never hold the user's text.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum HandlerError {
     /// It can't answer this request, now or later.
     #[error("the handler of '{intent}' failed: {reason}")]
@@ -44,6 +78,14 @@ pub enum HandlerError {
     /// It can't answer now; later it may.
     #[error("the handler of '{intent}' is unavailable: {reason}")]
     Unavailable { intent: IntentName, reason: String },
+    /// The service that it asks didn't answer.
+    #[error("the handler of '{intent}' has no answer of its service: {error}")]
+    Service { intent: IntentName, error: ServiceError },
+    /// It took longer than it may.
+    #[error("the handler of '{intent}' took longer than {limit:?}")]
+    TimedOut { intent: IntentName, limit: Duration },
+    #[error("the handler of '{intent}' panicked; the worker's standard error says where")]
+    Panicked { intent: IntentName },
 }
 
 impl HandlerError {
@@ -51,7 +93,26 @@ impl HandlerError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Failed { .. } => ErrorCode::HandlerFailed,
-            Self::Unavailable { .. } => ErrorCode::Internal,
+            Self::Unavailable { .. } | Self::Panicked { .. } => ErrorCode::Internal,
+            Self::TimedOut { .. } => ErrorCode::Timeout,
+            Self::Service { error, .. } => match error.failure {
+                // This text is at fault, or what came of it: to ask again changes nothing.
+                Failure::Refused | Failure::BadAnswer => ErrorCode::HandlerFailed,
+                Failure::Timeout | Failure::OutOfTime => ErrorCode::Timeout,
+                Failure::Internal => ErrorCode::Internal,
+                _ => ErrorCode::ModelUnavailable,
+            },
+        }
+    }
+
+    /// What the client is told: all but the service's own words.
+    pub fn for_client(&self) -> String {
+        match self {
+            Self::Service { intent, error } => {
+                let error = ServiceError { said: None, ..error.clone() };
+                Self::Service { intent: intent.clone(), error }.to_string()
+            }
+            other => other.to_string(),
         }
     }
 }

@@ -55,13 +55,17 @@ impl TemplateHandler {
 
 #[async_trait]
 impl Handler for TemplateHandler {
-    async fn handle(&self, job: &Job<'_>) -> Result<Answer, HandlerError> {
+    fn name(&self) -> &'static str {
+        "template"
+    }
+
+    async fn handle(&self, job: &Job<'_>) -> Result<Option<Answer>, HandlerError> {
         let failed = |reason| HandlerError::Failed { intent: job.intent.clone(), reason };
         let request = job.request;
         let reply = language::choose(&self.replies, |reply| &reply.language, request.locale.as_deref(), &request.text)
             .ok_or_else(|| failed("it has no reply".to_owned()))?;
         let text = reply.text.render(job).map_err(|error| failed(format!("reply.{}: {error}", reply.language)))?;
-        Ok(Answer { text, locale: Some(reply.language.clone()) })
+        Ok(Some(Answer::text(text, Some(reply.language.clone()))))
     }
 }
 

@@ -7,8 +7,9 @@ use async_trait::async_trait;
 
 use super::*;
 use crate::{
-    answered::{Bounds, Key},
-    domain::{DeadReason, Prediction, Scored},
+    answered::Bounds,
+    domain::{DeadReason, Key, Prediction, Scored},
+    handler::Handler,
     model::Failure,
 };
 
@@ -65,14 +66,18 @@ impl ModelClient for Fake {
 
 #[async_trait]
 impl Handler for Fake {
-    async fn handle(&self, _: &HandlerJob<'_>) -> Result<Answer, HandlerError> {
+    fn name(&self) -> &'static str {
+        "test"
+    }
+
+    async fn handle(&self, _: &HandlerJob<'_>) -> Result<Option<Answer>, HandlerError> {
         self.asked.fetch_add(1, SeqCst);
         self.does.act().await;
         let reason = "as told".to_owned();
         match self.does {
             Does::IsAway => Err(HandlerError::Unavailable { intent: intent(), reason }),
             Does::Fails => Err(HandlerError::Failed { intent: intent(), reason }),
-            _ => Ok(Answer { text: "yes".to_owned(), locale: None }),
+            _ => Ok(Some(Answer::text("yes", None))),
         }
     }
 }
@@ -95,7 +100,7 @@ fn pipeline(model: Does, handler: Does) -> (Pipeline, [Arc<AtomicU32>; 2]) {
     let handler: Arc<dyn Handler> = Arc::new(Fake { does: handler, asked: Arc::clone(&asked[1]) });
     let pipeline = Pipeline::new(Parts {
         model: Arc::new(Fake { does: model, asked: Arc::clone(&asked[0]) }),
-        routes: [(intent(), Route { handler: Some(handler), dispatch: Dispatch::Inline })].into(),
+        routes: [(intent(), Route::new(Handlers::new([handler]), Dispatch::Inline))].into(),
         choice: ChoiceRule { fallback: intent(), threshold: None, intents: [(intent(), None)].into(), margin: 0.0 },
         extractor: None,
         inline: InlineLimit { bytes: 1 << 20, requests: 10 },
@@ -194,4 +199,79 @@ async fn an_intent_that_turns_out_slow_is_handled_by_way_of_its_queue_until_it_i
     let hangs = Pipeline::new(Parts { handler_timeout: Duration::from_secs(1), ..hangs.parts });
     assert!(matches!(hangs.run(&job(1, None)).await.0, Outcome::Retry { .. }));
     assert!(matches!(hangs.run(&job(1, None)).await.0, Outcome::Forward { .. }));
+}
+
+/// Has none, or one.
+struct Says(Option<&'static str>);
+
+#[async_trait]
+impl Handler for Says {
+    fn name(&self) -> &'static str {
+        "says"
+    }
+
+    async fn handle(&self, _: &HandlerJob<'_>) -> Result<Option<Answer>, HandlerError> {
+        Ok(self.0.map(|text| Answer::text(text, None)))
+    }
+}
+
+fn help() -> IntentName {
+    IntentName::new("help_info").unwrap()
+}
+
+/// A pipeline whose intent has no answer, and whose fallback is answered so.
+fn falling_back_to(route: Route) -> Pipeline {
+    let (pipeline, _) = pipeline(Does::Answers, Does::Answers);
+    let none = Route::new(Handlers::new([Arc::new(Says(None)) as Arc<dyn Handler>]), Dispatch::Inline);
+    let choice = ChoiceRule {
+        fallback: help(),
+        threshold: None,
+        intents: [(intent(), None), (help(), None)].into(),
+        margin: 0.0,
+    };
+    Pipeline::new(Parts { routes: [(intent(), none), (help(), route)].into(), choice, ..pipeline.parts })
+}
+
+fn says(text: Option<&'static str>) -> Handlers {
+    Handlers::new([Arc::new(Says(text)) as Arc<dyn Handler>])
+}
+
+#[tokio::test]
+async fn where_an_intent_has_no_answer_the_fallback_is_asked_once() {
+    let (Outcome::Reply(reply), _) =
+        falling_back_to(Route::new(says(Some("help")), Dispatch::Inline)).run(&job(1, None)).await
+    else {
+        unreachable!("the fallback answers")
+    };
+    assert_eq!((&*reply.text, &reply.intent), ("help", &help()));
+    let classification = reply.classification.as_ref().unwrap();
+    assert_eq!((classification.fallback, classification.confidence), (true, None));
+    assert_eq!(classification.predicted, Some(Scored::new(intent(), 0.9)), "the operator still sees what it was");
+    assert_eq!(reply.details.handler.as_deref(), Some("says"));
+    // By way of its queue, or another program's, with what is known.
+    for route in [Route::new(says(Some("help")), Dispatch::Queue), Route::external(Handlers::default())] {
+        let (Outcome::Forward { intent, classification }, _) = falling_back_to(route).run(&job(1, None)).await else {
+            unreachable!("it is answered elsewhere")
+        };
+        assert_eq!((intent, classification.unwrap().fallback), (help(), true));
+    }
+    // Once: a fallback without an answer is the end.
+    let (Outcome::DeadLetter(letter), _) =
+        falling_back_to(Route::new(says(None), Dispatch::Inline)).run(&job(1, None)).await
+    else {
+        unreachable!("nobody answers")
+    };
+    assert_eq!(letter.reason, DeadReason::Error(ErrorCode::HandlerFailed));
+    assert_eq!(letter.message, "no handler of 'help_info' has an answer to this");
+}
+
+#[tokio::test]
+async fn what_no_handler_answers_goes_to_another_program_where_it_is_the_last() {
+    for (own, answered) in [(Some("yes"), true), (None, false)] {
+        let (pipeline, _) = pipeline(Does::Answers, Does::Answers);
+        let routes = [(intent(), Route::external(says(own)))].into();
+        let outcome = Pipeline::new(Parts { routes, ..pipeline.parts }).run(&job(1, None)).await.0;
+        assert_eq!(matches!(outcome, Outcome::Reply(_)), answered, "{outcome:?}");
+        assert_eq!(matches!(outcome, Outcome::Forward { .. }), !answered, "{outcome:?}");
+    }
 }

@@ -75,6 +75,8 @@ fn describe() {
         ("chatbot_answered_total", "Messages that came again, by where their answer was found; miss: nowhere."),
         ("chatbot_redis_total", "What Redis was asked, by operation and result; away: not asked, as it is away."),
         ("chatbot_unreadable_total", "Messages of which something couldn't be read."),
+        ("chatbot_ignored_fields_total", "Fields of requests passed over, as they have another form, by field."),
+        ("chatbot_handler_answers_total", "What handlers were asked, by handler and what came of it."),
     ] {
         describe_counter!(name, help);
     }

@@ -56,7 +56,11 @@ impl Drop for GivenUp<'_> {
 
 #[async_trait]
 impl Handler for Counting {
-    async fn handle(&self, job: &Job<'_>) -> Result<Answer, HandlerError> {
+    fn name(&self) -> &'static str {
+        "test"
+    }
+
+    async fn handle(&self, job: &Job<'_>) -> Result<Option<Answer>, HandlerError> {
         self.runs.fetch_add(1, SeqCst);
         let given_up = GivenUp(&self.given_up);
         self.may_end.acquire().await.unwrap().forget();

@@ -30,7 +30,11 @@ impl Away {
 
 #[async_trait]
 impl Handler for Away {
-    async fn handle(&self, _: &Job<'_>) -> Result<Answer, HandlerError> {
+    fn name(&self) -> &'static str {
+        "test"
+    }
+
+    async fn handle(&self, _: &Job<'_>) -> Result<Option<Answer>, HandlerError> {
         self.0.lock().unwrap().push(Instant::now());
         Err(HandlerError::Unavailable { intent: intent("refund"), reason: "away".to_owned() })
     }

@@ -350,11 +350,15 @@ pub struct Says(&'static str);
 
 #[async_trait::async_trait]
 impl chatbot_worker::handler::Handler for Says {
+    fn name(&self) -> &'static str {
+        "test"
+    }
+
     async fn handle(
         &self,
         _job: &chatbot_worker::handler::Job<'_>,
-    ) -> Result<chatbot_worker::handler::Answer, chatbot_worker::handler::HandlerError> {
-        Ok(chatbot_worker::handler::Answer { text: self.0.to_owned(), locale: None })
+    ) -> Result<Option<chatbot_worker::handler::Answer>, chatbot_worker::handler::HandlerError> {
+        Ok(Some(chatbot_worker::handler::Answer::text(self.0, None)))
     }
 }
 

@@ -164,18 +164,22 @@ async fn a_request_without_an_address_is_handled_and_its_reply_dropped() {
 /// Fails so often, then answers.
 struct Flapping {
     failures: std::sync::atomic::AtomicU32,
-    how: fn() -> Result<Answer, HandlerError>,
+    how: fn() -> Result<Option<Answer>, HandlerError>,
 }
 
 impl Flapping {
-    fn new(failures: u32, how: fn() -> Result<Answer, HandlerError>) -> Self {
+    fn new(failures: u32, how: fn() -> Result<Option<Answer>, HandlerError>) -> Self {
         Self { failures: failures.into(), how }
     }
 }
 
 #[async_trait]
 impl Handler for Flapping {
-    async fn handle(&self, job: &Job<'_>) -> Result<Answer, HandlerError> {
+    fn name(&self) -> &'static str {
+        "test"
+    }
+
+    async fn handle(&self, job: &Job<'_>) -> Result<Option<Answer>, HandlerError> {
         use std::sync::atomic::Ordering::SeqCst;
         if self.failures.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok() {
             return (self.how)();
@@ -184,15 +188,15 @@ impl Handler for Flapping {
     }
 }
 
-fn unavailable() -> Result<Answer, HandlerError> {
+fn unavailable() -> Result<Option<Answer>, HandlerError> {
     Err(HandlerError::Unavailable { intent: intent("refund"), reason: "away".to_owned() })
 }
 
-fn failed() -> Result<Answer, HandlerError> {
+fn failed() -> Result<Option<Answer>, HandlerError> {
     Err(HandlerError::Failed { intent: intent("refund"), reason: "no such order".to_owned() })
 }
 
-fn panics() -> Result<Answer, HandlerError> {
+fn panics() -> Result<Option<Answer>, HandlerError> {
     panic!("a test's handler panics, as it was told")
 }
 

@@ -26,7 +26,11 @@ struct Hanging(CancellationToken);
 
 #[async_trait]
 impl Handler for Hanging {
-    async fn handle(&self, job: &Job<'_>) -> Result<Answer, HandlerError> {
+    fn name(&self) -> &'static str {
+        "test"
+    }
+
+    async fn handle(&self, job: &Job<'_>) -> Result<Option<Answer>, HandlerError> {
         self.0.cancelled().await;
         Echo.handle(job).await
     }

@@ -27,7 +27,11 @@ struct Crashing;
 
 #[async_trait]
 impl Handler for Crashing {
-    async fn handle(&self, job: &Job<'_>) -> Result<Answer, HandlerError> {
+    fn name(&self) -> &'static str {
+        "test"
+    }
+
+    async fn handle(&self, job: &Job<'_>) -> Result<Option<Answer>, HandlerError> {
         if job.request.text.contains("crash") {
             std::process::abort();
         }
@@ -41,7 +45,11 @@ struct Never;
 
 #[async_trait]
 impl Handler for Never {
-    async fn handle(&self, _: &Job<'_>) -> Result<Answer, HandlerError> {
+    fn name(&self) -> &'static str {
+        "test"
+    }
+
+    async fn handle(&self, _: &Job<'_>) -> Result<Option<Answer>, HandlerError> {
         std::future::pending().await
     }
 }

@@ -8,9 +8,9 @@ use std::{
 
 use chatbot_worker::{
     amqp::WorkQueue,
-    answered::{Answers, Bounds, Key, RedisAnswers, RedisUrl, SharedAnswers},
+    answered::{Answers, Bounds, RedisAnswers, RedisUrl, SharedAnswers},
     app::{self, settings::Settings},
-    domain::Reply,
+    domain::{Details, Key, Reply},
     renewed::Renewed,
 };
 
@@ -54,6 +54,7 @@ fn reply(text: &str) -> Reply {
         intent: intent("refund"),
         classification: None,
         entities: Vec::new(),
+        details: Details::default(),
     }
 }
 

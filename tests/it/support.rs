@@ -17,7 +17,7 @@ use chatbot_worker::{
     },
     answered::{Answers, Bounds},
     domain::{ChoiceRule, IntentName, Prediction, Scored},
-    handler::{Answer, Handler, HandlerError, Job},
+    handler::{Answer, Handler, HandlerError, Handlers, Job},
     model::{ModelClient, ModelError, Query},
     pipeline::{Dispatch, InlineLimit, Parts, Pipeline, Route},
     renewed::Renewed,
@@ -87,8 +87,12 @@ pub struct Echo;
 
 #[async_trait]
 impl Handler for Echo {
-    async fn handle(&self, job: &Job<'_>) -> Result<Answer, HandlerError> {
-        Ok(Answer { text: format!("{}: {}", job.intent, job.request.text), locale: Some("en".to_owned()) })
+    fn name(&self) -> &'static str {
+        "test"
+    }
+
+    async fn handle(&self, job: &Job<'_>) -> Result<Option<Answer>, HandlerError> {
+        Ok(Some(Answer::text(format!("{}: {}", job.intent, job.request.text), Some("en".to_owned()))))
     }
 }
 
@@ -97,7 +101,11 @@ pub struct Slow(pub Duration);
 
 #[async_trait]
 impl Handler for Slow {
-    async fn handle(&self, job: &Job<'_>) -> Result<Answer, HandlerError> {
+    fn name(&self) -> &'static str {
+        "test"
+    }
+
+    async fn handle(&self, job: &Job<'_>) -> Result<Option<Answer>, HandlerError> {
         tokio::time::sleep(self.0).await;
         Echo.handle(job).await
     }
@@ -141,9 +149,13 @@ impl Bench {
             worker: "test".to_owned(),
         };
         let routes = INTENTS.iter().map(|&name| {
-            let handler = (name != "outside").then(|| Arc::new(Echo) as Arc<dyn Handler>);
-            let dispatch = if matches!(name, "outside" | "queued") { Dispatch::Queue } else { Dispatch::Inline };
-            (intent(name), Route { handler, dispatch })
+            let echo = Handlers::new([Arc::new(Echo) as Arc<dyn Handler>]);
+            let route = match name {
+                "outside" => Route::external(Handlers::default()),
+                "queued" => Route::new(echo, Dispatch::Queue),
+                _ => Route::new(echo, Dispatch::Inline),
+            };
+            (intent(name), route)
         });
         let parts = Parts {
             model: Arc::new(FirstWord),
@@ -166,7 +178,7 @@ impl Bench {
 
     /// Answers an intent by this handler.
     pub fn handler(mut self, name: &str, handler: impl Handler + 'static) -> Self {
-        self.parts.routes.get_mut(name).unwrap().handler = Some(Arc::new(handler));
+        self.parts.routes.get_mut(name).unwrap().handlers = Handlers::new([Arc::new(handler) as Arc<dyn Handler>]);
         self
     }
 

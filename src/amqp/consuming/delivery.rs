@@ -163,8 +163,9 @@ impl DeliveryWorker {
             Admission::Decided(outcome) => (outcome, Sharing::default()),
             Admission::Work(mut job) => {
                 request_id.clone_from(&job.request.id);
-                job.identity = if pipeline.is_remembering() { received.identity(&job) } else { None };
-                reusable.store(job.identity.is_some(), Ordering::Relaxed);
+                events::ignored(&job.request);
+                job.identity = received.identity(&job);
+                reusable.store(pipeline.is_remembering() && job.identity.is_some(), Ordering::Relaxed);
                 pipeline.run(&job).await
             }
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use metrics::{Counter, Gauge, counter, gauge};
 
-use crate::amqp::message::properties::Received;
+use crate::{amqp::message::properties::Received, domain::Request};
 
 /// Counts one queue's deliveries. Looked up once, not at each delivery.
 pub(crate) struct Deliveries {
@@ -44,6 +44,13 @@ impl Drop for InFlight<'_> {
 pub(crate) fn handed_back(after: Duration) {
     counter!("chatbot_handed_back_total").increment(1);
     tracing::error!(?after, "a delivery couldn't be settled in that time; it goes back to its queue, and comes again");
+}
+
+/// Fields of a request have another form than here, and were passed over.
+pub(crate) fn ignored(request: &Request) {
+    for field in &request.ignored {
+        counter!("chatbot_ignored_fields_total", "field" => *field).increment(1);
+    }
 }
 
 /// Something in a message couldn't be read.

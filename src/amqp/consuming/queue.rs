@@ -89,8 +89,7 @@ pub(crate) fn queues(shared: &Shared) -> Vec<Queue> {
     let (inline, queued) = (settings.prefetch.get(), settings.prefetch_queued.get());
     let mut work = vec![(WorkQueue::Requests, inline), (WorkQueue::Suspects, 1)];
     for (intent, route) in shared.pipeline.routes() {
-        // An intent without a handler is consumed by another program.
-        if route.handler.is_some() {
+        if !route.external {
             let prefetch = if route.dispatch == Dispatch::Inline { inline } else { queued };
             work.push((WorkQueue::Intent(intent.clone()), prefetch));
         }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
-    de::{IgnoredAny, MapAccess, Visitor},
+    de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
@@ -24,6 +24,7 @@ pub(super) struct Object<'a> {
     pub(super) conversation: Option<&'a RawValue>,
     pub(super) locale: Option<&'a RawValue>,
     pub(super) metadata: Option<&'a RawValue>,
+    pub(super) history: Option<&'a RawValue>,
     pub(super) body: Option<&'a RawValue>,
     /// A field that is there more than once: which one counts, every parser decides for itself.
     pub(super) repeated: Option<&'static str>,
@@ -71,6 +72,7 @@ enum Name {
     Conversation,
     Locale,
     Metadata,
+    History,
     Body,
     #[serde(other)]
     Unknown,
@@ -96,6 +98,7 @@ impl<'de> Visitor<'de> for ObjectVisitor {
                 Name::Conversation => ("conversation", &mut object.conversation),
                 Name::Locale => ("locale", &mut object.locale),
                 Name::Metadata => ("metadata", &mut object.metadata),
+                Name::History => ("history", &mut object.history),
                 Name::Body => ("body", &mut object.body),
                 Name::Unknown => {
                     map.next_value::<IgnoredAny>()?;
@@ -128,6 +131,14 @@ pub(super) fn object(name: &str, value: Option<&RawValue>) -> Result<Option<Box<
         None | Some((_, "null")) => Ok(None),
         Some((value, json)) if json.starts_with('{') => Ok(Some(value.to_owned())),
         Some((_, json)) => Err(wrong_type(name, "an object", json)),
+    }
+}
+
+/// What a field that came later holds; `None` where it has another form, which is ignored, as a field of that name was.
+pub(super) fn later<T: DeserializeOwned + Default>(value: Option<&RawValue>) -> Option<T> {
+    match value.map(RawValue::get) {
+        None | Some("null") => Some(T::default()),
+        Some(json) => serde_json::from_str(json).ok(),
     }
 }
 

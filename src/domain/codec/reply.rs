@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 
 use super::to_json;
 use crate::domain::{
-    Classification, ERROR_TYPE, Entity, ErrorCode, ErrorReply, IntentName, MessageError, REPLY_TYPE, Reply, SENDER,
-    Scored, intent::rounded,
+    Choice, Classification, Details, ERROR_TYPE, Entity, ErrorCode, ErrorReply, Finish, IntentName, MessageError,
+    REPLY_TYPE, Reply, SENDER, Scored, Source, Usage, intent::rounded,
 };
 
 /// Whether a message of this type is a reply or an error reply, and so never answered.
@@ -50,6 +50,12 @@ pub fn encode_reply(reply: &Reply) -> Vec<u8> {
         model: classification.and_then(|it| it.model.as_deref()).map(Cow::Borrowed),
         conversation: reply.conversation.as_deref().map(Cow::Borrowed),
         metadata: reply.metadata.as_deref().map(Cow::Borrowed),
+        handler: reply.details.handler.as_deref().map(Cow::Borrowed),
+        data: reply.details.data.as_deref().map(Cow::Borrowed),
+        sources: Cow::Borrowed(&reply.details.sources),
+        choices: Cow::Borrowed(&reply.details.choices),
+        usage: reply.details.usage,
+        finish: reply.details.finish,
     })
 }
 
@@ -116,6 +122,18 @@ struct ReplyJson<'a> {
     conversation: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     metadata: Option<Cow<'a, RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handler: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Cow<'a, RawValue>>,
+    #[serde(default, skip_serializing_if = "<[Source]>::is_empty")]
+    sources: Cow<'a, [Source]>,
+    #[serde(default, skip_serializing_if = "<[Choice]>::is_empty")]
+    choices: Cow<'a, [Choice]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Usage>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finish: Option<Finish>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -172,6 +190,14 @@ impl From<ReplyJson<'_>> for Reply {
             intent: name.into_owned(),
             classification,
             entities: json.entities.into_owned(),
+            details: Details {
+                handler: json.handler.map(|name| Cow::Owned(name.into_owned())),
+                data: json.data.map(Cow::into_owned),
+                sources: json.sources.into_owned(),
+                choices: json.choices.into_owned(),
+                usage: json.usage,
+                finish: json.finish,
+            },
         }
     }
 }
@@ -213,6 +239,7 @@ mod tests {
             intent: name(intent),
             classification,
             entities: Vec::new(),
+            details: Details::default(),
         }
     }
 
@@ -256,6 +283,36 @@ mod tests {
                 r#""entities":[{"name":"product","value":"kettle","text":"水壶","start":2,"end":4}],"#,
                 r#""ranking":[{"name":"product_info","confidence":0.97},{"name":"refund","confidence":0.02}],"#,
                 r#""model":"embedded","conversation":"c1","metadata":{ "b": 1,"a" :2.0}}"#
+            ),
+        );
+    }
+
+    #[test]
+    fn what_an_answer_holds_beside_its_text() {
+        let source = Source {
+            id: "returns".into(),
+            title: Some("Returns".into()),
+            text: "30 days.".into(),
+            path: Some("help/returns.md".into()),
+            url: None,
+            score: 0.5,
+        };
+        let details = Details {
+            handler: Some("llm".into()),
+            data: Some(RawValue::from_string(r#"{"b":1, "a":[2.0]}"#.into()).unwrap()),
+            sources: vec![source],
+            choices: vec![Choice { title: "是".into(), value: "yes".into() }],
+            usage: Some(Usage { input_tokens: 7, output_tokens: 3 }),
+            finish: Some(Finish::Length),
+        };
+        check(
+            Reply { details, ..bare("refund", None) },
+            concat!(
+                r#"{"type":"chat.reply","id":"r1","in_reply_to":null,"sender":"chatbot","body":"hi","#,
+                r#""intent":{"name":"refund","confidence":null,"fallback":false},"#,
+                r#""handler":"llm","data":{"b":1, "a":[2.0]},"#,
+                r#""sources":[{"id":"returns","title":"Returns","text":"30 days.","path":"help/returns.md","score":0.5}],"#,
+                r#""choices":[{"title":"是","value":"yes"}],"usage":{"input_tokens":7,"output_tokens":3},"finish":"length"}"#
             ),
         );
     }

@@ -10,7 +10,7 @@ use super::{
     payload::Payload,
     set, to_json,
 };
-use crate::domain::{DeadLetter, DeadReason, MAX_SHORT, MessageError, Request};
+use crate::domain::{DeadLetter, DeadReason, MAX_SHORT, MessageError, Request, Turn};
 
 /// Reads a request of at most `max_body` bytes, as received and as decompressed.
 ///
@@ -54,6 +54,7 @@ pub fn encode_request(request: &Request) -> Vec<u8> {
         conversation: request.conversation.as_deref(),
         locale: request.locale.as_deref(),
         metadata: request.metadata.as_deref(),
+        history: &request.history,
         body: &request.text,
     })
 }
@@ -75,6 +76,8 @@ struct Json<'a> {
     locale: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     metadata: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "<[Turn]>::is_empty")]
+    history: &'a [Turn],
     body: &'a str,
 }
 
@@ -99,6 +102,7 @@ fn from_object(object: &Object<'_>, envelope: &Envelope<'_>) -> Result<Request, 
     }
     let text = object::string("body", object.body)?
         .ok_or_else(|| invalid("the request has no 'body', the user's text: send {\"body\": \"…\"}"))?;
+    let history = object::later(object.history);
     Ok(Request {
         kind: kind?,
         id: object::string("id", object.id)?,
@@ -107,6 +111,8 @@ fn from_object(object: &Object<'_>, envelope: &Envelope<'_>) -> Result<Request, 
         conversation: object::string("conversation", object.conversation)?,
         locale: object::string("locale", object.locale)?,
         metadata: object::object("metadata", object.metadata)?,
+        ignored: history.is_none().then_some("history").into_iter().collect(),
+        history: history.unwrap_or_default(),
         text,
     })
 }
@@ -132,7 +138,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
     use super::*;
-    use crate::domain::{ERROR_TYPE, ErrorCode, REPLY_TYPE};
+    use crate::domain::{ERROR_TYPE, ErrorCode, REPLY_TYPE, Role};
 
     const MAX: usize = 1 << 20;
     const INVALID: DeadReason = DeadReason::Error(ErrorCode::InvalidMessage);
@@ -152,7 +158,7 @@ mod tests {
     #[test]
     fn every_field() {
         let body = r#" {"x": [1], "type":"chat.ask","id":"7","sender":"u1","receiver":"bot","conversation":"c1",
-            "locale":"zh-CN","metadata": { "a":1,  "a": [2.50] } ,"body":"你好\n😀\u0000"} "#;
+            "locale":"zh-CN","metadata": { "a":1,  "a": [2.50] } ,"history":[{"role":"user","text":"hi","at":1}],"body":"你好\n😀\u0000"} "#;
         let expected = Request {
             kind: Some("chat.ask".into()),
             id: Some("7".into()),
@@ -161,6 +167,8 @@ mod tests {
             conversation: Some("c1".into()),
             locale: Some("zh-CN".into()),
             metadata: Some(RawValue::from_string(r#"{ "a":1,  "a": [2.50] }"#.into()).unwrap()),
+            history: vec![Turn { role: Role::User, text: "hi".into() }],
+            ignored: Vec::new(),
             text: "你好\n😀\0".into(),
         };
         for content_type in
@@ -210,6 +218,14 @@ mod tests {
         check(TEXT, "nul \0 is text", Ok("nul \0 is text"));
         check(JSON, "{\"body\":\"raw \n newline\"}", Err(INVALID));
         check("text/html", "hi", Err(DeadReason::Error(ErrorCode::UnsupportedMediaType)));
+    }
+
+    #[test]
+    fn a_field_that_came_later_is_ignored_in_another_form() {
+        for history in ["5", r#""hi""#, "{}", r#"[{"role":"system","text":"x"}]"#, r#"[{"role":"user"}]"#] {
+            let request = decode("application/json", &format!(r#"{{"body":"hi","history":{history}}}"#)).unwrap();
+            assert_eq!((request.ignored, request.history), (vec!["history"], Vec::new()), "{history}");
+        }
     }
 
     #[test]
@@ -357,9 +373,11 @@ mod tests {
             conversation: Some("c".into()),
             locale: Some("en".into()),
             metadata: Some(RawValue::from_string("{ }".into()).unwrap()),
+            history: vec![Turn { role: Role::Assistant, text: "yes".into() }],
+            ignored: Vec::new(),
             text: "hi".into(),
         };
-        let json = r#"{"type":"t","id":"1","sender":"s","receiver":"r","conversation":"c","locale":"en","metadata":{ },"body":"hi"}"#;
+        let json = r#"{"type":"t","id":"1","sender":"s","receiver":"r","conversation":"c","locale":"en","metadata":{ },"history":[{"role":"assistant","text":"yes"}],"body":"hi"}"#;
         assert_eq!(String::from_utf8(encode_request(&request)).unwrap(), json);
         assert_eq!(encode_request(&text("hi")), br#"{"body":"hi"}"#);
     }

@@ -5,7 +5,10 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::value::RawValue;
 
 use super::*;
-use crate::domain::{Classification, Entity, ErrorReply, IntentName, Reply, Request, Scored};
+use crate::domain::{
+    Choice, Classification, Details, Entity, ErrorReply, Finish, IntentName, Reply, Request, Role, Scored, Source,
+    Turn, Usage,
+};
 
 const MAX: usize = 1 << 20;
 
@@ -72,10 +75,34 @@ fn metadata() -> impl Strategy<Value = Box<RawValue>> {
 fn request() -> impl Strategy<Value = Request> {
     let optional = || option::of(text());
     let header = (optional(), optional(), optional(), optional(), optional(), optional());
-    (header, option::of(metadata()), spoken()).prop_map(|(header, metadata, text)| {
+    (header, option::of(metadata()), vec(turn(), 0..3), spoken()).prop_map(|(header, metadata, history, text)| {
         let (kind, id, sender, receiver, conversation, locale) = header;
-        Request { kind, id, sender, receiver, conversation, locale, metadata, text }
+        Request { kind, id, sender, receiver, conversation, locale, metadata, history, ignored: Vec::new(), text }
     })
+}
+
+fn turn() -> impl Strategy<Value = Turn> {
+    (any::<bool>(), text())
+        .prop_map(|(user, text)| Turn { role: if user { Role::User } else { Role::Assistant }, text })
+}
+
+fn details() -> impl Strategy<Value = Details> {
+    let optional = || option::of(text());
+    let source = (text(), optional(), text(), optional(), optional(), 0.0_f32..1.0)
+        .prop_map(|(id, title, text, path, url, score)| Source { id, title, text, path, url, score });
+    let choice = (text(), text()).prop_map(|(title, value)| Choice { title, value });
+    let usage =
+        (any::<u64>(), any::<u64>()).prop_map(|(input_tokens, output_tokens)| Usage { input_tokens, output_tokens });
+    let finish = prop_oneof![Just(Finish::Cancelled), Just(Finish::Length)];
+    (optional(), option::of(metadata()), vec(source, 0..3), vec(choice, 0..3), option::of(usage), option::of(finish))
+        .prop_map(|(handler, data, sources, choices, usage, finish)| Details {
+            handler: handler.map(Into::into),
+            data,
+            sources,
+            choices,
+            usage,
+            finish,
+        })
 }
 
 fn scored() -> impl Strategy<Value = Scored> {
@@ -109,18 +136,22 @@ fn entity() -> impl Strategy<Value = Entity> {
 fn reply() -> impl Strategy<Value = Reply> {
     let optional = || option::of(text());
     let header = (text(), optional(), optional(), optional(), option::of(metadata()));
-    (header, text(), optional(), scored(), option::of(classification()), vec(entity(), 0..3)).prop_map(
-        |((id, in_reply_to, receiver, conversation, metadata), text, locale, intent, classification, entities)| Reply {
-            id,
-            in_reply_to,
-            receiver,
-            conversation,
-            metadata,
-            text,
-            locale,
-            intent: intent.name,
-            classification,
-            entities,
+    (header, text(), optional(), scored(), option::of(classification()), vec(entity(), 0..3), details()).prop_map(
+        |(header, text, locale, intent, classification, entities, details)| {
+            let (id, in_reply_to, receiver, conversation, metadata) = header;
+            Reply {
+                id,
+                in_reply_to,
+                receiver,
+                conversation,
+                metadata,
+                text,
+                locale,
+                intent: intent.name,
+                classification,
+                entities,
+                details,
+            }
         },
     )
 }

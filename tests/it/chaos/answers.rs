@@ -94,7 +94,11 @@ impl ModelClient for Faulty {
 
 #[async_trait]
 impl Handler for Faulty {
-    async fn handle(&self, job: &Job<'_>) -> Result<Answer, HandlerError> {
+    fn name(&self) -> &'static str {
+        "test"
+    }
+
+    async fn handle(&self, job: &Job<'_>) -> Result<Option<Answer>, HandlerError> {
         if self.strikes(&job.request.text) {
             self.strike().await;
             return Err(HandlerError::Unavailable { intent: intent("product_info"), reason: "away".to_owned() });

@@ -8,7 +8,8 @@ use lapin::types::ShortString;
 use super::Received;
 use crate::{
     amqp::{message::header, objects::names},
-    answered::{Identity, Key},
+    answered::Identity,
+    domain::Key,
     pipeline::{Job, Stage},
 };
 

@@ -229,6 +229,7 @@ fn answer() -> Reply {
         intent: broker::intent(),
         classification: None,
         entities: Vec::new(),
+        details: crate::domain::Details::default(),
     }
 }
 

@@ -13,7 +13,8 @@ use tokio::sync::Notify;
 use super::*;
 use crate::{
     amqp::{objects::names::FIRST_QUEUE, publishing::acks::Acks},
-    answered::{Answers, Bounds, Key, SharedAnswers},
+    answered::{Answers, Bounds, SharedAnswers},
+    domain::{Details, Key},
 };
 
 const DEAD: &str = "shop.intent.refund.dead";
@@ -135,6 +136,7 @@ async fn an_answer_is_shared_beside_its_reply_and_before_its_ack() {
         intent: IntentName::new("refund").unwrap(),
         classification: None,
         entities: Vec::new(),
+        details: Details::default(),
     }));
     let sharing = answers.claim(Key::of([Some(&b"m"[..])])).unwrap().finish(&outcome);
     let reply_to = ReplyTo { address: short("answers"), direct: false };

@@ -1,0 +1,99 @@
+//! What an answer holds beside its text.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// What an answer holds beside its text; each is absent in a reply where it is empty.
+#[derive(Debug, Clone, Default)]
+pub struct Details {
+    /// Who answered: `template`, `search`, `llm`, …
+    pub handler: Option<Cow<'static, str>>,
+    /// For programs: any JSON, byte for byte as it was made.
+    pub data: Option<Box<RawValue>>,
+    /// What the answer rests on, the nearest first.
+    pub sources: Vec<Source>,
+    /// What the user can click.
+    pub choices: Vec<Choice>,
+    /// What a language model read and wrote for it.
+    pub usage: Option<Usage>,
+    /// Why the answer isn't whole; `None` where it is.
+    pub finish: Option<Finish>,
+}
+
+/// A passage that an answer rests on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Source {
+    /// Its name in the knowledge base.
+    pub id: String,
+    /// The title that a reader knows it by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// What it says.
+    pub text: String,
+    /// The file that it stands in, relative to the intents file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Where a reader finds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// How well it fits the question, in 0..=1.
+    pub score: f32,
+}
+
+/// An answer that the user can click; its value is sent as a text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// What the user sees.
+    pub title: String,
+    /// What is sent.
+    pub value: String,
+}
+
+/// How much a language model read and wrote, in tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Read.
+    pub input_tokens: u64,
+    /// Written.
+    pub output_tokens: u64,
+}
+
+/// Why an answer isn't whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Finish {
+    /// The client stopped it.
+    Cancelled,
+    /// It was cut off at the longest length that is allowed.
+    Length,
+}
+
+/// What was said in a conversation before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    /// Who said it.
+    pub role: Role,
+    /// What.
+    pub text: String,
+}
+
+/// Who says something in a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The user.
+    User,
+    /// The bot; `assistant`, as the services say.
+    Assistant,
+}
+
+impl PartialEq for Details {
+    fn eq(&self, other: &Self) -> bool {
+        let raw = |data: &Option<Box<RawValue>>| data.as_deref().map(|data| data.get().to_owned());
+        (&self.handler, &self.sources, &self.choices, &self.usage, &self.finish)
+            == (&other.handler, &other.sources, &other.choices, &other.usage, &other.finish)
+            && raw(&self.data) == raw(&other.data)
+    }
+}
