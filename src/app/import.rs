@@ -187,7 +187,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        app::intents::{HandlerDefinition, IntentsFile},
+        app::intents::IntentsFile,
         corpus::{Format, Reading},
     };
 
@@ -211,7 +211,7 @@ mod tests {
         let texts: Vec<_> = file.intents[1].examples.iter().map(|example| example.text.as_str()).collect();
         assert_eq!(texts, ["我要退货", "{{ \"quoted\" }} \\ ok"]);
         assert_eq!(file.intents[1].description.as_deref(), Some("faq/退货"));
-        let HandlerDefinition::Template { replies } = &file.intents[1].handler else { unreachable!("it has replies") };
+        let replies = file.intents[1].replies();
         assert!(replies.len() == 2 && replies.iter().all(|(_, text)| text.contains("TODO")), "{replies:?}");
         let entities: Vec<_> =
             file.entities.iter().map(|it| (it.name.as_str(), it.values.clone(), it.patterns.clone())).collect();
@@ -251,8 +251,8 @@ mod tests {
                 IntentsFile::parse("made", &imported.text).unwrap_or_else(|faults| unreachable!("{faults}")).file;
             let reply = |name: &str| {
                 let intent = file.intents.iter().find(|intent| intent.name.as_str() == name).unwrap();
-                let HandlerDefinition::Template { replies } = &intent.handler else { unreachable!("it has replies") };
-                replies.clone()
+                let replies = intent.replies();
+                replies.to_vec()
             };
             assert_eq!((file.fallback.as_str(), reply(expected)), (expected, vec![("en".into(), "Pardon?".into())]));
             assert_eq!(reply("a"), [("zh".to_owned(), "你好 {{ entities[\"b\"] }}".to_owned())]);

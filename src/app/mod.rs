@@ -5,6 +5,7 @@
 mod amqp_settings;
 pub mod corpus;
 mod embedded;
+mod handlers;
 pub mod import;
 pub mod intents;
 mod models;
@@ -24,15 +25,13 @@ use crate::{
     amqp::{Bot, InvalidAmqpUrl, Names, Shared, Worker, objects::topology::Topology},
     answered::{Answers, Bounds, InvalidRedisUrl, RedisAnswers, RedisUrl, SharedAnswers},
     app::{
-        intents::{BUILT_IN, Checked, Faults, HandlerDefinition, IntentDefinition, IntentsFile},
+        handlers::Workshop,
+        intents::{BUILT_IN, Checked, Faults, IntentDefinition, IntentsFile},
         settings::{Settings, Threshold},
     },
     domain::{ChoiceRule, IntentName, InvalidName},
     entity::{Extractor, InvalidPattern},
-    handler::{
-        Handler, Handlers,
-        template::{TemplateError, TemplateHandler},
-    },
+    handler::{Handlers, template::TemplateError},
     model::{ModelClient, embedded::Processors},
     pipeline::{InlineLimit, Parts, Pipeline, Route},
     renewed::Renewed,
@@ -51,6 +50,9 @@ pub enum BuildError {
     /// A reply doesn't compile.
     #[error(transparent)]
     Template(#[from] TemplateError),
+    /// One of its handlers isn't built yet.
+    #[error("a handler of intent '{intent}' isn't built yet")]
+    NotYet { intent: IntentName },
     /// An entity's pattern doesn't compile.
     #[error(transparent)]
     Pattern(#[from] InvalidPattern),
@@ -97,13 +99,13 @@ pub fn topology_of<'a>(
 
 /// The intents that workers answer.
 pub fn served(intents: &IntentsFile) -> impl Iterator<Item = &IntentName> {
-    let served = intents.intents.iter().filter(|intent| intent.handler != HandlerDefinition::External);
+    let served = intents.intents.iter().filter(|intent| !intent.external);
     served.map(|intent| &intent.name)
 }
 
 /// The intents that other programs answer.
 pub fn external(intents: &IntentsFile) -> impl Iterator<Item = &IntentName> {
-    let external = intents.intents.iter().filter(|intent| intent.handler == HandlerDefinition::External);
+    let external = intents.intents.iter().filter(|intent| intent.external);
     external.map(|intent| &intent.name)
 }
 
@@ -130,20 +132,17 @@ pub fn pipeline(
     intents: &IntentsFile,
     model: Arc<dyn ModelClient>,
 ) -> Result<Pipeline, BuildError> {
+    let workshop = Workshop::default();
     let routes = intents.intents.iter().map(|intent| {
-        let route = match &intent.handler {
-            HandlerDefinition::Template { replies } => {
-                let template: Arc<dyn Handler> = Arc::new(TemplateHandler::new(&intent.name, replies)?);
-                Route::new(Handlers::new([template]), intent.dispatch)
-            }
-            HandlerDefinition::External => Route::external(Handlers::default()),
-        };
+        let handlers = intent.handlers.iter().map(|handler| workshop.handler(intent, handler));
+        let handlers = Handlers::new(handlers.collect::<Result<Vec<_>, _>>()?);
+        let route = if intent.external { Route::external(handlers) } else { Route::new(handlers, intent.dispatch) };
         Ok((intent.name.clone(), route))
     });
     Ok(Pipeline::new(Parts {
         model,
         extractor: Extractor::new(&intents.entities)?,
-        routes: routes.collect::<Result<_, TemplateError>>()?,
+        routes: routes.collect::<Result<_, BuildError>>()?,
         choice: choice(settings, intents),
         model_timeout: settings.model.timeout.get(),
         handler_timeout: settings.worker.handler_timeout.get(),

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     config::types::{FilePath, is_loopback},
     model::{
-        Catalogue, Chain, Intent, Link, ModelClient, SHARE, Served, Vectors,
+        Catalogue, Chain, Intent, Link, ModelClient, Nothing, SHARE, Served, Vectors,
         embedded::TrainError,
         embeddings::{self, Embeddings},
         http::{Http, Pointers},
@@ -51,6 +51,9 @@ pub fn model(
     intents: &IntentsFile,
     watcher: &dyn Watcher,
 ) -> Result<Arc<dyn ModelClient>, ModelFault> {
+    if intents.intents.iter().all(|intent| intent.examples.is_empty()) {
+        return Ok(Arc::new(Nothing));
+    }
     let names: Vec<&ModelName> = settings.model.links().collect();
     if names == [&ModelName::Embedded] {
         return Ok(Arc::new(embedded(settings, intents, watcher)?));

@@ -21,6 +21,7 @@ pub mod embedded;
 pub mod embeddings;
 pub mod http;
 pub mod keywords;
+mod nothing;
 pub mod openai;
 pub mod rasa;
 mod served;
@@ -30,6 +31,7 @@ mod vectors;
 pub use self::{
     catalogue::{Catalogue, Intent},
     chain::{Chain, Link, SHARE, prepared},
+    nothing::Nothing,
     served::Served,
     vectors::Vectors,
 };

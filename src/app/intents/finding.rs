@@ -167,6 +167,73 @@ pub enum Problem {
         /// What is wrong.
         reason: String,
     },
+    /// A text that nobody says.
+    #[error(
+        "none of its handlers is a template, so nobody says this: take it out, or add \"template\" to the handlers"
+    )]
+    ReplyWithoutTemplate,
+    /// Nobody to answer.
+    #[error("the list of handlers is empty: write such as [\"search\", \"template\"]")]
+    NoHandlers,
+    #[error("the handler '{handler}' is there twice: take one out")]
+    HandlerTwice {
+        /// Its name.
+        handler: String,
+    },
+    /// What a handler has to know.
+    #[error("the handler '{handler}' needs {key}: write it into the intent")]
+    HandlerNeeds {
+        /// The handler.
+        handler: String,
+        /// What is missing.
+        key: String,
+    },
+    /// A table that no handler reads.
+    #[error("none of its handlers is '{handler}': take this out, or add \"{handler}\" to the handlers")]
+    TableWithoutHandler {
+        /// The handler that would.
+        handler: String,
+    },
+    /// The other program takes what is in the queue.
+    #[error("\"external\" has to be the last of the handlers: what reaches the other program doesn't come back")]
+    ExternalNotLast,
+    /// The queue is the other program's.
+    #[error(
+        "another program takes what is in the intent's queue, so its handlers here are asked before: take out dispatch"
+    )]
+    ExternalQueue,
+    /// A key that has to be there.
+    #[error("{key} is missing: write such as {example}")]
+    Needs {
+        /// The key.
+        key: String,
+        /// How it is written.
+        example: &'static str,
+    },
+    /// A name without a letter.
+    #[error("{key} is empty: write a name, or take it out")]
+    EmptyName {
+        /// The key.
+        key: String,
+    },
+    /// A number that a key doesn't take.
+    #[error("{key} takes a whole number from {least} to {most}")]
+    OutOfRange {
+        /// The key.
+        key: &'static str,
+        /// The smallest.
+        least: u32,
+        /// The largest.
+        most: u32,
+    },
+    /// Instructions that can't be used.
+    #[error("{key}: {error}")]
+    Instructions {
+        /// Which.
+        key: String,
+        /// Why not.
+        error: ReplyTextError,
+    },
     /// Two programs would answer.
     #[error("another program answers it, as handler = \"external\" says: take out the reply, or the handler")]
     ExternalReply,

@@ -6,7 +6,11 @@
 //! **Invariant:** an [`IntentsFile`] that [`IntentsFile::parse`] made can be used as it is. Its fallback is one of its
 //! intents, no two intents share an example, and every reply compiles.
 
-use std::{fs::File, io::Read, path::Path};
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     domain::IntentName,
@@ -14,10 +18,15 @@ use crate::{
     utf8::{self, NotText},
 };
 
+mod definition;
 mod finding;
 mod lines;
 mod reader;
 
+pub use definition::{
+    CatalogueDefinition, Example, HandlerDefinition, IntentDefinition, KnowledgeDefinition, LlmDefinition, Name,
+    RecommendDefinition, TranslateDefinition,
+};
 pub use finding::{Faults, Finding, Problem};
 pub use lines::Position;
 pub(super) use reader::normal_form;
@@ -39,46 +48,12 @@ pub struct IntentsFile {
     pub intents: Vec<IntentDefinition>,
     /// What texts name that handlers may want to know.
     pub entities: Vec<entity::Definition>,
-}
-
-/// One intent.
-#[derive(Debug, Clone, PartialEq)]
-pub struct IntentDefinition {
-    /// Its name.
-    pub name: IntentName,
-    /// What other files and programs call it.
-    pub labels: Vec<String>,
-    /// What it means, for people and for the model.
-    pub description: Option<String>,
-    /// Who answers it.
-    pub handler: HandlerDefinition,
-    /// How its messages reach the handler.
-    pub dispatch: Dispatch,
-    /// The least confidence with which it answers, where it isn't the bot's.
-    pub threshold: Option<Fraction>,
-    /// What users say when they mean it; none where only clients address it.
-    pub examples: Vec<Example>,
-}
-
-/// Who answers an intent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HandlerDefinition {
-    /// This worker, with texts; see [`crate::handler::template`].
-    Template {
-        /// A language's BCP 47 tag and its text each; never empty, the default language first.
-        replies: Vec<(String, String)>,
-    },
-    /// Another program, which consumes the intent's queue.
-    External,
-}
-
-/// What a user might say.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Example {
-    /// The text, without white space at its ends.
-    pub text: String,
-    /// Its language's BCP 47 tag, where the file tells.
-    pub language: Option<String>,
+    /// The documents that handlers answer from.
+    pub knowledge: Vec<KnowledgeDefinition>,
+    /// What can be recommended.
+    pub catalogues: Vec<CatalogueDefinition>,
+    /// The folder that its paths are relative to; none for a text that is no file, where they are to the current one.
+    pub folder: Option<PathBuf>,
 }
 
 /// An intents file without faults.
@@ -115,7 +90,10 @@ impl IntentsFile {
         let limit = u64::try_from(MAX_SIZE).unwrap_or(u64::MAX).saturating_add(1);
         File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).map_err(unreadable)?;
         match std::str::from_utf8(&bytes) {
-            Ok(text) => Self::parse(&source_name, text),
+            Ok(text) => Self::parse(&source_name, text).map(|mut checked| {
+                checked.file.folder = path.parent().map(Path::to_owned);
+                checked
+            }),
             Err(_) if bytes.len() > MAX_SIZE => Err(Faults::one(&source_name, None, Problem::TooLarge)),
             Err(_) if utf8::not_text(&bytes) == NotText::Utf16 => {
                 Err(Faults::one(&source_name, None, Problem::NotText(NotText::Utf16)))

@@ -10,8 +10,9 @@ use toml::{
     de::{DeString, DeTable, DeValue},
 };
 
+use self::handlers::Answering;
 use super::{
-    Checked, Dispatch, Faults, Finding, Fraction, HandlerDefinition, IntentDefinition, IntentsFile, Position, Problem,
+    Checked, Faults, Finding, Fraction, HandlerDefinition, IntentDefinition, IntentsFile, Position, Problem,
     lines::Lines,
 };
 use crate::{
@@ -22,13 +23,28 @@ use crate::{
 
 mod entities;
 mod examples;
+mod handlers;
+mod knowledge;
 mod labels;
 mod replies;
 
 pub(in crate::app) use examples::normal_form;
 
-const TOP_KEYS: [&str; 3] = ["fallback", "intents", "entities"];
-const INTENT_KEYS: [&str; 7] = ["labels", "description", "handler", "dispatch", "threshold", "examples", "reply"];
+const TOP_KEYS: [&str; 5] = ["fallback", "intents", "entities", "knowledge", "catalogue"];
+const INTENT_KEYS: [&str; 12] = [
+    "labels",
+    "description",
+    "handler",
+    "dispatch",
+    "threshold",
+    "examples",
+    "reply",
+    "search",
+    "recommend",
+    "llm",
+    "translate",
+    "webhook",
+];
 
 /// How much of a text that isn't TOML is kept to be quoted, in characters.
 const QUOTED: usize = 80;
@@ -139,13 +155,24 @@ impl<'t> Reader<'t> {
             .map(|(key, value)| self.intent(key, value, fallback.as_deref() == Some(&**key.get_ref())))
             .collect();
         self.intent = None;
-        if self.trained < 2 {
+        let (knowledge, catalogues) = (self.knowledge(table), self.catalogues(table));
+        let intents: Vec<IntentDefinition> = definitions.iter().flatten().cloned().collect();
+        self.references(&intents, &knowledge, &catalogues);
+        let answers_all = |intent: &IntentDefinition| {
+            Some(intent.name.as_str()) == fallback.as_deref()
+                && intent.handlers.iter().any(|handler| !matches!(handler, HandlerDefinition::Template { .. }))
+        };
+        // Documents or a language model can answer whatever is asked: such a bot has nothing to choose between.
+        if self.trained < 2 && !(self.trained == 0 && intents.iter().any(answers_all)) {
             self.whole_file(Problem::TooFewTrained(self.trained));
         }
         Some(IntentsFile {
             fallback: IntentName::new(&fallback?).ok()?,
-            intents: definitions.into_iter().collect::<Option<_>>()?,
+            intents: if intents.len() == definitions.len() { intents } else { return None },
             entities: std::mem::take(&mut self.entities),
+            knowledge,
+            catalogues,
+            folder: None,
         })
     }
 
@@ -180,13 +207,14 @@ impl<'t> Reader<'t> {
             few if few < FEW_EXAMPLES => self.add(key.span(), Problem::FewExamples(few)),
             _ => {}
         }
-        let (handler, dispatch) = self.handler(key, table);
+        let Answering { handlers, external, dispatch } = self.answering(key, table);
         let threshold = self.threshold(table);
         Some(IntentDefinition {
             name: name.ok()?,
             labels,
             description: description.map(str::to_owned),
-            handler,
+            handlers,
+            external,
             dispatch,
             threshold,
             examples,
@@ -208,31 +236,6 @@ impl<'t> Reader<'t> {
             }
         }
         threshold
-    }
-
-    fn handler(&mut self, key: &Key<'_>, table: &DeTable<'_>) -> (HandlerDefinition, Dispatch) {
-        let template = HandlerDefinition::Template { replies: self.replies(table) };
-        let handlers = [("template", template.clone()), ("external", HandlerDefinition::External)];
-        let handler = self.word(table, "handler", handlers);
-        let dispatch = self.word(table, "dispatch", [("inline", Dispatch::Inline), ("queue", Dispatch::Queue)]);
-        match handler {
-            Ok(Some(HandlerDefinition::External)) => {
-                if let Some((reply, _)) = table.get_key_value("reply") {
-                    self.add(reply.span(), Problem::ExternalReply);
-                }
-                if let (Ok(Some(Dispatch::Inline)), Some(value)) = (&dispatch, table.get("dispatch")) {
-                    self.add(value.span(), Problem::ExternalInline);
-                }
-                (HandlerDefinition::External, Dispatch::Queue)
-            }
-            Ok(_)
-                if table.get("reply").is_none_or(|reply| reply.get_ref().as_table().is_some_and(DeTable::is_empty)) =>
-            {
-                self.add(key.span(), Problem::NoReply);
-                (template, Dispatch::Inline)
-            }
-            Ok(_) | Err(UnknownWord) => (template, dispatch.ok().flatten().unwrap_or(Dispatch::Inline)),
-        }
     }
 
     /// Checks the keys of `languages`, the table that `key` holds.

@@ -4,6 +4,8 @@
 
 use super::*;
 
+mod handlers;
+
 /// Two intents without a fault, for what a test adds.
 const SOUND: &str = r#"fallback = "help"
 [intents.help]
@@ -247,7 +249,7 @@ reply.en = "Hi"
         r#"
 line 11, column 1: intent 'a': there is no key 'descripton': did you mean 'description'?
 line 12, column 1: intent 'a': there is no key 'fallback': it belongs at the top of the file, above the first intent
-line 13, column 1: intent 'a': there is no key 'zzz': there are 'labels', 'description', 'handler', 'dispatch', 'threshold', 'examples', 'reply'
+line 13, column 1: intent 'a': there is no key 'zzz': there are 'labels', 'description', 'handler', 'dispatch', 'threshold', 'examples', 'reply', 'search', 'recommend', 'llm', 'translate', 'webhook'
 line 14, column 15: intent 'a': description must be a text in quotes, and this is true or false
 "#,
     );
@@ -265,12 +267,12 @@ line 12, column 12: intent 'a': there is no dispatch 'que': did you mean 'queue'
     faults_after(
         r#"
 [intents.a]
-handler = "llm"
+handler = "gpt"
 dispatch = 1979-05-27
 reply.en = "Hi"
 "#,
         r#"
-line 11, column 11: intent 'a': there is no handler 'llm': there are 'template', 'external'
+line 11, column 11: intent 'a': there is no handler 'gpt': there are 'template', 'search', 'recommend', 'llm', 'translate', 'webhook', 'external'
 line 12, column 12: intent 'a': dispatch must be a text in quotes, and this is a date
 "#,
     );
@@ -575,7 +577,7 @@ fn quotes_briefly() {
         &format!("[intents.{long}]\nreply.en = \"Hi\"\n{long} = 1\n"),
         r#"
 line 10, column 10: intent 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…': 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…' is no valid name: use 1 to 64 of the characters A-Z a-z 0-9 _ -
-line 12, column 1: intent 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…': there is no key 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…': there are 'labels', 'description', 'handler', 'dispatch', 'threshold', 'examples', 'reply'
+line 12, column 1: intent 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…': there is no key 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…': there are 'labels', 'description', 'handler', 'dispatch', 'threshold', 'examples', 'reply', 'search', 'recommend', 'llm', 'translate', 'webhook'
 "#,
     );
     faults_after(
@@ -585,7 +587,7 @@ reply.en = "Hi"
 "a\nb" = 1
 "#,
         r#"
-line 12, column 1: intent 'a': there is no key 'a b': there are 'labels', 'description', 'handler', 'dispatch', 'threshold', 'examples', 'reply'
+line 12, column 1: intent 'a': there is no key 'a b': there are 'labels', 'description', 'handler', 'dispatch', 'threshold', 'examples', 'reply', 'search', 'recommend', 'llm', 'translate', 'webhook'
 "#,
     );
 }
@@ -653,7 +655,8 @@ reply.en = "C"
                 name: IntentName::new("agent").unwrap(),
                 labels: Vec::new(),
                 description: Some("A person".into()),
-                handler: HandlerDefinition::External,
+                handlers: Vec::new(),
+                external: true,
                 dispatch: Dispatch::Queue,
                 threshold: None,
                 examples: vec![example("agent", None), example("human", None)],
@@ -662,9 +665,10 @@ reply.en = "C"
                 name: IntentName::new("a").unwrap(),
                 labels: Vec::new(),
                 description: None,
-                handler: HandlerDefinition::Template {
+                handlers: vec![HandlerDefinition::Template {
                     replies: vec![("zh-Hant".into(), "您好\n{{ sender }}".into()), ("en".into(), "Hi".into())],
-                },
+                }],
+                external: false,
                 dispatch: Dispatch::Queue,
                 threshold: "0.8".parse().ok(),
                 examples: vec![example("你好", Some("zh")), example("hello", Some("en")), example("hi", Some("en"))],
@@ -673,7 +677,8 @@ reply.en = "C"
                 name: IntentName::new("b").unwrap(),
                 labels: Vec::new(),
                 description: None,
-                handler: HandlerDefinition::External,
+                handlers: Vec::new(),
+                external: true,
                 dispatch: Dispatch::Queue,
                 threshold: None,
                 examples: Vec::new(),
@@ -682,7 +687,8 @@ reply.en = "C"
                 name: IntentName::new("c").unwrap(),
                 labels: Vec::new(),
                 description: None,
-                handler: HandlerDefinition::Template { replies: vec![("en".into(), "C".into())] },
+                handlers: vec![HandlerDefinition::Template { replies: vec![("en".into(), "C".into())] }],
+                external: false,
                 dispatch: Dispatch::Inline,
                 threshold: None,
                 examples: Vec::new(),
@@ -742,7 +748,7 @@ fn the_built_in_file_is_sound() {
             let examples = intent.examples.iter().filter(|example| example.language.as_deref() == Some(language));
             assert!(examples.count() >= 15, "intent '{}' has fewer than 15 examples in {language}", intent.name);
         }
-        let HandlerDefinition::Template { replies } = &intent.handler else { panic!("'{}' is external", intent.name) };
+        let replies = intent.replies();
         let languages: Vec<&str> = replies.iter().map(|(language, _)| language.as_str()).collect();
         assert_eq!(languages, ["en", "zh"], "the replies of '{}'", intent.name);
     }
