@@ -194,6 +194,7 @@ fn limited(
             let made = Http::new(service()?, body, pointers, catalogue);
             Box::new(made.map_err(|reason| format!("{}: {reason}", variable(name, "BODY")))?)
         }
+        kind @ (Kind::Webhook | Kind::Transcription) => return Err(format!("the kind {kind} doesn't classify")),
         Kind::Keywords => {
             let path = backend.rules_path.as_ref().map_or(Path::new(""), FilePath::as_path);
             let rules = read(name, "RULES_PATH", path)?;

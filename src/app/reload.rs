@@ -143,18 +143,17 @@ async fn replaced(bot: Bot, replacer: &Replacer) -> Result<(), ReplaceError> {
 
 /// The files that a bot is made of, each once.
 fn files(settings: &Settings) -> BTreeSet<PathBuf> {
-    let models = settings.model.links().flat_map(|name| match name {
-        ModelName::Embedded => vec![settings.embedded.path.as_ref().map(|path| path.as_path())],
-        ModelName::Section(name) => settings.backend.get(name).map_or_else(Vec::new, |backend| {
-            let paths = [&backend.rules_path, &backend.ca_path].map(|path| path.as_ref().map(|path| path.as_path()));
-            let key = backend.api_key_file.as_ref().map(|file| file.path.as_path());
-            paths.into_iter().chain([key]).collect()
-        }),
+    let is_asked = settings.model.links().any(|name| *name == ModelName::Embedded);
+    let embedded = settings.embedded.path.as_ref().filter(|_| is_asked).map(|path| path.as_path());
+    let services = settings.backend.values().flat_map(|service| {
+        let paths = [&service.rules_path, &service.ca_path].map(|path| path.as_ref().map(|path| path.as_path()));
+        let secrets = [&service.api_key_file, &service.secret_file];
+        paths.into_iter().chain(secrets.map(|file| file.as_ref().map(|file| file.path.as_path())))
     });
     let intents = settings.intents.path.as_ref().map(|path| path.as_path());
     // A pipe would be empty for whoever reads it next. What isn't there yet may come.
     let is_read_again = |path: &&Path| !is_special(path);
-    models.chain([intents]).flatten().filter(is_read_again).map(ToOwned::to_owned).collect()
+    services.chain([embedded, intents]).flatten().filter(is_read_again).map(ToOwned::to_owned).collect()
 }
 
 /// Whether a path leads to what is neither file nor folder, such as a pipe: reading it could wait for ever.
@@ -168,6 +167,9 @@ fn with_keys_of_now(settings: &Settings) -> Result<Settings, String> {
     for backend in settings.backend.values_mut() {
         if let Some(file) = &backend.api_key_file {
             backend.api_key = Some(file.read()?);
+        }
+        if let Some(file) = &backend.secret_file {
+            backend.secret = Some(file.read()?);
         }
     }
     Ok(settings)

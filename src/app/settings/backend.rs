@@ -1,16 +1,20 @@
-//! The sections of models, one for each name in `model.chain`, and the section `embedded`.
+//! The sections of services, each of a name that the operator chose: models, and what else is asked for an answer. And
+//! the section `embedded`.
 
-use std::{convert::Infallible, fmt, str::FromStr};
+mod values;
+
+use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+
+pub use self::values::{Flag, HeaderName, JsonObject, Pointer, Text, Tokens};
 
 use super::PREFIX;
 use crate::config::{
     Conflict, Key, ValueFile,
     types::{
-        BoundedDuration, BoundedSize, Count, FilePath, Fraction, HttpUrl, Invalid, OrOff, Secret, choose, quote,
-        text::serde_as_text,
+        BoundedDuration, BoundedSize, Count, FilePath, Fraction, HttpUrl, Invalid, OrOff, Secret, ShownDuration,
+        choose, text::serde_as_text,
     },
 };
 
@@ -25,7 +29,7 @@ pub struct Embedded {
     pub min_margin: Fraction,
 }
 
-/// A model that another program serves, or rules.
+/// A service: a model that another program serves or rules, or what else is asked for an answer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Backend {
     /// What it is; has to be set.
@@ -59,6 +63,18 @@ pub struct Backend {
     /// Where in the answer a list of intents is.
     pub ranking_pointer: Option<Pointer>,
     pub rules_path: Option<FilePath>,
+    /// The longest answer to a user, in tokens.
+    pub answer_tokens: Count,
+    /// What it may cost in a day by UTC, in tokens in and out.
+    pub tokens_a_day: OrOff<Tokens>,
+    /// What signs the requests.
+    pub secret: Option<Secret>,
+    #[serde(skip)]
+    pub secret_file: Option<ValueFile>,
+    /// Whether it may be told the same twice.
+    pub idempotent: Flag,
+    /// For one answer to a user with all tries, up to 29 min.
+    pub answer_timeout: BoundedDuration<1, 1_740_000>,
     /// For one request, up to 10 min.
     pub timeout: BoundedDuration<1, 600_000>,
     /// For a connection, up to 1 min.
@@ -100,6 +116,10 @@ pub enum Kind {
     Http,
     /// Words and patterns.
     Keywords,
+    /// A program of the operator's that answers users.
+    Webhook,
+    /// What makes text of speech, behind OpenAI's audio transcriptions.
+    Transcription,
 }
 
 /// How the form of a language model's answer is asked for.
@@ -118,13 +138,15 @@ pub enum Format {
     Plain,
 }
 
-const KINDS: [(&str, Kind); 6] = [
+const KINDS: [(&str, Kind); 8] = [
     ("openai", Kind::OpenAi),
     ("embeddings", Kind::Embeddings),
     ("rasa", Kind::Rasa),
     ("tei", Kind::Tei),
     ("http", Kind::Http),
     ("keywords", Kind::Keywords),
+    ("webhook", Kind::Webhook),
+    ("transcription", Kind::Transcription),
 ];
 
 const FORMATS: [(&str, Format); 6] = [
@@ -137,8 +159,9 @@ const FORMATS: [(&str, Format); 6] = [
 ];
 
 impl Backend {
-    /// What is missing for the kind, or set though the kind has no use for it, in the section of this name.
-    pub(super) fn conflicts(&self, name: &str) -> Vec<Conflict> {
+    /// What contradicts what in the section of this name: something is missing for the kind, or set though the kind has no
+    /// use for it, or can't be with the rest of the settings. `in_chain`: it is one of the models.
+    pub(super) fn conflicts(&self, name: &str, in_chain: bool, handlers: &HandlerTimeout) -> Vec<Conflict> {
         let variable = |key: &str| Key::new(name, key).variable(PREFIX);
         let conflict = |key: &str, message: String| Conflict {
             keys: vec![format!("{name}.{key}"), format!("{name}.kind"), "model.chain".into()],
@@ -149,20 +172,47 @@ impl Backend {
             let message = format!("what '{name}' is isn't told: set {} to one of {kinds}", variable("kind"));
             return vec![conflict("kind", message)];
         };
-        self.uses(kind)
-            .into_iter()
-            .filter_map(|(key, is_set, usage)| match (usage, is_set) {
-                (Use::Needed, false) => Some(conflict(key, format!("the kind {kind} needs {}: set it", variable(key)))),
-                (Use::None, true) => {
-                    Some(conflict(key, format!("the kind {kind} has no use for {}: unset it", variable(key))))
-                }
-                _ => None,
-            })
-            .collect()
+        let mut conflicts = Vec::new();
+        if in_chain && !kind.classifies() {
+            conflicts.push(Conflict {
+                keys: vec!["model.chain".into(), format!("{name}.kind")],
+                message: format!(
+                    "'{name}' is of the kind {kind}, which doesn't classify: take it out of {}",
+                    Key::new("model", "chain").variable(PREFIX)
+                ),
+            });
+        }
+        // What classifies as well may have been made before there were answers by it: its answers take what there is.
+        if kind.answers() && !in_chain && self.answer_timeout.get() > handlers.get() {
+            conflicts.push(Conflict {
+                keys: vec![format!("{name}.answer_timeout"), "worker.handler_timeout".into()],
+                message: format!(
+                    "an answer of '{name}' may take {}, and a handler no longer than {handlers}: set {} to less, or {} to \
+                     more",
+                    ShownDuration(self.answer_timeout.get()),
+                    variable("answer_timeout"),
+                    Key::new("worker", "handler_timeout").variable(PREFIX)
+                ),
+            });
+        }
+        let of_keys = self.uses(kind).into_iter().filter_map(|(key, is_set, usage)| match (usage, is_set) {
+            (Use::Needed, false) => Some(conflict(key, format!("the kind {kind} needs {}: set it", variable(key)))),
+            (Use::None, true) => {
+                Some(conflict(key, format!("the kind {kind} has no use for {}: unset it", variable(key))))
+            }
+            _ => None,
+        });
+        conflicts.extend(of_keys);
+        conflicts
+    }
+
+    /// How long one answer to a user may take: what the section says, and no longer than a handler may.
+    pub fn answer_limit(&self, handlers: Duration) -> Duration {
+        self.answer_timeout.get().min(handlers)
     }
 
     /// Each setting that not all kinds have, whether it is set, and what use the kind has for it.
-    fn uses(&self, kind: Kind) -> [(&'static str, bool, Use); 13] {
+    fn uses(&self, kind: Kind) -> [(&'static str, bool, Use); 16] {
         let needed = |by: &[Kind]| if by.contains(&kind) { Use::Needed } else { Use::None };
         let taken = |by: &[Kind]| if by.contains(&kind) { Use::Taken } else { Use::None };
         let remote = if kind == Kind::Keywords { Use::None } else { Use::Taken };
@@ -174,7 +224,7 @@ impl Backend {
             (
                 "model",
                 self.model.is_some(),
-                if kind == Kind::OpenAi { Use::Needed } else { taken(&[Kind::Embeddings]) },
+                if kind == Kind::OpenAi { Use::Needed } else { taken(&[Kind::Embeddings, Kind::Transcription]) },
             ),
             ("max_tokens", self.max_tokens.get().is_some(), taken(&[Kind::OpenAi])),
             ("extra", self.extra.is_some(), taken(&[Kind::OpenAi, Kind::Embeddings])),
@@ -184,9 +234,15 @@ impl Backend {
             ("confidence_pointer", self.confidence_pointer.is_some(), taken(&[Kind::Http])),
             ("ranking_pointer", self.ranking_pointer.is_some(), taken(&[Kind::Http])),
             ("rules_path", self.rules_path.is_some(), needed(&[Kind::Keywords])),
+            ("tokens_a_day", self.tokens_a_day.get().is_some(), taken(&[Kind::OpenAi])),
+            ("secret", self.secret.is_some(), taken(&[Kind::Webhook])),
+            ("idempotent", self.idempotent.get(), taken(&[Kind::Webhook])),
         ]
     }
 }
+
+/// For how long a handler may take, as the settings have it.
+pub(super) type HandlerTimeout = BoundedDuration<1, 1_740_000>;
 
 /// What use a kind has for a setting.
 #[derive(Clone, Copy)]
@@ -194,6 +250,18 @@ enum Use {
     Needed,
     Taken,
     None,
+}
+
+impl Kind {
+    /// Whether it can be a model of the chain.
+    pub fn classifies(self) -> bool {
+        !matches!(self, Self::Webhook | Self::Transcription)
+    }
+
+    /// Whether it can answer users.
+    pub fn answers(self) -> bool {
+        matches!(self, Self::OpenAi | Self::Webhook)
+    }
 }
 
 impl FromStr for Kind {
@@ -227,110 +295,3 @@ impl fmt::Display for Format {
 }
 
 serde_as_text!(Format);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Text(String);
-
-impl Text {
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for Text {
-    type Err = Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(Self(text.into()))
-    }
-}
-
-impl fmt::Display for Text {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-serde_as_text!(Text);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeaderName(reqwest::header::HeaderName);
-
-impl HeaderName {
-    pub fn get(&self) -> &reqwest::header::HeaderName {
-        &self.0
-    }
-}
-
-impl FromStr for HeaderName {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        let invalid = |_| Invalid(format!("{} can't name a header: write one such as x-api-key", quote(text)));
-        text.parse().map(Self).map_err(invalid)
-    }
-}
-
-impl fmt::Display for HeaderName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-serde_as_text!(HeaderName);
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct JsonObject(Map<String, Value>);
-
-impl JsonObject {
-    pub fn get(&self) -> &Map<String, Value> {
-        &self.0
-    }
-}
-
-impl FromStr for JsonObject {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        let remedy = r#"write one such as {"enable_thinking": false}"#;
-        serde_json::from_str(text).map(Self).map_err(|error| Invalid(format!("no JSON object, {error}: {remedy}")))
-    }
-}
-
-impl fmt::Display for JsonObject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&serde_json::to_string(&self.0).unwrap_or_default())
-    }
-}
-
-serde_as_text!(JsonObject);
-
-/// A JSON pointer, RFC 6901.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pointer(String);
-
-impl Pointer {
-    /// The pointer; empty for the whole.
-    pub fn as_str(&self) -> &str {
-        if self.0 == "/" { "" } else { &self.0 }
-    }
-}
-
-impl FromStr for Pointer {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        match text.starts_with('/') {
-            true => Ok(Self(text.to_owned())),
-            false => Err(Invalid(format!("{} is no JSON pointer: write one such as /intent/name", quote(text)))),
-        }
-    }
-}
-
-impl fmt::Display for Pointer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-serde_as_text!(Pointer);

@@ -27,7 +27,7 @@ pub use self::{
     amqp::{Amqp, ExchangeName, Topology},
     amqp_url::{AmqpUrl, AmqpUrlOptions},
     answered::{Answered, RedisUrl},
-    backend::{Backend, Embedded, Format, HeaderName, JsonObject, Kind, Pointer, Text},
+    backend::{Backend, Embedded, Flag, Format, HeaderName, JsonObject, Kind, Pointer, Text, Tokens},
     http::{Http, ListenAddress},
     intents::Intents,
     log::{Log, LogFilter, LogFormat},
@@ -59,7 +59,7 @@ pub struct Settings {
     pub model: Model,
     /// The built-in model, as a part of a chain.
     pub embedded: Embedded,
-    /// The other models, by name.
+    /// The services, by name: each section of the operator's that says its kind, or that the chain lists.
     #[serde(default)]
     pub backend: BTreeMap<String, Backend>,
     pub reply: Reply,
@@ -78,7 +78,7 @@ impl Settings {
         Self::load_with_models(&[], variables, read)
     }
 
-    /// The same, with the sections of these models besides those that `model.chain` lists.
+    /// The same, with the sections of these models besides those that `model.chain` lists or that have a kind.
     ///
     /// # Errors
     /// As of [`Self::load`].
@@ -92,7 +92,9 @@ impl Settings {
             ModelName::Section(name) => Some(name.clone()),
         };
         let also_listed: Vec<String> = models.iter().filter_map(section).collect();
-        let named = Some(NamedSections { template: "backend", listed_in: ("model", "chain") });
+        let is_name = |name: &str| matches!(name.parse(), Ok(ModelName::Section(_)));
+        let named =
+            Some(NamedSections { template: "backend", listed_in: ("model", "chain"), marked_by: "kind", is_name });
         let program =
             Program { prefix: PREFIX, defaults: DEFAULTS, named, also_listed: &also_listed, check: Self::conflicts };
         let mut loaded = load(&program, variables, read)?;
@@ -112,6 +114,11 @@ impl Settings {
                         backend.api_key_file = Some(file);
                     }
                 }
+                Some((service, "secret")) => {
+                    if let Some(backend) = self.backend.get_mut(service) {
+                        backend.secret_file = Some(file);
+                    }
+                }
                 _ => {}
             }
         }
@@ -120,7 +127,10 @@ impl Settings {
     fn conflicts(&self) -> Vec<Conflict> {
         let of_sections =
             [self.amqp.conflict(), self.worker.conflict(), self.answered.conflict(), self.model.conflict()];
-        let of_models = self.backend.iter().flat_map(|(name, backend)| backend.conflicts(name));
-        of_sections.into_iter().flatten().chain(of_models).collect()
+        let of_services = self.backend.iter().flat_map(|(name, backend)| {
+            let is_model = self.model.chain.contains(&ModelName::Section(name.clone()));
+            backend.conflicts(name, is_model, &self.worker.handler_timeout)
+        });
+        of_sections.into_iter().flatten().chain(of_services).collect()
     }
 }

@@ -284,7 +284,12 @@ fn a_wrong_value_of_a_model_is_told_as_any_other() {
         assert!(problems.contains(fault) && problems.contains(remedy), "{problems}");
         assert!(!problems.contains("s3cret"), "{problems}");
     }
-    check("CHATBOT_QWEN_KIND", "opnai", "\"opnai\" isn't one of", "openai, embeddings, rasa, tei, http, keywords");
+    check(
+        "CHATBOT_QWEN_KIND",
+        "opnai",
+        "\"opnai\" isn't one of",
+        "openai, embeddings, rasa, tei, http, keywords, webhook",
+    );
     check("CHATBOT_QWEN_URL", "h/s3cret", "the URL can't be read", "https://api.example.com/v1");
     check("CHATBOT_QWEN_API_KEY", "s3cret\nx", "no key has", "a line break");
     check("CHATBOT_QWEN_API_KEY_HEADER", "a b", "can't name a header", "x-api-key");
@@ -297,9 +302,90 @@ fn a_wrong_value_of_a_model_is_told_as_any_other() {
     check("CHATBOT_QWEN_TIMEOT", "1s", "no such setting", "did you mean CHATBOT_QWEN_TIMEOUT?");
     check("CHATBOT_QWEN_HOST", "s3cret", "no such setting", "CHATBOT_QWEN_ goes on with one of");
     check("CHATBOT_QVEN_URL", "https://h", "no such setting", "did you mean CHATBOT_QWEN_URL?");
-    check("CHATBOT_DEEPSEEK_URL", "https://h", "no such setting", "if CHATBOT_MODEL_CHAIN listed 'deepseek'");
+    check("CHATBOT_DEEPSEEK_URL", "https://h", "no such setting", "if CHATBOT_DEEPSEEK_KIND said what 'deepseek' is");
+    check("CHATBOT_MY_NOTES_URL", "https://h", "no such setting", "has no underscore: write CHATBOT_MYNOTES_URL");
+    check("CHATBOT_QWEN_TOKENS_A_DAY", "0", "\"0\" isn't a whole number", "from 1 to 1000000000000, or off");
+    check("CHATBOT_QWEN_SECRET", "s3cret", "the kind openai has no use for", "unset it");
+    check("CHATBOT_QWEN_IDEMPOTENT", "yes", "\"yes\" isn't one of", "true, false");
+    check("CHATBOT_QWEN_ANSWER_TIMEOUT", "30m", "out of range", "to 29m (default: 20s)");
     check("CHATBOT_BACKEND_TIMEOUT", "11m", "out of range", "(default: 3s)");
     check("CHATBOT_BACKEND_TIMEOT", "1s", "no such setting", "did you mean CHATBOT_BACKEND_TIMEOUT?");
+}
+
+#[test]
+fn a_section_that_says_its_kind_is_a_service_whether_or_not_it_is_a_model() {
+    let loaded = loaded(&[
+        ("CHATBOT_NOTES_KIND", "webhook"),
+        ("CHATBOT_NOTES_URL", "http://h"),
+        ("CHATBOT_NOTES_SECRET", "s3cret"),
+        ("CHATBOT_NOTES_IDEMPOTENT", "true"),
+        ("CHATBOT_BACKEND_ANSWER_TIMEOUT", "7s"),
+    ]);
+    assert_eq!(effective(&loaded, "notes.answer_timeout").0, "7s");
+    assert_eq!(effective(&loaded, "notes.secret").0, "***");
+    let notes = &loaded.settings.backend["notes"];
+    assert!(notes.kind == Some(Kind::Webhook) && notes.idempotent.get());
+    assert_eq!(loaded.settings.model.chain.len(), 1);
+    assert!(!format!("{loaded:?}").contains("s3cret"));
+    // Of a file too, where a variable adds to it.
+    let file = "[notes]\nkind = \"webhook\"\nurl = \"http://a\"\nidempotent = true\nanswer_tokens = 7";
+    let read = |_: &Path| Ok(file.as_bytes().to_vec());
+    let variables = [("CHATBOT_CONFIG", "/f"), ("CHATBOT_NOTES_URL", "http://b")];
+    let loaded = Settings::load(&variables.into_iter().collect(), &read).unwrap();
+    assert_eq!(effective(&loaded, "notes.url").0, "http://b/");
+    assert_eq!(loaded.settings.backend["notes"].answer_tokens.get().get(), 7);
+}
+
+#[test]
+fn a_service_that_can_not_be_what_it_is_named_for_is_told() {
+    fn check(variables: &[(&str, &str)], expected: &[&str]) {
+        let mut all = vec![("CHATBOT_NOTES_KIND", "webhook"), ("CHATBOT_NOTES_URL", "http://h")];
+        all.retain(|(name, _)| variables.iter().all(|(changed, _)| changed != name));
+        all.extend_from_slice(variables);
+        let problems = load(&all).map(|_| ()).unwrap_err();
+        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(problems, expected);
+    }
+    check(
+        &[("CHATBOT_MODEL_CHAIN", "notes")],
+        &["CHATBOT_MODEL_CHAIN: 'notes' is of the kind webhook, which doesn't classify: take it out of \
+           CHATBOT_MODEL_CHAIN"],
+    );
+    check(
+        &[("CHATBOT_WORKER_HANDLER_TIMEOUT", "10s")],
+        &["CHATBOT_WORKER_HANDLER_TIMEOUT: an answer of 'notes' may take 20s, and a handler no longer than 10s: set \
+           CHATBOT_NOTES_ANSWER_TIMEOUT to less, or CHATBOT_WORKER_HANDLER_TIMEOUT to more"],
+    );
+    check(
+        &[("CHATBOT_NOTES_URL", ""), ("CHATBOT_NOTES_MODEL", "m")],
+        &[
+            "CHATBOT_NOTES_KIND: the kind webhook needs CHATBOT_NOTES_URL: set it",
+            "CHATBOT_NOTES_MODEL: the kind webhook has no use for CHATBOT_NOTES_MODEL: unset it",
+        ],
+    );
+    check(
+        &[("CHATBOT_NOTES_KIND", "webhok")],
+        &["CHATBOT_NOTES_KIND: \"webhok\" isn't one of: openai, embeddings, rasa, tei, http, keywords, webhook, \
+           transcription"],
+    );
+    let unlike = "no such setting; it would be one if CHATBOT_NOTES_KIND said what 'notes' is: set that";
+    check(&[("CHATBOT_NOTES_KIND", "")], &[&format!("CHATBOT_NOTES_URL: {unlike}")]);
+    // A model that also answers takes what time a handler has.
+    let mut both = qwen("CHATBOT_WORKER_HANDLER_TIMEOUT", "10s");
+    both.push(("CHATBOT_QWEN_TOKENS_A_DAY", "1000000"));
+    assert!(load(&both).is_ok());
+}
+
+#[test]
+fn a_section_of_a_file_that_can_not_name_a_service_is_told_with_a_name_that_can() {
+    fn check(section: &str, expected: &str) {
+        let file = format!("[{section}]\nkind = \"webhook\"");
+        let read = |_: &Path| Ok(file.clone().into_bytes());
+        let problems = Settings::load(&[("CHATBOT_CONFIG", "/f")].into_iter().collect(), &read).unwrap_err();
+        assert_eq!(problems.to_string(), format!("/f:2: {section}.kind: no such setting; {expected}"));
+    }
+    check("shop_notes", "the name of such a section has no underscore: write shopnotes.kind");
+    check("service", "'service' can't name such a section: choose another name, of a-z and 0-9");
 }
 
 #[test]
