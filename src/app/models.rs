@@ -21,7 +21,10 @@ use crate::{
         rasa::Rasa,
         tei::Tei,
     },
-    outbound::{Connection, Endpoint, Limits, Service, bearer},
+    outbound::{
+        Budget, Connection, Endpoint, Limits, Purpose, Service, bearer,
+        chat::{self, ChatSettings},
+    },
     utf8,
 };
 
@@ -160,16 +163,14 @@ fn limited(
     let pointer = |pointer: &Option<super::settings::Pointer>| pointer.as_ref().map(|it| it.as_str().to_owned());
     let extra = backend.extra.as_ref().map(|extra| extra.get().clone()).unwrap_or_default();
     let (batch, batch_wait) = (backend.batch.get(), backend.batch_wait.get());
-    let service = || Ok::<_, String>(Service::new(endpoint(name, backend)?, limits));
+    let service = || Ok::<_, String>(Service::new(endpoint(name, backend)?, limits).with_budget(budget(name, backend)));
     Ok(match backend.kind.ok_or("its kind isn't set")? {
         Kind::OpenAi => {
             let settings = openai::Settings {
-                model: text(&backend.model).unwrap_or_default(),
-                format: format(backend.format),
+                chat: chat_settings(backend),
                 examples: backend.examples.get().map_or(0, |count| count.get().get().into()),
                 max_tokens: backend.max_tokens.get().map(|most| most.get().get()),
                 max_tokens_setting: variable(name, "MAX_TOKENS"),
-                extra,
             };
             Box::new(OpenAi::new(service()?, settings, catalogue))
         }
@@ -241,6 +242,7 @@ fn limits_in_chain(settings: &Settings, backend: &Backend, name: &str) -> Limits
 
 fn limits(backend: &Backend) -> Limits {
     Limits {
+        purpose: Purpose::Classification,
         timeout: backend.timeout.get(),
         retries: backend.retries.get().map_or(0, |times| times.get().get().into()),
         concurrency: backend.concurrency.get(),
@@ -249,14 +251,27 @@ fn limits(backend: &Backend) -> Limits {
     }
 }
 
-fn format(format: Format) -> Option<openai::Format> {
+/// What a service may cost in a day.
+fn budget(name: &str, backend: &Backend) -> Option<Budget> {
+    backend.tokens_a_day.get().map(|most| Budget::of_process(name, most.get()))
+}
+
+fn chat_settings(backend: &Backend) -> ChatSettings {
+    ChatSettings {
+        model: backend.model.as_ref().map(|model| model.as_str().to_owned()).unwrap_or_default(),
+        format: format(backend.format),
+        extra: backend.extra.as_ref().map(|extra| extra.get().clone()).unwrap_or_default(),
+    }
+}
+
+fn format(format: Format) -> Option<chat::Format> {
     match format {
         Format::Auto => None,
-        Format::JsonSchema => Some(openai::Format::JsonSchema),
-        Format::StructuredOutputs => Some(openai::Format::StructuredOutputs),
-        Format::GuidedJson => Some(openai::Format::GuidedJson),
-        Format::JsonObject => Some(openai::Format::JsonObject),
-        Format::Plain => Some(openai::Format::Plain),
+        Format::JsonSchema => Some(chat::Format::JsonSchema),
+        Format::StructuredOutputs => Some(chat::Format::StructuredOutputs),
+        Format::GuidedJson => Some(chat::Format::GuidedJson),
+        Format::JsonObject => Some(chat::Format::JsonObject),
+        Format::Plain => Some(chat::Format::Plain),
     }
 }
 

@@ -11,18 +11,18 @@
 mod tests;
 
 use std::{
-    num::NonZeroU16,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::time::Instant;
 
-use super::{Failure, Judged, ServiceError};
+use super::{Failure, Judged, Limits, ServiceError};
 
 #[derive(Debug)]
 pub(super) struct Breaker {
     service: Arc<str>,
+    purpose: &'static str,
     most: u16,
     pause: Duration,
     state: Mutex<State>,
@@ -42,8 +42,10 @@ struct State {
 }
 
 impl Breaker {
-    pub(super) fn new(service: Arc<str>, failures: NonZeroU16, pause: Duration) -> Self {
-        let breaker = Self { service, most: failures.get(), pause, state: Mutex::default() };
+    pub(super) fn new(service: Arc<str>, limits: &Limits) -> Self {
+        let Limits { purpose, breaker_failures, breaker_pause: pause, .. } = *limits;
+        let breaker =
+            Self { service, purpose: purpose.as_str(), most: breaker_failures.get(), pause, state: Mutex::default() };
         breaker.tell(false);
         breaker
     }
@@ -121,7 +123,7 @@ impl Breaker {
 
     fn tell(&self, open: bool) {
         let service = self.service.to_string();
-        metrics::gauge!("chatbot_backend_breaker_open", "model" => service).set(u8::from(open));
+        metrics::gauge!("chatbot_backend_breaker_open", "model" => service, "use" => self.purpose).set(u8::from(open));
     }
 }
 

@@ -5,10 +5,11 @@
 
 use std::{error::Error, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use httpdate::parse_http_date;
 use reqwest::{
-    Certificate, Client,
-    header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
+    Certificate, Client, Response, StatusCode,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
     redirect::Policy,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -125,23 +126,31 @@ impl Endpoint {
         private: &[&str],
         deadline: Instant,
     ) -> Result<Answer, ServiceError> {
+        let body = serde_json::to_vec(body).map_err(|_| self.error(Failure::Internal, "the request isn't JSON"))?;
+        self.open(url, body, &[], private, deadline).await?.whole().await
+    }
+
+    /// Posts JSON with further headers, and hands out the answer as soon as it begins.
+    ///
+    /// # Errors
+    /// [`ServiceError`] where none begins.
+    pub(super) async fn open(
+        &self,
+        url: &Url,
+        body: Vec<u8>,
+        headers: &[(HeaderName, HeaderValue)],
+        private: &[&str],
+        deadline: Instant,
+    ) -> Result<Opened<'_>, ServiceError> {
         let left = deadline.saturating_duration_since(Instant::now());
-        let mut request = self.client.post(url.clone()).timeout(left).json(body);
-        if let Some((header, value)) = &self.key {
+        let mut request =
+            self.client.post(url.clone()).timeout(left).header(CONTENT_TYPE, "application/json").body(body);
+        for (header, value) in self.key.iter().chain(headers) {
             request = request.header(header, value);
         }
-        let mut response = request.send().await.map_err(|error| self.broken(&error))?;
-        let (status, retry_after) = (response.status(), retry_after(response.headers()));
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(&error))? {
-            if body.len() + chunk.len() > self.max_response {
-                let reason = format!("it is larger than {} bytes", self.max_response);
-                return Err(self.error(Failure::BadAnswer, reason));
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let response = request.send().await.map_err(|error| self.broken(&error))?;
         let private = private.iter().map(|&text| text.to_owned()).chain(self.secrets(url)).collect();
-        Ok(Answer { service: Arc::clone(&self.name), status, retry_after, body, private })
+        Ok(Opened { endpoint: self, read: 0, private, response })
     }
 
     /// What lets this worker in, which a service may quote.
@@ -161,6 +170,63 @@ impl Endpoint {
             true => self.error(Failure::Timeout, "no whole answer in time"),
             false => self.error(Failure::Unreachable, innermost(error)),
         }
+    }
+}
+
+/// An answer that has begun.
+#[derive(Debug)]
+pub(super) struct Opened<'e> {
+    endpoint: &'e Endpoint,
+    response: Response,
+    /// How many bytes of it were read.
+    read: usize,
+    private: Vec<String>,
+}
+
+impl Opened<'_> {
+    /// Its status.
+    pub(super) fn status(&self) -> StatusCode {
+        self.response.status()
+    }
+
+    /// Whether it says that it is a stream of events.
+    pub(super) fn is_event_stream(&self) -> bool {
+        let kind = self.response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        kind.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream"))
+    }
+
+    /// What came next of it; none at its end.
+    ///
+    /// # Errors
+    /// [`ServiceError`] where the connection broke, time ran out, or it is too large.
+    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, ServiceError> {
+        let chunk = self.response.chunk().await.map_err(|error| self.endpoint.broken(&error))?;
+        self.read = self.read.saturating_add(chunk.as_ref().map_or(0, Bytes::len));
+        match self.read > self.endpoint.max_response {
+            true => {
+                let reason = format!("it is larger than {} bytes", self.endpoint.max_response);
+                Err(self.endpoint.error(Failure::BadAnswer, reason))
+            }
+            false => Ok(chunk),
+        }
+    }
+
+    /// All of it.
+    ///
+    /// # Errors
+    /// As of [`Self::chunk`].
+    pub(super) async fn whole(mut self) -> Result<Answer, ServiceError> {
+        let mut body = Vec::new();
+        while let Some(chunk) = self.chunk().await? {
+            body.extend_from_slice(&chunk);
+        }
+        Ok(self.with_body(body))
+    }
+
+    /// The answer, with this for its body.
+    pub(super) fn with_body(self, body: Vec<u8>) -> Answer {
+        let (status, retry_after) = (self.response.status(), retry_after(self.response.headers()));
+        Answer { service: Arc::clone(&self.endpoint.name), status, retry_after, body, private: self.private }
     }
 }
 

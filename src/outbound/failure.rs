@@ -72,13 +72,15 @@ pub enum Failure {
     Open,
     /// It wasn't asked: it has yet to be prepared.
     NotReady,
+    /// It wasn't asked: it has had all the tokens that it may have today.
+    Budget,
     /// The program itself failed: a panic.
     Internal,
 }
 
 impl Failure {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Unreachable,
         Self::Timeout,
         Self::Throttled,
@@ -90,6 +92,7 @@ impl Failure {
         Self::Busy,
         Self::Open,
         Self::NotReady,
+        Self::Budget,
         Self::Internal,
     ];
 
@@ -107,6 +110,7 @@ impl Failure {
             Self::Busy => "busy",
             Self::Open => "open",
             Self::NotReady => "not_ready",
+            Self::Budget => "budget",
             Self::Internal => "internal",
         }
     }
@@ -118,7 +122,7 @@ impl Failure {
 
     /// Whether the service was asked at all.
     pub(super) fn was_asked(self) -> bool {
-        !matches!(self, Self::Busy | Self::Open | Self::NotReady)
+        !matches!(self, Self::Busy | Self::Open | Self::NotReady | Self::Budget)
     }
 
     /// Whether it is the service's own, so that the next request will likely fare the same.
@@ -141,6 +145,7 @@ impl fmt::Display for Failure {
             Self::Busy => "has as many requests as are allowed",
             Self::Open => "failed too often and is left alone for a while",
             Self::NotReady => "isn't ready yet",
+            Self::Budget => "has used up its tokens for today",
             Self::Internal => "failed by a fault of this program",
         })
     }

@@ -1,20 +1,27 @@
 //! Services: what is asked over HTTP, for a classification or for an answer, within bounds.
 //!
 //! A [`Service`] has an [`Endpoint`], which speaks HTTP, and stands it behind a circuit breaker, a limit of requests at
-//! once, a time limit and retries. What is asked, and what is read of the answer, is the caller's.
+//! once, a budget, a time limit and retries. What is asked, and what is read of the answer, is the caller's. [`chat`] is
+//! the one form of asking that models and handlers share: a language model's.
 
 mod answer;
 mod breaker;
+mod budget;
+pub mod chat;
 mod endpoint;
 mod failure;
 mod service;
+#[cfg(test)]
+pub(crate) mod stub;
 mod words;
 
 pub use self::{
     answer::Answer,
+    budget::Budget,
+    chat::Usage,
     endpoint::{Connection, Endpoint, bearer, innermost},
     failure::{Failure, Judged, ServiceError},
-    service::{Limits, Service},
+    service::{Limits, Purpose, Service},
     words::cut,
 };
 
@@ -42,6 +49,7 @@ pub(crate) mod tests {
     /// Three seconds, no retry, ten at once; after three failures left alone for ten seconds.
     pub(crate) fn limits() -> Limits {
         Limits {
+            purpose: Purpose::Classification,
             timeout: Duration::from_secs(3),
             retries: 0,
             concurrency: NonZeroU16::new(10).unwrap(),

@@ -1,6 +1,10 @@
 //! A service, and the bounds within which it is asked.
 //!
-//! From the outside in: metrics and log, the limit of requests at once, the circuit breaker, the time limit, retries.
+//! From the outside in: metrics and log, the budget, the limit of requests at once, the circuit breaker, the time limit,
+//! retries.
+//!
+//! A service that is used for two things, to classify and to answer, has these bounds for each by itself, as an answer may
+//! take longer than a classification; its budget is one.
 
 #[cfg(test)]
 mod tests;
@@ -18,16 +22,37 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Endpoint, Failure, Judged, ServiceError, breaker::Breaker};
+use super::{Budget, Endpoint, Failure, Judged, ServiceError, Usage, breaker::Breaker, budget::UsedUp};
 
 /// The first pause before a retry; the next is twice as long. Each is up to twice that, at random, so that workers don't
 /// come together.
 const PAUSE: Duration = Duration::from_millis(50);
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 
+/// What a service is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// What a text means.
+    Classification,
+    /// What a user is answered.
+    Answer,
+}
+
+impl Purpose {
+    /// The word that metrics use.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Classification => "classification",
+            Self::Answer => "answer",
+        }
+    }
+}
+
 /// Within which bounds a service is asked.
 #[derive(Debug, Clone)]
 pub struct Limits {
+    /// What it is asked for.
+    pub purpose: Purpose,
     /// For one answer, with all tries.
     pub timeout: Duration,
     /// How often it is asked again, where the failure may pass at once.
@@ -48,6 +73,8 @@ pub struct Service {
     retries: usize,
     breaker: Breaker,
     places: Semaphore,
+    purpose: Purpose,
+    budget: Option<Budget>,
     /// When a failure of each kind was told last.
     told: Mutex<HashMap<Failure, Instant>>,
 }
@@ -55,9 +82,29 @@ pub struct Service {
 impl Service {
     /// The service at an endpoint.
     pub fn new(endpoint: Endpoint, limits: &Limits) -> Self {
-        let breaker = Breaker::new(Arc::clone(endpoint.name()), limits.breaker_failures, limits.breaker_pause);
+        let breaker = Breaker::new(Arc::clone(endpoint.name()), limits);
         let places = Semaphore::new(limits.concurrency.get().into());
-        Self { endpoint, timeout: limits.timeout, retries: limits.retries, breaker, places, told: Mutex::default() }
+        let Limits { purpose, timeout, retries, .. } = *limits;
+        Self { endpoint, timeout, retries, breaker, places, purpose, budget: None, told: Mutex::default() }
+    }
+
+    /// The same, with no more tokens in a day than a budget has.
+    pub fn with_budget(self, budget: Option<Budget>) -> Self {
+        Self { budget, ..self }
+    }
+
+    /// Counts what an answer of one of its models cost.
+    pub(super) fn spend(&self, model: &str, usage: Usage) {
+        let (service, model) = (self.name().to_string(), model.to_owned());
+        for (direction, tokens) in [("in", usage.input), ("out", usage.output)] {
+            let labels = [("service", service.clone()), ("model", model.clone()), ("direction", direction.to_owned())];
+            metrics::counter!("chatbot_service_tokens_total", &labels).increment(tokens);
+        }
+        if let Some(budget) = &self.budget {
+            let today = budget.spend(usage.total());
+            // For people to look at: that it isn't exact beyond 2^53 tokens doesn't matter.
+            metrics::gauge!("chatbot_service_tokens_today", "service" => service).set(today as f64);
+        }
     }
 
     /// The service's name.
@@ -82,12 +129,13 @@ impl Service {
     {
         let asked = Instant::now();
         let answer = self.bounded(deadline, request).await;
-        let service = self.name().to_string();
+        let (service, purpose) = (self.name().to_string(), self.purpose.as_str());
         let result = answer.as_ref().map_or_else(|error| error.failure().as_str(), |_| "ok");
-        metrics::counter!("chatbot_backend_requests_total", "model" => service.clone(), "result" => result)
-            .increment(1);
+        let labels = [("model", service.clone()), ("use", purpose.to_owned()), ("result", result.to_owned())];
+        metrics::counter!("chatbot_backend_requests_total", &labels).increment(1);
         if answer.as_ref().map_or_else(|error| error.failure().was_asked(), |_| true) {
-            metrics::histogram!("chatbot_backend_seconds", "model" => service).record(asked.elapsed());
+            metrics::histogram!("chatbot_backend_seconds", "model" => service, "use" => purpose)
+                .record(asked.elapsed());
         }
         if let Err(error) = &answer {
             self.tell(error);
@@ -100,6 +148,7 @@ impl Service {
         E: Judged,
         F: Future<Output = Result<T, E>>,
     {
+        self.afford()?;
         // Looked at before the wait for a place, which may be long just because the service hangs, and after it.
         self.breaker.look()?;
         let end = deadline.min(Instant::now() + self.timeout);
@@ -107,6 +156,21 @@ impl Service {
             return Err(self.error(Failure::Busy, "none of them ended in time"));
         };
         self.breaker.guard(self.timed(end, request)).await
+    }
+
+    /// Whether the budget has anything left. That it hasn't is told once a day.
+    fn afford(&self) -> Result<(), ServiceError> {
+        let Some(UsedUp { most, is_news }) = self.budget.as_ref().and_then(|budget| budget.look().err()) else {
+            return Ok(());
+        };
+        if is_news {
+            tracing::warn!(
+                service = &**self.name(),
+                tokens_a_day = most,
+                "a service has used up its tokens for today and isn't asked until the next day begins, by UTC"
+            );
+        }
+        Err(ServiceError::new(self.name(), Failure::Budget, format!("{most} are all that it may have")))
     }
 
     /// Asks until `end`. It is the service that took too long only where it had its time: a request's deadline, or its

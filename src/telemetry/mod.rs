@@ -82,12 +82,19 @@ fn describe() {
     }
     for (name, help) in [
         ("chatbot_backend_requests_total", "Requests to a service, by what came of it."),
+        ("chatbot_service_tokens_total", "Tokens that a service's model took in and gave out."),
         ("chatbot_backend_cache_total", "Texts looked up among a model's kept answers, by whether one was there."),
     ] {
         describe_counter!(name, help);
     }
-    describe_gauge!("chatbot_backend_breaker_open", "1 while a model is left alone because it failed, else 0.");
-    describe_histogram!("chatbot_backend_seconds", Unit::Seconds, "Time that a model of the chain took.");
+    describe_gauge!("chatbot_backend_breaker_open", "1 while a service is left alone because it failed, else 0.");
+    describe_gauge!("chatbot_service_tokens_today", "Tokens of its budget that a service has had today, by UTC.");
+    describe_histogram!("chatbot_backend_seconds", Unit::Seconds, "Time that a service took.");
+    describe_histogram!(
+        "chatbot_service_first_token_seconds",
+        Unit::Seconds,
+        "Time to the first token of an answer that came as it was being written."
+    );
     describe_gauge!("chatbot_in_flight", "Messages being worked on now.");
     describe_gauge!(
         "chatbot_last_reload_successful",

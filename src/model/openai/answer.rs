@@ -1,6 +1,6 @@
 //! What a language model answered: an intent, and how sure it was.
 //!
-//! **Invariant:** a thought is never an answer, closed or cut off; nor is a tool call, as none was offered.
+//! What of an answer is said, and what is only thought, is told by [`Said`].
 
 #[cfg(test)]
 mod tests;
@@ -8,44 +8,12 @@ mod tests;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_json::Value;
 
-use super::thoughts::{Spoken, spoken};
 use crate::{
     domain::{Decision, Prediction},
     model::{Catalogue, Failure, ModelError, catalogue::unknown},
-    outbound::Answer,
+    outbound::chat::{Finish, Said},
 };
-
-/// The part of a chat completion that is read.
-#[derive(Debug, Deserialize)]
-pub(super) struct Completion {
-    choices: Vec<Choice>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Choice {
-    #[serde(default)]
-    message: Option<Message>,
-    #[serde(default)]
-    finish_reason: Option<String>,
-    /// Of any form: what can't be read is no confidence.
-    #[serde(default)]
-    logprobs: Value,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Message {
-    /// A text, or parts.
-    #[serde(default)]
-    content: Value,
-    #[serde(default)]
-    refusal: Option<String>,
-    #[serde(default)]
-    tool_calls: Value,
-    #[serde(default)]
-    function_call: Value,
-}
 
 #[derive(Debug, Deserialize)]
 struct Token {
@@ -62,93 +30,33 @@ pub(super) struct Expected<'a> {
     pub(super) limit: &'a str,
 }
 
-impl Completion {
-    /// What the answer comes to.
-    pub(super) fn prediction(
-        self,
-        model: &Arc<str>,
-        expected: &Expected<'_>,
-        answer: &Answer,
-    ) -> Result<Prediction, ModelError> {
-        let bad = |reason: &str| ModelError::new(model, Failure::BadAnswer, reason);
-        let Some(choice) = self.choices.into_iter().next() else {
-            return Err(answer.error_within().map_or_else(|| bad("it has no choice"), ModelError::from));
-        };
-        let name = choice.intent(model, expected.limit, answer)?;
-        if name == expected.none {
-            return Ok(Prediction::decided(Decision::NoIntent, model.clone()));
-        }
-        let intent = expected.catalogue.intent(&name).ok_or_else(|| unknown(model))?;
-        match choice.probability(&name) {
-            Some(probability) => expected.catalogue.prediction(model, [(name.as_str(), probability)]),
-            None => Ok(Prediction::decided(Decision::Intent(intent.clone()), model.clone())),
-        }
+/// What an answer comes to.
+pub(super) fn prediction(model: &Arc<str>, expected: &Expected<'_>, said: &Said) -> Result<Prediction, ModelError> {
+    let name = intent(model, expected.limit, said)?;
+    if name == expected.none {
+        return Ok(Prediction::decided(Decision::NoIntent, model.clone()));
+    }
+    let intent = expected.catalogue.intent(&name).ok_or_else(|| unknown(model))?;
+    let tokens: Option<Vec<Token>> =
+        said.logprobs.get("content").and_then(|tokens| serde_json::from_value(tokens.clone()).ok());
+    match tokens.and_then(|tokens| probability(&tokens, &said.content, &name)) {
+        Some(probability) => expected.catalogue.prediction(model, [(name.as_str(), probability)]),
+        None => Ok(Prediction::decided(Decision::Intent(intent.clone()), model.clone())),
     }
 }
 
-impl Choice {
-    /// The name in the answer, or why there is none.
-    fn intent(&self, model: &Arc<str>, limit: &str, answer: &Answer) -> Result<String, ModelError> {
-        let error = |failure, reason: String| Err(ModelError::new(model, failure, reason));
-        let bad = |reason: &str| error(Failure::BadAnswer, reason.to_owned());
-        let none = Message::default();
-        let message = self.message.as_ref().unwrap_or(&none);
-        let refusal = message.refusal.clone().or_else(|| part(&message.content, "refusal"));
-        if let Some(refusal) = refusal.filter(|refusal| !refusal.trim().is_empty()) {
-            let refused = ModelError::new(model, Failure::Refused, "the model refused to answer");
-            return Err(ModelError { said: answer.quoted(&refusal), ..refused });
-        }
-        let finish = self.finish_reason.as_deref().unwrap_or_default();
-        if finish == "content_filter" {
-            return error(Failure::Refused, "its content filter withheld the answer".to_owned());
-        }
-        let content = self.content();
-        let Spoken { text, thought, called } = spoken(&content);
-        // What was cut off may have been a thought without a mark: then only what is JSON and nothing else is believed.
-        let is_cut = matches!(finish, "length" | "max_tokens");
-        if let Some(name) = if is_cut { sole(&text) } else { found(&text) } {
-            return Ok(name);
-        }
-        if is_cut {
-            return error(Failure::BadAnswer, format!("it was cut off before it named an intent: raise {limit}"));
-        }
-        if let Some(within) = answer.error_within().filter(|_| finish == "error") {
-            return Err(within.into());
-        }
-        let calls = [&message.tool_calls, &message.function_call];
-        if called || calls.iter().any(|call| !call.is_null() && call.as_array().is_none_or(|list| !list.is_empty())) {
-            return bad("it called a tool, though none was offered");
-        }
-        match (text.trim().is_empty(), thought) {
-            (true, true) => bad("it thought and didn't answer"),
-            (true, false) => bad("it has no text"),
-            (false, _) => bad("its text holds no JSON with an intent"),
-        }
+/// The name in the answer, or why there is none.
+fn intent(model: &Arc<str>, limit: &str, said: &Said) -> Result<String, ModelError> {
+    // What was cut off may have been a thought without a mark: then only what is JSON and nothing else is believed.
+    let is_cut = said.finish == Finish::Length;
+    if let Some(name) = if is_cut { sole(&said.text) } else { found(&said.text) } {
+        return Ok(name);
     }
-
-    /// The text of the answer: that of its parts, where it has parts, without those that are thoughts.
-    fn content(&self) -> String {
-        match self.message.as_ref().map(|message| &message.content) {
-            Some(Value::String(text)) => text.clone(),
-            Some(content @ Value::Array(_)) => {
-                part(content, "text").or_else(|| part(content, "output_text")).unwrap_or_default()
-            }
-            _ => String::new(),
-        }
+    if is_cut {
+        let reason = format!("it was cut off before it named an intent: raise {limit}");
+        return Err(ModelError::new(model, Failure::BadAnswer, reason));
     }
-
-    fn probability(&self, name: &str) -> Option<f64> {
-        let tokens: Vec<Token> = serde_json::from_value(self.logprobs.get("content")?.clone()).ok()?;
-        probability(&tokens, &self.content(), name)
-    }
-}
-
-/// The text of all of an answer's parts of a type.
-fn part(content: &Value, kind: &str) -> Option<String> {
-    let parts = content.as_array()?.iter().filter(|part| part.get("type").and_then(Value::as_str) == Some(kind));
-    let key = if kind == "refusal" { "refusal" } else { "text" };
-    let texts: Vec<&str> = parts.filter_map(|part| part.get(key)?.as_str()).collect();
-    (!texts.is_empty()).then(|| texts.concat())
+    Err(said.fault("its text holds no JSON with an intent").into())
 }
 
 /// The name in the answer: that of its last JSON object with one, as models that weren't held to JSON put it between
@@ -171,7 +79,7 @@ fn sole(text: &str) -> Option<String> {
 
 /// The name in the JSON object with which a text begins, and where that ends.
 fn object(text: &str) -> Option<(String, usize)> {
-    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<serde_json::Value>();
     let name = values.next()?.ok()?.get("intent")?.as_str()?.to_owned();
     Some((name, values.byte_offset()))
 }

@@ -7,11 +7,12 @@ use futures_util::FutureExt;
 use tokio::time::advance;
 
 use super::*;
+use crate::outbound::tests::limits;
 
 const PAUSE: Duration = Duration::from_secs(10);
 
 fn breaker() -> Breaker {
-    Breaker::new("x".into(), NonZeroU16::new(3).unwrap(), PAUSE)
+    Breaker::new("x".into(), &limits())
 }
 
 fn failure(failure: Failure) -> ServiceError {

@@ -1,19 +1,18 @@
 //! What language models answer, as they do.
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
-use crate::{model::catalogue::tests::shop, outbound::tests::answered};
+use crate::{model::catalogue::tests::shop, outbound::chat::tests::said};
 
 /// The intent and the confidence of an answer, or its failure.
 fn read(choice: Value) -> Result<(String, Option<f32>), ModelError> {
     let body = json!({"choices": [choice]});
-    let answer = answered(200, &body.to_string(), "I want my 300 yuan back");
-    let completion: Completion = answer.read().unwrap();
+    let said = said(&body.to_string(), "I want my 300 yuan back")?;
     let shop = shop();
     let expected = Expected { catalogue: &shop, none: "none_of_these", limit: "CHATBOT_QWEN_MAX_TOKENS" };
-    completion.prediction(&"qwen".into(), &expected, &answer).map(|prediction| match prediction.decision {
+    prediction(&"qwen".into(), &expected, &said).map(|prediction| match prediction.decision {
         Some(Decision::Intent(intent)) => (intent.to_string(), None),
         Some(Decision::NoIntent) => ("none".to_owned(), None),
         None => (prediction.ranking[0].name.to_string(), Some(prediction.ranking[0].confidence)),
@@ -141,11 +140,10 @@ fn a_token_without_a_usable_logprob_is_an_answer_without_a_confidence() {
             r#"{{"choices":[{{"message":{{"content":"{{\"intent\":\"refund\"}}"}},"logprobs":{}}}]}}"#,
             tokens("NaN")
         );
-        let answer = answered(200, &body, "hi");
-        let completion: Completion = answer.read().unwrap();
+        let said = said(&body, "hi").unwrap();
         let shop = shop();
         let expects = Expected { catalogue: &shop, none: "none_of_these", limit: "x" };
-        let prediction = completion.prediction(&"qwen".into(), &expects, &answer).unwrap();
+        let prediction = prediction(&"qwen".into(), &expects, &said).unwrap();
         let found = match prediction.decision {
             Some(Decision::Intent(intent)) => (intent.to_string(), None),
             _ => (prediction.ranking[0].name.to_string(), Some(prediction.ranking[0].confidence)),

@@ -27,6 +27,10 @@ const THOUGHTS: [(&str, &str); 6] = [
 const CALLS: [(&str, &str); 3] =
     [("<tool_call>", "</tool_call>"), ("<function_call>", "</function_call>"), ("<|tool_call|>", "<|/tool_call|>")];
 
+/// Where a message begins, and how one ends, for models whose server leaves in the marks of their template.
+const MESSAGE: &str = "<|message|>";
+const ENDS: [&str; 6] = ["<|end|>", "<|return|>", "<|im_end|>", "<|eot_id|>", "<|endoftext|>", "</s>"];
+
 /// What of an answer is said.
 pub(super) fn spoken(content: &str) -> Spoken {
     let (mut text, mut thought, mut called) = (content.to_owned(), false, false);
@@ -39,6 +43,13 @@ pub(super) fn spoken(content: &str) -> Spoken {
     }
     for (begin, end) in CALLS {
         called |= without(&mut text, begin, end);
+    }
+    // A template's own marks around what is said.
+    if let Some(at) = text.rfind(MESSAGE) {
+        text = text.split_off(at + MESSAGE.len());
+    }
+    while let Some(end) = ENDS.iter().find(|end| text.trim_end().ends_with(**end)) {
+        text.truncate(text.trim_end().len() - end.len());
     }
     Spoken { text, thought, called }
 }
@@ -71,12 +82,13 @@ mod tests {
         check("[THINK]order[/THINK]refund", "refund", true, false);
         check(
             "<|channel|>analysis<|message|>order?<|end|><|start|>assistant<|channel|>final<|message|>refund",
-            "<|start|>assistant<|channel|>final<|message|>refund",
+            "refund",
             true,
             false,
         );
         check("<tool_call>{\"intent\":\"order\"}</tool_call>", "", false, true);
         check("<think>x</think><tool_call>{\"intent\":\"or", "", true, true);
         check("1 < 2 and <b>refund</b>", "1 < 2 and <b>refund</b>", false, false);
+        check("It is open.<|im_end|>\n<|endoftext|>", "It is open.", false, false);
     }
 }
