@@ -147,6 +147,18 @@ impl Pipeline {
         tokio::join!(prepared(self.parts.model.as_ref()), handlers);
     }
 
+    /// Prepares the model and the handlers once, as far as they can be; tells what couldn't.
+    pub async fn prepare_once(&self) -> Vec<String> {
+        let handlers = self.parts.routes.values().flat_map(|route| route.handlers.iter());
+        let handlers = join_all(handlers.map(|handler| handler.prepare()));
+        let (model, handlers) = tokio::join!(self.parts.model.prepare(), handlers);
+        let mut failed: Vec<String> =
+            handlers.into_iter().filter_map(Result::err).map(|error| error.to_string()).collect();
+        failed.extend(model.err().map(|error| error.to_string()));
+        failed.dedup();
+        failed
+    }
+
     /// The delays after which a retry may come.
     pub fn retry(&self) -> &RetryPolicy {
         &self.parts.retry

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** commands print for people on standard output, or JSON where asked; the log goes to standard error.
 
+mod answer;
 mod ask;
 mod check;
 mod classify;
@@ -13,6 +14,7 @@ mod health;
 mod import;
 mod intents;
 mod output;
+mod questions;
 mod reading;
 mod run;
 mod setup;
@@ -20,6 +22,7 @@ mod signals;
 mod topology;
 mod train;
 mod training;
+mod try_out;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -39,6 +42,7 @@ publishes the answer. What can't be answered now is tried again later; what can'
 kept in a dead-letter queue with the reason, and the client is told. Run more workers to go faster.
 
 First steps, with RabbitMQ on this machine (or CHATBOT_AMQP_URL set to where it is):
+  chatbot-worker try 我想查询产品规格   the bot's answer, without a broker
   chatbot-worker check                  is there all that a worker needs?
   chatbot-worker run                    answer, until Ctrl-C
   chatbot-worker ask 我想查询产品规格   in another terminal: ask, as a client would";
@@ -107,6 +111,8 @@ enum Command {
     Dead(dead::Arguments),
     /// Classify a text with the bot's model, without a broker
     Classify(classify::Arguments),
+    /// Try the whole bot without a broker: a question, or a conversation on the terminal
+    Try(try_out::Arguments),
     /// Train the bot's model and save it, so that workers start at once
     Train(train::Arguments),
     /// Measure how good the bot is, or a model on any data, and say what to do about it
@@ -143,6 +149,7 @@ pub fn main() -> std::process::ExitCode {
         Command::Topology(arguments) => topology::run(&arguments),
         Command::Dead(arguments) => dead::run(&arguments),
         Command::Classify(arguments) => classify::run(&arguments),
+        Command::Try(arguments) => try_out::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Config(arguments) => config::run(&arguments),

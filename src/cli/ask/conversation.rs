@@ -4,14 +4,14 @@ use std::pin::pin;
 
 use tokio::signal::ctrl_c;
 
-use super::{Asker, answer, failure, lines::Questions};
+use super::{Asker, failure};
 use crate::{
-    cli::{Exit, Failure, Format, output},
+    cli::{Exit, Failure, Format, answer, output, questions::Questions},
     domain::codec::Answered,
 };
 
-const GREETING: &str = "Ask the bot; Ctrl-D ends. 请输入您的问题，按 Ctrl-D 结束。\n";
-const PROMPT: &str = "> ";
+pub(in crate::cli) const GREETING: &str = "Ask the bot; Ctrl-D ends. 请输入您的问题，按 Ctrl-D 结束。\n";
+pub(in crate::cli) const PROMPT: &str = "> ";
 
 /// Asks what is typed, until Ctrl-D or Ctrl-C. What isn't an answer goes to standard error, so that the answers can be
 /// kept in a file.

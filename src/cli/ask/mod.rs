@@ -1,7 +1,6 @@
 //! `ask`: a client of the bot, on the command line.
 
-mod answer;
-mod conversation;
+pub(super) mod conversation;
 mod lines;
 
 use std::{
@@ -9,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Exit, Failure, Format, output, setup};
+use super::{Exit, Failure, Format, answer, output, setup};
 use crate::{
     amqp::{
         Names,

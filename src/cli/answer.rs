@@ -1,17 +1,24 @@
-//! How an answer is shown.
+//! How an answer is shown, by `ask` and by `try`.
 
 use std::time::Duration;
 
-use crate::{
-    cli::output::{one_line, printable},
-    domain::{ErrorReply, Reply},
-};
+use super::output::{one_line, printable};
+use crate::domain::{ErrorReply, Reply};
 
 /// The answer, and below it what it was taken to mean.
 pub(super) fn for_people(reply: &Reply, took: Duration) -> String {
     let ms = took.as_secs_f64() * 1000.0;
     let decimals = usize::from(ms < 9.95);
-    format!("{}\n  {} · {ms:.decimals$} ms\n", printable(&reply.text), meaning(reply))
+    let mut shown = format!("{}\n  {} · {ms:.decimals$} ms\n", printable(&reply.text), meaning(reply));
+    for choice in &reply.details.choices {
+        shown.push_str(&format!("  [{}]\n", one_line(&choice.title)));
+    }
+    for (number, source) in (1_usize..).zip(&reply.details.sources) {
+        let place = source.path.as_ref().or(source.url.as_ref()).unwrap_or(&source.id);
+        let title = source.title.as_ref().map(|title| format!("{} · ", one_line(title))).unwrap_or_default();
+        shown.push_str(&format!("  source {number}: {title}{} · {:.2}\n", one_line(place), source.score));
+    }
+    shown
 }
 
 pub(super) fn line(reply: &Reply) -> String {
@@ -29,6 +36,9 @@ pub(super) fn json_line(body: &[u8]) -> String {
 
 fn meaning(reply: &Reply) -> String {
     let mut meaning = format!("intent {}", reply.intent);
+    if let Some(handler) = reply.details.handler.as_deref().filter(|handler| *handler != "template") {
+        meaning.push_str(&format!(" by {handler}"));
+    }
     let Some(found) = &reply.classification else { return meaning };
     match (&found.predicted, found.confidence) {
         (Some(predicted), _) if found.fallback => {

@@ -1,0 +1,217 @@
+//! `try`: the whole bot without a broker, as its author tries it all day.
+
+use std::{
+    io::{self, IsTerminal},
+    pin::pin,
+    time::Duration,
+};
+
+use tokio::{signal::ctrl_c, time::Instant};
+
+use super::{
+    Exit, Failure, Format, answer, ask::conversation, output, questions::Questions, setup, training::Terminal,
+};
+use crate::{
+    app,
+    domain::{
+        ErrorCode, ErrorReply, IntentName, MessageError, Outcome, Reply, Request, Role, Turn,
+        codec::{encode_error, encode_reply},
+    },
+    pipeline::{Job, Pipeline, Stage},
+    telemetry,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  chatbot-worker try 我想查询产品规格
+  chatbot-worker try how long do I have to return a kettle
+  chatbot-worker try --intent refund 'order 1234'       no classification: straight to an intent
+  chatbot-worker try --format json 怎么退货 | jq .sources   the reply as a client would get it
+  chatbot-worker try                                    a conversation; Ctrl-D or Ctrl-C ends it
+  chatbot-worker try < questions.txt                    an answer a line
+  CHATBOT_INTENTS_PATH=my-bot.toml chatbot-worker try   with a bot of your own
+
+Models, documents and services are those of the worker, and so are their settings; services are asked, and cost what
+they cost. In a conversation each question goes along with what was said before.
+
+Exit codes:
+   0  an answer
+   1  an error reply: the bot can't answer this; of several questions, one of them at least
+  65  standard input isn't UTF-8
+  78  the settings or the intents file are wrong; all that is wrong is told at once";
+
+/// The command's arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// The question; words are joined by spaces. Without it, a conversation on a terminal, or a question a line of
+    /// standard input
+    text: Vec<String>,
+    /// Address this intent, rather than have the text classified
+    #[arg(long, value_name = "NAME", value_parser = IntentName::new)]
+    intent: Option<IntentName>,
+    /// The language of the answer, such as zh or en-GB; else that of the text
+    #[arg(long, value_name = "TAG")]
+    locale: Option<String>,
+    /// How to print: text for people; json, each reply as a client would get it, on a line
+    #[arg(long, value_enum, default_value_t = Format::Text, hide_possible_values = true)]
+    format: Format,
+}
+
+/// What the bot made of a question.
+enum Tried {
+    Reply(Box<Reply>),
+    Error(MessageError),
+    /// It is another program's to answer.
+    External(IntentName),
+}
+
+/// A bot that is tried.
+struct Bot<'a> {
+    pipeline: Pipeline,
+    arguments: &'a Arguments,
+    /// What was said so far.
+    history: Vec<Turn>,
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let settings = setup::settings()?.settings;
+    // Why a service didn't answer, where something else stands in for it.
+    telemetry::start_log("off,chatbot_worker::outbound=warn,chatbot_worker::handler=warn", telemetry::Format::Text);
+    let checked = setup::intents(&settings)?;
+    for warning in &checked.warnings {
+        output::tell(&format!("{warning}\n"));
+    }
+    let runtime = setup::runtime()?;
+    let terminal = Terminal::new();
+    let failure = |error: &dyn std::fmt::Display| Failure::new(Exit::Config, error);
+    let _entered = runtime.enter();
+    let model = app::model(&settings, &checked.file, &terminal).map_err(|error| failure(&error))?;
+    if let Some(fault) = terminal.fault() {
+        output::tell(&format!("{fault}\n"));
+    }
+    let pipeline = app::pipeline(&settings, &checked.file, model).map_err(|error| failure(&error))?;
+    if let Some(intent) = arguments.intent.as_ref().filter(|intent| !pipeline.routes().contains_key(*intent)) {
+        return Err(Failure::new(Exit::Usage, format!("the bot has no intent '{intent}'")));
+    }
+    let mut bot = Bot { pipeline, arguments, history: Vec::new() };
+    let result = runtime.block_on(async {
+        for failed in bot.pipeline.prepare_once().await {
+            output::tell(&format!("{failed}\n"));
+        }
+        if !arguments.text.is_empty() {
+            return bot.show(&arguments.text.join(" ")).await;
+        }
+        if io::stdin().is_terminal() { bot.conversation().await } else { bot.lines().await }
+    });
+    // A read of standard input can't be taken back, and dropping the runtime would wait for it.
+    runtime.shutdown_background();
+    result
+}
+
+impl Bot<'_> {
+    async fn conversation(&mut self) -> Result<Exit, Failure> {
+        output::tell(conversation::GREETING);
+        let mut questions = Questions::new();
+        let mut interrupted = pin!(ctrl_c());
+        loop {
+            output::tell(conversation::PROMPT);
+            let question = tokio::select! {
+                question = questions.next() => question?,
+                _ = &mut interrupted => None,
+            };
+            let Some(question) = question else { break };
+            tokio::select! {
+                shown = self.show(&question) => { shown?; }
+                _ = &mut interrupted => break,
+            }
+        }
+        // The shell's prompt begins on a line of its own.
+        output::tell("\n");
+        Ok(Exit::Ok)
+    }
+
+    async fn lines(&mut self) -> Result<Exit, Failure> {
+        let mut questions = Questions::new();
+        let mut worst = Exit::Ok;
+        while let Some(question) = questions.next().await? {
+            // Each is a question of its own.
+            self.history.clear();
+            if self.show(&question).await? != Exit::Ok {
+                worst = Exit::No;
+            }
+        }
+        Ok(worst)
+    }
+
+    /// Asks, and shows the answer.
+    async fn show(&mut self, text: &str) -> Result<Exit, Failure> {
+        let request = Request {
+            text: text.to_owned(),
+            locale: self.arguments.locale.clone(),
+            history: self.history.clone(),
+            ..Request::default()
+        };
+        let asked = Instant::now();
+        let tried = self.ask(request).await;
+        let took = asked.elapsed();
+        match &tried {
+            Tried::Reply(reply) => {
+                output::print(&self.shown(reply, took))?;
+                let said = [(Role::User, text), (Role::Assistant, &reply.text)];
+                self.history.extend(said.map(|(role, text)| Turn { role, text: text.to_owned() }));
+                return Ok(Exit::Ok);
+            }
+            Tried::External(intent) => {
+                output::tell(&format!("intent {intent}: another program answers it, from the intent's queue\n"));
+                return Ok(Exit::Ok);
+            }
+            Tried::Error(error) => {
+                let id = uuid::Uuid::now_v7().to_string();
+                let reply = ErrorReply { id, in_reply_to: None, error: error.clone() };
+                match self.arguments.format {
+                    Format::Json => output::print(&answer::json_line(&encode_error(&reply)))?,
+                    Format::Text => output::tell(&answer::error_line(&reply)),
+                }
+            }
+        }
+        Ok(Exit::No)
+    }
+
+    fn shown(&self, reply: &Reply, took: Duration) -> String {
+        match self.arguments.format {
+            Format::Json => answer::json_line(&encode_reply(reply)),
+            Format::Text => answer::for_people(reply, took),
+        }
+    }
+
+    /// What a worker would answer. What it would hand from queue to queue is gone through here at once.
+    async fn ask(&self, request: Request) -> Tried {
+        let stage = match &self.arguments.intent {
+            Some(intent) => Stage::Handle { intent: intent.clone(), classification: None },
+            None => Stage::Classify,
+        };
+        let mut job = Job { request, stage, attempt: 1, time_left: None, identity: None };
+        /// From the requests' queue to an intent's, and from there to the fallback's.
+        const HOPS: usize = 3;
+        for _ in 0..HOPS {
+            match self.pipeline.run(&job).await.0 {
+                Outcome::Reply(reply) => return Tried::Reply(Box::new((*reply).clone())),
+                Outcome::Forward { intent, classification } => {
+                    if self.pipeline.routes().get(&intent).is_some_and(|route| route.external) {
+                        return Tried::External(intent);
+                    }
+                    job.stage = Stage::Handle { intent, classification };
+                }
+                Outcome::Retry { error, .. } => return Tried::Error(error),
+                Outcome::DeadLetter(letter) => {
+                    let code = letter.reason.error_code().unwrap_or(ErrorCode::Internal);
+                    return Tried::Error(MessageError::new(code, letter.message));
+                }
+                Outcome::Suspect | Outcome::Drop => break,
+            }
+        }
+        Tried::Error(MessageError::new(ErrorCode::Internal, "it is handed from queue to queue and never answered"))
+    }
+}
