@@ -6,6 +6,7 @@
 pub mod amqp;
 pub mod answered;
 pub mod app;
+pub mod catalogue;
 pub mod cli;
 pub mod config;
 pub mod corpus;

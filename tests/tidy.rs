@@ -18,6 +18,7 @@ const IMPORTS: &[(&str, &str)] = &[
     ("retry", "domain"),
     ("corpus", "domain utf8"),
     ("entity", "domain"),
+    ("catalogue", "corpus domain entity"),
     ("outbound", "domain"),
     ("model", "domain outbound"),
     ("eval", "corpus domain model"),

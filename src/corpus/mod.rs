@@ -13,6 +13,7 @@ mod notes;
 mod rasa;
 mod reading;
 mod rows;
+mod sheet;
 mod table;
 
 use std::path::Path;
@@ -25,6 +26,7 @@ pub use names::{LabelNames, Renamed};
 pub use notes::{Note, Notes};
 pub use rasa::Project;
 pub use reading::{Columns, Encoding, Part, Reading};
+pub use sheet::{Sheet, SheetRow};
 
 /// What a file holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

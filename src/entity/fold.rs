@@ -19,14 +19,18 @@ impl Folded {
         self.text[part].chars().count()
     }
 
-    /// Whether neither end of a part is inside a word. Scripts that are written without spaces have no such words.
+    /// Whether neither end of a part is inside a word.
     pub(super) fn at_boundaries(&self, start: usize, end: usize) -> bool {
-        let joined =
-            |before: Option<char>, after: Option<char>| before.is_some_and(in_word) && after.is_some_and(in_word);
-        let (before, part, after) = (&self.text[..start], &self.text[start..end], &self.text[end..]);
-        !joined(before.chars().next_back(), part.chars().next())
-            && !joined(part.chars().next_back(), after.chars().next())
+        at_boundaries(&self.text, start, end)
     }
+}
+
+/// Whether neither end of a part is inside a word. Scripts that are written without spaces have no such words.
+pub(super) fn at_boundaries(text: &str, start: usize, end: usize) -> bool {
+    let joined = |before: Option<char>, after: Option<char>| before.is_some_and(in_word) && after.is_some_and(in_word);
+    let part = |range: std::ops::Range<usize>| text.get(range).unwrap_or_default();
+    let (before, part, after) = (part(0..start), part(start..end), part(end..text.len()));
+    !joined(before.chars().next_back(), part.chars().next()) && !joined(part.chars().next_back(), after.chars().next())
 }
 
 /// A character's lower case, where that is one character; an ordinary form for a full-width one.

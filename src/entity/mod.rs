@@ -8,7 +8,7 @@
 
 mod builtin;
 mod fold;
-mod numeral;
+pub mod numeral;
 
 use std::borrow::Cow;
 
@@ -28,6 +28,16 @@ pub const MAX_LENGTH: usize = 64;
 
 /// What a compiled pattern may take, in bytes.
 const PATTERN_SIZE: usize = 1 << 20;
+
+/// A text as it is compared: in lower case, full-width forms as ordinary ones, one character for each of its own.
+pub fn folded(text: &str) -> String {
+    Folded::of(text).text
+}
+
+/// Whether neither end of a part of a folded text, in bytes, is inside a word.
+pub fn at_boundaries(text: &str, start: usize, end: usize) -> bool {
+    fold::at_boundaries(text, start, end)
+}
 
 /// What an entity can be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

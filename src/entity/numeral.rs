@@ -1,9 +1,9 @@
 //! Numbers as people write them: 1,234.5; 三百五十; 3.5万.
 
 /// What a numeral is made of, as part of a regular expression over folded text.
-pub(super) const ARABIC: &str = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?[百千万亿]?";
+pub const ARABIC: &str = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?[百千万亿]?";
 /// The same in Chinese characters.
-pub(super) const CHINESE: &str = "[零〇一二两三四五六七八九十百千万亿]";
+pub const CHINESE: &str = "[零〇一二两三四五六七八九十百千万亿]";
 
 /// Whether there can be a numeral in a text: most have none, and then there is nothing to search for.
 pub(super) fn may_be_in(text: &str) -> bool {
@@ -14,7 +14,7 @@ pub(super) fn may_be_in(text: &str) -> bool {
 }
 
 /// A numeral's value, in decimal notation; `None` if it is no number.
-pub(super) fn value(text: &str) -> Option<String> {
+pub fn value(text: &str) -> Option<String> {
     let plain: String = text.chars().filter(|&c| c != ',').collect();
     if plain.starts_with(|c: char| c.is_ascii_digit()) {
         let Some((last, unit)) = plain.char_indices().next_back().and_then(|(at, c)| Some((at, unit(c)?))) else {

@@ -1,0 +1,131 @@
+//! A catalogue: things that can be recommended, and what a text asks of them.
+//!
+//! A table's columns are what they look like: numbers, which a text can bound (`under 300`, 「三百以下」); few values, which
+//! it can name (red, 「红色」); the rest are texts, which are searched. [`Catalogue::items`] says which things pass
+//! [`Wish`], what the text asks for; who ranks them is the caller.
+//!
+//! **Invariant:** pure. An item outside of what was asked for never passes.
+
+mod number;
+mod reading;
+mod unit;
+mod value;
+mod wish;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    reading::CatalogueError,
+    wish::{Bound, Named, Order, Wish},
+};
+
+/// The most items of a catalogue.
+pub const MAX_ITEMS: usize = 50_000;
+
+/// Things that can be recommended.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Catalogue {
+    columns: Vec<Column>,
+    items: Vec<Item>,
+}
+
+/// A thing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Item {
+    pub id: String,
+    /// By language, the plain one first, with an empty tag.
+    titles: Vec<(String, String)>,
+    /// A cell for each of the catalogue's columns, as it was written.
+    cells: Vec<String>,
+    /// The number in each column of numbers.
+    numbers: Vec<Option<f64>>,
+}
+
+/// A column, but for ids and titles.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    /// As the first row has it.
+    pub name: String,
+    kind: Kind,
+}
+
+/// What a column holds.
+#[derive(Debug, Clone, PartialEq)]
+enum Kind {
+    /// Numbers, in this unit where one is told.
+    Numbers {
+        unit: Option<unit::Unit>,
+        is_price: bool,
+    },
+    /// One or more of these values, as they are compared.
+    Values(Vec<String>),
+    /// Yes or no.
+    Flags,
+    Text,
+}
+
+impl Catalogue {
+    /// How many items there are.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// All items, in the file's order.
+    pub fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    /// A column by its name; case doesn't count.
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))
+    }
+
+    /// The columns.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// A column's name.
+    pub fn name(&self, column: usize) -> &str {
+        self.columns.get(column).map_or("", |column| &column.name)
+    }
+
+    /// What can be searched of an item: its titles, its texts and its values.
+    pub fn text(&self, item: &Item) -> String {
+        let searched = self
+            .columns
+            .iter()
+            .zip(&item.cells)
+            .filter(|(column, _)| matches!(column.kind, Kind::Text | Kind::Values(_)));
+        let cells = searched.map(|(_, cell)| cell.as_str()).filter(|cell| !cell.is_empty());
+        item.titles.iter().map(|(_, title)| title.as_str()).chain(cells).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The places of the items that pass a wish.
+    pub fn passing(&self, wish: &Wish) -> Vec<usize> {
+        (0..self.items.len()).filter(|&at| wish.allows(self, &self.items[at])).collect()
+    }
+}
+
+impl Item {
+    /// Its title in the language that suits.
+    pub fn title(&self, locale: Option<&str>, text: &str) -> &str {
+        let chosen = crate::domain::language::choose(&self.titles, |(tag, _)| tag, locale, text);
+        chosen.map_or(&*self.id, |(_, title)| title)
+    }
+
+    /// What its cell in a column says.
+    pub fn cell(&self, column: usize) -> &str {
+        self.cells.get(column).map_or("", String::as_str)
+    }
+
+    /// The number in a column.
+    pub fn number(&self, column: usize) -> Option<f64> {
+        self.numbers.get(column).copied().flatten()
+    }
+}

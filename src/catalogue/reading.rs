@@ -1,0 +1,165 @@
+//! A table → a catalogue: which columns are what.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{Catalogue, Column, Item, Kind, MAX_ITEMS, number, unit};
+use crate::{
+    corpus::{CorpusError, Notes, Sheet},
+    entity::folded,
+};
+
+/// Why a catalogue can't be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CatalogueError {
+    /// The table itself can't.
+    #[error("{0}")]
+    Table(#[from] CorpusError),
+    /// A row.
+    #[error("line {line}: {reason}")]
+    Row { line: usize, reason: String },
+    #[error(
+        "line 1: no column is called id (or sku), or title (or name, 名称, 标题), and there are {columns}: name them so"
+    )]
+    Columns { columns: String },
+    #[error("there is no item in it: write one a row")]
+    Empty,
+    #[error("it has more than {MAX_ITEMS} items")]
+    TooLarge,
+}
+
+const IDS: [&str; 6] = ["id", "sku", "item_id", "product_id", "编号", "货号"];
+const TITLES: [&str; 7] = ["title", "name", "product_name", "product", "名称", "标题", "商品名称"];
+const PRICES: [&str; 9] = ["price", "cost", "amount", "preis", "prix", "precio", "价格", "售价", "单价"];
+/// Languages that a title's column may be in: `title_zh`.
+const LANGUAGES: [&str; 14] = ["en", "zh", "ja", "ko", "fr", "de", "es", "pt", "it", "ru", "ar", "nl", "th", "vi"];
+/// What stands between several values of a cell.
+const BETWEEN_VALUES: [char; 5] = [';', '|', '；', '、', '/'];
+/// The longest value that a text can name, in characters.
+const LONGEST_VALUE: usize = 30;
+
+impl Catalogue {
+    /// Reads a table's bytes; notes tell what wasn't used.
+    ///
+    /// # Errors
+    /// [`CatalogueError`], with the line.
+    pub fn read(bytes: &[u8]) -> Result<(Self, Notes), CatalogueError> {
+        let Sheet { header, rows, faults, notes } = Sheet::read(bytes, None)?;
+        if let Some(fault) = faults.into_iter().next() {
+            return Err(CatalogueError::Row { line: fault.line, reason: fault.reason });
+        }
+        if rows.len() > MAX_ITEMS {
+            return Err(CatalogueError::TooLarge);
+        }
+        let names: Vec<String> = header.iter().map(|name| folded(name)).collect();
+        let named = |known: &[&str]| known.iter().find_map(|known| names.iter().position(|name| name == known));
+        let (id, title) = (named(&IDS), named(&TITLES));
+        let titles = titles(&names, title);
+        let (Some(id), false) = (id.or(title), titles.is_empty()) else {
+            let columns = header.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
+            return Err(CatalogueError::Columns { columns });
+        };
+        if rows.is_empty() {
+            return Err(CatalogueError::Empty);
+        }
+        let mut catalogue = Self::default();
+        let own: Vec<usize> = (0..header.len())
+            .filter(|at| *at != id && titles.iter().all(|(_, title)| title != at) && !header[*at].is_empty())
+            .collect();
+        for &at in &own {
+            let cells = rows.iter().map(|row| row.cells[at].as_str());
+            catalogue.columns.push(Column { name: header[at].clone(), kind: Kind::of(&names[at], cells) });
+        }
+        let mut lines: HashMap<String, usize> = HashMap::new();
+        for row in rows {
+            let fault = |reason: String| CatalogueError::Row { line: row.line, reason };
+            let own_id = row.cells[id].clone();
+            if own_id.is_empty() {
+                return Err(fault(format!("it has no {}", header[id])));
+            }
+            if let Some(first) = lines.insert(own_id.clone(), row.line) {
+                return Err(fault(format!("the {} '{own_id}' is also that of line {first}", header[id])));
+            }
+            let own_titles: Vec<(String, String)> = titles
+                .iter()
+                .map(|(tag, at)| (tag.clone(), row.cells[*at].clone()))
+                .filter(|(_, title)| !title.is_empty())
+                .collect();
+            if own_titles.is_empty() {
+                return Err(fault("it has no title".to_owned()));
+            }
+            let cells: Vec<String> = own.iter().map(|&at| row.cells[at].clone()).collect();
+            let number = |(cell, column): (&String, &Column)| match column.kind {
+                Kind::Numbers { .. } => number::of_cell(cell).map(|(number, _)| number),
+                _ => None,
+            };
+            let numbers = cells.iter().zip(&catalogue.columns).map(number).collect();
+            catalogue.items.push(Item { id: own_id, titles: own_titles, cells, numbers });
+        }
+        Ok((catalogue, notes))
+    }
+}
+
+/// The columns of titles with their languages: the plain one without a tag, unless each has one.
+fn titles(names: &[String], plain: Option<usize>) -> Vec<(String, usize)> {
+    let mut titles: Vec<(String, usize)> = plain.map(|at| (String::new(), at)).into_iter().collect();
+    for (at, name) in names.iter().enumerate() {
+        let tagged =
+            name.rsplit_once(['_', '.', '-']).filter(|(stem, tag)| TITLES.contains(stem) && LANGUAGES.contains(tag));
+        titles.extend(tagged.map(|(_, tag)| (tag.to_owned(), at)));
+    }
+    // A plain title beside Chinese ones is in the other language.
+    if let [(tag, _), (other, _)] = titles.as_mut_slice()
+        && tag.is_empty()
+    {
+        *tag = if other == "zh" { "en".to_owned() } else { String::new() };
+    }
+    titles
+}
+
+impl Kind {
+    /// What a column of this folded name and these cells is.
+    fn of<'c>(name: &str, cells: impl Iterator<Item = &'c str> + Clone) -> Self {
+        let filled = || cells.clone().filter(|cell| !cell.is_empty());
+        let count = filled().count();
+        if count == 0 {
+            return Self::Text;
+        }
+        if filled().all(|cell| flag(cell).is_some()) {
+            return Self::Flags;
+        }
+        if filled().all(|cell| number::of_cell(cell).is_some()) {
+            let around = filled().find_map(|cell| unit::of(&folded(number::of_cell(cell)?.1)));
+            let unit = around.or_else(|| unit::of_name(name));
+            let is_price =
+                PRICES.iter().any(|price| name.contains(price)) || unit.is_some_and(|it| it.of == unit::Measure::Money);
+            return Self::Numbers { unit, is_price };
+        }
+        let mut values: BTreeMap<String, usize> = BTreeMap::new();
+        for value in filled().flat_map(values_of) {
+            if value.chars().count() > LONGEST_VALUE {
+                return Self::Text;
+            }
+            *values.entry(value).or_default() += 1;
+        }
+        // Values that come again are kinds of things; a column of which hardly any does is a text.
+        let total: usize = values.values().sum();
+        if values.len() > 200 || (values.len() * 3 > total * 2 && total > 6) {
+            return Self::Text;
+        }
+        Self::Values(values.into_keys().collect())
+    }
+}
+
+/// The values of a cell, as they are compared.
+pub(super) fn values_of(cell: &str) -> impl Iterator<Item = String> {
+    cell.split(BETWEEN_VALUES).map(|value| folded(value.trim())).filter(|value| !value.is_empty())
+}
+
+/// What a cell of yes or no says.
+pub(super) fn flag(cell: &str) -> Option<bool> {
+    match &*folded(cell) {
+        "yes" | "true" | "y" | "是" | "有" => Some(true),
+        "no" | "false" | "n" | "否" | "无" | "没有" => Some(false),
+        _ => None,
+    }
+}

@@ -1,0 +1,128 @@
+//! What texts ask of a small catalogue, in both languages.
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
+use super::*;
+use crate::domain::Entity;
+
+const SHOP: &str = "\
+id,title,title_zh,type,brand,price,colour,capacity_l,material,dishwasher safe,description
+k1,Dawn kettle,晨光电水壶,kettle,Dawn,259,red;black,1.5,stainless steel,no,Boils fast
+k2,Glass kettle,玻璃电水壶,kettle,Clear,399,black,1.7,glass,yes,You see it boil
+k3,Travel kettle,旅行电水壶,kettle,Dawn,149,white,0.5,plastic,no,Folds flat
+t1,Big flask,大保温壶,flask,Warm,299,red,1.8,stainless steel,yes,Keeps warm for a day
+t2,Small flask,小保温杯,flask,Warm,99,green,0.35,steel,yes,For the office
+";
+
+fn shop() -> Catalogue {
+    Catalogue::read(SHOP.as_bytes()).unwrap().0
+}
+
+#[track_caller]
+fn check(text: &str, expected: &[&str]) {
+    let shop = shop();
+    let wish = shop.wish(text, &[]);
+    let found: Vec<&str> = shop.passing(&wish).into_iter().map(|at| &*shop.items()[at].id).collect();
+    assert_eq!(found, expected, "{text}: {wish:?}");
+}
+
+#[test]
+fn numbers_bound() {
+    check("a kettle under 300", &["k1", "k3"]);
+    check("kettles for less than 300 yuan", &["k1", "k3"]);
+    check("kettle, ¥250 or less", &["k3"]);
+    check("something between 100 and 300", &["k1", "k3", "t1"]);
+    check("100到300元的", &["k1", "k3", "t1"]);
+    check("三百以下的 kettle", &["k1", "k3"]);
+    check("不超过三百元", &["k1", "k3", "t1", "t2"]);
+    check("预算260左右", &["k1", "t1"]);
+    check("at least 1.7 litres", &["k2", "t1"]);
+    check("1.5升以上", &["k1", "k2", "t1"]);
+    check("500ml or less", &["k3", "t2"]);
+    check("capacity over 1.6", &["k2", "t1"]);
+    check("over 300", &["k2"]);
+    check("under 300 and over 1.6 l", &["t1"]);
+}
+
+#[test]
+fn values_filter() {
+    check("a red kettle", &["k1"]);
+    check("red or green", &["k1", "t1", "t2"]);
+    check("stainless steel flasks", &["t1"]);
+    check("a kettle, not plastic", &["k1", "k2"]);
+    check("no plastic kettles please", &["k1", "k2"]);
+    check("a dishwasher safe kettle", &["k2"]);
+    check("Warm flask under 100", &["t2"]);
+    check("a piano", &["k1", "k2", "k3", "t1", "t2"]);
+    check("infrared", &["k1", "k2", "k3", "t1", "t2"]);
+    check("a purple kettle", &["k1", "k2", "k3"]);
+}
+
+#[test]
+fn entities_name_values_in_other_words() {
+    let shop = shop();
+    let entity = |name: &str, value: &str, start, end| Entity {
+        name: name.into(),
+        value: value.into(),
+        text: String::new(),
+        start,
+        end,
+    };
+    let text = "不要红色的水壶";
+    let wish = shop.wish(text, &[entity("colour", "red", 2, 4), entity("type", "kettle", 5, 7)]);
+    let found: Vec<&str> = shop.passing(&wish).into_iter().map(|at| &*shop.items()[at].id).collect();
+    assert_eq!(found, ["k2", "k3"], "{wish:?}");
+    assert_eq!(wish.why(&shop, &shop.items()[1]), ["type kettle", "colour black (not red)"]);
+    let wish = shop.wish("红色水壶，三百元以内", &[entity("colour", "red", 0, 2), entity("type", "kettle", 2, 4)]);
+    assert_eq!(wish.why(&shop, &shop.items()[0]), ["price 259 (≤ 300)", "colour red;black", "type kettle"]);
+}
+
+#[test]
+fn the_rest_is_searched_and_an_order_is_understood() {
+    let shop = shop();
+    let wish = shop.wish("the cheapest red flask that keeps warm all day", &[]);
+    assert_eq!(
+        wish.order.map(|order| (shop.name(order.column).to_owned(), order.ascending)),
+        Some(("price".into(), true))
+    );
+    assert!(wish.rest.contains("all day") && !wish.rest.contains("red") && !wish.rest.contains("flask"), "{wish:?}");
+    assert!(shop.wish("最便宜的", &[]).order.is_some());
+    assert_eq!(shop.items()[0].title(Some("zh"), ""), "晨光电水壶");
+    assert_eq!(shop.items()[0].title(None, "a kettle"), "Dawn kettle");
+}
+
+#[test]
+fn what_is_no_catalogue_is_told_with_its_line() {
+    fn check(text: &str, said: &str) {
+        let error = Catalogue::read(text.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
+    check("", "there is no row");
+    check("id,title\n", "there is no item");
+    check("a,b\n1,2\n", "there are 'a', 'b'");
+    check("id,title\n1,a\n1,b\n", "line 3: the id '1' is also that of line 2");
+    check("id,title\n1,\n", "line 2: it has no title");
+    check("id,title\n,a\n", "line 2: it has no id");
+    check("id,title\n1,a,b\n", "line 2: there are 3 cells");
+    check("PK\u{3}\u{4}", "");
+    assert!(Catalogue::read(b"sku;name;price\n1;a;3,50\n2;b;4\n").unwrap().0.len() == 2);
+    assert!(Catalogue::read("编号,名称,价格\n1,水壶,¥299\n".as_bytes()).unwrap().0.items()[0].number(0) == Some(299.0));
+}
+
+#[test]
+fn no_text_breaks_it() {
+    let shop = shop();
+    for text in [
+        "",
+        "under",
+        "under ,",
+        "<<<<",
+        "不超过",
+        "一亿亿亿以下",
+        "between 1 and",
+        "🚰 under ３００",
+        "a".repeat(10_000).as_str(),
+    ] {
+        let _ = shop.passing(&shop.wish(text, &[]));
+    }
+    check("🚰 kettle under ３００", &["k1", "k3"]);
+}
