@@ -15,6 +15,7 @@ pub mod entity;
 pub mod eval;
 pub mod handler;
 pub mod http;
+pub mod knowledge;
 pub mod model;
 pub mod outbound;
 pub mod pipeline;

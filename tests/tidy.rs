@@ -21,6 +21,7 @@ const IMPORTS: &[(&str, &str)] = &[
     ("catalogue", "corpus domain entity"),
     ("outbound", "domain"),
     ("model", "domain outbound"),
+    ("knowledge", "corpus domain model utf8"),
     ("eval", "corpus domain model"),
     ("handler", "domain outbound"),
     ("answered", "domain renewed"),

@@ -150,7 +150,7 @@ fn weight(tokens: &[Token]) -> f32 {
 }
 
 /// Adds the tokens' vectors, each by its weight. So many numbers at a time as stay in registers.
-fn add(tokens: &[Token], sum: &mut [f32; DIMENSIONS]) {
+pub(super) fn add(tokens: &[Token], sum: &mut [f32; DIMENSIONS]) {
     for (place, sums) in sum.as_chunks_mut::<16>().0.iter_mut().enumerate() {
         let mut sum = *sums;
         for token in tokens {

@@ -167,6 +167,25 @@ impl Reader {
     }
 }
 
+impl Reader {
+    /// The tokens alone of the first [`MAX_CHARS`] characters of a text, in place of what `features` holds: n-grams take
+    /// longer.
+    pub(super) fn tokens(&mut self, text: &str, features: &mut Features) {
+        features.words.clear();
+        features.characters.clear();
+        features.tokens.iter_mut().for_each(Vec::clear);
+        features.unknown = 0;
+        normalise(text, &mut self.characters);
+        for run in self.characters.chunk_by(|a, b| Script::of(*a) == Script::of(*b)) {
+            match run.first().map_or(Script::None, |&c| Script::of(c)) {
+                Script::None => {}
+                Script::Letters => features.push_wordpieces(run),
+                Script::Ideographs => features.push_chinese(run),
+            }
+        }
+    }
+}
+
 /// The longest token that `characters` begin with, after what `gram` holds already; and its length.
 fn longest(table: &Table, mut gram: Gram, characters: &[char]) -> Option<(usize, Token)> {
     let mut found = None;

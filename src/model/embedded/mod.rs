@@ -22,6 +22,7 @@ mod sparse;
 mod svm;
 mod table;
 mod together;
+pub mod tokens;
 mod training;
 mod vectors;
 mod vocabulary;

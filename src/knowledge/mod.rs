@@ -1,0 +1,241 @@
+//! Documents that answer: passages, an index of them, and whether any of them answers at all.
+//!
+//! [`Knowledge::build`] indexes passages; [`Knowledge::search`] finds those that answer a question, and says how likely it
+//! is that any does. Words find most (`index`), the built-in token tables' vectors what words don't (`meaning`), and a
+//! service's vectors more where there are any; the best are weighed by their sentences (`evidence`).
+//!
+//! **Invariant:** the same passages give the same knowledge, and the same question the same answer. Nothing of a question is
+//! kept.
+
+mod cloze;
+mod evidence;
+mod function_words;
+mod gate;
+mod index;
+mod meaning;
+mod passage;
+mod question;
+mod sentences;
+mod stem;
+mod terms;
+
+use std::{cmp::Ordering, collections::HashSet, sync::Arc};
+
+pub use self::passage::Passage;
+use self::{
+    cloze::Cloze,
+    evidence::{Evidence, Scales},
+    gate::{Gate, Signals},
+    index::Index,
+    meaning::{Common, Meant, dot},
+    question::Question,
+    terms::TermReader,
+};
+use crate::model::embedded::tokens::Meanings;
+
+/// Passages that can be searched.
+#[derive(Debug)]
+pub struct Knowledge {
+    passages: Vec<Passage>,
+    index: Index,
+    common: Common,
+    meant: Meant,
+    gate: Gate,
+    /// A service's vectors, 1 long each, by passage; empty without.
+    vectors: Vec<Option<Arc<[f32]>>>,
+}
+
+/// What was found for a question.
+#[derive(Debug, Clone, Default)]
+pub struct Found<'k> {
+    /// The passages that answer best, best first.
+    pub hits: Vec<Hit<'k>>,
+    /// The probability that the best of them answers, 0 to 1.
+    pub answerable: f32,
+    /// Whether that is enough to answer.
+    pub is_open: bool,
+}
+
+/// A passage that was found.
+#[derive(Debug, Clone, Copy)]
+pub struct Hit<'k> {
+    pub passage: &'k Passage,
+    /// How much of the question it covers, 0 to 1; to be compared within one search.
+    pub score: f32,
+}
+
+/// A question of the author's own that isn't answered by its own passage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfound<'k> {
+    pub question: &'k str,
+    /// The passage that it is of.
+    pub passage: &'k Passage,
+    /// What is found in its place, if anything is.
+    pub instead: Option<&'k Passage>,
+}
+
+/// How many passages each way of finding hands on, to be weighed by their sentences.
+const CANDIDATES: usize = 20;
+/// How many of these have their sentences' vectors compared with the question's, which takes the longest.
+const COMPARED: usize = 10;
+/// How many questions the gate is calibrated with, each asked twice.
+const CLOZES: usize = 400;
+/// What is added to a rank before ranks are joined: Cormack, Clarke and Büttcher 2009, "Reciprocal rank fusion".
+const RANK_OFFSET: f32 = 60.0;
+
+impl Knowledge {
+    /// Indexes passages, and calibrates the gate on them. It blocks, for a third of a millisecond a passage or so.
+    pub fn build(passages: Vec<Passage>) -> Self {
+        let index = Index::of(&passages);
+        let common = Common::of(passages.iter().map(Passage::all));
+        let (mut meanings, mut meant) = (Meanings::default(), Meant::default());
+        for (at, passage) in passages.iter().enumerate() {
+            meant.push(at, &common.vector(&meanings.of(&passage.all())));
+        }
+        let mut built = Self { passages, index, common, meant, gate: Gate::default(), vectors: Vec::new() };
+        built.gate = built.calibrated();
+        built
+    }
+
+    /// The same, with a service's vectors of its passages, in their order; a passage may have none.
+    #[must_use]
+    pub fn with_vectors(mut self, vectors: Vec<Option<Arc<[f32]>>>) -> Self {
+        let unit = |vector: Arc<[f32]>| {
+            let length = dot(&vector, &vector).sqrt();
+            (length > 0.0 && length.is_finite()).then(|| vector.iter().map(|value| value / length).collect())
+        };
+        self.vectors = vectors.into_iter().map(|vector| vector.and_then(unit)).collect();
+        self
+    }
+
+    /// Its passages, in the order in which they were read.
+    pub fn passages(&self) -> &[Passage] {
+        &self.passages
+    }
+
+    /// Finds the passages that answer a question; no two of one id. The vector is the same service's as the passages'.
+    pub fn search(&self, question: &str, vector: Option<&[f32]>, limit: usize) -> Found<'_> {
+        let asked = Question::of(question, &self.index, &self.common, &|_| false);
+        let ranking = self.ranking(&asked, vector, None);
+        let Some(first) = ranking.first() else { return Found::default() };
+        let second = ranking.iter().map(|(_, evidence)| evidence).nth(1);
+        let (answerable, is_open) = self.gate.answerable(&Signals::of(&first.1, second));
+        let mut ids = HashSet::new();
+        let hits = ranking
+            .iter()
+            .map(|(at, evidence)| Hit { passage: &self.passages[*at], score: evidence.share() })
+            .filter(|hit| ids.insert(&hit.passage.id))
+            .take(limit)
+            .collect();
+        Found { hits, answerable, is_open }
+    }
+
+    /// The author's questions that don't find their own passage, or don't open the gate.
+    pub fn unfound(&self) -> Vec<Unfound<'_>> {
+        let questions = self.passages.iter().flat_map(|passage| passage.questions.iter().map(move |it| (it, passage)));
+        let unfound = questions.filter_map(|(question, passage)| {
+            let found = self.search(question, None, 1);
+            let instead = found.hits.first().map(|hit| hit.passage);
+            let is_found = found.is_open && instead.is_some_and(|it| it.id == passage.id);
+            (!is_found).then_some(Unfound { question, passage, instead })
+        });
+        unfound.collect()
+    }
+
+    /// The passages that speak for themselves, best first; `without` one of them.
+    fn ranking(&self, question: &Question, vector: Option<&[f32]>, without: Option<usize>) -> Vec<(usize, Evidence)> {
+        if !question.has_content {
+            return Vec::new();
+        }
+        let mut scores = vec![0.0_f32; self.passages.len()];
+        for term in &question.terms {
+            if let Some(place) = term.place {
+                self.index.add(place, term.weight, &mut scores);
+            }
+        }
+        let mut similarities = vec![0.0_f32; self.passages.len()];
+        self.meant.add_similarities(&question.vector, &mut similarities);
+        let mut by_service = vec![f32::MIN; if vector.is_some() { self.vectors.len() } else { 0 }];
+        if let Some(vector) = vector {
+            for (similarity, passage) in by_service.iter_mut().zip(&self.vectors) {
+                if let Some(passage) = passage.as_ref().filter(|passage| passage.len() == vector.len()) {
+                    *similarity = dot(passage, vector);
+                }
+            }
+        }
+        let mut candidates = highest(&scores, CANDIDATES);
+        candidates.extend(highest(&similarities, CANDIDATES));
+        candidates.extend(highest(&by_service, CANDIDATES));
+        candidates.retain(|at| Some(*at) != without);
+        candidates.sort_unstable();
+        candidates.dedup();
+        let mut scales = Scales::default();
+        let mut ranking: Vec<(usize, Evidence)> =
+            candidates.into_iter().map(|at| (at, scales.weigh(question, &self.passages[at], scores[at]))).collect();
+        let order =
+            |a: &(usize, Evidence), b: &(usize, Evidence)| descending(a.1.rank(), b.1.rank()).then(a.0.cmp(&b.0));
+        ranking.sort_by(order);
+        for (at, evidence) in ranking.iter_mut().take(COMPARED) {
+            evidence.similarity = scales.similarity(question, &self.passages[*at], &self.common);
+        }
+        ranking.sort_by(order);
+        if !by_service.is_empty() {
+            ranking = joined(ranking, &by_service);
+        }
+        ranking
+    }
+
+    /// A gate for these passages.
+    fn calibrated(&self) -> Gate {
+        let mut rankings = Vec::with_capacity(2 * CLOZES);
+        for Cloze { text, of } in cloze::questions(&self.passages, CLOZES) {
+            let mut add = |without: Option<usize>| {
+                let mut held = HashSet::new();
+                if let Some(without) = without {
+                    TermReader::default().read(&self.passages[without].all(), |term| {
+                        held.insert(term.hash);
+                    });
+                }
+                let question = Question::of(&text, &self.index, &self.common, &|hash| held.contains(&hash));
+                let ranking = self.ranking(&question, None, without);
+                if let Some((_, first)) = ranking.first() {
+                    rankings.push((Signals::of(first, ranking.get(1).map(|(_, it)| it)), without.is_none()));
+                }
+            };
+            add(None);
+            add(Some(of));
+        }
+        Gate::fit(&rankings)
+    }
+}
+
+/// Joins a ranking with another one, by reciprocal ranks.
+fn joined(ranking: Vec<(usize, Evidence)>, by_service: &[f32]) -> Vec<(usize, Evidence)> {
+    let similarity = |at: usize| by_service.get(at).copied().unwrap_or(f32::MIN);
+    let mut order: Vec<usize> = (0..ranking.len()).collect();
+    order.sort_by(|&a, &b| descending(similarity(ranking[a].0), similarity(ranking[b].0)).then(a.cmp(&b)));
+    let mut sums: Vec<f32> = (0..ranking.len()).map(|rank| 1.0 / (RANK_OFFSET + rank as f32)).collect();
+    for (rank, &at) in order.iter().enumerate() {
+        sums[at] += 1.0 / (RANK_OFFSET + rank as f32);
+    }
+    let mut all: Vec<(f32, (usize, Evidence))> = sums.into_iter().zip(ranking).collect();
+    all.sort_by(|a, b| descending(a.0, b.0));
+    all.into_iter().map(|(_, it)| it).collect()
+}
+
+/// The places of the highest numbers, in no order; those that are 0 or less aren't.
+fn highest(numbers: &[f32], most: usize) -> Vec<usize> {
+    let mut places: Vec<usize> = (0..numbers.len()).filter(|&at| numbers[at] > 0.0).collect();
+    if places.len() > most {
+        places.select_nth_unstable_by(most, |&a, &b| descending(numbers[a], numbers[b]).then(a.cmp(&b)));
+        places.truncate(most);
+    }
+    places
+}
+
+fn descending(a: f32, b: f32) -> Ordering {
+    b.total_cmp(&a)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,252 @@
+//! A text's terms, by which it is found: stems of English words, numbers whole, and of Chinese the pairs of neighbouring
+//! characters and the longest words that the token tables know.
+//!
+//! Letters are folded: case, full width, accents. Traditional and simplified characters are different ones, and no table
+//! makes one of the other. **Invariant:** the same text has the same terms, in its order; the work is linear in it.
+
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
+
+use super::{function_words::is_function_word, stem::stem};
+use crate::model::embedded::tokens::chinese_word;
+
+/// What a term is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A word of letters, without its ending, or a number.
+    Word,
+    /// Two neighbouring characters of Chinese, or one that stands alone.
+    Pair,
+    /// A word of three or more characters of Chinese.
+    Long,
+}
+
+/// What a term is to the words of its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It is a word that says something, or within one.
+    Content,
+    /// A pair of characters of two words.
+    Across,
+    /// A word that only asks or joins, or in part of one.
+    Function,
+}
+
+/// A term, as it is looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Term<'c> {
+    /// Of what it is, and how it is spelled: 64 bits, so that no two terms of a language share one.
+    pub(super) hash: u64,
+    pub(super) kind: Kind,
+    pub(super) role: Role,
+    /// As it stands in the text, folded.
+    pub(super) spelled: &'c [char],
+}
+
+/// Reads the terms of one text after another, with the memory that the one before needed.
+#[derive(Debug, Default)]
+pub(super) struct TermReader {
+    folded: Vec<char>,
+    word: Vec<u8>,
+}
+
+impl TermReader {
+    /// Hands over the terms of a text.
+    pub(super) fn read(&mut self, text: &str, mut take: impl FnMut(Term<'_>)) {
+        fold(text, &mut self.folded);
+        let mut rest = &self.folded[..];
+        while let Some(&first) = rest.first() {
+            let script = Script::of(first);
+            let length = match script {
+                Script::Letters => word_length(rest),
+                _ => rest.iter().take_while(|&&c| Script::of(c) == script).count(),
+            };
+            let (run, after) = rest.split_at(length.max(1));
+            rest = after;
+            match script {
+                Script::None => {}
+                Script::Letters => {
+                    let hash = hash_of_word(run, &mut self.word);
+                    let role = if is_function_word(run) { Role::Function } else { Role::Content };
+                    take(Term { hash, kind: Kind::Word, role, spelled: run });
+                }
+                Script::Ideographs => chinese(run, &mut take),
+            }
+        }
+    }
+}
+
+fn chinese(run: &[char], take: &mut impl FnMut(Term<'_>)) {
+    let mut term = |kind, role, spelled| take(Term { hash: hash(kind, spelled), kind, role, spelled });
+    let role_of = |word: &[char]| if is_function_word(word) { Role::Function } else { Role::Content };
+    if run.len() == 1 {
+        return term(Kind::Pair, role_of(run), run);
+    }
+    let (mut start, mut end) = (0, chinese_word(run));
+    let mut role = role_of(&run[..end]);
+    loop {
+        run[start..end].windows(2).for_each(|pair| term(Kind::Pair, role, pair));
+        if end - start > 2 {
+            term(Kind::Long, role, &run[start..end]);
+        }
+        if end >= run.len() {
+            return;
+        }
+        let next_end = end + chinese_word(&run[end..]);
+        let next = role_of(&run[end..next_end]);
+        // Two characters by themselves may be a word that the table doesn't have.
+        let are_alone = end - start == 1 && next_end - end == 1;
+        let across = match (role, next) {
+            (Role::Content, Role::Content) if are_alone => Role::Content,
+            (Role::Content, Role::Content) => Role::Across,
+            _ => Role::Function,
+        };
+        term(Kind::Pair, across, &run[end - 1..=end]);
+        (start, end, role) = (end, next_end, next);
+    }
+}
+
+fn hash_of_word(run: &[char], word: &mut Vec<u8>) -> u64 {
+    let run = run.strip_suffix(&['\'', 's']).unwrap_or(run);
+    if !run.iter().all(char::is_ascii_lowercase) {
+        // 1,200 is 1200.
+        return hash_of(Kind::Word, run.iter().filter(|&&c| c != ',' && c != '\'').copied());
+    }
+    word.clear();
+    word.extend(run.iter().map(|&c| c as u8));
+    stem(word);
+    hash_of(Kind::Word, word.iter().map(|&c| char::from(c)))
+}
+
+fn hash(kind: Kind, spelled: &[char]) -> u64 {
+    hash_of(kind, spelled.iter().copied())
+}
+
+/// FNV-1a over code points, then the finaliser of MurmurHash3.
+fn hash_of(kind: Kind, spelled: impl Iterator<Item = char>) -> u64 {
+    let seed = match kind {
+        Kind::Word => 0xcbf2_9ce4_8422_2325,
+        Kind::Pair => 0x9e37_79b9_7f4a_7c15,
+        Kind::Long => 0x8536_2f2c_0d65_a1b7,
+    };
+    let mut hash: u64 = spelled.fold(seed, |hash, c| (hash ^ u64::from(u32::from(c))).wrapping_mul(0x0100_0000_01b3));
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    hash ^ (hash >> 33)
+}
+
+/// How long the word is that these characters begin with: an apostrophe within letters, and a point or a comma within
+/// digits, are part of it.
+fn word_length(characters: &[char]) -> usize {
+    let mut length = 0;
+    while let Some(&c) = characters.get(length) {
+        let joins = |is: fn(char) -> bool| {
+            length > 0 && is(characters[length - 1]) && characters.get(length + 1).is_some_and(|&c| is(c))
+        };
+        let is_part = match c {
+            '\'' => joins(char::is_alphabetic),
+            '.' | ',' => joins(|c| c.is_ascii_digit()),
+            _ => Script::of(c) == Script::Letters,
+        };
+        if !is_part {
+            break;
+        }
+        length += 1;
+    }
+    length
+}
+
+/// Lower case, without accents, full-width forms as what they stand for.
+fn fold(text: &str, into: &mut Vec<char>) {
+    into.clear();
+    for c in text.chars() {
+        match c {
+            '\0'..='\x7f' => into.push(c.to_ascii_lowercase()),
+            '\u{2018}' | '\u{2019}' | '\u{ff07}' => into.push('\''),
+            // No case and no accents here; what kana and hangul would be decomposed into belongs together.
+            '\u{2e80}'..='\u{d7ff}' => into.push(c),
+            _ => into.extend(std::iter::once(c).nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase)),
+        }
+    }
+}
+
+/// What a character is part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Script {
+    /// White space, punctuation, symbols: between words.
+    None,
+    /// Letters and digits that form words between spaces.
+    Letters,
+    /// Han, kana and hangul, which are taken in pairs.
+    Ideographs,
+}
+
+impl Script {
+    pub(super) fn of(c: char) -> Self {
+        match c {
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '_' => Self::Letters,
+            '\0'..='\x7f' => Self::None,
+            '\u{1100}'..='\u{11ff}'
+            | '\u{3005}'..='\u{3007}'
+            | '\u{3041}'..='\u{30fa}'
+            | '\u{30fc}'..='\u{30ff}'
+            | '\u{3400}'..='\u{4dbf}'
+            | '\u{4e00}'..='\u{9fff}'
+            | '\u{ac00}'..='\u{d7af}'
+            | '\u{f900}'..='\u{faff}'
+            | '\u{20000}'..='\u{3ffff}' => Self::Ideographs,
+            c if c.is_alphanumeric() => Self::Letters,
+            _ => Self::None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn terms(text: &str) -> Vec<u64> {
+        let mut terms = Vec::new();
+        TermReader::default().read(text, |term| terms.push(term.hash));
+        terms
+    }
+
+    fn spelled(text: &str) -> String {
+        let mut terms = Vec::new();
+        TermReader::default().read(text, |term| terms.push(term.spelled.iter().collect::<String>()));
+        terms.join(" ")
+    }
+
+    #[test]
+    fn texts_are_taken_apart() {
+        fn check(text: &str, expected: &str) {
+            assert_eq!(spelled(text), expected, "{text}");
+        }
+        check("The User's Café costs 1,200.50, or 3.", "the user's cafe costs 1,200.50 or 3");
+        check("ＡＢＣ１２３", "abc123");
+        check("怎么退货？", "怎么 么退 退货");
+        check("我要退A货", "我要 要退 a 货");
+        check("covid-19, 23–16 v2.1", "covid 19 23 16 v2.1");
+        check("", "");
+    }
+
+    #[test]
+    fn what_is_the_same_is_found_by_the_same() {
+        fn check(a: &str, b: &str) {
+            assert_eq!(terms(a), terms(b), "{a:?} {b:?}");
+        }
+        check("Refunded orders", "refund order");
+        check("1,200", "1200");
+        check("the user’s", "The user");
+        check("Éclair ①", "eclair 1");
+        check("ｶﾞｲﾄﾞ", "ｶﾞｲﾄﾞ");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_survived(text in "\\PC{0,40}") {
+            prop_assert!(terms(&text).len() <= 4 * text.len());
+        }
+    }
+}
