@@ -10,6 +10,7 @@ pub mod import;
 pub mod intents;
 mod models;
 mod reload;
+pub mod services;
 pub mod settings;
 mod watch;
 

@@ -3,14 +3,14 @@
 use std::{num::NonZeroU16, path::Path, sync::Arc, time::Duration};
 
 use super::{
-    amqp_settings::holds_certificate,
     choice,
     embedded::{Watcher, embedded},
     intents::IntentsFile,
-    settings::{Backend, Format, Kind, ModelName, Settings},
+    services::{budget, chat_settings, endpoint, limits, read, variable},
+    settings::{Backend, Kind, ModelName, Settings},
 };
 use crate::{
-    config::types::{FilePath, is_loopback},
+    config::types::FilePath,
     model::{
         Catalogue, Chain, Intent, Link, ModelClient, Nothing, SHARE, Served, Vectors,
         embedded::TrainError,
@@ -21,11 +21,7 @@ use crate::{
         rasa::Rasa,
         tei::Tei,
     },
-    outbound::{
-        Budget, Connection, Endpoint, Limits, Purpose, Service, bearer,
-        chat::{self, ChatSettings},
-    },
-    utf8,
+    outbound::{Limits, Service},
 };
 
 /// Why a model can't be made.
@@ -205,32 +201,6 @@ fn limited(
     })
 }
 
-fn endpoint(name: &str, backend: &Backend) -> Result<Endpoint, String> {
-    let url = backend.url.as_ref().ok_or("its url isn't set")?.get().clone();
-    let header = backend.api_key_header.as_ref().map(|header| header.get());
-    let in_query = backend.kind == Some(Kind::Rasa) && header.is_none();
-    let key = backend.api_key.as_ref().filter(|_| !in_query).map(|key| bearer(key.expose(), header)).transpose()?;
-    let ca = backend.ca_path.as_ref().map(|path| authority(name, path.as_path())).transpose()?;
-    let connection = Connection {
-        local: is_loopback(&url),
-        url,
-        key,
-        ca,
-        connect_timeout: backend.connect_timeout.get(),
-        max_response: backend.max_response.get(),
-    };
-    Endpoint::new(name.into(), connection)
-}
-
-fn authority(name: &str, path: &Path) -> Result<Vec<u8>, String> {
-    let pem = read(name, "CA_PATH", path)?.into_bytes();
-    if holds_certificate(&pem) {
-        return Ok(pem);
-    }
-    let form = "holds no certificate in PEM; it has to begin with -----BEGIN CERTIFICATE-----";
-    Err(format!("{}: {} {form}", variable(name, "CA_PATH"), path.display()))
-}
-
 /// The bounds of a service in the chain. One whose time limit is longer than what the chain leaves it would never be seen
 /// to take too long: it is its own fault where it takes all that the chain can give.
 fn limits_in_chain(settings: &Settings, backend: &Backend, name: &str) -> Limits {
@@ -238,47 +208,4 @@ fn limits_in_chain(settings: &Settings, backend: &Backend, name: &str) -> Limits
     let most = settings.model.timeout.get().mul_f64(if is_last { 1.0 } else { SHARE });
     let limits = limits(backend);
     Limits { timeout: limits.timeout.min(most), ..limits }
-}
-
-fn limits(backend: &Backend) -> Limits {
-    Limits {
-        purpose: Purpose::Classification,
-        timeout: backend.timeout.get(),
-        retries: backend.retries.get().map_or(0, |times| times.get().get().into()),
-        concurrency: backend.concurrency.get(),
-        breaker_failures: backend.breaker_failures.get(),
-        breaker_pause: backend.breaker_pause.get(),
-    }
-}
-
-/// What a service may cost in a day.
-fn budget(name: &str, backend: &Backend) -> Option<Budget> {
-    backend.tokens_a_day.get().map(|most| Budget::of_process(name, most.get()))
-}
-
-fn chat_settings(backend: &Backend) -> ChatSettings {
-    ChatSettings {
-        model: backend.model.as_ref().map(|model| model.as_str().to_owned()).unwrap_or_default(),
-        format: format(backend.format),
-        extra: backend.extra.as_ref().map(|extra| extra.get().clone()).unwrap_or_default(),
-    }
-}
-
-fn format(format: Format) -> Option<chat::Format> {
-    match format {
-        Format::Auto => None,
-        Format::JsonSchema => Some(chat::Format::JsonSchema),
-        Format::StructuredOutputs => Some(chat::Format::StructuredOutputs),
-        Format::GuidedJson => Some(chat::Format::GuidedJson),
-        Format::JsonObject => Some(chat::Format::JsonObject),
-        Format::Plain => Some(chat::Format::Plain),
-    }
-}
-
-fn read(name: &str, key: &str, path: &Path) -> Result<String, String> {
-    utf8::read(path).map_err(|reason| format!("{}: {} {reason}", variable(name, key), path.display()))
-}
-
-fn variable(name: &str, key: &str) -> String {
-    format!("{}_{}_{key}", super::settings::PREFIX, name.to_uppercase())
 }

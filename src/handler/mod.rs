@@ -12,6 +12,7 @@ use crate::{
 
 mod list;
 pub mod template;
+pub mod webhook;
 
 pub use list::{Handlers, SHARE, prepared};
 

@@ -88,6 +88,11 @@ impl Answer {
         }
     }
 
+    /// Whether nothing came but a status.
+    pub fn is_empty(&self) -> bool {
+        self.body.trim_ascii().is_empty()
+    }
+
     /// What went wrong, by its status; for an answer of which nothing can be used.
     pub fn fault(&self) -> ServiceError {
         let json = self.json();

@@ -130,6 +130,21 @@ impl Endpoint {
         self.open(url, body, &[], private, deadline).await?.whole().await
     }
 
+    /// Posts JSON that is there already, with further headers.
+    ///
+    /// # Errors
+    /// As of [`Self::post`].
+    pub async fn post_signed(
+        &self,
+        url: &Url,
+        body: Vec<u8>,
+        headers: &[(HeaderName, HeaderValue)],
+        private: &[&str],
+        deadline: Instant,
+    ) -> Result<Answer, ServiceError> {
+        self.open(url, body, headers, private, deadline).await?.whole().await
+    }
+
     /// Posts JSON with further headers, and hands out the answer as soon as it begins.
     ///
     /// # Errors
