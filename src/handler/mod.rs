@@ -11,6 +11,7 @@ use crate::{
 };
 
 mod list;
+pub mod recommend;
 pub mod template;
 pub mod webhook;
 

@@ -116,7 +116,7 @@ impl Knowledge {
     /// Finds the passages that answer a question; no two of one id. The vector is the same service's as the passages'.
     pub fn search(&self, question: &str, vector: Option<&[f32]>, limit: usize) -> Found<'_> {
         let asked = Question::of(question, &self.index, &self.common, &|_| false);
-        let ranking = self.ranking(&asked, vector, None);
+        let ranking = self.ranking(&asked, vector, &|_| true);
         let Some(first) = ranking.first() else { return Found::default() };
         let second = ranking.iter().map(|(_, evidence)| evidence).nth(1);
         let (answerable, is_open) = self.gate.answerable(&Signals::of(&first.1, second));
@@ -142,8 +142,23 @@ impl Knowledge {
         unfound.collect()
     }
 
-    /// The passages that speak for themselves, best first; `without` one of them.
-    fn ranking(&self, question: &Question, vector: Option<&[f32]>, without: Option<usize>) -> Vec<(usize, Evidence)> {
+    /// The places of those among its passages that a text fits, best first; none that has nothing in common with it.
+    pub fn search_among(&self, text: &str, among: &dyn Fn(usize) -> bool, limit: usize) -> Vec<usize> {
+        /// From here on a sentence means what the text means, whatever its words.
+        const SIMILAR: f32 = 0.5;
+        let asked = Question::of(text, &self.index, &self.common, &|_| false);
+        let ranking = self.ranking(&asked, None, among);
+        let fits = |evidence: &Evidence| evidence.passage > 0.0 || evidence.similarity >= SIMILAR;
+        ranking.into_iter().filter(|(_, evidence)| fits(evidence)).map(|(at, _)| at).take(limit).collect()
+    }
+
+    /// The passages that speak for themselves, best first, among some.
+    fn ranking(
+        &self,
+        question: &Question,
+        vector: Option<&[f32]>,
+        among: &dyn Fn(usize) -> bool,
+    ) -> Vec<(usize, Evidence)> {
         if !question.has_content {
             return Vec::new();
         }
@@ -163,10 +178,12 @@ impl Knowledge {
                 }
             }
         }
+        for numbers in [&mut scores, &mut similarities, &mut by_service] {
+            numbers.iter_mut().enumerate().filter(|(at, _)| !among(*at)).for_each(|(_, number)| *number = f32::MIN);
+        }
         let mut candidates = highest(&scores, CANDIDATES);
         candidates.extend(highest(&similarities, CANDIDATES));
         candidates.extend(highest(&by_service, CANDIDATES));
-        candidates.retain(|at| Some(*at) != without);
         candidates.sort_unstable();
         candidates.dedup();
         let mut scales = Scales::default();
@@ -197,7 +214,7 @@ impl Knowledge {
                     });
                 }
                 let question = Question::of(&text, &self.index, &self.common, &|hash| held.contains(&hash));
-                let ranking = self.ranking(&question, None, without);
+                let ranking = self.ranking(&question, None, &|at| Some(at) != without);
                 if let Some((_, first)) = ranking.first() {
                     rankings.push((Signals::of(first, ranking.get(1).map(|(_, it)| it)), without.is_none()));
                 }

@@ -1,0 +1,76 @@
+//! What is recommended, in which order, and why.
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
+use super::*;
+use crate::domain::Request;
+
+const SHOP: &str = "\
+id,title,title_zh,type,brand,price,popularity,description
+k1,Dawn kettle,晨光电水壶,kettle,Dawn,259,3,Boils water fast
+k2,Glass kettle,玻璃电水壶,kettle,Clear,399,9,You see it boil
+k3,Travel kettle,旅行电水壶,kettle,Dawn,149,5,Folds flat for a suitcase
+t1,Flask,保温壶,flask,Warm,299,8,Keeps warm for a day
+";
+
+fn recommend(settings: Settings) -> Result<Recommend, String> {
+    let (catalogue, _) = Catalogue::read(SHOP.as_bytes()).unwrap();
+    Recommend::new(Arc::new(Shop::new(catalogue)), &settings)
+}
+
+fn by(prior: Option<&str>, group: Option<&str>) -> Settings {
+    Settings { limit: 3, prior: prior.map(str::to_owned), group: group.map(str::to_owned) }
+}
+
+async fn asked(settings: Settings, text: &str) -> Option<Answer> {
+    let (request, intent) = (Request { text: text.into(), ..Request::default() }, IntentName::new("shop").unwrap());
+    let job = Job {
+        request: &request,
+        intent: &intent,
+        classification: None,
+        entities: &[],
+        key: None,
+        deadline: tokio::time::Instant::now(),
+    };
+    recommend(settings).unwrap().handle(&job).await.unwrap()
+}
+
+async fn check(settings: Settings, text: &str, expected: &[&str]) {
+    let answer = asked(settings, text).await;
+    let ids = answer.map_or(Vec::new(), |answer| {
+        let data: Value = serde_json::from_str(answer.details.data.unwrap().get()).unwrap();
+        data["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
+    });
+    assert_eq!(ids, expected, "{text}");
+}
+
+#[tokio::test]
+async fn words_rank_then_the_authors_column_and_each_group_comes_once() {
+    check(by(None, None), "a kettle that folds for my suitcase", &["k3", "k1", "k2"]).await;
+    check(by(Some("popularity"), None), "a kettle", &["k2", "k3", "k1"]).await;
+    check(by(Some("popularity"), Some("brand")), "a kettle", &["k2", "k3"]).await;
+    check(by(Some("popularity"), None), "what can you recommend", &["k2", "t1", "k3"]).await;
+    check(by(Some("popularity"), None), "the cheapest kettle", &["k3", "k1", "k2"]).await;
+    check(by(None, None), "a kettle under 300", &["k1", "k3"]).await;
+    check(by(None, None), "a kettle under 100", &[]).await;
+}
+
+#[tokio::test]
+async fn the_answer_says_why() {
+    let answer = asked(by(None, None), "a kettle under 200").await.unwrap();
+    assert_eq!(answer.text, "1. Travel kettle (price 149 (≤ 200), type kettle)");
+    let data: Value = serde_json::from_str(answer.details.data.unwrap().get()).unwrap();
+    assert_eq!(data["items"][0]["values"]["price"], 149.0);
+    assert_eq!(data["items"][0]["why"], serde_json::json!(["price 149 (≤ 200)", "type kettle"]));
+    let answer = asked(by(None, None), "200元以下").await.unwrap();
+    assert_eq!(answer.text, "1. 旅行电水壶（price 149 (≤ 200)）");
+}
+
+#[test]
+fn a_column_that_isnt_there_is_told() {
+    let error = recommend(by(Some("stars"), None)).unwrap_err();
+    assert!(
+        error.starts_with("recommend.prior: the catalogue has no column 'stars': there are 'type', 'brand'"),
+        "{error}"
+    );
+    assert!(recommend(by(Some("brand"), None)).unwrap_err().contains("has no numbers"));
+}
