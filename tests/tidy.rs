@@ -29,7 +29,7 @@ const IMPORTS: &[(&str, &str)] = &[
     ("amqp", "answered domain entity handler model pipeline renewed retry sharing utf8"),
     (
         "app",
-        "amqp answered config corpus domain entity handler http model outbound pipeline renewed retry telemetry utf8",
+        "amqp answered catalogue config corpus domain entity handler http knowledge model outbound pipeline renewed retry telemetry utf8",
     ),
     (
         "cli",

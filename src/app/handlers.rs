@@ -1,33 +1,149 @@
-//! The handlers that the intents file names, put together.
+//! The handlers that the intents file names, put together: documents, catalogues and services, each once for all that use
+//! it.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{
-    BuildError,
-    intents::{HandlerDefinition, IntentDefinition},
+    BUILT_IN_NAME, BuildError,
+    intents::{
+        CatalogueDefinition, Faults, Finding, HandlerDefinition, IntentDefinition, IntentsFile, Name, Problem,
+        RecommendDefinition,
+    },
+    services::Services,
+    settings::Settings,
 };
-use crate::handler::{Handler, template::TemplateHandler};
+use crate::{
+    catalogue::Catalogue,
+    handler::{
+        Handler, Handlers,
+        recommend::{self, Recommend, Shop},
+        template::TemplateHandler,
+    },
+};
 
-/// What handlers are made of: documents, catalogues and services, each once for all that use it.
-#[derive(Default)]
-pub(super) struct Workshop {}
+/// The largest catalogue's file, in bytes.
+const MAX_CATALOGUE: u64 = 64 << 20;
 
-impl Workshop {
-    /// A handler of an intent.
-    pub(super) fn handler(
-        &self,
+/// What handlers are made of.
+pub(super) struct Workshop<'a> {
+    settings: &'a Settings,
+    intents: &'a IntentsFile,
+    services: Services<'a>,
+    shops: HashMap<&'a str, Arc<Shop>>,
+    faults: Vec<Finding>,
+}
+
+impl<'a> Workshop<'a> {
+    /// Reads the documents and catalogues. Takes a processor's time.
+    pub(super) fn open(settings: &'a Settings, intents: &'a IntentsFile) -> Self {
+        let services = Services::new(settings);
+        let mut workshop = Self { settings, intents, services, shops: HashMap::new(), faults: Vec::new() };
+        for catalogue in &intents.catalogues {
+            match workshop.shop(catalogue) {
+                Ok(shop) => _ = workshop.shops.insert(&catalogue.name.name, Arc::new(shop)),
+                Err(problem) => workshop.fault(None, &catalogue.path, problem),
+            }
+        }
+        workshop
+    }
+
+    /// The handlers of every intent, in the file's order.
+    ///
+    /// # Errors
+    /// Everything that is wrong with what the intents file names.
+    pub(super) fn handlers(mut self) -> Result<Vec<Handlers>, BuildError> {
+        let mut made = Vec::with_capacity(self.intents.intents.len());
+        for intent in &self.intents.intents {
+            let handlers = intent.handlers.iter().map(|handler| self.handler(intent, handler));
+            let handlers: Vec<Option<Arc<dyn Handler>>> = handlers.collect::<Result<_, _>>()?;
+            made.push(Handlers::new(handlers.into_iter().flatten()));
+        }
+        if self.faults.is_empty() {
+            return Ok(made);
+        }
+        let path = self.settings.intents.path.as_ref().map(|path| path.as_path().display().to_string());
+        self.faults.sort_by_key(|fault| fault.position);
+        let source_name = path.unwrap_or_else(|| BUILT_IN_NAME.to_owned());
+        Err(BuildError::Intents(Faults { source_name, faults: self.faults }))
+    }
+
+    /// A handler; none where a fault was told.
+    fn handler(
+        &mut self,
         intent: &IntentDefinition,
         handler: &HandlerDefinition,
-    ) -> Result<Arc<dyn Handler>, BuildError> {
+    ) -> Result<Option<Arc<dyn Handler>>, BuildError> {
         Ok(match handler {
-            HandlerDefinition::Template { replies } => Arc::new(TemplateHandler::new(&intent.name, replies)?),
-            HandlerDefinition::Search { .. }
-            | HandlerDefinition::Recommend(_)
-            | HandlerDefinition::Llm(_)
-            | HandlerDefinition::Translate(_)
-            | HandlerDefinition::Webhook { .. } => {
+            HandlerDefinition::Template { replies } => Some(Arc::new(TemplateHandler::new(&intent.name, replies)?)),
+            HandlerDefinition::Recommend(recommend) => self.recommend(intent, recommend),
+            HandlerDefinition::Webhook { service } => match self.services.webhook(&service.name) {
+                Ok(webhook) => Some(Arc::new(webhook)),
+                Err(fault) => {
+                    self.fault(Some(intent), service, Problem::Service(fault));
+                    None
+                }
+            },
+            HandlerDefinition::Search { .. } | HandlerDefinition::Llm(_) | HandlerDefinition::Translate(_) => {
                 return Err(BuildError::NotYet { intent: intent.name.clone() });
             }
         })
+    }
+
+    fn recommend(&mut self, intent: &IntentDefinition, definition: &RecommendDefinition) -> Option<Arc<dyn Handler>> {
+        let RecommendDefinition { catalogue, limit, prior, group } = definition;
+        // One that isn't there was told.
+        let shop = self.shops.get(&*catalogue.name)?;
+        let column = |name: &Option<Name>| name.as_ref().map(|name| name.name.clone());
+        let settings = recommend::Settings { limit: limit.get().into(), prior: column(prior), group: column(group) };
+        match Recommend::new(Arc::clone(shop), &settings) {
+            Ok(handler) => Some(Arc::new(handler)),
+            Err(reason) => {
+                let place = if reason.starts_with("recommend.group") { group.as_ref() } else { prior.as_ref() };
+                self.fault(Some(intent), place.unwrap_or(catalogue), Problem::Catalogue(reason));
+                None
+            }
+        }
+    }
+
+    fn shop(&self, catalogue: &CatalogueDefinition) -> Result<Shop, Problem> {
+        let path = self.path(&catalogue.path.name);
+        let fault = |reason: String| Problem::Catalogue(format!("{}: {reason}", path.display()));
+        let bytes = read(&path).map_err(fault)?;
+        let (found, notes) = Catalogue::read(&bytes).map_err(|error| fault(error.to_string()))?;
+        for note in notes.iter() {
+            tracing::info!(file = %path.display(), "{note}");
+        }
+        tracing::info!(catalogue = catalogue.name.name, items = found.len(), "a catalogue is read");
+        Ok(Shop::new(found))
+    }
+
+    /// A path of the intents file.
+    fn path(&self, path: &str) -> PathBuf {
+        self.intents.folder.as_deref().unwrap_or(Path::new("")).join(path)
+    }
+
+    fn fault(&mut self, intent: Option<&IntentDefinition>, name: &Name, problem: Problem) {
+        let intent = intent.map(|intent| intent.name.as_str().to_owned());
+        self.faults.push(Finding { position: Some(name.position), intent, problem });
+    }
+}
+
+/// A file's bytes, of one that isn't too large.
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    if path.exists() && !path.is_file() {
+        return Err("it is no file".to_owned());
+    }
+    let read = File::open(path).and_then(|file| file.take(MAX_CATALOGUE + 1).read_to_end(&mut bytes));
+    read.map_err(|error| format!("it can't be read: {error}"))?;
+    match bytes.len() as u64 > MAX_CATALOGUE {
+        true => Err(format!("it is larger than {} MiB", MAX_CATALOGUE >> 20)),
+        false => Ok(bytes),
     }
 }

@@ -32,7 +32,7 @@ use crate::{
     },
     domain::{ChoiceRule, IntentName, InvalidName},
     entity::{Extractor, InvalidPattern},
-    handler::{Handlers, template::TemplateError},
+    handler::template::TemplateError,
     model::{ModelClient, embedded::Processors},
     pipeline::{InlineLimit, Parts, Pipeline, Route},
     renewed::Renewed,
@@ -51,6 +51,9 @@ pub enum BuildError {
     /// A reply doesn't compile.
     #[error(transparent)]
     Template(#[from] TemplateError),
+    /// What the intents file names isn't there, or can't be used.
+    #[error(transparent)]
+    Intents(#[from] Faults),
     /// One of its handlers isn't built yet.
     #[error("a handler of intent '{intent}' isn't built yet")]
     NotYet { intent: IntentName },
@@ -133,17 +136,15 @@ pub fn pipeline(
     intents: &IntentsFile,
     model: Arc<dyn ModelClient>,
 ) -> Result<Pipeline, BuildError> {
-    let workshop = Workshop::default();
-    let routes = intents.intents.iter().map(|intent| {
-        let handlers = intent.handlers.iter().map(|handler| workshop.handler(intent, handler));
-        let handlers = Handlers::new(handlers.collect::<Result<Vec<_>, _>>()?);
+    let handlers = Workshop::open(settings, intents).handlers()?;
+    let routes = intents.intents.iter().zip(handlers).map(|(intent, handlers)| {
         let route = if intent.external { Route::external(handlers) } else { Route::new(handlers, intent.dispatch) };
-        Ok((intent.name.clone(), route))
+        (intent.name.clone(), route)
     });
     Ok(Pipeline::new(Parts {
         model,
         extractor: Extractor::new(&intents.entities)?,
-        routes: routes.collect::<Result<_, BuildError>>()?,
+        routes: routes.collect(),
         choice: choice(settings, intents),
         model_timeout: settings.model.timeout.get(),
         handler_timeout: settings.worker.handler_timeout.get(),

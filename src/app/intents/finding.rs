@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::Position;
 use crate::{
+    app::services::ServiceFault,
     corpus::Slip,
     domain::InvalidName,
     entity::{InvalidPattern, MAX_LENGTH},
@@ -234,6 +235,12 @@ pub enum Problem {
         /// Why not.
         error: ReplyTextError,
     },
+    /// A service that isn't there, or isn't of the kind that is needed.
+    #[error("{0}")]
+    Service(ServiceFault),
+    /// A catalogue that can't be used.
+    #[error("{0}")]
+    Catalogue(String),
     /// Two programs would answer.
     #[error("another program answers it, as handler = \"external\" says: take out the reply, or the handler")]
     ExternalReply,
