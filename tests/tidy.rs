@@ -22,7 +22,7 @@ const IMPORTS: &[(&str, &str)] = &[
     ("outbound", "domain"),
     ("model", "domain outbound"),
     ("knowledge", "corpus domain model utf8"),
-    ("eval", "corpus domain model"),
+    ("eval", "corpus domain knowledge model"),
     ("handler", "catalogue domain knowledge outbound"),
     ("answered", "domain renewed"),
     ("pipeline", "answered domain entity handler model retry sharing"),
@@ -33,7 +33,7 @@ const IMPORTS: &[(&str, &str)] = &[
     ),
     (
         "cli",
-        "amqp answered app config corpus domain entity eval handler http model outbound pipeline retry telemetry utf8",
+        "amqp answered app config corpus domain entity eval handler http knowledge model outbound pipeline retry telemetry utf8",
     ),
 ];
 

@@ -22,7 +22,7 @@ const COUNTRIES: [&str; 15] =
 
 /// A file's text, and a note where it isn't in UTF-8. A byte order mark is no character of it, and tells more than
 /// `told` does.
-pub(super) fn decode<'b>(
+pub(crate) fn decode<'b>(
     bytes: &'b [u8],
     told: Option<&'static Encoding>,
 ) -> Result<(Cow<'b, str>, Option<String>), CorpusError> {

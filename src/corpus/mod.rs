@@ -20,6 +20,14 @@ use std::path::Path;
 
 use crate::utf8;
 
+pub(crate) use encoding::decode;
+pub(crate) use json::{
+    no_json,
+    value::{Document, Value},
+};
+pub(crate) use rows::{Broken, Row, Rows, excerpt};
+pub(crate) use table::{SEPARATORS, told_separator, wrong_width};
+
 pub use annotation::{Mention, Slip};
 pub use faults::{Fault, Faults};
 pub use names::{LabelNames, Renamed};

@@ -5,26 +5,26 @@
 
 /// A row of cells.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Row {
+pub(crate) struct Row {
     /// The line that it begins on, from 1.
-    pub(super) line: usize,
+    pub(crate) line: usize,
     /// Its cells, without the quotes around them.
-    pub(super) cells: Vec<String>,
+    pub(crate) cells: Vec<String>,
 }
 
 /// A row that can't be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Broken {
+pub(crate) struct Broken {
     /// The line that shows it, from 1.
-    pub(super) line: usize,
+    pub(crate) line: usize,
     /// What is wrong, and what to do.
-    pub(super) reason: String,
+    pub(crate) reason: String,
     /// Whether nothing can be read after it.
-    pub(super) is_last: bool,
+    pub(crate) is_last: bool,
 }
 
 /// The rows of a text, the empty lines among them as rows of one empty cell.
-pub(super) struct Rows<'t> {
+pub(crate) struct Rows<'t> {
     rest: &'t str,
     line: usize,
     separator: char,
@@ -40,7 +40,7 @@ enum End {
 
 impl<'t> Rows<'t> {
     /// The rows of `text`, which begins on line `line`.
-    pub(super) fn new(text: &'t str, separator: char, line: usize) -> Self {
+    pub(crate) fn new(text: &'t str, separator: char, line: usize) -> Self {
         let end = if text.contains('\n') { '\n' } else { '\r' };
         Self { rest: text, line, separator, end }
     }
@@ -141,7 +141,7 @@ impl Iterator for Rows<'_> {
 }
 
 /// What stands there, for an error: the first characters of it, on one line.
-pub(super) fn excerpt(text: &str) -> String {
+pub(crate) fn excerpt(text: &str) -> String {
     const LONGEST: usize = 60;
     let text = text.trim();
     let mut excerpt: String =

@@ -8,7 +8,7 @@ use super::{
 };
 
 /// What may stand between cells. The first row shows which it is, whatever the file is called.
-pub(super) const SEPARATORS: [char; 5] = [',', ';', '\t', '|', '，'];
+pub(crate) const SEPARATORS: [char; 5] = [',', ';', '\t', '|', '，'];
 
 pub(super) fn parse(text: &str, reading: &Reading) -> Result<Corpus, CorpusError> {
     let (header, found, rows) = header(text, reading)?;
@@ -76,7 +76,7 @@ fn header<'t>(text: &'t str, reading: &Reading) -> Result<(Row, Found, Rows<'t>)
 }
 
 /// What a line `sep=;` before the header tells, as spreadsheet programs write it; and the text after it, with its line.
-pub(super) fn told_separator(text: &str) -> (Option<char>, &str, usize) {
+pub(crate) fn told_separator(text: &str) -> (Option<char>, &str, usize) {
     let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
     let mut told = first.trim_end_matches('\r').trim_matches('"').strip_prefix("sep=").unwrap_or_default().chars();
     match (told.next(), told.next()) {
@@ -106,7 +106,7 @@ fn note_columns(header: &Row, found: &Found, corpus: &mut Corpus) {
 }
 
 /// What is wrong with a row that has another number of cells than the header.
-pub(super) fn wrong_width(row: &Row, header: &Row) -> Option<String> {
+pub(crate) fn wrong_width(row: &Row, header: &Row) -> Option<String> {
     let (found, expected) = (row.cells.len(), header.cells.len());
     if found == expected {
         return None;

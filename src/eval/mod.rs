@@ -1,5 +1,7 @@
 //! How good a model is: measures, advice, a cascade's thresholds, and a report to look at.
 //!
+//! How good a search of documents is, too ([`search`]).
+//!
 //! A model client is asked for every text of a test ([`ask`]); its answers beside the truth ([`Answer`]) are all that
 //! the measures ([`metrics`], [`threshold`]), the advice ([`advice`]), the cascade ([`tuning`]) and the report ([`report`])
 //! know.
@@ -13,6 +15,8 @@ pub mod metrics;
 pub mod near;
 pub mod report;
 mod result;
+pub mod search;
+pub mod search_report;
 pub mod threshold;
 pub mod tuning;
 

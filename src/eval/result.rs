@@ -58,7 +58,7 @@ pub struct Oos {
 }
 
 /// How long one answer takes, in microseconds; none without any.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Latency {
     /// Half of them at most.
     pub p50: Option<f64>,

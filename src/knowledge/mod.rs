@@ -15,13 +15,13 @@ mod index;
 mod meaning;
 mod passage;
 mod question;
+pub mod reading;
 mod sentences;
 mod stem;
 mod terms;
 
 use std::{cmp::Ordering, collections::HashSet, sync::Arc};
 
-pub use self::passage::Passage;
 use self::{
     cloze::Cloze,
     evidence::{Evidence, Scales},
@@ -30,6 +30,10 @@ use self::{
     meaning::{Common, Meant, dot},
     question::Question,
     terms::TermReader,
+};
+pub use self::{
+    passage::Passage,
+    reading::{Read, ReadError, ReadErrors, read},
 };
 use crate::model::embedded::tokens::Meanings;
 

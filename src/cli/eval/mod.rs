@@ -3,6 +3,7 @@
 mod cascade;
 mod contest;
 mod data;
+mod search;
 mod text;
 
 use std::{
@@ -35,6 +36,10 @@ Examples:
   CHATBOT_QWEN_KIND=openai … chatbot-worker eval --tune --model embedded,qwen --budget 0.1
                                                              from which confidence on the first is believed, so that
                                                              the next is asked for one text in ten at the most
+
+  chatbot-worker eval --search --knowledge 'help/*.md' --test questions.jsonl
+                                                             do questions find the passage that answers them? A
+                                                             line each: {\"question\": \"…\", \"passage\": its id or null}
 
 A file, or a folder of them, is of any format that `import` takes: an intents file, CSV, JSON, Rasa's; an intent that is
 empty or null is out of scope. Of a data set with parts, --train takes train, --valid takes val, --test takes test. Any
@@ -89,6 +94,15 @@ pub(super) struct Arguments {
     /// The share of texts that the cascade's next model may be asked for, 0 to 1
     #[arg(long, value_name = "SHARE", default_value = "0.1", requires = "tune")]
     budget: Fraction,
+    /// Measure how well documents are searched, and not how well intents are told apart
+    #[arg(long, requires = "test", conflicts_with_all = ["train", "valid", "cross_validate", "shots", "models", "tune"])]
+    search: bool,
+    /// The documents, files or patterns such as 'help/*.md': Markdown, text, HTML, CSV, JSON lines; without it, the bot's
+    #[arg(long, value_name = "FILE", requires = "search", num_args = 1..)]
+    knowledge: Vec<String>,
+    /// A service of embeddings that helps to find: a name as in CHATBOT_MODEL_CHAIN
+    #[arg(long, value_name = "SERVICE", requires = "search")]
+    embeddings: Option<ModelName>,
     /// How to print: text for people; json for programs
     #[arg(long, value_enum, default_value_t = Format::Text, hide_possible_values = true)]
     format: Format,
@@ -99,6 +113,9 @@ pub(super) struct Arguments {
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    if arguments.search {
+        return search::run(arguments);
+    }
     let settings = setup::settings_with_models(&arguments.models)?;
     if let Some(twice) = (1..arguments.models.len()).find(|&at| arguments.models[..at].contains(&arguments.models[at]))
     {
@@ -161,8 +178,13 @@ fn report(
         names: &data.names,
         tuning,
     };
-    let page = folder.join("index.html");
     let html = report.html().map_err(|error| Failure::new(Exit::Os, format!("the report can't be made: {error}")))?;
+    write_page(folder, &html)
+}
+
+/// Writes a page of HTML into a folder, and tells where it is.
+fn write_page(folder: &Path, html: &str) -> Result<(), Failure> {
+    let page = folder.join("index.html");
     fs::create_dir_all(folder)
         .and_then(|()| fs::write(&page, html))
         .map_err(|error| Failure::new(Exit::Os, format!("{}: can't be written: {error}", page.display())))?;

@@ -80,11 +80,11 @@ pub(super) fn tell_of_failures(measured: &Measured) {
     output::tell(&format!("{model} failed on {failed} of {all} texts ({}): {first}\n", kinds.join(", ")));
 }
 
-fn percent(share: Option<f64>) -> String {
+pub(super) fn percent(share: Option<f64>) -> String {
     share.map_or(NONE.to_owned(), |share| format!("{:.1} %", share * 100.0))
 }
 
-fn decimals(number: Option<f64>) -> String {
+pub(super) fn decimals(number: Option<f64>) -> String {
     number.map_or(NONE.to_owned(), |number| format!("{number:.3}"))
 }
 

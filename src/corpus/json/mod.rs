@@ -3,7 +3,7 @@
 
 mod rasa_nlu;
 mod records;
-mod value;
+pub(super) mod value;
 
 use self::{
     records::{Keys, Record, unknown},
@@ -61,7 +61,7 @@ fn lines<'t>(
 }
 
 /// What is wrong with a text that isn't JSON; the line is told beside it.
-fn no_json(error: &serde_json::Error) -> String {
+pub(crate) fn no_json(error: &serde_json::Error) -> String {
     let told = error.to_string();
     let told = told.rsplit_once(" at line ").map_or(told.as_str(), |(told, _)| told);
     if error.is_eof() {

@@ -14,22 +14,22 @@ use serde_json::value::RawValue;
 struct Members<'t>(Vec<(String, &'t RawValue)>);
 
 /// A document's text, with the places of its lines.
-pub(super) struct Document<'t> {
+pub(crate) struct Document<'t> {
     text: &'t str,
     ends: Vec<usize>,
 }
 
 /// A value in a document.
 #[derive(Clone, Copy)]
-pub(super) struct Value<'t>(&'t RawValue);
+pub(crate) struct Value<'t>(&'t RawValue);
 
 impl<'t> Document<'t> {
-    pub(super) fn new(text: &'t str) -> Self {
+    pub(crate) fn new(text: &'t str) -> Self {
         Self { text, ends: text.match_indices('\n').map(|(at, _)| at).collect() }
     }
 
     /// The line that a value of this document begins on, from 1.
-    pub(super) fn line(&self, value: Value<'t>) -> usize {
+    pub(crate) fn line(&self, value: Value<'t>) -> usize {
         let at = (value.0.get().as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);
         self.ends.partition_point(|&end| end < at) + 1
     }
@@ -37,26 +37,26 @@ impl<'t> Document<'t> {
 
 impl<'t> Value<'t> {
     /// The value that a whole text is.
-    pub(super) fn of(text: &'t str) -> serde_json::Result<Self> {
+    pub(crate) fn of(text: &'t str) -> serde_json::Result<Self> {
         serde_json::from_str(text).map(Self)
     }
 
-    pub(super) fn members(self) -> Option<Vec<(String, Self)>> {
+    pub(crate) fn members(self) -> Option<Vec<(String, Self)>> {
         let members: Members<'t> = self.read('{')?;
         Some(members.0.into_iter().map(|(key, value)| (key, Self(value))).collect())
     }
 
-    pub(super) fn items(self) -> Option<Vec<Self>> {
+    pub(crate) fn items(self) -> Option<Vec<Self>> {
         let items: Vec<&'t RawValue> = self.read('[')?;
         Some(items.into_iter().map(Self).collect())
     }
 
-    pub(super) fn string(self) -> Option<String> {
+    pub(crate) fn string(self) -> Option<String> {
         self.read('"')
     }
 
     /// The text of a string, a number or a truth value, as it is written.
-    pub(super) fn word(self) -> Option<String> {
+    pub(crate) fn word(self) -> Option<String> {
         match self.first() {
             '"' => self.string(),
             '{' | '[' | 'n' => None,
@@ -64,24 +64,24 @@ impl<'t> Value<'t> {
         }
     }
 
-    pub(super) fn number(self) -> Option<usize> {
+    pub(crate) fn number(self) -> Option<usize> {
         self.0.get().parse().ok()
     }
 
-    pub(super) fn is_null(self) -> bool {
+    pub(crate) fn is_null(self) -> bool {
         self.first() == 'n'
     }
 
-    pub(super) fn is_object(self) -> bool {
+    pub(crate) fn is_object(self) -> bool {
         self.first() == '{'
     }
 
-    pub(super) fn is_list(self) -> bool {
+    pub(crate) fn is_list(self) -> bool {
         self.first() == '['
     }
 
     /// What kind of value it is, in words.
-    pub(super) fn kind(self) -> &'static str {
+    pub(crate) fn kind(self) -> &'static str {
         match self.first() {
             '{' => "an object",
             '[' => "a list",

@@ -1,0 +1,174 @@
+//! `eval --search`: does a question find the passage that answers it, and is it known when none does?
+
+use std::{
+    collections::HashSet,
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use serde::Deserialize;
+
+use super::{Arguments, Exit, Failure, Format, output, text, write_page};
+use crate::{
+    eval::{
+        in_words,
+        search::{LOOKED_AT, SearchAnswer, SearchCase, SearchMeasured, Without, cases_of, halved},
+        search_report::SearchReport,
+    },
+    knowledge::{self, Knowledge, Passage},
+    utf8,
+};
+
+/// A line of a test; `answers` and whatever else it has are for people.
+#[derive(Deserialize)]
+struct Line {
+    question: String,
+    passage: Option<String>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let Some(test) = &arguments.test else {
+        return Err(Failure::new(Exit::Usage, "--search needs --test, a file of questions"));
+    };
+    if arguments.embeddings.is_some() {
+        return Err(Failure::new(Exit::Usage, "--embeddings can't be used yet: leave it out"));
+    }
+    let passages = passages(&arguments.knowledge)?;
+    let cases = cases(test, &passages)?;
+    let began = Instant::now();
+    let knowledge = Knowledge::build(passages);
+    let indexing = began.elapsed();
+    let mut times = Vec::with_capacity(cases.len());
+    let answers = ask(&knowledge, &cases, &mut times);
+    let measured = if cases.iter().any(|case| case.passage.is_none()) {
+        let n = knowledge.passages().len();
+        SearchMeasured::of(n, &answers, (&answers, Without::Test), indexing, times)
+    } else {
+        let half = Knowledge::build(halved(knowledge.passages()));
+        let gate = ask(&half, &cases_of(&cases, &half), &mut Vec::new());
+        let n = knowledge.passages().len();
+        SearchMeasured::of(n, &answers, (&gate, Without::Halved), indexing, times)
+    };
+    if let Some(folder) = &arguments.report {
+        let title = test.display().to_string();
+        let report =
+            SearchReport { title: &title, measured: &measured, answers: &answers, passages: knowledge.passages() };
+        let html =
+            report.html().map_err(|error| Failure::new(Exit::Os, format!("the report can't be made: {error}")))?;
+        write_page(folder, &html)?;
+    }
+    match arguments.format {
+        Format::Json => output::print(&output::json(&measured)?)?,
+        Format::Text => output::print(&for_people(test, &measured, &answers))?,
+    }
+    Ok(Exit::Ok)
+}
+
+fn passages(patterns: &[String]) -> Result<Vec<Passage>, Failure> {
+    if patterns.is_empty() {
+        let reason = "which documents are searched? Name them with --knowledge, such as --knowledge 'help/*.md'";
+        return Err(Failure::new(Exit::Usage, reason));
+    }
+    let read = knowledge::read(Path::new("."), patterns).map_err(|errors| Failure::new(Exit::Data, errors))?;
+    for note in read.notes.iter() {
+        output::tell(&format!("{}\n", output::one_line(&note.to_string())));
+    }
+    if read.passages.is_empty() {
+        return Err(Failure::new(Exit::Data, "there is nothing in these documents to find"));
+    }
+    Ok(read.passages)
+}
+
+fn cases(file: &Path, passages: &[Passage]) -> Result<Vec<SearchCase>, Failure> {
+    let fault = |line: Option<usize>, reason: String| {
+        let line = line.map_or(String::new(), |line| format!("line {line}: "));
+        Failure::new(Exit::Data, format!("{}: {line}{reason}", file.display()))
+    };
+    let text = utf8::decode_read(fs::read(file)).map_err(|reason| fault(None, reason))?;
+    let ids: HashSet<&str> = passages.iter().map(|passage| &*passage.id).collect();
+    let mut cases = Vec::new();
+    for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
+        let form = "{\"question\": \"…\", \"passage\": \"its id\" or null}";
+        let read: Line = serde_json::from_str(line)
+            .map_err(|error| fault(Some(number), format!("this isn't {form}: column {}", error.column())))?;
+        if let Some(id) = read.passage.as_ref().filter(|id| !ids.contains(id.as_str())) {
+            let known: Vec<_> = passages.iter().take(3).map(|passage| format!("'{}'", passage.id)).collect();
+            let reason = format!(
+                "there is no passage '{}'; there are {}, …: correct it, or write null",
+                output::one_line(id),
+                known.join(", ")
+            );
+            return Err(fault(Some(number), reason));
+        }
+        cases.push(SearchCase { question: read.question, passage: read.passage });
+    }
+    if cases.is_empty() {
+        return Err(fault(None, "there is no question in it".to_owned()));
+    }
+    Ok(cases)
+}
+
+fn ask(knowledge: &Knowledge, cases: &[SearchCase], times: &mut Vec<Duration>) -> Vec<SearchAnswer> {
+    let answers = cases.iter().map(|case| {
+        let began = Instant::now();
+        let found = knowledge.search(&case.question, None, LOOKED_AT);
+        times.push(began.elapsed());
+        SearchAnswer {
+            case: case.clone(),
+            found: found.hits.iter().map(|hit| hit.passage.id.to_string()).collect(),
+            answerable: found.answerable,
+            is_open: found.is_open,
+        }
+    });
+    answers.collect()
+}
+
+/// The mistakes that are told; the report has more.
+const MISTAKES: usize = 10;
+
+fn for_people(test: &Path, measured: &SearchMeasured, answers: &[SearchAnswer]) -> String {
+    let row = |name: &str, value: String, about: String| [format!("  {name}"), value, about];
+    let time = |micros: Option<f64>| micros.map_or("-".to_owned(), in_words);
+    let (low, high) = measured.hit_at_1_interval;
+    let gate = &measured.gate;
+    let whence = match gate.without {
+        Without::Test => "of the test's questions".to_owned(),
+        Without::Halved => "with every other passage taken away".to_owned(),
+    };
+    let rows = [
+        row("questions", measured.n_test.to_string(), format!("{} of them with an answer", measured.n_answerable)),
+        row("passages", measured.n_passages.to_string(), format!("indexed in {:.2} s", measured.index_seconds)),
+        row(
+            "first",
+            text::percent(measured.hit_at_1),
+            format!("their passage is; {:.1} to {:.1} % with 95 % confidence", low * 100.0, high * 100.0),
+        ),
+        row("first three", text::percent(measured.hit_at_3), "their passage is among these".to_owned()),
+        row("MRR", text::decimals(measured.mrr), "the mean of 1 / rank".to_owned()),
+        row("gate's AUROC", text::percent(gate.auroc), whence),
+        row(
+            "answered rightly",
+            text::percent(gate.answered_rightly),
+            format!("of {} that are answered there", gate.n_with),
+        ),
+        row("refused rightly", text::percent(gate.refused_rightly), format!("of {} that aren't", gate.n_without)),
+        row("time", time(measured.latency_us.p50), format!("a search; 99 % within {}", time(measured.latency_us.p99))),
+    ];
+    let mut said = format!("{}: how well its questions are answered\n{}", test.display(), output::table(&rows));
+    let wrong = answers.iter().filter(|it| it.case.passage.is_some() && it.rank() != Some(0)).take(MISTAKES);
+    let wrong: Vec<_> = wrong
+        .map(|it| {
+            let id = |id: Option<&String>| id.map_or("nothing".to_owned(), |id| output::one_line(id));
+            let expected = it.case.passage.as_ref();
+            [
+                format!("  {}", output::one_line(&it.case.question)),
+                format!("{}, not {}", id(it.found.first()), id(expected)),
+            ]
+        })
+        .collect();
+    if !wrong.is_empty() {
+        said += &format!("\nThe first that found another passage:\n{}", output::table(&wrong));
+    }
+    said
+}

@@ -1,0 +1,118 @@
+//! JSON: a list of objects, an object a line, or an object that holds one list of them.
+
+use std::sync::Arc;
+
+use super::{
+    super::Passage,
+    records::{Columns, Field, Record, missing},
+};
+use crate::corpus::{Document, Faults, Notes, Value, excerpt, no_json};
+
+type Members<'t> = Vec<(String, Value<'t>)>;
+
+/// Reads the passages of a file.
+///
+/// # Errors
+/// The line that makes it unreadable, and why.
+pub(super) fn read(
+    text: &str,
+    path: &Arc<str>,
+    notes: &mut Notes,
+    faults: &mut Faults,
+) -> Result<Vec<Passage>, (usize, String)> {
+    let document = Document::new(text);
+    let mut passages = Vec::new();
+    let first = text.lines().find(|line| !line.trim().is_empty());
+    if first.is_some_and(|line| Value::of(line).is_ok_and(Value::is_object) && line.trim() != text.trim()) {
+        for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
+            match Value::of(line).map(Value::members) {
+                Ok(Some(members)) => add(members, number, path, &mut passages, notes, faults),
+                Ok(None) => faults.add(number, "each line has to be an object, {…}, and this one isn't"),
+                Err(error) => faults.add(number, no_json(&error)),
+            }
+        }
+        return Ok(passages);
+    }
+    let value = Value::of(text).map_err(|error| (error.line(), no_json(&error)))?;
+    let (items, line) = items(&document, value)?;
+    if items.is_empty() {
+        return Err((line, "the list is empty: write {\"question\": \"…\", \"answer\": \"…\"} into it".to_owned()));
+    }
+    for item in items {
+        let line = document.line(item);
+        match item.members() {
+            Some(members) => add(members, line, path, &mut passages, notes, faults),
+            None => faults.add(line, format!("an object was expected, {{…}}, and this is {}", item.kind())),
+        }
+    }
+    Ok(passages)
+}
+
+/// The objects of a document, and where their list begins.
+fn items<'t>(document: &Document<'t>, value: Value<'t>) -> Result<(Vec<Value<'t>>, usize), (usize, String)> {
+    let line = document.line(value);
+    if let Some(items) = value.items() {
+        return Ok((items, line));
+    }
+    let Some(members) = value.members() else {
+        return Err((line, format!("a list of objects was expected, [{{…}}, …], and this is {}", value.kind())));
+    };
+    let names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
+    if Columns::of(&names).are_enough() && !members.iter().any(|(_, value)| is_objects(*value)) {
+        return Ok((vec![value], line));
+    }
+    let lists: Vec<_> = members.iter().filter(|(_, value)| is_objects(*value)).collect();
+    match lists.as_slice() {
+        [(_, list)] => Ok((list.items().unwrap_or_default(), document.line(*list))),
+        [] => Err((
+            line,
+            format!(
+                "{}; known are [{{\"question\": \"…\", \"answer\": \"…\"}}, …] and an object a line",
+                missing(&names, "key")
+            ),
+        )),
+        several => {
+            let names: Vec<_> = several.iter().map(|(name, _)| format!("'{}'", excerpt(name))).collect();
+            Err((line, format!("several lists hold objects, {}: keep one of them in the file", names.join(", "))))
+        }
+    }
+}
+
+fn is_objects(value: Value<'_>) -> bool {
+    value.items().is_some_and(|items| !items.is_empty() && items.iter().all(|item| item.is_object()))
+}
+
+fn add(
+    members: Members<'_>,
+    line: usize,
+    path: &Arc<str>,
+    passages: &mut Vec<Passage>,
+    notes: &mut Notes,
+    faults: &mut Faults,
+) {
+    let names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
+    let columns = Columns::of(&names);
+    if !columns.are_enough() {
+        return faults.add(line, missing(&names, "key"));
+    }
+    columns.note(&names, "key", notes);
+    let mut record = Record::default();
+    for (at, (name, value)) in members.iter().enumerate() {
+        let Some(field) = columns.field(at) else { continue };
+        let items = value.items();
+        let texts = items.as_ref().map(|items| items.iter().filter_map(|item| item.word()).collect::<Vec<_>>());
+        match (field, texts, value.word()) {
+            (Field::Questions, Some(texts), _) => texts.iter().for_each(|text| record.add_question(text)),
+            (_, Some(texts), _) => record.set(field, &texts.join("\n")),
+            (_, None, Some(word)) => record.set(field, &word),
+            (_, None, None) if value.is_null() => {}
+            (_, None, None) => {
+                notes.add(format!("the key '{}' holds {}, and wasn't read", excerpt(name), value.kind()), Some(line));
+            }
+        }
+        if items.is_some_and(|items| items.iter().any(|item| item.word().is_none())) {
+            notes.add(format!("of the list '{}', what is no text wasn't read", excerpt(name)), Some(line));
+        }
+    }
+    record.add_to(passages, path, line, notes);
+}
