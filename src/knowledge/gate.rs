@@ -99,7 +99,15 @@ mod tests {
     use super::*;
 
     fn evidence(share: f32) -> Evidence {
-        Evidence { score: share, passage: share, sentence: share, pairs: share, similarity: share, characters: share }
+        Evidence {
+            score: share,
+            passage: share,
+            sentence: share,
+            pairs: share,
+            similarity: share,
+            characters: share,
+            together: None,
+        }
     }
 
     #[test]

@@ -197,7 +197,9 @@ impl Knowledge {
             |a: &(usize, Evidence), b: &(usize, Evidence)| descending(a.1.rank(), b.1.rank()).then(a.0.cmp(&b.0));
         ranking.sort_by(order);
         for (at, evidence) in ranking.iter_mut().take(COMPARED) {
-            evidence.similarity = scales.similarity(question, &self.passages[*at], &self.common);
+            let passage = &self.passages[*at];
+            evidence.together = (passage.questions.len() > 1).then(|| similarities[*at].max(0.0));
+            evidence.similarity = scales.similarity(question, passage, &self.common);
         }
         ranking.sort_by(order);
         if !by_service.is_empty() {
