@@ -7,13 +7,14 @@ use std::{
     io::Read,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Instant,
 };
 
 use super::{
     BUILT_IN_NAME, BuildError,
     intents::{
-        CatalogueDefinition, Faults, Finding, HandlerDefinition, IntentDefinition, IntentsFile, Name, Problem,
-        RecommendDefinition,
+        CatalogueDefinition, Faults, Finding, HandlerDefinition, IntentDefinition, IntentsFile, KnowledgeDefinition,
+        Name, Problem, RecommendDefinition,
     },
     services::Services,
     settings::Settings,
@@ -21,10 +22,13 @@ use super::{
 use crate::{
     catalogue::Catalogue,
     handler::{
-        Handler, Handlers,
+        Handler, Handlers, Retriever,
+        documents::Documents,
         recommend::{self, Recommend, Shop},
+        search::SearchHandler,
         template::TemplateHandler,
     },
+    knowledge::{self, Knowledge},
 };
 
 /// The largest catalogue's file, in bytes.
@@ -35,6 +39,7 @@ pub(super) struct Workshop<'a> {
     settings: &'a Settings,
     intents: &'a IntentsFile,
     services: Services<'a>,
+    documents: HashMap<&'a str, Arc<dyn Retriever>>,
     shops: HashMap<&'a str, Arc<Shop>>,
     faults: Vec<Finding>,
 }
@@ -43,7 +48,14 @@ impl<'a> Workshop<'a> {
     /// Reads the documents and catalogues. Takes a processor's time.
     pub(super) fn open(settings: &'a Settings, intents: &'a IntentsFile) -> Self {
         let services = Services::new(settings);
-        let mut workshop = Self { settings, intents, services, shops: HashMap::new(), faults: Vec::new() };
+        let mut workshop =
+            Self { settings, intents, services, documents: HashMap::new(), shops: HashMap::new(), faults: Vec::new() };
+        for knowledge in &intents.knowledge {
+            if let Some(found) = workshop.knowledge(knowledge) {
+                let documents: Arc<dyn Retriever> = Arc::new(Documents::new(Arc::new(found)));
+                workshop.documents.insert(&knowledge.name.name, documents);
+            }
+        }
         for catalogue in &intents.catalogues {
             match workshop.shop(catalogue) {
                 Ok(shop) => _ = workshop.shops.insert(&catalogue.name.name, Arc::new(shop)),
@@ -89,7 +101,12 @@ impl<'a> Workshop<'a> {
                     None
                 }
             },
-            HandlerDefinition::Search { .. } | HandlerDefinition::Llm(_) | HandlerDefinition::Translate(_) => {
+            HandlerDefinition::Search { knowledge } => {
+                // Documents that can't be read were told.
+                let documents = self.documents.get(&*knowledge.name).map(Arc::clone);
+                documents.map(|documents| Arc::new(SearchHandler::new(documents)) as Arc<dyn Handler>)
+            }
+            HandlerDefinition::Llm(_) | HandlerDefinition::Translate(_) => {
                 return Err(BuildError::NotYet { intent: intent.name.clone() });
             }
         })
@@ -109,6 +126,38 @@ impl<'a> Workshop<'a> {
                 None
             }
         }
+    }
+
+    /// Documents that are read and indexed; none where a fault was told.
+    fn knowledge(&mut self, definition: &'a KnowledgeDefinition) -> Option<Knowledge> {
+        let began = Instant::now();
+        let mut passages = Vec::new();
+        let folder = self.intents.folder.as_deref().unwrap_or(Path::new(""));
+        for path in &definition.paths {
+            match knowledge::read(folder, &[&path.name]) {
+                Ok(read) => {
+                    for note in read.notes.iter() {
+                        tracing::info!(knowledge = definition.name.name, "{note}");
+                    }
+                    passages.extend(read.passages);
+                }
+                Err(errors) => {
+                    errors.iter().for_each(|error| self.fault(None, path, Problem::Knowledge(error.to_string())));
+                }
+            }
+        }
+        if !self.faults.is_empty() {
+            return None;
+        }
+        if passages.is_empty() {
+            let nothing = "there is nothing in these documents to find".to_owned();
+            self.fault(None, definition.paths.first().unwrap_or(&definition.name), Problem::Knowledge(nothing));
+            return None;
+        }
+        let found = Knowledge::build(passages);
+        let (name, passages) = (&definition.name.name, found.passages().len());
+        tracing::info!(knowledge = name, passages, took = ?began.elapsed(), "documents are read and indexed");
+        Some(found)
     }
 
     fn shop(&self, catalogue: &CatalogueDefinition) -> Result<Shop, Problem> {

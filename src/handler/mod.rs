@@ -10,12 +10,16 @@ use crate::{
     outbound::{Failure, ServiceError},
 };
 
+pub mod documents;
 mod list;
 pub mod recommend;
+mod retriever;
+pub mod search;
 pub mod template;
 pub mod webhook;
 
 pub use list::{Handlers, SHARE, prepared};
+pub use retriever::Retriever;
 
 /// Answers the requests of an intent.
 #[async_trait]

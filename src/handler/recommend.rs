@@ -125,8 +125,11 @@ impl Recommend {
                 (a, b) => b.is_some().cmp(&a.is_some()).then(Ordering::Equal),
             });
         }
+        // Whoever asks for one brand wants more than one thing of it.
+        let is_named = |group: &usize| wish.named.iter().any(|named| named.wanted && named.columns.contains(group));
+        let group = self.group.filter(|group| !is_named(group));
         let mut groups = HashSet::new();
-        let once = |item: &&Item| self.group.is_none_or(|group| groups.insert(item.cell(group).to_lowercase()));
+        let once = |item: &&Item| group.is_none_or(|group| groups.insert(item.cell(group).to_lowercase()));
         items.into_iter().map(|(_, at)| &catalogue.items()[at]).filter(once).take(self.limit).collect()
     }
 

@@ -238,6 +238,9 @@ pub enum Problem {
     /// A service that isn't there, or isn't of the kind that is needed.
     #[error("{0}")]
     Service(ServiceFault),
+    /// Documents that can't be used.
+    #[error("{0}")]
+    Knowledge(String),
     /// A catalogue that can't be used.
     #[error("{0}")]
     Catalogue(String),

@@ -48,6 +48,7 @@ async fn words_rank_then_the_authors_column_and_each_group_comes_once() {
     check(by(None, None), "a kettle that folds for my suitcase", &["k3", "k1", "k2"]).await;
     check(by(Some("popularity"), None), "a kettle", &["k2", "k3", "k1"]).await;
     check(by(Some("popularity"), Some("brand")), "a kettle", &["k2", "k3"]).await;
+    check(by(Some("popularity"), Some("brand")), "a kettle of Dawn", &["k3", "k1"]).await;
     check(by(Some("popularity"), None), "what can you recommend", &["k2", "t1", "k3"]).await;
     check(by(Some("popularity"), None), "the cheapest kettle", &["k3", "k1", "k2"]).await;
     check(by(None, None), "a kettle under 300", &["k1", "k3"]).await;
