@@ -37,14 +37,15 @@ impl Evidence {
     pub(super) fn rank(&self) -> f32 {
         let parts = [self.score, self.sentence, self.pairs, self.similarity, self.characters];
         let of_words: f32 = parts.iter().zip(WEIGHTS).map(|(part, weight)| part * weight).sum();
-        let together = self.together.map(|together| OF_QUESTIONS[0] * self.similarity + OF_QUESTIONS[1] * together);
-        of_words + together.unwrap_or_default()
+        let Some(together) = self.together else { return of_words };
+        // In the measure of what has no questions beside it: else every entry would be ahead of every document.
+        let (own, more) = (WEIGHTS.iter().sum::<f32>(), OF_QUESTIONS.iter().sum::<f32>());
+        (of_words + OF_QUESTIONS[0] * self.similarity + OF_QUESTIONS[1] * together) * own / (own + more)
     }
 
     /// The same in 0..=1.
     pub(super) fn share(&self) -> f32 {
-        let most = WEIGHTS.iter().sum::<f32>() + self.together.map_or(0.0, |_| OF_QUESTIONS.iter().sum());
-        (self.rank() / most).clamp(0.0, 1.0)
+        (self.rank() / WEIGHTS.iter().sum::<f32>()).clamp(0.0, 1.0)
     }
 }
 
