@@ -15,10 +15,10 @@ use tokio::{sync::Notify, task::spawn_blocking, time::timeout};
 
 use super::{
     bot,
-    intents::IntentsFile,
+    intents::{IntentsFile, Name},
     load_intents,
     settings::{ModelName, Settings},
-    watch::Watched,
+    watch::{Target, Watched},
 };
 use crate::{
     amqp::{Bot, Names, ReplaceError, Replacer, WorkQueue},
@@ -38,11 +38,11 @@ impl Reloader {
     /// For the files that the settings name, as they are now; so make it before they are read for the first time. None
     /// where they name none. `told` is notified to have the files read again, changed or not.
     pub fn new(settings: Arc<Settings>, told: Arc<Notify>) -> Option<Self> {
-        let files = files(&settings);
-        if files.is_empty() {
+        let targets = targets(&settings, load_intents(&settings).ok().map(|checked| checked.file).as_ref());
+        if targets.is_empty() {
             return None;
         }
-        Some(Self { watched: Watched::new(files), settings, told })
+        Some(Self { watched: Watched::new(targets), settings, told })
     }
 
     /// Reloads, for as long as it is polled. `serving` is what the worker began with, and `answers` what it remembers.
@@ -73,7 +73,7 @@ impl Reloader {
     }
 
     fn tell_watched(&self) {
-        let files = listed(self.watched.paths());
+        let files = listed(&self.watched.targets().iter().map(Target::path).collect::<Vec<_>>());
         match self.settings.intents.watch.get() {
             Some(every) => {
                 tracing::info!(files, every = ?every.get(), "watched: the bot is made again when one changes")
@@ -105,9 +105,18 @@ impl Reloader {
     }
 
     /// The bot of the files as they are now, trained beside the one that serves; `None` if one can't be used.
-    async fn built(&self, names: &Names, answers: Option<Arc<Answers>>) -> Option<(IntentsFile, Bot)> {
+    async fn built(&mut self, names: &Names, answers: Option<Arc<Answers>>) -> Option<(IntentsFile, Bot)> {
+        // What the intents file names now is watched before it is read, so that no change in between is missed.
+        let settings = self.settings.clone();
+        let now = spawn_blocking(move || {
+            let intents = load_intents(&settings).ok()?.file;
+            Some(targets(&settings, Some(&intents)))
+        });
+        if let Ok(Some(targets)) = now.await {
+            self.watched.turn_to(targets).await;
+        }
         let (settings, names) = (self.settings.clone(), names.clone());
-        let special = self.watched.paths().iter().find(|path| is_special(path)).cloned();
+        let special = self.watched.targets().iter().map(Target::path).find(|path| is_special(path));
         let building = spawn_blocking(move || {
             if let Some(path) = special {
                 return Err(format!("{} is no regular file any more, but a pipe or a device", path.display()));
@@ -141,8 +150,8 @@ async fn replaced(bot: Bot, replacer: &Replacer) -> Result<(), ReplaceError> {
     replacer.replace(bot).await
 }
 
-/// The files that a bot is made of, each once.
-fn files(settings: &Settings) -> BTreeSet<PathBuf> {
+/// What a bot is made of, each once: the files of the settings, and those that the intents file names.
+fn targets(settings: &Settings, intents: Option<&IntentsFile>) -> BTreeSet<Target> {
     let is_asked = settings.model.links().any(|name| *name == ModelName::Embedded);
     let embedded = settings.embedded.path.as_ref().filter(|_| is_asked).map(|path| path.as_path());
     let services = settings.backend.values().flat_map(|service| {
@@ -150,10 +159,18 @@ fn files(settings: &Settings) -> BTreeSet<PathBuf> {
         let secrets = [&service.api_key_file, &service.secret_file];
         paths.into_iter().chain(secrets.map(|file| file.as_ref().map(|file| file.path.as_path())))
     });
-    let intents = settings.intents.path.as_ref().map(|path| path.as_path());
+    let own = settings.intents.path.as_ref().map(|path| path.as_path());
     // A pipe would be empty for whoever reads it next. What isn't there yet may come.
     let is_read_again = |path: &&Path| !is_special(path);
-    services.chain([embedded, intents]).flatten().filter(is_read_again).map(ToOwned::to_owned).collect()
+    let files = services.chain([embedded, own]).flatten().filter(is_read_again);
+    let named = intents.into_iter().flat_map(|file| {
+        let folder = file.folder.clone().unwrap_or_default();
+        let catalogues = file.catalogues.iter().map(|catalogue| folder.join(&catalogue.path.name));
+        let documents = file.knowledge.iter().flat_map(|knowledge| &knowledge.paths);
+        let pattern = |path: &Name| Target::Pattern { folder: folder.clone(), pattern: path.name.clone() };
+        catalogues.map(Target::Path).chain(documents.map(pattern)).collect::<Vec<_>>()
+    });
+    files.map(|path| Target::Path(path.to_owned())).chain(named).collect()
 }
 
 /// Whether a path leads to what is neither file nor folder, such as a pipe: reading it could wait for ever.

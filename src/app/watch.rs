@@ -5,10 +5,11 @@
 //! less surely, and not at all on some network file systems.
 
 use std::{
+    collections::HashMap,
     fs::File,
     hash::{DefaultHasher, Hash, Hasher},
     io::Read,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -16,28 +17,64 @@ use std::{
 use tokio::{task::spawn_blocking, time::sleep};
 
 use super::corpus::{MAX_SIZE, files_of};
+use crate::knowledge;
 
 /// A changed file is taken for written to its end once it stays the same for so long.
 const SETTLED: Duration = Duration::from_millis(500);
 
+/// What is watched: a file, a folder, or the files that a pattern names.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Target {
+    Path(PathBuf),
+    Pattern { folder: PathBuf, pattern: String },
+}
+
+impl Target {
+    /// The path as a person writes it.
+    pub(super) fn path(&self) -> PathBuf {
+        match self {
+            Self::Path(path) => path.clone(),
+            Self::Pattern { folder, pattern } => folder.join(pattern),
+        }
+    }
+
+    /// The files that it is now.
+    fn files(&self) -> Option<Vec<PathBuf>> {
+        match self {
+            Self::Path(path) => files_of(path).ok(),
+            Self::Pattern { folder, pattern } => knowledge::files(folder, pattern).ok(),
+        }
+    }
+}
+
 /// Files, and what each held when it was last looked at.
 pub(super) struct Watched {
-    paths: Arc<[PathBuf]>,
+    targets: Arc<[Target]>,
     seen: Seen,
 }
 
-/// A fingerprint for each path; none for a file that can't be read.
+/// A fingerprint for each target; none for a file that can't be read.
 type Seen = Vec<Option<u64>>;
 
 impl Watched {
     /// The files as they are now. Blocks.
-    pub(super) fn new(paths: impl IntoIterator<Item = PathBuf>) -> Self {
-        let paths: Arc<[PathBuf]> = paths.into_iter().collect();
-        Self { seen: fingerprints(&paths), paths }
+    pub(super) fn new(targets: impl IntoIterator<Item = Target>) -> Self {
+        let targets: Arc<[Target]> = targets.into_iter().collect();
+        Self { seen: fingerprints(&targets), targets }
     }
 
-    pub(super) fn paths(&self) -> &[PathBuf] {
-        &self.paths
+    pub(super) fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+
+    /// Watches other files from now on; what is new among them is taken as it is now.
+    pub(super) async fn turn_to(&mut self, targets: impl IntoIterator<Item = Target>) {
+        let before: HashMap<Target, Option<u64>> =
+            self.targets.iter().cloned().zip(self.seen.iter().copied()).collect();
+        self.targets = targets.into_iter().collect();
+        let now = self.look().await;
+        let seen = self.targets.iter().zip(now).map(|(target, now)| before.get(target).copied().unwrap_or(now));
+        self.seen = seen.collect();
     }
 
     /// Looks at the files every so often, until one holds something else, and all are written to their ends. Returns
@@ -59,8 +96,8 @@ impl Watched {
             }
             if found != self.seen {
                 let before = std::mem::replace(&mut self.seen, found);
-                let seen = before.iter().zip(&self.seen).zip(&*self.paths);
-                return seen.filter(|((before, now), _)| before != now).map(|(_, path)| path.clone()).collect();
+                let seen = before.iter().zip(&self.seen).zip(&*self.targets);
+                return seen.filter(|((before, now), _)| before != now).map(|(_, target)| target.path()).collect();
             }
         }
     }
@@ -71,22 +108,23 @@ impl Watched {
     }
 
     async fn look(&self) -> Seen {
-        let paths = self.paths.clone();
-        let looked = spawn_blocking(move || fingerprints(&paths)).await;
-        looked.unwrap_or_else(|_| self.seen.clone())
+        let targets = self.targets.clone();
+        let looked = spawn_blocking(move || fingerprints(&targets)).await;
+        // Only a panic ends it without.
+        looked.unwrap_or_else(|_| vec![None; self.targets.len()])
     }
 }
 
-fn fingerprints(paths: &[PathBuf]) -> Seen {
-    paths.iter().map(|path| fingerprint(path)).collect()
+fn fingerprints(targets: &[Target]) -> Seen {
+    targets.iter().map(fingerprint).collect()
 }
 
-/// A hash of what a file holds, or all files of a folder; `None` if one can't be read. Of a saved model, which may be
-/// larger than anything else that is watched, the length and the beginning: a digest of the whole stands there.
-fn fingerprint(path: &Path) -> Option<u64> {
+/// A hash of what a file holds, or all files of a folder or a pattern; `None` if one can't be read. Of a saved model, which
+/// may be larger than anything else that is watched, the length and the beginning: a digest of the whole stands there.
+fn fingerprint(target: &Target) -> Option<u64> {
     let limit = u64::try_from(MAX_SIZE).unwrap_or(u64::MAX).saturating_add(1);
     let mut hasher = DefaultHasher::new();
-    for path in files_of(path).ok()? {
+    for path in target.files()? {
         let mut bytes = Vec::new();
         // To open a pipe could wait for ever.
         let file = path.is_file().then(|| File::open(&path).ok())??;
@@ -124,7 +162,7 @@ mod tests {
         fs::create_dir(&folder).unwrap();
         let [path, other, link] = ["a.toml", "b.toml", "link"].map(|name| folder.join(name));
         fs::write(&path, "a").unwrap();
-        let mut watched = Watched::new([path.clone()]);
+        let mut watched = Watched::new([Target::Path(path.clone())]);
         assert!(!is_changed(&mut watched).await);
         // Written again with the same text, or set to another time: nothing to do.
         fs::write(&path, "a").unwrap();
@@ -149,17 +187,25 @@ mod tests {
         // A link that is turned, as a ConfigMap's is.
         fs::write(&other, "e").unwrap();
         symlink(&path, &link).unwrap();
-        let mut watched = Watched::new([link.clone()]);
+        let mut watched = Watched::new([Target::Path(link.clone())]);
         symlink(&other, folder.join("new")).unwrap();
         fs::rename(folder.join("new"), &link).unwrap();
         assert!(changes(&mut watched).await);
         // A folder, with a file more.
-        let mut watched = Watched::new([folder.clone()]);
+        let mut watched = Watched::new([Target::Path(folder.clone())]);
         assert!(!is_changed(&mut watched).await);
         fs::write(folder.join("c.csv"), "text,intent").unwrap();
         assert!(changes(&mut watched).await);
+        // A pattern, with a file more; and what is turned to is taken as it is.
+        let documents = Target::Pattern { folder: folder.clone(), pattern: "*.md".into() };
+        let mut watched = Watched::new([documents.clone()]);
+        assert!(!is_changed(&mut watched).await);
+        fs::write(folder.join("d.md"), "# D").unwrap();
+        assert_eq!(watched.changed(EVERY).await, [folder.join("*.md")]);
+        watched.turn_to([documents, Target::Path(path.clone())]).await;
+        assert!(!is_changed(&mut watched).await);
         // Of several, those that changed are named.
-        let mut watched = Watched::new([link.clone(), path.clone(), other.clone()]);
+        let mut watched = Watched::new([&link, &path, &other].map(|path| Target::Path(path.clone())));
         fs::write(&path, "f").unwrap();
         assert_eq!(watched.changed(EVERY).await, [path]);
         fs::remove_dir_all(&folder).unwrap();

@@ -33,7 +33,7 @@ use self::{
 };
 pub use self::{
     passage::Passage,
-    reading::{Read, ReadError, ReadErrors, read},
+    reading::{Read, ReadError, ReadErrors, files, read},
 };
 use crate::model::embedded::tokens::Meanings;
 

@@ -106,7 +106,10 @@ pub fn read(base: &Path, patterns: &[impl AsRef<str>]) -> Result<Read, ReadError
 }
 
 /// The files that a path or a pattern names, sorted.
-fn files(base: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
+///
+/// # Errors
+/// Why there is none, in words.
+pub fn files(base: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
     let whole = base.join(pattern);
     if whole.is_file() {
         return Ok(vec![whole]);
