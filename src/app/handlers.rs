@@ -22,13 +22,14 @@ use super::{
 use crate::{
     catalogue::Catalogue,
     handler::{
-        Handler, Handlers, Retriever,
+        Handler, Handlers,
         documents::Documents,
         recommend::{self, Recommend, Shop},
-        search::SearchHandler,
+        search::Search,
         template::TemplateHandler,
     },
     knowledge::{self, Knowledge},
+    outbound::Vectors,
 };
 
 /// The largest catalogue's file, in bytes.
@@ -39,7 +40,7 @@ pub(super) struct Workshop<'a> {
     settings: &'a Settings,
     intents: &'a IntentsFile,
     services: Services<'a>,
-    documents: HashMap<&'a str, Arc<dyn Retriever>>,
+    documents: HashMap<&'a str, Arc<Documents>>,
     shops: HashMap<&'a str, Arc<Shop>>,
     faults: Vec<Finding>,
 }
@@ -52,8 +53,7 @@ impl<'a> Workshop<'a> {
             Self { settings, intents, services, documents: HashMap::new(), shops: HashMap::new(), faults: Vec::new() };
         for knowledge in &intents.knowledge {
             if let Some(found) = workshop.knowledge(knowledge) {
-                let documents: Arc<dyn Retriever> = Arc::new(Documents::new(Arc::new(found)));
-                workshop.documents.insert(&knowledge.name.name, documents);
+                workshop.documents.insert(&knowledge.name.name, Arc::new(found));
             }
         }
         for catalogue in &intents.catalogues {
@@ -104,7 +104,7 @@ impl<'a> Workshop<'a> {
             HandlerDefinition::Search { knowledge } => {
                 // Documents that can't be read were told.
                 let documents = self.documents.get(&*knowledge.name).map(Arc::clone);
-                documents.map(|documents| Arc::new(SearchHandler::new(documents)) as Arc<dyn Handler>)
+                documents.map(|documents| Arc::new(Search::new(documents)) as Arc<dyn Handler>)
             }
             HandlerDefinition::Llm(_) | HandlerDefinition::Translate(_) => {
                 return Err(BuildError::NotYet { intent: intent.name.clone() });
@@ -129,7 +129,7 @@ impl<'a> Workshop<'a> {
     }
 
     /// Documents that are read and indexed; none where a fault was told.
-    fn knowledge(&mut self, definition: &'a KnowledgeDefinition) -> Option<Knowledge> {
+    fn knowledge(&mut self, definition: &'a KnowledgeDefinition) -> Option<Documents> {
         let began = Instant::now();
         let mut passages = Vec::new();
         let folder = self.intents.folder.as_deref().unwrap_or(Path::new(""));
@@ -157,7 +157,17 @@ impl<'a> Workshop<'a> {
         let found = Knowledge::build(passages);
         let (name, passages) = (&definition.name.name, found.passages().len());
         tracing::info!(knowledge = name, passages, took = ?began.elapsed(), "documents are read and indexed");
-        Some(found)
+        let embedder = match &definition.embeddings {
+            None => None,
+            Some(service) => match self.services.embedder(&service.name) {
+                Ok(embedder) => Some(embedder),
+                Err(fault) => {
+                    self.fault(None, service, Problem::Service(fault));
+                    return None;
+                }
+            },
+        };
+        Some(Documents::new(name, found, embedder, Vectors::of_process()))
     }
 
     fn shop(&self, catalogue: &CatalogueDefinition) -> Result<Shop, Problem> {

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     config::types::FilePath,
     model::{
-        Catalogue, Chain, Intent, Link, ModelClient, Nothing, SHARE, Served, Vectors,
+        Catalogue, Chain, Intent, Link, ModelClient, Nothing, SHARE, Served,
         embedded::TrainError,
         embeddings::{self, Embeddings},
         http::{Http, Pointers},
@@ -21,7 +21,7 @@ use crate::{
         rasa::Rasa,
         tei::Tei,
     },
-    outbound::{Limits, Service},
+    outbound::{Limits, Service, Vectors},
 };
 
 /// Why a model can't be made.

@@ -12,7 +12,7 @@ use std::{
 
 use super::{
     amqp_settings::holds_certificate,
-    settings::{Backend, Format, Kind, PREFIX, Settings},
+    settings::{Backend, Format, Kind, PREFIX, Settings, Text},
 };
 use crate::{
     config::types::is_loopback,
@@ -20,6 +20,7 @@ use crate::{
     outbound::{
         Budget, Connection, Endpoint, Limits, Purpose, Service, bearer,
         chat::{self, Chat, ChatSettings},
+        embeddings::{Embedder, Form},
     },
     utf8,
 };
@@ -30,6 +31,7 @@ pub struct Services<'s> {
     settings: &'s Settings,
     chats: Mutex<HashMap<String, Arc<Chat>>>,
     webhooks: Mutex<HashMap<String, Arc<Service>>>,
+    embedders: Mutex<HashMap<String, Arc<Embedder>>>,
 }
 
 /// Why a service can't be asked for answers.
@@ -49,7 +51,7 @@ pub enum ServiceFault {
 impl<'s> Services<'s> {
     /// Those of these settings; none is made yet.
     pub fn new(settings: &'s Settings) -> Self {
-        Self { settings, chats: Mutex::default(), webhooks: Mutex::default() }
+        Self { settings, chats: Mutex::default(), webhooks: Mutex::default(), embedders: Mutex::default() }
     }
 
     /// The language model of that name, for answers.
@@ -93,6 +95,30 @@ impl<'s> Services<'s> {
         let service = Arc::new(self.service(name, section, Limits { retries, ..limits })?);
         webhooks.insert(name.to_owned(), Arc::clone(&service));
         Ok(WebhookHandler::new(service, secret))
+    }
+
+    /// The service of embeddings of that name, for documents.
+    ///
+    /// # Errors
+    /// [`ServiceFault`].
+    pub fn embedder(&self, name: &str) -> Result<Arc<Embedder>, ServiceFault> {
+        let section = self.section(name, Kind::Embeddings)?;
+        let mut embedders = self.embedders.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(embedder) = embedders.get(name) {
+            return Ok(Arc::clone(embedder));
+        }
+        let service = self.service(name, section, self.limits(section))?.with_budget(budget(name, section));
+        let text = |text: &Option<Text>| text.as_ref().map(|text| text.as_str().to_owned());
+        let form = Form {
+            model: text(&section.model),
+            prefix: text(&section.prefix),
+            passage_prefix: text(&section.passage_prefix),
+            extra: section.extra.as_ref().map(|extra| extra.get().clone()).unwrap_or_default(),
+            batch: section.batch.get(),
+        };
+        let embedder = Arc::new(Embedder::new(service, form));
+        embedders.insert(name.to_owned(), Arc::clone(&embedder));
+        Ok(embedder)
     }
 
     fn section(&self, name: &str, wanted: Kind) -> Result<&'s Backend, ServiceFault> {

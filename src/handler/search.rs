@@ -1,37 +1,58 @@
-//! Handler `search`: the passage of the author's documents that answers, and where it stands.
+//! Handler `search`: the passage that answers, from the author's documents, with its source.
 //!
-//! It has no answer where none of them answers, which the documents' own gate decides.
+//! A question with an answer of the author's gets that; of a longer text, the sentences that answer best. It has no answer
+//! where the documents' gate is shut.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Answer, Handler, HandlerError, Job, Retriever};
-use crate::domain::{Details, language};
+use super::{
+    Answer, Handler, HandlerError, Job,
+    documents::{Documents, source},
+};
+use crate::{
+    domain::{Details, language},
+    outbound::ServiceError,
+};
 
-/// Answers by the author's documents.
-pub struct SearchHandler {
-    documents: Arc<dyn Retriever>,
+/// How many passages are shown as sources.
+const SOURCES: usize = 3;
+/// The share of the first one's score from which on another is shown beside it.
+const NEAR: f32 = 0.7;
+
+/// Answers from documents.
+#[derive(Debug)]
+pub struct Search {
+    documents: Arc<Documents>,
 }
 
-impl SearchHandler {
-    pub fn new(documents: Arc<dyn Retriever>) -> Self {
+impl Search {
+    /// A handler of these documents.
+    pub fn new(documents: Arc<Documents>) -> Self {
         Self { documents }
     }
 }
 
 #[async_trait]
-impl Handler for SearchHandler {
+impl Handler for Search {
     fn name(&self) -> &'static str {
         "search"
     }
 
     async fn handle(&self, job: &Job<'_>) -> Result<Option<Answer>, HandlerError> {
-        let Some(sources) = self.documents.find(&job.request.text, job.deadline).await else { return Ok(None) };
-        let Some(best) = sources.first() else { return Ok(None) };
-        let locale = language::language_of_script(&best.text).map(str::to_owned);
-        let text = best.text.clone();
-        Ok(Some(Answer { text, locale, details: Details { sources, ..Details::default() } }))
+        let question = &job.request.text;
+        let found = self.documents.find(question, SOURCES, job.deadline).await;
+        let Some(first) = found.hits.first().filter(|_| found.is_open) else { return Ok(None) };
+        let text = self.documents.knowledge().excerpt(question, first.passage).to_owned();
+        let locale = language::language_of_script(&text).map(str::to_owned);
+        let near = found.hits.iter().filter(|hit| hit.score >= NEAR * first.score);
+        let details = Details { sources: near.map(source).collect(), ..Details::default() };
+        Ok(Some(Answer { text, locale, details }))
+    }
+
+    async fn prepare(&self) -> Result<(), ServiceError> {
+        self.documents.prepare().await
     }
 }
 
@@ -44,8 +65,8 @@ mod tests {
     use super::*;
     use crate::{
         domain::{IntentName, Request},
-        handler::documents::Documents,
         knowledge::{Knowledge, Passage},
+        outbound::Vectors,
     };
 
     fn passage(id: &str, title: &str, text: &str) -> Passage {
@@ -59,7 +80,7 @@ mod tests {
             passage("descaling", "Descaling", "Boil water with vinegar to take the limescale out."),
             passage("hours", "营业时间", "客服每天九点到二十一点在线。"),
         ];
-        let documents = Documents::new(Arc::new(Knowledge::build(passages)));
+        let documents = Documents::new("help", Knowledge::build(passages), None, Vectors::new(1 << 20));
         let (request, intent) = (Request { text: text.into(), ..Request::default() }, IntentName::new("help").unwrap());
         let job = Job {
             request: &request,
@@ -69,7 +90,7 @@ mod tests {
             key: None,
             deadline: Instant::now(),
         };
-        SearchHandler::new(Arc::new(documents)).handle(&job).await.unwrap()
+        Search::new(Arc::new(documents)).handle(&job).await.unwrap()
     }
 
     #[tokio::test]

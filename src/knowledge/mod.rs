@@ -9,6 +9,7 @@
 
 mod cloze;
 mod evidence;
+mod excerpt;
 mod function_words;
 mod gate;
 mod index;
@@ -20,7 +21,11 @@ mod sentences;
 mod stem;
 mod terms;
 
-use std::{cmp::Ordering, collections::HashSet, sync::Arc};
+use std::{
+    cmp::Ordering,
+    collections::HashSet,
+    sync::{Arc, OnceLock},
+};
 
 use self::{
     cloze::Cloze,
@@ -45,8 +50,8 @@ pub struct Knowledge {
     common: Common,
     meant: Meant,
     gate: Gate,
-    /// A service's vectors, 1 long each, by passage; empty without.
-    vectors: Vec<Option<Arc<[f32]>>>,
+    /// A service's vectors, 1 long each, by passage; none until they are there.
+    vectors: OnceLock<Vec<Option<Arc<[f32]>>>>,
 }
 
 /// What was found for a question.
@@ -96,20 +101,23 @@ impl Knowledge {
         for (at, passage) in passages.iter().enumerate() {
             meant.push(at, &common.vector(&meanings.of(&passage.all())));
         }
-        let mut built = Self { passages, index, common, meant, gate: Gate::default(), vectors: Vec::new() };
+        let mut built = Self { passages, index, common, meant, gate: Gate::default(), vectors: OnceLock::new() };
         built.gate = built.calibrated();
         built
     }
 
-    /// The same, with a service's vectors of its passages, in their order; a passage may have none.
-    #[must_use]
-    pub fn with_vectors(mut self, vectors: Vec<Option<Arc<[f32]>>>) -> Self {
+    /// Has a service's vectors of its passages help from now on, in their order; a passage may have none. Done once.
+    pub fn set_vectors(&self, vectors: Vec<Option<Arc<[f32]>>>) {
         let unit = |vector: Arc<[f32]>| {
             let length = dot(&vector, &vector).sqrt();
             (length > 0.0 && length.is_finite()).then(|| vector.iter().map(|value| value / length).collect())
         };
-        self.vectors = vectors.into_iter().map(|vector| vector.and_then(unit)).collect();
-        self
+        let _ = self.vectors.set(vectors.into_iter().map(|vector| vector.and_then(unit)).collect());
+    }
+
+    /// Whether there are a service's vectors.
+    pub fn has_vectors(&self) -> bool {
+        self.vectors.get().is_some()
     }
 
     /// Its passages, in the order in which they were read.
@@ -132,6 +140,12 @@ impl Knowledge {
             .take(limit)
             .collect();
         Found { hits, answerable, is_open }
+    }
+
+    /// What of a passage answers a question: all of a short one, and of an answer of the author's; else the best of its
+    /// sentences, with those around it, as they stand.
+    pub fn excerpt<'k>(&self, question: &str, passage: &'k Passage) -> &'k str {
+        excerpt::excerpt(&Question::of(question, &self.index, &self.common, &|_| false), passage)
     }
 
     /// The author's questions that don't find their own passage, or don't open the gate.
@@ -174,9 +188,10 @@ impl Knowledge {
         }
         let mut similarities = vec![0.0_f32; self.passages.len()];
         self.meant.add_similarities(&question.vector, &mut similarities);
-        let mut by_service = vec![f32::MIN; if vector.is_some() { self.vectors.len() } else { 0 }];
+        let vectors = self.vectors.get().filter(|_| vector.is_some()).map_or(&[][..], Vec::as_slice);
+        let mut by_service = vec![f32::MIN; vectors.len()];
         if let Some(vector) = vector {
-            for (similarity, passage) in by_service.iter_mut().zip(&self.vectors) {
+            for (similarity, passage) in by_service.iter_mut().zip(vectors) {
                 if let Some(passage) = passage.as_ref().filter(|passage| passage.len() == vector.len()) {
                     *similarity = dot(passage, vector);
                 }

@@ -22,8 +22,8 @@ pub struct Passage {
 }
 
 impl Passage {
-    /// All that is said in it.
-    pub(super) fn all(&self) -> String {
+    /// All that is said in it: title, headings, questions and text, a line each.
+    pub fn all(&self) -> String {
         let mut all = String::with_capacity(self.text.len() + 64);
         for part in std::iter::once(&*self.title).chain(self.headings.iter().map(|it| &**it)) {
             all.push_str(part);

@@ -183,7 +183,7 @@ pub(super) enum Script {
 impl Script {
     pub(super) fn of(c: char) -> Self {
         match c {
-            'a'..='z' | 'A'..='Z' | '0'..='9' | '_' => Self::Letters,
+            'a'..='z' | 'A'..='Z' | '0'..='9' => Self::Letters,
             '\0'..='\x7f' => Self::None,
             '\u{1100}'..='\u{11ff}'
             | '\u{3005}'..='\u{3007}'
@@ -228,6 +228,7 @@ mod tests {
         check("怎么退货？", "怎么 么退 退货");
         check("我要退A货", "我要 要退 a 货");
         check("covid-19, 23–16 v2.1", "covid 19 23 16 v2.1");
+        check("max_retries", "max retries");
         check("", "");
     }
 

@@ -90,7 +90,8 @@ fn a_services_vectors_find_what_words_dont() {
         (at != 1).then_some(vector)
     });
     let vectors: Vec<_> = vectors.collect();
-    let knowledge = Knowledge::build(all).with_vectors(vectors);
+    let knowledge = Knowledge::build(all);
+    knowledge.set_vectors(vectors);
     let like_payment: Vec<f32> = (0..8).map(|axis| if axis == 3 { 1.0 } else { 0.0 }).collect();
     let found = knowledge.search("money", Some(&like_payment), 3);
     assert_eq!(&*found.hits.first().unwrap().passage.id, "payment");
@@ -98,6 +99,19 @@ fn a_services_vectors_find_what_words_dont() {
     assert!(
         knowledge.search("warranty", Some(&[1.0]), 1).hits.first().is_some_and(|hit| &*hit.passage.id == "warranty")
     );
+}
+
+#[test]
+fn of_a_long_passage_the_sentences_that_answer_are_shown() {
+    let mut all = passages();
+    let filler = "This sentence talks about nothing that anybody would ever want to know from us. ".repeat(8);
+    all[0].text = format!("{filler}Kettles can be returned within 30 days. The parcel is free. {filler}");
+    let knowledge = Knowledge::build(all);
+    let excerpt = knowledge.excerpt("when can kettles be returned", &knowledge.passages()[0]);
+    assert!(excerpt.starts_with("Kettles can be returned within 30 days. The parcel is free."), "{excerpt}");
+    assert!(excerpt.len() < 700, "{excerpt}");
+    let short = &knowledge.passages()[1];
+    assert_eq!(knowledge.excerpt("parcels", short), short.text);
 }
 
 #[test]

@@ -68,11 +68,6 @@ impl<S: Batched> Batcher<S> {
         &self.shared.service
     }
 
-    /// How many texts go into a request.
-    pub(super) fn most(&self) -> usize {
-        self.most
-    }
-
     /// What the service makes of a text.
     pub(super) async fn ask(&self, text: String, deadline: Instant) -> Result<S::Out, ModelError> {
         let (answer, answered) = oneshot::channel();

@@ -26,14 +26,12 @@ pub mod openai;
 pub mod rasa;
 mod served;
 pub mod tei;
-mod vectors;
 
 pub use self::{
     catalogue::{Catalogue, Intent},
     chain::{Chain, Link, SHARE, prepared},
     nothing::Nothing,
     served::Served,
-    vectors::Vectors,
 };
 
 /// A text to classify.

@@ -1,18 +1,20 @@
 //! Services: what is asked over HTTP, for a classification or for an answer, within bounds.
 //!
 //! A [`Service`] has an [`Endpoint`], which speaks HTTP, and stands it behind a circuit breaker, a limit of requests at
-//! once, a budget, a time limit and retries. What is asked, and what is read of the answer, is the caller's. [`chat`] is
-//! the one form of asking that models and handlers share: a language model's.
+//! once, a budget, a time limit and retries. What is asked, and what is read of the answer, is the caller's. [`chat`] and
+//! [`embeddings`] are the forms of asking that models and handlers share.
 
 mod answer;
 mod breaker;
 mod budget;
 pub mod chat;
+pub mod embeddings;
 mod endpoint;
 mod failure;
 mod service;
 #[cfg(test)]
 pub(crate) mod stub;
+mod vectors;
 mod words;
 
 pub use self::{
@@ -22,6 +24,7 @@ pub use self::{
     endpoint::{Connection, Endpoint, bearer, innermost},
     failure::{Failure, Judged, ServiceError},
     service::{Limits, Purpose, Service},
+    vectors::{Vector, Vectors},
     words::cut,
 };
 

@@ -54,6 +54,8 @@ pub struct Backend {
     pub extra: Option<JsonObject>,
     /// What stands before each text.
     pub prefix: Option<Text>,
+    /// What stands before each passage of documents, in place of that.
+    pub passage_prefix: Option<Text>,
     /// The request's body, a template.
     pub body: Option<Text>,
     /// Where in the answer the intent is.
@@ -212,7 +214,7 @@ impl Backend {
     }
 
     /// Each setting that not all kinds have, whether it is set, and what use the kind has for it.
-    fn uses(&self, kind: Kind) -> [(&'static str, bool, Use); 16] {
+    fn uses(&self, kind: Kind) -> [(&'static str, bool, Use); 17] {
         let needed = |by: &[Kind]| if by.contains(&kind) { Use::Needed } else { Use::None };
         let taken = |by: &[Kind]| if by.contains(&kind) { Use::Taken } else { Use::None };
         let remote = if kind == Kind::Keywords { Use::None } else { Use::Taken };
@@ -229,6 +231,7 @@ impl Backend {
             ("max_tokens", self.max_tokens.get().is_some(), taken(&[Kind::OpenAi])),
             ("extra", self.extra.is_some(), taken(&[Kind::OpenAi, Kind::Embeddings])),
             ("prefix", self.prefix.is_some(), taken(&[Kind::Embeddings])),
+            ("passage_prefix", self.passage_prefix.is_some(), taken(&[Kind::Embeddings])),
             ("body", self.body.is_some(), needed(&[Kind::Http])),
             ("intent_pointer", self.intent_pointer.is_some(), needed(&[Kind::Http])),
             ("confidence_pointer", self.confidence_pointer.is_some(), taken(&[Kind::Http])),

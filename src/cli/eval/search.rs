@@ -4,19 +4,26 @@ use std::{
     collections::HashSet,
     fs,
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use serde::Deserialize;
+use tokio::runtime::Runtime;
 
-use super::{Arguments, Exit, Failure, Format, output, text, write_page};
+use super::{Arguments, Exit, Failure, Format, output, setup, text, write_page};
 use crate::{
+    app::{services::Services, settings::ModelName},
     eval::{
         in_words,
         search::{LOOKED_AT, SearchAnswer, SearchCase, SearchMeasured, Without, cases_of, halved},
         search_report::SearchReport,
     },
     knowledge::{self, Knowledge, Passage},
+    outbound::{
+        Vector, Vectors,
+        embeddings::{Embedder, Role},
+    },
     utf8,
 };
 
@@ -31,22 +38,25 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let Some(test) = &arguments.test else {
         return Err(Failure::new(Exit::Usage, "--search needs --test, a file of questions"));
     };
-    if arguments.embeddings.is_some() {
-        return Err(Failure::new(Exit::Usage, "--embeddings can't be used yet: leave it out"));
-    }
+    let helper = arguments.embeddings.as_ref().map(Helper::of).transpose()?;
     let passages = passages(&arguments.knowledge)?;
     let cases = cases(test, &passages)?;
     let began = Instant::now();
     let knowledge = Knowledge::build(passages);
     let indexing = began.elapsed();
+    let questions: Vec<&str> = cases.iter().map(|case| case.question.as_str()).collect();
+    let vectors = helper.as_ref().map(|helper| helper.vectors(&questions, Role::Question)).transpose()?;
+    let vectors = vectors.unwrap_or_default();
+    helper.as_ref().map(|helper| helper.prepare(&knowledge)).transpose()?;
     let mut times = Vec::with_capacity(cases.len());
-    let answers = ask(&knowledge, &cases, &mut times);
+    let answers = ask(&knowledge, &cases, &vectors, &mut times);
     let measured = if cases.iter().any(|case| case.passage.is_none()) {
         let n = knowledge.passages().len();
         SearchMeasured::of(n, &answers, (&answers, Without::Test), indexing, times)
     } else {
         let half = Knowledge::build(halved(knowledge.passages()));
-        let gate = ask(&half, &cases_of(&cases, &half), &mut Vec::new());
+        helper.as_ref().map(|helper| helper.prepare(&half)).transpose()?;
+        let gate = ask(&half, &cases_of(&cases, &half), &vectors, &mut Vec::new());
         let n = knowledge.passages().len();
         SearchMeasured::of(n, &answers, (&gate, Without::Halved), indexing, times)
     };
@@ -109,10 +119,47 @@ fn cases(file: &Path, passages: &[Passage]) -> Result<Vec<SearchCase>, Failure> 
     Ok(cases)
 }
 
-fn ask(knowledge: &Knowledge, cases: &[SearchCase], times: &mut Vec<Duration>) -> Vec<SearchAnswer> {
-    let answers = cases.iter().map(|case| {
+/// The service that helps to find.
+struct Helper {
+    embedder: Arc<Embedder>,
+    runtime: Runtime,
+}
+
+impl Helper {
+    fn of(name: &ModelName) -> Result<Self, Failure> {
+        let settings = setup::settings_with_models(std::slice::from_ref(name))?;
+        let embedder = Services::new(&settings).embedder(&name.to_string());
+        let embedder = embedder.map_err(|fault| Failure::new(Exit::Config, fault))?;
+        Ok(Self { embedder, runtime: setup::runtime()? })
+    }
+
+    /// The service's vectors of texts. A measurement without them would be one of something else.
+    fn vectors(&self, texts: &[&str], role: Role) -> Result<Vec<Option<Vector>>, Failure> {
+        let (mut had, known) = (Vec::new(), Vectors::of_process());
+        let filled = self.embedder.fill(&mut had, texts, role, &known);
+        self.runtime.block_on(filled).map_err(|error| Failure::new(Exit::Unavailable, error))?;
+        Ok(had)
+    }
+
+    fn prepare(&self, knowledge: &Knowledge) -> Result<(), Failure> {
+        let texts: Vec<String> = knowledge.passages().iter().map(Passage::all).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        knowledge.set_vectors(self.vectors(&texts, Role::Passage)?);
+        Ok(())
+    }
+}
+
+/// Asks every question; `vectors` are a service's of them, or none.
+fn ask(
+    knowledge: &Knowledge,
+    cases: &[SearchCase],
+    vectors: &[Option<Vector>],
+    times: &mut Vec<Duration>,
+) -> Vec<SearchAnswer> {
+    let answers = cases.iter().enumerate().map(|(at, case)| {
         let began = Instant::now();
-        let found = knowledge.search(&case.question, None, LOOKED_AT);
+        let vector = vectors.get(at).and_then(Option::as_deref);
+        let found = knowledge.search(&case.question, vector, LOOKED_AT);
         times.push(began.elapsed());
         SearchAnswer {
             case: case.clone(),

@@ -132,7 +132,7 @@ fn file_name(path: &str) -> &str {
 }
 
 /// How long a text is, in words; two characters of Chinese are as one.
-pub(super) fn size(text: &str) -> usize {
+pub(in crate::knowledge) fn size(text: &str) -> usize {
     let mut halves = 0;
     let mut before = Script::None;
     for c in text.chars() {

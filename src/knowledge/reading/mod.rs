@@ -20,6 +20,7 @@ use std::{
 };
 
 use self::document::Document;
+pub(super) use self::document::size;
 use super::Passage;
 use crate::corpus::{self, CorpusError, Encoding, Fault, Notes};
 

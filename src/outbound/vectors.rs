@@ -11,7 +11,7 @@ use std::{
 use moka::{policy::EvictionPolicy, sync::Cache};
 
 /// A text's vector.
-pub(super) type Vector = Arc<[f32]>;
+pub type Vector = Arc<[f32]>;
 
 /// Vectors by what they were made of.
 #[derive(Debug, Clone)]
@@ -36,11 +36,12 @@ impl Vectors {
     }
 
     /// The vector that was made of `text` by this service, whatever tells it from others.
-    pub(super) fn get(&self, service: &impl Hash, text: &str) -> Option<Vector> {
+    pub fn get(&self, service: &impl Hash, text: &str) -> Option<Vector> {
         self.vectors.get(&self.key(service, text))
     }
 
-    pub(super) fn insert(&self, service: &impl Hash, text: &str, vector: Vector) {
+    /// Keeps a text's vector.
+    pub fn insert(&self, service: &impl Hash, text: &str, vector: Vector) {
         self.vectors.insert(self.key(service, text), vector);
     }
 
