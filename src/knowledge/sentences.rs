@@ -27,7 +27,8 @@ fn end(text: &str) -> usize {
                 let is_spaced = next.next().is_none_or(char::is_whitespace);
                 // 'e.g. this', 'J. Smith' and 'No. 5' go on.
                 let begins = next.find(|c| !c.is_whitespace()).is_none_or(|c| !c.is_lowercase());
-                let is_short = c == '.' && text[word_start..at].chars().count() <= 2;
+                let is_short =
+                    c == '.' && is_abbreviation(text[word_start..at].trim_start_matches(['(', '"', '“', '[']));
                 if is_spaced && begins && !is_short {
                     return end;
                 }
@@ -37,6 +38,16 @@ fn end(text: &str) -> usize {
         }
     }
     text.len()
+}
+
+/// Whether a point after this is of an abbreviation: an initial, or a word that is seldom written out.
+fn is_abbreviation(word: &str) -> bool {
+    const KNOWN: [&str; 18] = [
+        "mr", "mrs", "ms", "dr", "prof", "st", "no", "vs", "jr", "sr", "inc", "ltd", "co", "fig", "e.g", "i.e", "cf",
+        "vol",
+    ];
+    let is_no = word.eq_ignore_ascii_case("no") && !word.starts_with('N');
+    word.chars().count() <= 1 || KNOWN.iter().any(|known| word.eq_ignore_ascii_case(known)) && !is_no
 }
 
 /// Past the brackets and quotes that close after a sentence.
@@ -59,6 +70,7 @@ mod tests {
         check("One. Two! Three?", &["One.", "Two!", "Three?"]);
         check("He said \"no.\" Then he left.", &["He said \"no.\"", "Then he left."]);
         check("It costs 3.50 at J. Smith's, e.g. today. Yes.", &["It costs 3.50 at J. Smith's, e.g. today.", "Yes."]);
+        check("Ask us. We say no. Call Dr. No.", &["Ask us.", "We say no.", "Call Dr. No."]);
         check("一。二！”三", &["一。", "二！”", "三"]);
         check("- a\n- b\n\n", &["- a", "- b"]);
         check(" ", &[]);
