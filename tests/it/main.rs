@@ -10,6 +10,7 @@
 
 mod admin;
 mod answered;
+mod answers;
 mod channels;
 mod chaos;
 mod cli;
