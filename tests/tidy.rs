@@ -23,7 +23,7 @@ const IMPORTS: &[(&str, &str)] = &[
     ("model", "domain outbound"),
     ("knowledge", "corpus domain model utf8"),
     ("eval", "corpus domain knowledge model"),
-    ("handler", "catalogue domain knowledge outbound"),
+    ("handler", "catalogue domain entity knowledge outbound"),
     ("answered", "domain renewed"),
     ("pipeline", "answered domain entity handler model retry sharing"),
     ("amqp", "answered domain entity handler model pipeline renewed retry sharing utf8"),

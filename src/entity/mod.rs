@@ -15,8 +15,11 @@ use std::borrow::Cow;
 use aho_corasick::AhoCorasick;
 use regex::{Regex, RegexBuilder};
 
-pub use self::builtin::{BUILT_IN, BuiltIn};
 use self::fold::Folded;
+pub use self::{
+    builtin::{BUILT_IN, BuiltIn},
+    numeral::chinese as chinese_number,
+};
 use crate::domain::Entity;
 
 /// How much of a text is looked at, in characters; as much as the embedded model reads.

@@ -45,7 +45,7 @@ fn scaled(decimal: &str, unit: u64) -> Option<String> {
 }
 
 /// A whole number in Chinese characters: 三百五十, 二〇二六 (its digits), and with the last unit left out, 三百五, 一万二.
-pub(super) fn chinese(text: &str) -> Option<u64> {
+pub fn chinese(text: &str) -> Option<u64> {
     if text.is_empty() {
         return None;
     }

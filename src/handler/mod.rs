@@ -10,8 +10,10 @@ use crate::{
     outbound::{Failure, ServiceError},
 };
 
+pub mod claims;
 pub mod documents;
 mod list;
+pub mod llm;
 pub mod recommend;
 mod retriever;
 pub mod search;

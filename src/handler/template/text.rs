@@ -103,6 +103,14 @@ impl ReplyText {
         Ok(Self(Kind::Template { environment: Box::new(environment), variables }))
     }
 
+    /// Whether it reads a variable of that name.
+    pub fn reads(&self, name: &str) -> bool {
+        match &self.0 {
+            Kind::Plain(_) => false,
+            Kind::Template { variables, .. } => variables.iter().any(|variable| variable.name() == name),
+        }
+    }
+
     /// The answer to a request.
     ///
     /// # Errors

@@ -1,0 +1,194 @@
+//! Handler `llm`: a language model answers, by the author's instructions; with knowledge, only from passages that were
+//! found, citing them.
+//!
+//! With knowledge: where nothing answers, which the [`Retriever`] decides, it has no answer and the model isn't asked.
+//! Else the model answers from the passages, and its answer is held against them ([`grounding`]); one that doesn't rest on
+//! them is replaced by the passage itself. Every answer has to pass the [`guard`]s.
+//!
+//! **Invariant:** what a user, a client or a document says is data. It stands in messages of its own ([`prompt`]) and
+//! changes neither intent, tools, addresses nor the form of the answer; an answer is a text and nothing else.
+
+mod grounding;
+pub(super) mod guard;
+#[cfg(test)]
+mod injections;
+mod prompt;
+#[cfg(test)]
+mod tests;
+
+use std::{num::NonZeroU16, sync::Arc};
+
+use async_trait::async_trait;
+
+use self::prompt::NO_ANSWER;
+use super::{
+    Answer, Handler, HandlerError, Job, Retriever,
+    claims::Said as SaidOf,
+    template::{ReplyText, ReplyTextError},
+};
+use crate::{
+    domain::{Details, Role, Source, Usage, language},
+    outbound::chat::{Chat, Finish, Prompt, Said},
+};
+
+/// How a language model answers for an intent.
+pub struct LlmSettings {
+    /// Instructions: a language's BCP 47 tag and a template each, the default language first.
+    pub system: Vec<(String, String)>,
+    /// Where passages come from; none: it answers by its instructions alone.
+    pub knowledge: Option<Arc<dyn Retriever>>,
+    /// How many turns of what was said before it is told at most.
+    pub history: usize,
+    /// The longest answer, in tokens.
+    pub max_tokens: NonZeroU16,
+}
+
+/// Answers by a language model.
+pub struct LlmHandler {
+    chat: Arc<Chat>,
+    system: Vec<(String, ReplyText)>,
+    knowledge: Option<Arc<dyn Retriever>>,
+    history: usize,
+    max_tokens: NonZeroU16,
+}
+
+/// Why an intent's instructions can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LlmError {
+    #[error("there are no instructions: write system.en, or that of another language")]
+    NoSystem,
+    #[error("system.{language}: {source}")]
+    System { language: String, source: ReplyTextError },
+    /// They would hold what a user wrote, who could then write them.
+    #[error(
+        "system.{language} reads '{variable}', which is what the user wrote: the model is told that anyway, as data"
+    )]
+    ReadsText { language: String, variable: &'static str },
+}
+
+/// What comes of an answer of the model's.
+enum Verdict {
+    /// It may be said, and rests on these.
+    Said(String, Vec<Source>),
+    /// There is none.
+    None(&'static str),
+    /// It doesn't rest on what was found.
+    Ungrounded(&'static str),
+}
+
+impl LlmHandler {
+    /// The handler of a language model. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`LlmError`] at the first instructions that can't be used.
+    pub fn new(chat: Arc<Chat>, settings: LlmSettings) -> Result<Self, LlmError> {
+        let LlmSettings { system, knowledge, history, max_tokens } = settings;
+        if system.is_empty() {
+            return Err(LlmError::NoSystem);
+        }
+        let compile = |(language, source): (String, String)| {
+            let text = match ReplyText::compile(&source) {
+                Ok(text) => text,
+                Err(source) => return Err(LlmError::System { language, source }),
+            };
+            match ["text", "entities"].into_iter().find(|variable| text.reads(variable)) {
+                Some(variable) => Err(LlmError::ReadsText { language, variable }),
+                None => Ok((language, text)),
+            }
+        };
+        let system = system.into_iter().map(compile).collect::<Result<_, _>>()?;
+        Ok(Self { chat, system, knowledge, history, max_tokens })
+    }
+
+    /// The passages for a request: for what it says, else for that behind what was said last, as a follow-up alone may
+    /// name nothing. None where nothing answers.
+    async fn find(&self, knowledge: &dyn Retriever, job: &Job<'_>) -> Option<Vec<Source>> {
+        let text = &job.request.text;
+        if let Some(found) = knowledge.find(text, job.deadline).await {
+            return Some(found);
+        }
+        let last = job.request.history.iter().rfind(|turn| turn.role == Role::User).filter(|_| self.history > 0)?;
+        knowledge.find(&format!("{}\n{text}", last.text), job.deadline).await
+    }
+
+    fn verdict(&self, said: &Said, author: &str, language: &str, found: Option<&[Source]>, job: &Job<'_>) -> Verdict {
+        let answer = said.text.trim();
+        if said.finish == Finish::Length {
+            return Verdict::None("it was cut off");
+        }
+        if answer.contains(NO_ANSWER) {
+            return Verdict::None("the model found no answer");
+        }
+        let known: String = found.unwrap_or_default().iter().map(|it| format!("{}\n", it.text)).collect();
+        if let Err(reason) = guard::passes(answer, &prompt::all_rules(), &SaidOf::of(&format!("{author}\n{known}"))) {
+            return Verdict::None(reason);
+        }
+        if !guard::is_in_language(answer, Some(language), &job.request.text) {
+            return Verdict::None("it is in another language");
+        }
+        match found.map(|found| grounding::grounded(answer, &job.request.text, found)) {
+            None => Verdict::Said(answer.to_owned(), Vec::new()),
+            Some(Ok(grounded)) => Verdict::Said(grounded.text, grounded.sources),
+            Some(Err(reason)) => Verdict::Ungrounded(reason),
+        }
+    }
+}
+
+#[async_trait]
+impl Handler for LlmHandler {
+    fn name(&self) -> &'static str {
+        "llm"
+    }
+
+    async fn handle(&self, job: &Job<'_>) -> Result<Option<Answer>, HandlerError> {
+        let request = job.request;
+        let failed = |reason: String| HandlerError::Failed { intent: job.intent.clone(), reason };
+        let chosen = language::choose(&self.system, |(tag, _)| tag, request.locale.as_deref(), &request.text);
+        let (language, system) = chosen.ok_or_else(|| failed("it has no instructions".to_owned()))?;
+        let author = system.render(job).map_err(|error| failed(format!("system.{language}: {error}")))?;
+        let found = match &self.knowledge {
+            Some(knowledge) => match self.find(&**knowledge, job).await.map(prompt::that_fit) {
+                Some(found) if !found.is_empty() => Some(found),
+                _ => return Ok(None),
+            },
+            None => None,
+        };
+        let rules = prompt::rules(language, found.is_some());
+        let history = &request.history[request.history.len().saturating_sub(self.history)..];
+        let mut private: Vec<&str> = vec![&request.text];
+        private.extend(history.iter().map(|turn| turn.text.as_str()));
+        private.extend(found.iter().flatten().map(|passage| passage.text.as_str()));
+        let prompt = Prompt {
+            messages: prompt::messages(
+                format!("{author}\n\n{rules}"),
+                language,
+                history,
+                found.as_deref(),
+                &request.text,
+            ),
+            schema: None,
+            logprobs: false,
+            max_tokens: Some(self.max_tokens.get()),
+            stream: true,
+            private,
+        };
+        let said = self.chat.answer(&prompt, job.deadline).await;
+        let said = said.map_err(|error| HandlerError::Service { intent: job.intent.clone(), error })?;
+        let usage = Some(Usage { input_tokens: said.usage.input, output_tokens: said.usage.output });
+        let details = |sources| Details { sources, usage, ..Details::default() };
+        match self.verdict(&said, &author, language, found.as_deref(), job) {
+            Verdict::Said(text, sources) => {
+                Ok(Some(Answer { text, locale: Some(language.clone()), details: details(sources) }))
+            }
+            Verdict::None(reason) => {
+                tracing::debug!(intent = %job.intent, reason, "a language model's answer isn't used");
+                Ok(None)
+            }
+            Verdict::Ungrounded(reason) => {
+                tracing::debug!(intent = %job.intent, reason, "a passage answers in place of a language model");
+                let best = found.into_iter().flatten().next();
+                Ok(best.map(|best| Answer { text: best.text.clone(), locale: None, details: details(vec![best]) }))
+            }
+        }
+    }
+}
