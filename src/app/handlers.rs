@@ -14,7 +14,7 @@ use super::{
     BUILT_IN_NAME, BuildError,
     intents::{
         CatalogueDefinition, Faults, Finding, HandlerDefinition, IntentDefinition, IntentsFile, KnowledgeDefinition,
-        Name, Problem, RecommendDefinition,
+        LlmDefinition, Name, Problem, RecommendDefinition,
     },
     services::Services,
     settings::Settings,
@@ -22,8 +22,9 @@ use super::{
 use crate::{
     catalogue::Catalogue,
     handler::{
-        Handler, Handlers,
+        Handler, Handlers, Retriever,
         documents::Documents,
+        llm::{LlmHandler, LlmSettings},
         recommend::{self, Recommend, Shop},
         search::Search,
         template::TemplateHandler,
@@ -106,10 +107,37 @@ impl<'a> Workshop<'a> {
                 let documents = self.documents.get(&*knowledge.name).map(Arc::clone);
                 documents.map(|documents| Arc::new(Search::new(documents)) as Arc<dyn Handler>)
             }
-            HandlerDefinition::Llm(_) | HandlerDefinition::Translate(_) => {
+            HandlerDefinition::Llm(llm) => self.llm(intent, llm),
+            HandlerDefinition::Translate(_) => {
                 return Err(BuildError::NotYet { intent: intent.name.clone() });
             }
         })
+    }
+
+    fn llm(&mut self, intent: &IntentDefinition, definition: &LlmDefinition) -> Option<Arc<dyn Handler>> {
+        let LlmDefinition { service, system, knowledge, history } = definition;
+        let name = &service.name;
+        let (chat, max_tokens) = match (self.services.chat(name), self.services.answer_tokens(name)) {
+            (Ok(chat), Ok(max_tokens)) => (chat, max_tokens),
+            (Err(fault), _) | (_, Err(fault)) => {
+                self.fault(Some(intent), service, Problem::Service(fault));
+                return None;
+            }
+        };
+        let knowledge = match knowledge {
+            None => None,
+            // Documents that can't be read were told.
+            Some(knowledge) => Some(Arc::clone(self.documents.get(&*knowledge.name)?) as Arc<dyn Retriever>),
+        };
+        let history = usize::try_from(*history).unwrap_or(usize::MAX);
+        let settings = LlmSettings { system: system.clone(), knowledge, history, max_tokens };
+        match LlmHandler::new(chat, settings) {
+            Ok(handler) => Some(Arc::new(handler)),
+            Err(error) => {
+                self.fault(Some(intent), service, Problem::Llm(error));
+                None
+            }
+        }
     }
 
     fn recommend(&mut self, intent: &IntentDefinition, definition: &RecommendDefinition) -> Option<Arc<dyn Handler>> {

@@ -74,7 +74,7 @@ pub struct LlmDefinition {
     pub system: Vec<(String, String)>,
     /// The documents that it answers from, and from nothing else.
     pub knowledge: Option<Name>,
-    /// How much of what was said before it reads, in tokens.
+    /// How many turns of what was said before it is told at most.
     pub history: u32,
 }
 

@@ -8,7 +8,7 @@ use crate::{
     corpus::Slip,
     domain::InvalidName,
     entity::{InvalidPattern, MAX_LENGTH},
-    handler::template::ReplyTextError,
+    handler::{llm::LlmError, template::ReplyTextError},
     utf8::NotText,
 };
 
@@ -238,6 +238,9 @@ pub enum Problem {
     /// A service that isn't there, or isn't of the kind that is needed.
     #[error("{0}")]
     Service(ServiceFault),
+    /// Instructions that a language model can't be given.
+    #[error("llm.{0}")]
+    Llm(LlmError),
     /// Documents that can't be used.
     #[error("{0}")]
     Knowledge(String),

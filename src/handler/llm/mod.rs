@@ -28,7 +28,10 @@ use super::{
 };
 use crate::{
     domain::{Details, Role, Source, Usage, language},
-    outbound::chat::{Chat, Finish, Prompt, Said},
+    outbound::{
+        ServiceError,
+        chat::{Chat, Finish, Prompt, Said},
+    },
 };
 
 /// How a language model answers for an intent.
@@ -55,7 +58,7 @@ pub struct LlmHandler {
 /// Why an intent's instructions can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LlmError {
-    #[error("there are no instructions: write system.en, or that of another language")]
+    #[error("system is missing: write the instructions, such as llm.system.en = \"…\"")]
     NoSystem,
     #[error("system.{language}: {source}")]
     System { language: String, source: ReplyTextError },
@@ -138,6 +141,13 @@ impl LlmHandler {
 impl Handler for LlmHandler {
     fn name(&self) -> &'static str {
         "llm"
+    }
+
+    async fn prepare(&self) -> Result<(), ServiceError> {
+        match &self.knowledge {
+            Some(knowledge) => knowledge.prepare().await,
+            None => Ok(()),
+        }
     }
 
     async fn handle(&self, job: &Job<'_>) -> Result<Option<Answer>, HandlerError> {

@@ -22,9 +22,9 @@ const WITH_TABLES: [&str; 5] = ["search", "recommend", "llm", "translate", "webh
 
 /// How many items are recommended, where the file doesn't say.
 const RECOMMENDED: u16 = 3;
-/// How much of what was said before a language model reads, in tokens, where the file doesn't say.
-const HISTORY: u32 = 1000;
-const MOST_HISTORY: u32 = 1_000_000;
+/// How many turns of what was said before a language model is told, where the file doesn't say.
+const HISTORY: u32 = 10;
+const MOST_HISTORY: u32 = 100;
 
 /// The handlers of an intent, as far as they are known.
 struct HandlerNames {

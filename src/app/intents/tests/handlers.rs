@@ -38,7 +38,7 @@ path = "products.csv"
         service: name("qwen"),
         system: vec![("zh".into(), "你是{{ sender }}的客服。".into()), ("en".into(), "Be brief.".into())],
         knowledge: Some(name("help")),
-        history: 1000,
+        history: 10,
     };
     assert_eq!(
         a.handlers,
