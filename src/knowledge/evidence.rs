@@ -22,8 +22,9 @@ pub(super) struct Evidence {
     pub(super) similarity: f32,
     /// The share of its Chinese characters that the best sentence holds; where it has none, as [`Self::sentence`].
     pub(super) characters: f32,
-    /// The cosine to all of it, where the author gave several questions.
-    pub(super) together: Option<f32>,
+    /// Where the author gave several questions: by how much their vectors say more than those of the other entries that were
+    /// found. So entries are told from each other, and none is ahead of a document for being an entry.
+    pub(super) of_questions: f32,
 }
 
 /// What each counts. Chosen on questions made of sentences of documents, of which words were left out or replaced.
@@ -37,10 +38,12 @@ impl Evidence {
     pub(super) fn rank(&self) -> f32 {
         let parts = [self.score, self.sentence, self.pairs, self.similarity, self.characters];
         let of_words: f32 = parts.iter().zip(WEIGHTS).map(|(part, weight)| part * weight).sum();
-        let Some(together) = self.together else { return of_words };
-        // In the measure of what has no questions beside it: else every entry would be ahead of every document.
-        let (own, more) = (WEIGHTS.iter().sum::<f32>(), OF_QUESTIONS.iter().sum::<f32>());
-        (of_words + OF_QUESTIONS[0] * self.similarity + OF_QUESTIONS[1] * together) * own / (own + more)
+        of_words + self.of_questions
+    }
+
+    /// What the author's questions say by their vectors, all of them together and the nearest.
+    pub(super) fn by_questions(&self, together: f32) -> f32 {
+        OF_QUESTIONS[0] * self.similarity + OF_QUESTIONS[1] * together
     }
 
     /// The same in 0..=1.

@@ -211,10 +211,17 @@ impl Knowledge {
         let order =
             |a: &(usize, Evidence), b: &(usize, Evidence)| descending(a.1.rank(), b.1.rank()).then(a.0.cmp(&b.0));
         ranking.sort_by(order);
-        for (at, evidence) in ranking.iter_mut().take(COMPARED) {
+        let mut entries = Vec::new();
+        for (place, (at, evidence)) in ranking.iter_mut().enumerate().take(COMPARED) {
             let passage = &self.passages[*at];
-            evidence.together = (passage.questions.len() > 1).then(|| similarities[*at].max(0.0));
             evidence.similarity = scales.similarity(question, passage, &self.common);
+            if passage.questions.len() > 1 {
+                entries.push((place, evidence.by_questions(similarities[*at].max(0.0))));
+            }
+        }
+        let mean = entries.iter().map(|(_, says)| says).sum::<f32>() / entries.len().max(1) as f32;
+        for (place, says) in entries {
+            ranking[place].1.of_questions = says - mean;
         }
         ranking.sort_by(order);
         if !by_service.is_empty() {
