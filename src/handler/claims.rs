@@ -115,17 +115,22 @@ fn folded(text: &str) -> String {
     text.chars().map(fold).collect()
 }
 
-/// The numbers of a text: in digits, in Chinese characters, and the English words for small ones.
-pub(super) fn numbers(text: &str) -> BTreeSet<String> {
-    const UNITS: &str = "天日号月年周岁点时分秒个次件元块角折倍人名位米斤克公里小章楼层";
+/// The numbers that a text writes in digits.
+pub(super) fn in_digits(text: &str) -> BTreeSet<String> {
     // The digits of X200 are a part of a name.
     let in_word = |at: usize| text[..at].chars().next_back().is_some_and(|c| c.is_ascii_alphabetic());
-    let mut numbers: BTreeSet<String> = pattern!(r"\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
+    pattern!(r"\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
         .into_iter()
         .flat_map(|pattern| pattern.find_iter(text))
         .filter(|found| !in_word(found.start()))
         .map(|found| plain(found.as_str()))
-        .collect();
+        .collect()
+}
+
+/// The numbers of a text: in digits, in Chinese characters, and the English words for small ones.
+pub(super) fn numbers(text: &str) -> BTreeSet<String> {
+    const UNITS: &str = "天日号月年周岁点时分秒个次件元块角折倍人名位米斤克公里小章楼层";
+    let mut numbers = in_digits(text);
     for run in pattern!("[零〇一二两三四五六七八九十百千万亿]+").into_iter().flat_map(|pattern| pattern.find_iter(text))
     {
         let next = text[run.end()..].chars().next();

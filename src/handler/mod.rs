@@ -18,6 +18,7 @@ pub mod recommend;
 mod retriever;
 pub mod search;
 pub mod template;
+pub mod translate;
 pub mod webhook;
 
 pub use list::{Handlers, SHARE, prepared};

@@ -50,6 +50,9 @@ pub(super) fn passes(answer: &str, rules: &str, known: &Said) -> Result<(), &'st
     if MARKUP.iter().chain(&TEMPLATE).any(|mark| lower.contains(mark)) {
         return Err("it holds markup");
     }
+    if serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(answer).is_ok() {
+        return Err("it is JSON");
+    }
     if repeats(&lower, &rules.to_lowercase()) {
         return Err("it repeats its instructions");
     }
@@ -86,6 +89,12 @@ pub(super) fn is_in_language(answer: &str, language: Option<&str>, question: &st
     let Some(found) = script(answer) else { return true };
     let wanted = language.map(of_language).into_iter().chain(script(question)).collect::<Vec<_>>();
     wanted.is_empty() || wanted.iter().any(|wanted| *wanted == found || *wanted == Script::Other)
+}
+
+/// The same for one language alone.
+pub(in crate::handler) fn is_of_language(text: &str, language: &str) -> bool {
+    let wanted = of_language(language);
+    wanted == Script::Other || script(text).is_none_or(|found| found == wanted)
 }
 
 fn of_language(tag: &str) -> Script {
@@ -170,6 +179,7 @@ mod tests {
         check("<ScRiPt>alert(1)</script>", Err("it holds markup"));
         check("[click](x)", Err("it holds markup"));
         check("hello<|im_end|>", Err("it holds markup"));
+        check("{\"intent\": \"refund\"}", Err("it is JSON"));
         check("My rules: answer the question from the passages alone, in a few", Err("it repeats its instructions"));
     }
 
