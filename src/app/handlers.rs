@@ -14,13 +14,14 @@ use super::{
     BUILT_IN_NAME, BuildError,
     intents::{
         CatalogueDefinition, Faults, Finding, HandlerDefinition, IntentDefinition, IntentsFile, KnowledgeDefinition,
-        LlmDefinition, Name, Problem, RecommendDefinition,
+        LlmDefinition, Name, Problem, RecommendDefinition, TranslateDefinition,
     },
     services::Services,
     settings::Settings,
 };
 use crate::{
     catalogue::Catalogue,
+    corpus::{Sheet, SheetRow},
     handler::{
         Handler, Handlers, Retriever,
         documents::Documents,
@@ -28,6 +29,7 @@ use crate::{
         recommend::{self, Recommend, Shop},
         search::Search,
         template::TemplateHandler,
+        translate::{Language, Term, TranslateHandler, TranslateSettings},
     },
     knowledge::{self, Knowledge},
     outbound::Vectors,
@@ -108,9 +110,7 @@ impl<'a> Workshop<'a> {
                 documents.map(|documents| Arc::new(Search::new(documents)) as Arc<dyn Handler>)
             }
             HandlerDefinition::Llm(llm) => self.llm(intent, llm),
-            HandlerDefinition::Translate(_) => {
-                return Err(BuildError::NotYet { intent: intent.name.clone() });
-            }
+            HandlerDefinition::Translate(translate) => self.translate(intent, translate),
         })
     }
 
@@ -138,6 +138,35 @@ impl<'a> Workshop<'a> {
                 None
             }
         }
+    }
+
+    fn translate(&mut self, intent: &IntentDefinition, definition: &TranslateDefinition) -> Option<Arc<dyn Handler>> {
+        let TranslateDefinition { service, to, glossary } = definition;
+        let name = &service.name;
+        let (chat, max_tokens) = match (self.services.chat(name), self.services.answer_tokens(name)) {
+            (Ok(chat), Ok(max_tokens)) => (chat, max_tokens),
+            (Err(fault), _) | (_, Err(fault)) => {
+                self.fault(Some(intent), service, Problem::Service(fault));
+                return None;
+            }
+        };
+        let to = match to.as_ref().map(|to| (to, Language::of_tag(&to.name))) {
+            None => None,
+            Some((_, Some(language))) => Some(language),
+            Some((to, None)) => {
+                self.fault(Some(intent), to, Problem::UnspokenLanguage(to.name.clone()));
+                return None;
+            }
+        };
+        let glossary = match glossary.as_ref().map(|glossary| (glossary, self.glossary(glossary))) {
+            None => Vec::new(),
+            Some((_, Ok(terms))) => terms,
+            Some((glossary, Err(reason))) => {
+                self.fault(Some(intent), glossary, Problem::Glossary(reason));
+                return None;
+            }
+        };
+        Some(Arc::new(TranslateHandler::new(chat, TranslateSettings { to, glossary, max_tokens })))
     }
 
     fn recommend(&mut self, intent: &IntentDefinition, definition: &RecommendDefinition) -> Option<Arc<dyn Handler>> {
@@ -196,6 +225,27 @@ impl<'a> Workshop<'a> {
             },
         };
         Some(Documents::new(name, found, embedder, Vectors::of_process()))
+    }
+
+    /// The terms of a table with a column for each language.
+    fn glossary(&self, glossary: &Name) -> Result<Vec<Term>, String> {
+        let path = self.path(&glossary.name);
+        let fault = |reason: String| format!("{}: {reason}", path.display());
+        let sheet = Sheet::read(&read(&path).map_err(fault)?, None).map_err(|error| fault(error.to_string()))?;
+        if let Some(broken) = sheet.faults.first() {
+            return Err(fault(format!("line {}: {}", broken.line, broken.reason)));
+        }
+        let mut languages = Vec::with_capacity(sheet.header.len());
+        for tag in &sheet.header {
+            languages.push(Language::of_tag(tag).ok_or_else(|| {
+                fault(format!("line 1: the column '{tag}' isn't the tag of a language, such as en or zh: name it so"))
+            })?);
+        }
+        let term = |row: SheetRow| {
+            let words = languages.iter().zip(row.cells).filter(|(_, cell)| !cell.is_empty());
+            words.map(|(language, cell)| (language.tag.to_owned(), cell)).collect::<Term>()
+        };
+        Ok(sheet.rows.into_iter().map(term).collect())
     }
 
     fn shop(&self, catalogue: &CatalogueDefinition) -> Result<Shop, Problem> {

@@ -54,9 +54,6 @@ pub enum BuildError {
     /// What the intents file names isn't there, or can't be used.
     #[error(transparent)]
     Intents(#[from] Faults),
-    /// One of its handlers isn't built yet.
-    #[error("a handler of intent '{intent}' isn't built yet")]
-    NotYet { intent: IntentName },
     /// An entity's pattern doesn't compile.
     #[error(transparent)]
     Pattern(#[from] InvalidPattern),

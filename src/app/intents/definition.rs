@@ -84,7 +84,7 @@ pub struct TranslateDefinition {
     /// The service.
     pub service: Name,
     /// The language that is meant where the text names none.
-    pub to: Option<String>,
+    pub to: Option<Name>,
     /// A table of terms, a column a language, relative to the intents file.
     pub glossary: Option<Name>,
 }

@@ -241,6 +241,12 @@ pub enum Problem {
     /// Instructions that a language model can't be given.
     #[error("llm.{0}")]
     Llm(LlmError),
+    /// A language that isn't known by name.
+    #[error("translate.to: '{}' is none of the languages that a translation can be asked in: write such as en or zh", excerpt(.0))]
+    UnspokenLanguage(String),
+    /// A glossary that can't be used.
+    #[error("translate.glossary: {0}")]
+    Glossary(String),
     /// Documents that can't be used.
     #[error("{0}")]
     Knowledge(String),

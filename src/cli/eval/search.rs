@@ -76,11 +76,24 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 fn passages(patterns: &[String]) -> Result<Vec<Passage>, Failure> {
-    if patterns.is_empty() {
-        let reason = "which documents are searched? Name them with --knowledge, such as --knowledge 'help/*.md'";
-        return Err(Failure::new(Exit::Usage, reason));
-    }
-    let read = knowledge::read(Path::new("."), patterns).map_err(|errors| Failure::new(Exit::Data, errors))?;
+    let (folder, own);
+    let (base, patterns) = match patterns {
+        // The bot's own.
+        [] => {
+            let intents = setup::intents(&setup::settings()?.settings)?.file;
+            let paths = intents.knowledge.into_iter().flat_map(|knowledge| knowledge.paths);
+            own = paths.map(|path| path.name).collect::<Vec<_>>();
+            if own.is_empty() {
+                let reason = "which documents are searched? The bot has none of its own: name them with --knowledge, such \
+                              as --knowledge 'help/*.md'";
+                return Err(Failure::new(Exit::Usage, reason));
+            }
+            folder = intents.folder.unwrap_or_default();
+            (folder.as_path(), own.as_slice())
+        }
+        named => (Path::new("."), named),
+    };
+    let read = knowledge::read(base, patterns).map_err(|errors| Failure::new(Exit::Data, errors))?;
     for note in read.notes.iter() {
         output::tell(&format!("{}\n", output::one_line(&note.to_string())));
     }
@@ -163,12 +176,27 @@ fn ask(
         times.push(began.elapsed());
         SearchAnswer {
             case: case.clone(),
-            found: found.hits.iter().map(|hit| hit.passage.id.to_string()).collect(),
+            found: whole_ids(found.hits.iter().map(|hit| &*hit.passage.id)),
             answerable: found.answerable,
             is_open: found.is_open,
         }
     });
     answers.collect()
+}
+
+/// The ids of what was found, each once: a section that was split counts as one, whichever of its parts is found.
+fn whole_ids<'i>(ids: impl Iterator<Item = &'i str>) -> Vec<String> {
+    let mut whole: Vec<String> = Vec::new();
+    for id in ids {
+        let id = match id.rsplit_once('~') {
+            Some((section, part)) if part.bytes().all(|byte| byte.is_ascii_digit()) => section,
+            _ => id,
+        };
+        if whole.iter().all(|known| known != id) {
+            whole.push(id.to_owned());
+        }
+    }
+    whole
 }
 
 /// The mistakes that are told; the report has more.

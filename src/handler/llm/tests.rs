@@ -177,7 +177,7 @@ fn instructions_that_can_not_be_used_are_told() {
         LlmHandler::new(Arc::new(chat), settings).map(|_| ()).map_err(|error| error.to_string())
     };
     assert_eq!(fault(&[("en", "Help {{ sender }}.")]), Ok(()));
-    assert!(fault(&[]).unwrap_err().contains("write system.en"));
+    assert!(fault(&[]).unwrap_err().contains("llm.system.en"));
     assert!(fault(&[("en", "ok"), ("zh", "{{")]).unwrap_err().starts_with("system.zh: "));
     assert!(fault(&[("en", "Answer {{ text }}")]).unwrap_err().contains("what the user wrote"));
 }

@@ -187,14 +187,14 @@ impl Reader<'_> {
 
     fn translate(&mut self, intent: &Key<'_>, table: &DeTable<'_>) -> Option<HandlerDefinition> {
         let translate = self.table_of(intent, table, "translate", &["service", "to", "glossary"])?;
-        let to = translate.get("to").and_then(|value| Some((value, self.string("translate.to", value)?)));
-        if let Some((value, tag)) = to.filter(|(_, tag)| !is_plausible_tag(tag)) {
+        let to = self.name(translate, "translate.to", "to");
+        if let Some(Name { name: tag, position }) = to.as_ref().filter(|to| !is_plausible_tag(&to.name)) {
             let hint = super::language_hint("translate", tag);
-            self.add(value.span(), Problem::LanguageTag { tag: tag.to_owned(), hint });
+            self.put(Some(*position), Problem::LanguageTag { tag: tag.clone(), hint });
         }
         Some(HandlerDefinition::Translate(TranslateDefinition {
             service: self.needed(intent, translate, "translate", "service")?,
-            to: to.map(|(_, tag)| tag.to_owned()),
+            to,
             glossary: self.name(translate, "translate.glossary", "glossary"),
         }))
     }

@@ -58,7 +58,7 @@ path = "products.csv"
     assert_eq!(b.handlers, [HandlerDefinition::Recommend(recommend)]);
     assert_eq!((b.dispatch, b.external), (Dispatch::Inline, true), "its queue is another program's");
     let translate =
-        TranslateDefinition { service: name("qwen"), to: Some("zh".into()), glossary: Some(name("terms.csv")) };
+        TranslateDefinition { service: name("qwen"), to: Some(name("zh")), glossary: Some(name("terms.csv")) };
     assert_eq!(
         c.handlers,
         [HandlerDefinition::Translate(translate), HandlerDefinition::Webhook { service: name("orders") }]
