@@ -106,7 +106,7 @@ impl Embedder {
             }
             let same = old.take();
             // It has its place among those that the server takes at once.
-            let most = usize::from(self.form.batch.get()).saturating_sub(usize::from(same.is_some())).max(1);
+            let most = usize::from(self.form.batch.get()).saturating_sub(usize::from(same.is_some()));
             let mut batch: Vec<usize> = (0..texts.len()).filter(|&at| had[at].is_none()).take(most).collect();
             batch.extend(same);
             let asked: Vec<&str> = batch.iter().map(|&at| texts[at]).collect();

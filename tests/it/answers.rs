@@ -178,7 +178,7 @@ fn the_whole_bot_is_tried_without_a_broker() {
     let program = without.program.without("CHATBOT_ORDERS_KIND").without("CHATBOT_ORDERS_URL");
     program
         .run(&["try", "x"])
-        .failed(78, &["line 20, column 19", "there is no service 'orders': set CHATBOT_ORDERS_KIND to webhook"]);
+        .failed(78, &["line 18, column 19", "there is no service 'orders': set CHATBOT_ORDERS_KIND to webhook"]);
     std::fs::remove_dir_all(&without.folder).unwrap();
     std::fs::remove_dir_all(&bot.folder).unwrap();
 }
