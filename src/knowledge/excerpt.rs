@@ -45,6 +45,15 @@ pub(super) fn excerpt<'p>(question: &Question, passage: &'p Passage) -> &'p str 
             break;
         }
     }
+    // A table is whole or misleads: the row before may be the one that was meant.
+    let is_row =
+        |at: usize| sentences.get(at).is_some_and(|sentence| sentence.contains("; ") && sentence.contains(": "));
+    while first > 0 && is_row(first) && is_row(first - 1) {
+        first -= 1;
+    }
+    while is_row(last) && is_row(last + 1) {
+        last += 1;
+    }
     let place = |sentence: &&str| (sentence.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
     let start = sentences.get(first).map_or(0, place);
     let end = sentences.get(last).map_or(text.len(), |sentence| place(sentence) + sentence.len());

@@ -112,6 +112,13 @@ fn of_a_long_passage_the_sentences_that_answer_are_shown() {
     assert!(excerpt.len() < 700, "{excerpt}");
     let short = &knowledge.passages()[1];
     assert_eq!(knowledge.excerpt("parcels", short), short.text);
+    // A table is shown whole, however long it is.
+    let mut all = passages();
+    let row = |paper: &str| format!("{paper}; black and white: 0.10 a page and side; colour: 0.40 a page and side\n");
+    all[0].text = format!("{filler}\n\n{}", ["A6", "A5", "A4", "A3", "A2", "A1", "A0"].map(row).concat());
+    let knowledge = Knowledge::build(all);
+    let excerpt = knowledge.excerpt("what is the price of an A3 page in colour", &knowledge.passages()[0]);
+    assert!(excerpt.contains("A6; black") && excerpt.contains("A0; black"), "{excerpt}");
 }
 
 #[test]
