@@ -5,6 +5,7 @@ use std::{
     collections::HashMap,
     fs::File,
     io::Read,
+    num::NonZeroU16,
     path::{Path, PathBuf},
     sync::Arc,
     time::Instant,
@@ -32,7 +33,7 @@ use crate::{
         translate::{Language, Term, TranslateHandler, TranslateSettings},
     },
     knowledge::{self, Knowledge},
-    outbound::Vectors,
+    outbound::{Vectors, chat::Chat},
 };
 
 /// The largest catalogue's file, in bytes.
@@ -114,16 +115,21 @@ impl<'a> Workshop<'a> {
         })
     }
 
-    fn llm(&mut self, intent: &IntentDefinition, definition: &LlmDefinition) -> Option<Arc<dyn Handler>> {
-        let LlmDefinition { service, system, knowledge, history } = definition;
+    /// A language model, and its longest answer; none where a fault was told.
+    fn chat(&mut self, intent: &IntentDefinition, service: &Name) -> Option<(Arc<Chat>, NonZeroU16)> {
         let name = &service.name;
-        let (chat, max_tokens) = match (self.services.chat(name), self.services.answer_tokens(name)) {
-            (Ok(chat), Ok(max_tokens)) => (chat, max_tokens),
+        match (self.services.chat(name), self.services.answer_tokens(name)) {
+            (Ok(chat), Ok(max_tokens)) => Some((chat, max_tokens)),
             (Err(fault), _) | (_, Err(fault)) => {
                 self.fault(Some(intent), service, Problem::Service(fault));
-                return None;
+                None
             }
-        };
+        }
+    }
+
+    fn llm(&mut self, intent: &IntentDefinition, definition: &LlmDefinition) -> Option<Arc<dyn Handler>> {
+        let LlmDefinition { service, system, knowledge, history } = definition;
+        let (chat, max_tokens) = self.chat(intent, service)?;
         let knowledge = match knowledge {
             None => None,
             // Documents that can't be read were told.
@@ -142,14 +148,7 @@ impl<'a> Workshop<'a> {
 
     fn translate(&mut self, intent: &IntentDefinition, definition: &TranslateDefinition) -> Option<Arc<dyn Handler>> {
         let TranslateDefinition { service, to, glossary } = definition;
-        let name = &service.name;
-        let (chat, max_tokens) = match (self.services.chat(name), self.services.answer_tokens(name)) {
-            (Ok(chat), Ok(max_tokens)) => (chat, max_tokens),
-            (Err(fault), _) | (_, Err(fault)) => {
-                self.fault(Some(intent), service, Problem::Service(fault));
-                return None;
-            }
-        };
+        let (chat, max_tokens) = self.chat(intent, service)?;
         let to = match to.as_ref().map(|to| (to, Language::of_tag(&to.name))) {
             None => None,
             Some((_, Some(language))) => Some(language),
