@@ -38,7 +38,10 @@ impl Reloader {
     /// For the files that the settings name, as they are now; so make it before they are read for the first time. None
     /// where they name none. `told` is notified to have the files read again, changed or not.
     pub fn new(settings: Arc<Settings>, told: Arc<Notify>) -> Option<Self> {
-        let targets = targets(&settings, load_intents(&settings).ok().map(|checked| checked.file).as_ref());
+        // A pipe can be read once, and not here.
+        let is_file = settings.intents.path.as_ref().is_some_and(|path| !is_special(path.as_path()));
+        let intents = if is_file { load_intents(&settings).ok().map(|checked| checked.file) } else { None };
+        let targets = targets(&settings, intents.as_ref());
         if targets.is_empty() {
             return None;
         }
@@ -104,25 +107,30 @@ impl Reloader {
         }
     }
 
+    /// A file that is none, such as a pipe: reading it could wait for ever.
+    fn special(&self) -> Option<PathBuf> {
+        self.watched.targets().iter().map(Target::path).find(|path| is_special(path))
+    }
+
     /// The bot of the files as they are now, trained beside the one that serves; `None` if one can't be used.
     async fn built(&mut self, names: &Names, answers: Option<Arc<Answers>>) -> Option<(IntentsFile, Bot)> {
         // What the intents file names now is watched before it is read, so that no change in between is missed.
-        let settings = self.settings.clone();
-        let now = spawn_blocking(move || {
-            let intents = load_intents(&settings).ok()?.file;
-            Some(targets(&settings, Some(&intents)))
+        let (settings, special) = (self.settings.clone(), self.special());
+        let loading = spawn_blocking(move || match special {
+            Some(path) => Err(format!("{} is no regular file any more, but a pipe or a device", path.display())),
+            None => load_intents(&settings).map_err(|faults| faults.to_string()),
         });
-        if let Ok(Some(targets)) = now.await {
-            self.watched.turn_to(targets).await;
+        let loaded = loading.await.unwrap_or_else(|error| Err(format!("the intents file can't be read: {error}")));
+        if let Ok(checked) = &loaded {
+            self.watched.turn_to(targets(&self.settings, Some(&checked.file))).await;
         }
-        let (settings, names) = (self.settings.clone(), names.clone());
-        let special = self.watched.targets().iter().map(Target::path).find(|path| is_special(path));
+        let (settings, names, special) = (self.settings.clone(), names.clone(), self.special());
         let building = spawn_blocking(move || {
+            let checked = loaded?;
             if let Some(path) = special {
-                return Err(format!("{} is no regular file any more, but a pipe or a device", path.display()));
+                return Err(format!("{} is no regular file, but a pipe or a device", path.display()));
             }
             let settings = with_keys_of_now(&settings)?;
-            let checked = load_intents(&settings).map_err(|faults| faults.to_string())?;
             let bot = bot(&settings, &names, &checked.file, answers, Processors::AllButOne)
                 .map_err(|error| error.to_string())?;
             Ok::<_, String>((checked, bot))
