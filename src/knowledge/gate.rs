@@ -1,85 +1,91 @@
 //! Whether anything answers at all: a probability, from what speaks for the best passage.
 //!
-//! A logistic regression (Cox 1958), fitted when the documents are loaded to questions that are made of them
-//! ([`super::cloze`]): each is asked with the passage that it is of, and without. **Invariant:** the same documents give the
-//! same gate; more evidence never makes an answer less likely.
+//! What each signal counts was fitted once, to questions that people and a language model asked of documents that aren't
+//! among the measured ones; how much it takes is fitted when the documents are loaded (Platt 1999, "Probabilistic outputs
+//! for support vector machines"), to questions that are made of them ([`super::cloze`]), each asked with the passage that it
+//! is of, and without. **Invariant:** the same documents give the same gate; more evidence never makes an answer less
+//! likely.
 
 use super::evidence::Evidence;
 
 const SIGNALS: usize = 6;
+/// What each counts: a logistic regression (Cox 1958) on questions in English and Chinese, rounded.
+const WEIGHTS: [f32; SIGNALS] = [1.5, 0.5, 0.7, 2.0, 2.0, 0.5];
+/// How far a service's vector of the first has to stand out for it to speak neither for an answer nor against, and what it
+/// counts, a unit of it.
+const STANDS_OUT: f32 = 1.35;
+const OF_SERVICE: f32 = 0.8;
 
-/// What the gate looks at.
+/// What the gate looks at, as one number.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Signals([f32; SIGNALS]);
+pub(super) struct Signals(f32);
 
 impl Signals {
     /// The signals of a ranking: what speaks for its first, and by how much that is more than what speaks for the second.
     pub(super) fn of(first: &Evidence, second: Option<&Evidence>) -> Self {
-        let margin = first.rank() - second.map_or(0.0, Evidence::rank);
-        Self([first.passage, first.sentence, first.pairs, first.similarity, margin.clamp(0.0, 1.0), first.characters])
+        let margin = (first.rank() - second.map_or(0.0, Evidence::rank)).clamp(0.0, 1.0);
+        let signals = [first.passage, first.sentence, first.pairs, first.similarity, margin, first.characters];
+        Self(signals.iter().zip(WEIGHTS).map(|(signal, weight)| signal * weight).sum())
+    }
+
+    /// With how far a service's vector of the first stands out from those of the next ones, in
+    /// [`Given`](super::given::Given)'s unit.
+    pub(super) fn with_service(self, standing_out: f32) -> Self {
+        Self(self.0 + OF_SERVICE * (standing_out - STANDS_OUT))
     }
 }
 
 /// Opens where something answers.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Gate {
-    weights: [f32; SIGNALS],
-    bias: f32,
+    /// How steeply the probability rises.
+    scale: f32,
+    /// The signals at which it is even.
+    opens_at: f32,
 }
 
-/// From which probability on the gate is open. Less than even, as people use fewer of a document's words than the questions
-/// that are made of it: so about as many of theirs are refused that have an answer as are answered that have none.
-const OPEN: f32 = 0.35;
-/// How many questions outweigh what was known before.
-const PRIOR: f32 = 40.0;
-const STEPS: usize = 400;
+/// From which probability on the gate is open.
+const OPEN: f32 = 0.5;
+/// How much of what is fitted counts, beside what is known: questions that are made of documents use more of their words
+/// than people's do, and so say more of how documents differ than of where to open.
+const OF_FITTED: f32 = 0.25;
+const STEPS: usize = 200;
 
-/// What is known before any document is: the mean of what documents in English and Chinese were fitted to.
-const KNOWN: Gate = Gate { weights: [1.5, 5.0, 2.5, 2.5, 2.5, 2.0], bias: -5.5 };
+/// What is known before any document is: where as many people's questions are refused that have an answer as are answered
+/// that have none.
+const KNOWN: Gate = Gate { scale: 1.2, opens_at: 2.2 };
 
 impl Gate {
     /// Fits the gate to rankings, of which some have an answer.
     pub(super) fn fit(rankings: &[(Signals, bool)]) -> Self {
-        let mut gate = KNOWN;
         let count = rankings.len() as f32;
-        // Steps in units of each signal's spread, so that one length suits all.
-        let spread: [f32; SIGNALS] = std::array::from_fn(|at| {
-            let mean = rankings.iter().map(|(it, _)| it.0[at]).sum::<f32>() / count.max(1.0);
-            let variance = rankings.iter().map(|(it, _)| (it.0[at] - mean).powi(2)).sum::<f32>() / count.max(1.0);
-            variance.sqrt().max(0.02)
-        });
-        let means: [f32; SIGNALS] =
-            std::array::from_fn(|at| rankings.iter().map(|(it, _)| it.0[at]).sum::<f32>() / count.max(1.0));
-        // The bias is that of a question with mean signals, which all weights then leave alone.
-        let middle = |gate: &Self| gate.bias + gate.weights.iter().zip(means).map(|(w, mean)| w * mean).sum::<f32>();
-        let mut centre = middle(&gate);
-        let known_centre = centre;
-        for _ in 0..STEPS {
-            let mut slopes = [0.0_f32; SIGNALS];
-            let mut slope = 0.0_f32;
-            for (signals, has_answer) in rankings {
-                let score = centre
-                    + signals.0.iter().zip(means).zip(gate.weights).map(|((it, mean), w)| (it - mean) * w).sum::<f32>();
-                let error = logistic(score) - f32::from(u8::from(*has_answer));
-                slope += error;
-                slopes.iter_mut().zip(signals.0).zip(means).for_each(|((s, it), mean)| *s += error * (it - mean));
-            }
-            let all = count + PRIOR;
-            centre -= (slope + PRIOR * 0.02 * (centre - known_centre)) / all;
-            for at in 0..SIGNALS {
-                let pull = PRIOR * 0.02 * (gate.weights[at] - KNOWN.weights[at]) * spread[at] * spread[at];
-                let step = (slopes[at] + pull) / (all * spread[at] * spread[at]);
-                gate.weights[at] = (gate.weights[at] - 0.5 * step).max(0.0);
-            }
+        if rankings.is_empty() {
+            return KNOWN;
         }
-        gate.bias = centre - gate.weights.iter().zip(means).map(|(w, mean)| w * mean).sum::<f32>();
-        gate
+        let mean = rankings.iter().map(|(it, _)| it.0).sum::<f32>() / count;
+        let spread = (rankings.iter().map(|(it, _)| (it.0 - mean).powi(2)).sum::<f32>() / count).max(0.01);
+        // The bias is that of a question with the mean signal, which the scale then leaves alone.
+        let (mut scale, mut centre) = (KNOWN.scale, KNOWN.scale * (mean - KNOWN.opens_at));
+        for _ in 0..STEPS {
+            let (mut of_scale, mut of_centre) = (0.0_f32, 0.0_f32);
+            for (signals, has_answer) in rankings {
+                let distance = signals.0 - mean;
+                let error = logistic(centre + scale * distance) - f32::from(u8::from(*has_answer));
+                of_centre += error;
+                of_scale += error * distance;
+            }
+            centre -= of_centre / count;
+            // Documents that answer everything or nothing say nothing of where to open.
+            scale = (scale - of_scale / (count * spread)).clamp(0.5 * KNOWN.scale, 2.0 * KNOWN.scale);
+        }
+        let opens_at = (mean - centre / scale).clamp(0.5 * KNOWN.opens_at, 2.0 * KNOWN.opens_at);
+        let blend = |known: f32, fitted: f32| known + OF_FITTED * (fitted - known);
+        Self { scale: blend(KNOWN.scale, scale), opens_at: blend(KNOWN.opens_at, opens_at) }
     }
 
     /// The probability that the best passage answers, and whether that is enough.
     pub(super) fn answerable(&self, signals: &Signals) -> (f32, bool) {
-        let score = self.bias + self.weights.iter().zip(signals.0).map(|(w, it)| w * it).sum::<f32>();
-        let probability = logistic(score);
+        let probability = logistic(self.scale * (signals.0 - self.opens_at));
         (probability, probability >= OPEN)
     }
 }
@@ -113,14 +119,24 @@ mod tests {
     #[test]
     fn it_opens_to_more_evidence_and_learns_where() {
         let known = Gate::default();
-        let signals = |share: f32| Signals::of(&evidence(share), Some(&evidence(0.2)));
+        let signals = |share: f32| Signals::of(&evidence(share), Some(&evidence(share)));
         assert!(known.answerable(&signals(0.9)).1 && !known.answerable(&signals(0.1)).1);
         // Documents in which even a question without an answer is half covered.
         let rankings: Vec<_> = (0..200).map(|at| (signals(0.5 + 0.002 * at as f32), at >= 100)).collect();
         let fitted = Gate::fit(&rankings);
-        assert!(!fitted.answerable(&signals(0.55)).1 && fitted.answerable(&signals(0.85)).1, "{fitted:?}");
-        assert!(fitted.weights.iter().all(|weight| *weight >= 0.0 && weight.is_finite()));
+        let half = signals(0.47);
+        assert!(known.answerable(&half).1 && !fitted.answerable(&half).1, "{fitted:?}");
+        assert!(fitted.answerable(&signals(0.9)).1 && !fitted.answerable(&signals(0.1)).1, "{fitted:?}");
+        assert!(fitted.scale > 0.0 && fitted.opens_at.is_finite());
         assert_eq!(Gate::fit(&rankings), fitted);
+    }
+
+    #[test]
+    fn a_services_vector_speaks_for_an_answer_or_against() {
+        let (gate, signals) = (Gate::default(), Signals::of(&evidence(0.4), None));
+        let answerable = |signals| gate.answerable(&signals).0;
+        assert!(answerable(signals.with_service(2.5)) > answerable(signals));
+        assert!(answerable(signals.with_service(0.5)) < answerable(signals));
     }
 
     #[test]

@@ -18,7 +18,7 @@ const WEIGHTS: [f32; FIELDS] = [1.0, 0.5, 1.5];
 /// How much a field's length counts.
 const LENGTHS: [f32; FIELDS] = [0.5, 0.3, 0.5];
 /// How soon more of a term says nothing more.
-const SATURATION: f32 = 1.2;
+const SATURATION: f32 = 1.5;
 /// The steps in which it is kept what a term says of a passage.
 const STEPS: f32 = 255.0;
 

@@ -12,6 +12,7 @@ mod evidence;
 mod excerpt;
 mod function_words;
 mod gate;
+mod given;
 mod index;
 mod meaning;
 mod passage;
@@ -31,8 +32,9 @@ use self::{
     cloze::Cloze,
     evidence::{Evidence, Scales},
     gate::{Gate, Signals},
+    given::Given,
     index::Index,
-    meaning::{Common, Meant, dot},
+    meaning::{Common, Meant},
     question::Question,
     terms::TermReader,
 };
@@ -50,8 +52,8 @@ pub struct Knowledge {
     common: Common,
     meant: Meant,
     gate: Gate,
-    /// A service's vectors, 1 long each, by passage; none until they are there.
-    vectors: OnceLock<Vec<Option<Arc<[f32]>>>>,
+    /// A service's vectors; none until they are there.
+    vectors: OnceLock<Given>,
 }
 
 /// What was found for a question.
@@ -87,10 +89,11 @@ pub struct Unfound<'k> {
 const CANDIDATES: usize = 20;
 /// How many of these have their sentences' vectors compared with the question's, which takes the longest.
 const COMPARED: usize = 10;
+/// What a service's similarity counts, in its unit ([`Given`]), beside the evidence. Chosen on questions of FAQs that were
+/// asked of their answers alone.
+const OF_SERVICE: f32 = 0.2;
 /// How many questions the gate is calibrated with, each asked twice.
 const CLOZES: usize = 400;
-/// What is added to a rank before ranks are joined: Cormack, Clarke and Büttcher 2009, "Reciprocal rank fusion".
-const RANK_OFFSET: f32 = 60.0;
 
 impl Knowledge {
     /// Indexes passages, and calibrates the gate on them. It blocks, for a third of a millisecond a passage or so.
@@ -108,11 +111,7 @@ impl Knowledge {
 
     /// Has a service's vectors of its passages help from now on, in their order; a passage may have none. Done once.
     pub fn set_vectors(&self, vectors: Vec<Option<Arc<[f32]>>>) {
-        let unit = |vector: Arc<[f32]>| {
-            let length = dot(&vector, &vector).sqrt();
-            (length > 0.0 && length.is_finite()).then(|| vector.iter().map(|value| value / length).collect())
-        };
-        let _ = self.vectors.set(vectors.into_iter().map(|vector| vector.and_then(unit)).collect());
+        let _ = self.vectors.set(Given::new(vectors));
     }
 
     /// Whether there are a service's vectors.
@@ -128,10 +127,14 @@ impl Knowledge {
     /// Finds the passages that answer a question; no two of one id. The vector is the same service's as the passages'.
     pub fn search(&self, question: &str, vector: Option<&[f32]>, limit: usize) -> Found<'_> {
         let asked = Question::of(question, &self.index, &self.common, &|_| false);
-        let ranking = self.ranking(&asked, vector, &|_| true);
-        let Some(first) = ranking.first() else { return Found::default() };
-        let second = ranking.iter().map(|(_, evidence)| evidence).nth(1);
-        let (answerable, is_open) = self.gate.answerable(&Signals::of(&first.1, second));
+        let by_service = self.by_service(vector);
+        let ranking = self.ranking(&asked, &by_service, &|_| true);
+        let Some((first, evidence)) = ranking.first() else { return Found::default() };
+        let mut signals = Signals::of(evidence, ranking.iter().map(|(_, evidence)| evidence).nth(1));
+        if let Some(standing_out) = Given::standing_out(*first, &by_service) {
+            signals = signals.with_service(standing_out);
+        }
+        let (answerable, is_open) = self.gate.answerable(&signals);
         let mut ids = HashSet::new();
         let hits = ranking
             .iter()
@@ -165,7 +168,7 @@ impl Knowledge {
         /// From here on a sentence means what the text means, whatever its words.
         const SIMILAR: f32 = 0.5;
         let asked = Question::of(text, &self.index, &self.common, &|_| false);
-        let ranking = self.ranking(&asked, None, among);
+        let ranking = self.ranking(&asked, &[], among);
         let fits = |evidence: &Evidence| evidence.passage > 0.0 || evidence.similarity >= SIMILAR;
         ranking.into_iter().filter(|(_, evidence)| fits(evidence)).map(|(at, _)| at).take(limit).collect()
     }
@@ -174,7 +177,7 @@ impl Knowledge {
     fn ranking(
         &self,
         question: &Question,
-        vector: Option<&[f32]>,
+        by_service: &[f32],
         among: &dyn Fn(usize) -> bool,
     ) -> Vec<(usize, Evidence)> {
         if !question.has_content {
@@ -188,21 +191,12 @@ impl Knowledge {
         }
         let mut similarities = vec![0.0_f32; self.passages.len()];
         self.meant.add_similarities(&question.vector, &mut similarities);
-        let vectors = self.vectors.get().filter(|_| vector.is_some()).map_or(&[][..], Vec::as_slice);
-        let mut by_service = vec![f32::MIN; vectors.len()];
-        if let Some(vector) = vector {
-            for (similarity, passage) in by_service.iter_mut().zip(vectors) {
-                if let Some(passage) = passage.as_ref().filter(|passage| passage.len() == vector.len()) {
-                    *similarity = dot(passage, vector);
-                }
-            }
-        }
-        for numbers in [&mut scores, &mut similarities, &mut by_service] {
+        for numbers in [&mut scores, &mut similarities] {
             numbers.iter_mut().enumerate().filter(|(at, _)| !among(*at)).for_each(|(_, number)| *number = f32::MIN);
         }
         let mut candidates = highest(&scores, CANDIDATES);
         candidates.extend(highest(&similarities, CANDIDATES));
-        candidates.extend(highest(&by_service, CANDIDATES));
+        candidates.extend(highest(by_service, CANDIDATES));
         candidates.sort_unstable();
         candidates.dedup();
         let mut scales = Scales::default();
@@ -225,9 +219,14 @@ impl Knowledge {
         }
         ranking.sort_by(order);
         if !by_service.is_empty() {
-            ranking = joined(ranking, &by_service);
+            ranking = joined(ranking, by_service);
         }
         ranking
+    }
+
+    /// How similar a service's vector of a question is to each passage's; nothing where there is none.
+    fn by_service(&self, vector: Option<&[f32]>) -> Vec<f32> {
+        vector.zip(self.vectors.get()).map(|(vector, given)| given.similarities(vector)).unwrap_or_default()
     }
 
     /// A gate for these passages.
@@ -242,7 +241,7 @@ impl Knowledge {
                     });
                 }
                 let question = Question::of(&text, &self.index, &self.common, &|hash| held.contains(&hash));
-                let ranking = self.ranking(&question, None, &|at| Some(at) != without);
+                let ranking = self.ranking(&question, &[], &|at| Some(at) != without);
                 if let Some((_, first)) = ranking.first() {
                     rankings.push((Signals::of(first, ranking.get(1).map(|(_, it)| it)), without.is_none()));
                 }
@@ -254,18 +253,13 @@ impl Knowledge {
     }
 }
 
-/// Joins a ranking with another one, by reciprocal ranks.
-fn joined(ranking: Vec<(usize, Evidence)>, by_service: &[f32]) -> Vec<(usize, Evidence)> {
-    let similarity = |at: usize| by_service.get(at).copied().unwrap_or(f32::MIN);
-    let mut order: Vec<usize> = (0..ranking.len()).collect();
-    order.sort_by(|&a, &b| descending(similarity(ranking[a].0), similarity(ranking[b].0)).then(a.cmp(&b)));
-    let mut sums: Vec<f32> = (0..ranking.len()).map(|rank| 1.0 / (RANK_OFFSET + rank as f32)).collect();
-    for (rank, &at) in order.iter().enumerate() {
-        sums[at] += 1.0 / (RANK_OFFSET + rank as f32);
-    }
-    let mut all: Vec<(f32, (usize, Evidence))> = sums.into_iter().zip(ranking).collect();
-    all.sort_by(|a, b| descending(a.0, b.0));
-    all.into_iter().map(|(_, it)| it).collect()
+/// Joins a ranking with a service's similarities; a passage without one is as the least similar of the ranking.
+fn joined(mut ranking: Vec<(usize, Evidence)>, by_service: &[f32]) -> Vec<(usize, Evidence)> {
+    let of = |at: usize| by_service.get(at).copied().filter(|it| *it > f32::MIN);
+    let least = ranking.iter().filter_map(|(at, _)| of(*at)).reduce(f32::min).unwrap_or_default();
+    let rank = |(at, evidence): &(usize, Evidence)| evidence.rank() + OF_SERVICE * of(*at).unwrap_or(least);
+    ranking.sort_by(|a, b| descending(rank(a), rank(b)).then(a.0.cmp(&b.0)));
+    ranking
 }
 
 /// The places of the highest numbers, in no order; those that are 0 or less aren't.
