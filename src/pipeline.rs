@@ -3,9 +3,11 @@
 //! **Invariant:** no channel, no queue, no settings source; it returns data. A panic in a model or a handler is an error
 //! like any other.
 
+mod attachments;
 mod pace;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -14,7 +16,8 @@ use metrics::{Histogram, histogram};
 use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
 
-use self::pace::Pace;
+pub use self::attachments::Attachments;
+use self::{attachments::Attached, pace::Pace};
 use crate::{
     answered::{Answers, Found, Identity, Sharing},
     domain::{ChoiceRule, Classification, Entity, ErrorCode, IntentName, MessageError, Outcome, Reply, Request},
@@ -53,6 +56,8 @@ pub struct Parts {
     pub retry: RetryPolicy,
     /// What inline handlers of requests may hold.
     pub inline: InlineLimit,
+    /// What deals with attachments of requests.
+    pub attachments: Attachments,
 }
 
 impl Route {
@@ -70,7 +75,7 @@ impl Route {
 /// What the inline handlers of all requests in work may hold together, so that one that hangs leaves the others some.
 #[derive(Debug, Clone, Copy)]
 pub struct InlineLimit {
-    /// The bytes of texts and metadata.
+    /// The bytes of requests: texts, metadata, attachments.
     pub bytes: usize,
     /// How many requests there are at most.
     pub requests: usize,
@@ -164,9 +169,10 @@ impl Pipeline {
         &self.parts.retry
     }
 
-    /// How long a request's model and handler may take together.
+    /// How long a request's recordings, model and handler may take together.
     pub fn longest(&self) -> Duration {
-        self.parts.model_timeout + self.parts.handler_timeout
+        let hearing = if self.parts.attachments.hears() { self.parts.handler_timeout } else { Duration::ZERO };
+        hearing + self.parts.model_timeout + self.parts.handler_timeout
     }
 
     /// The intents, and how each is answered.
@@ -206,89 +212,137 @@ impl Pipeline {
     }
 
     async fn outcome(&self, job: &Job, started: Instant) -> Result<Outcome, MessageError> {
-        let (intent, classification) = match &job.stage {
+        if job.request.attachments.is_empty() {
+            return self.decided(&mut Work { job, started, attached: None }).await;
+        }
+        // Boxed, as it is rare: a delivery's task is as large as its largest branch.
+        let attached = Box::new(Box::pin(self.heard(job, started)).await?);
+        Box::pin(self.decided(&mut Work { job, started, attached: Some(attached) })).await
+    }
+
+    /// The request with what is said in its recordings.
+    async fn heard(&self, job: &Job, started: Instant) -> Result<Attached, MessageError> {
+        let carried = match &job.stage {
+            Stage::Handle { classification: Some(classification), .. } => classification.transcript.as_deref(),
+            _ => None,
+        };
+        let deadline = Instant::now() + self.limit(self.parts.handler_timeout, left(job, started))?;
+        let heard = self.parts.attachments.heard(&job.request, carried, deadline).await;
+        heard.map_err(|error| if left(job, started) == Some(Duration::ZERO) { deadline_exceeded() } else { error })
+    }
+
+    async fn decided(&self, work: &mut Work<'_>) -> Result<Outcome, MessageError> {
+        let fallback = self.parts.choice.fallback.clone();
+        let (intent, classification) = match &work.job.stage {
             Stage::Handle { intent, classification } => (intent.clone(), classification.clone()),
+            // There is nothing to classify.
+            Stage::Classify if !work.request().has_text() => {
+                let classification = Classification { fallback: true, ..Classification::default() };
+                (fallback.clone(), Some(Box::new(classification)))
+            }
             Stage::Classify => {
-                let (intent, classification) = self.classify(job, started).await?;
+                let (intent, classification) = self.classify(work).await?;
                 (intent, Some(Box::new(classification)))
             }
         };
-        let (intent, classification) = match self.by_intent(job, started, intent, classification).await? {
+        let (intent, classification) = match self.by_intent(work, intent, classification).await? {
             Given::Outcome(outcome) => return Ok(outcome),
             Given::Nothing(intent, classification) => (intent, classification),
         };
-        let fallback = self.parts.choice.fallback.clone();
         if intent == fallback {
-            return Err(no_answer(&intent));
+            return self.unanswered(work, intent, classification);
         }
         // Boxed, as it is rare: a delivery's task is as large as its largest branch.
         let classification = classification.map(|boxed| Box::new(boxed.left_to_fallback(intent)));
-        match Box::pin(self.by_intent(job, started, fallback, classification)).await? {
+        match Box::pin(self.by_intent(work, fallback, classification)).await? {
             Given::Outcome(outcome) => Ok(outcome),
-            Given::Nothing(intent, _) => Err(no_answer(&intent)),
+            Given::Nothing(intent, classification) => self.unanswered(work, intent, classification),
+        }
+    }
+
+    /// What becomes of a request to which nobody has an answer. Attachments alone that nobody looks at are no fault of
+    /// anybody's: the user is told in words.
+    fn unanswered(
+        &self,
+        work: &Work<'_>,
+        intent: IntentName,
+        classification: Option<Box<Classification>>,
+    ) -> Result<Outcome, MessageError> {
+        let route = self.parts.routes.get(&intent);
+        match (&work.attached, route) {
+            (Some(attached), Some(route)) if !attached.request.has_text() => {
+                let answer = attached.refusal(&route.handlers);
+                let reply = reply(work.request(), answer, intent, classification.map(|boxed| *boxed), Vec::new());
+                Ok(Outcome::Reply(Arc::new(reply)))
+            }
+            _ => Err(no_answer(&intent)),
         }
     }
 
     /// What an intent's handlers make of a request, here or by way of the intent's queue.
     async fn by_intent(
         &self,
-        job: &Job,
-        started: Instant,
+        work: &mut Work<'_>,
         intent: IntentName,
         classification: Option<Box<Classification>>,
     ) -> Result<Given, MessageError> {
+        let (job, started) = (work.job, work.started);
         let route = self.parts.routes.get(&intent).ok_or_else(|| {
             MessageError::new(ErrorCode::HandlerFailed, format!("this worker knows no intent '{intent}'"))
         })?;
-        let forward = |intent, classification| Ok(Given::Outcome(self.forward(&job.request, intent, classification)));
         let is_here = route.dispatch == Dispatch::Inline || matches!(job.stage, Stage::Handle { .. });
         if route.handlers.is_empty() || !is_here {
-            return forward(intent, classification);
+            return Ok(self.forward(work, intent, classification));
         }
         let _room = match job.stage {
             Stage::Handle { .. } => None,
             // Where its handler is slow, or holds too much already, the message waits in the intent's queue, and not in the
             // others' way.
-            Stage::Classify if !route.external => match self.room(&job.request, &intent) {
-                None => return forward(intent, classification),
+            Stage::Classify if !route.external => match self.room(work.request(), &intent) {
+                None => return Ok(self.forward(work, intent, classification)),
                 room => room,
             },
             Stage::Classify => None,
         };
-        let entities = self.entities(&job.request.text);
-        let now = Instant::now();
-        let work = HandlerJob {
-            request: &job.request,
+        let deadline = Instant::now() + self.limit(self.parts.handler_timeout, left(job, started))?;
+        if let Some(attached) = &mut work.attached {
+            Box::pin(self.parts.attachments.fetch(attached, &route.handlers, deadline)).await?;
+        }
+        let request = work.request();
+        let entities = self.entities(&request.text);
+        let asked = HandlerJob {
+            request,
             intent: &intent,
             classification: classification.as_deref(),
             entities: &entities,
             key: job.identity.map(|identity| identity.key),
-            deadline: now + self.limit(self.parts.handler_timeout, left(job, started))?,
+            deadline,
         };
-        let answer = self.handle(job, started, &route.handlers, &work).await;
-        let answer = match answer {
+        let answer = match self.handle(job, started, &route.handlers, &asked).await {
             Ok(Some(answer)) => answer,
-            Ok(None) | Err(_) if route.external => return forward(intent, classification),
+            Ok(None) | Err(_) if route.external => return Ok(self.forward(work, intent, classification)),
+            // What couldn't be made out is told in words.
+            Err(error) if !request.has_text() && error.code == ErrorCode::HandlerFailed => {
+                return Ok(Given::Nothing(intent, classification));
+            }
             Ok(None) => return Ok(Given::Nothing(intent, classification)),
             Err(error) => return Err(error),
         };
-        // They were for the program that handles a forwarded message; in a reply they have a place of their own.
-        let classification = classification.map(|boxed| Classification { entities: Vec::new(), ..*boxed });
-        let reply = reply(&job.request, answer, intent, classification, entities);
+        let answer = match &work.attached {
+            Some(attached) => attached.told(answer, &route.handlers),
+            None => answer,
+        };
+        let reply = reply(request, answer, intent, classification.map(|boxed| *boxed), entities);
         Ok(Given::Outcome(Outcome::Reply(Arc::new(reply))))
     }
 
     /// Hands a request to the queue of its intent, with what its text names where it was classified here.
-    fn forward(
-        &self,
-        request: &Request,
-        intent: IntentName,
-        mut classification: Option<Box<Classification>>,
-    ) -> Outcome {
+    fn forward(&self, work: &Work<'_>, intent: IntentName, mut classification: Option<Box<Classification>>) -> Given {
         if let Some(classification) = &mut classification {
-            classification.entities = self.entities(&request.text);
+            classification.entities = self.entities(&work.request().text);
+            classification.transcript = work.attached.as_ref().and_then(|attached| attached.carried.clone());
         }
-        Outcome::Forward { intent, classification }
+        Given::Outcome(Outcome::Forward { intent, classification })
     }
 
     /// The entities of a text. They aren't taken from a header, which anybody could write.
@@ -299,16 +353,15 @@ impl Pipeline {
     /// Room for one more request that an intent handles inline; `None` if it is slow, or has taken its share.
     fn room(&self, request: &Request, intent: &IntentName) -> Option<Room> {
         let InlineLimit { bytes, requests } = self.parts.inline;
-        let held = request.text.len() + request.metadata.as_ref().map_or(0, |metadata| metadata.get().len());
         let inline = self.inline.get(intent)?;
-        if inline.pace.is_slow() { None } else { inline.share.try_take(held.max(bytes / requests.max(1))) }
+        if inline.pace.is_slow() { None } else { inline.share.try_take(request.size().max(bytes / requests.max(1))) }
     }
 
-    async fn classify(&self, job: &Job, started: Instant) -> Result<(IntentName, Classification), MessageError> {
-        let model = &self.parts.model;
+    async fn classify(&self, work: &Work<'_>) -> Result<(IntentName, Classification), MessageError> {
+        let (model, job, started) = (&self.parts.model, work.job, work.started);
         let asked = Instant::now();
         let limit = self.limit(self.parts.model_timeout, left(job, started))?;
-        let Request { text, locale, .. } = &job.request;
+        let Request { text, locale, .. } = work.request();
         let query = Query { text, locale: locale.as_deref(), deadline: asked + limit };
         let classified = timeout_at(query.deadline, AssertUnwindSafe(model.classify(&query)).catch_unwind()).await;
         self.model_seconds.record(asked.elapsed());
@@ -383,6 +436,21 @@ fn model_error(error: &ModelError) -> MessageError {
     MessageError::new(error.code(), error.for_client())
 }
 
+/// A request that is worked on.
+struct Work<'a> {
+    job: &'a Job,
+    started: Instant,
+    /// What became of its attachments; none where it has none.
+    attached: Option<Box<Attached>>,
+}
+
+impl Work<'_> {
+    /// The request, with what is said in its recordings.
+    fn request(&self) -> &Request {
+        self.attached.as_ref().map_or(&self.job.request, |attached| &attached.request)
+    }
+}
+
 /// What an intent's handlers gave.
 enum Given {
     Outcome(Outcome),
@@ -401,6 +469,8 @@ fn reply(
     classification: Option<Classification>,
     entities: Vec<Entity>,
 ) -> Reply {
+    // They were for whoever handles a forwarded message; in a reply they have a place of their own, or none.
+    let classification = classification.map(|it| Classification { entities: Vec::new(), transcript: None, ..it });
     Reply {
         id: Uuid::now_v7().to_string(),
         in_reply_to: request.id.clone(),

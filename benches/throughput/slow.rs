@@ -17,7 +17,7 @@ use chatbot_worker::{
     domain::{ChoiceRule, IntentName, Prediction, Request, Scored, codec::encode_request},
     handler::{Answer, Handler, HandlerError, Handlers, Job},
     model::{Failure, ModelClient, ModelError, Query},
-    pipeline::{Dispatch, InlineLimit, Parts, Pipeline, Route},
+    pipeline::{Attachments, Dispatch, InlineLimit, Parts, Pipeline, Route},
     renewed::Renewed,
     retry::RetryPolicy,
 };
@@ -121,6 +121,7 @@ pub(crate) async fn run(exchange: OsString) -> anyhow::Result<()> {
         handler_timeout: Duration::from_secs(30),
         retry,
         inline: InlineLimit { bytes: 8 * 1024 * 1024, requests: 128 },
+        attachments: Attachments::default(),
     });
     let worker = Worker::new(Shared { settings, pipeline: Arc::new(pipeline), topology: Arc::new(topology) });
     let mut ready = worker.readiness();

@@ -202,13 +202,14 @@ fn choice_size(title: &str, value: &str) -> usize {
 const ALLOCATION: usize = 16;
 
 fn classified(classification: &Classification) -> usize {
-    let Classification { confidence: _, fallback: _, predicted, ranking, model, entities } = classification;
+    let Classification { confidence: _, fallback: _, predicted, ranking, model, entities, transcript } = classification;
     let scored = |scored: &Scored| size_of::<Scored>() + scored.name.as_str().len() + ALLOCATION;
     predicted.as_ref().map_or(0, scored)
         + ranking.iter().map(scored).sum::<usize>()
         // All answers of a model share its name.
         + model.as_ref().map_or(0, |_| ALLOCATION)
         + entities.iter().map(entity).sum::<usize>()
+        + transcript.as_ref().map_or(0, |text| text.len() + ALLOCATION)
 }
 
 fn entity(entity: &Entity) -> usize {
@@ -249,6 +250,7 @@ mod tests {
             ranking: Vec::new(),
             model: None,
             entities: Vec::new(),
+            transcript: None,
         };
         let with = |classification| Reply { classification: Some(classification), ..bare.clone() };
         // Each with what it adds at the least.

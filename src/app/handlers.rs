@@ -33,7 +33,7 @@ use crate::{
         translate::{Language, Term, TranslateHandler, TranslateSettings},
     },
     knowledge::{self, Knowledge},
-    outbound::{Vectors, chat::Chat},
+    outbound::{Vectors, chat::Chat, transcription::Transcriber},
 };
 
 /// The largest catalogue's file, in bytes.
@@ -67,6 +67,12 @@ impl<'a> Workshop<'a> {
             }
         }
         workshop
+    }
+
+    /// What makes text of recordings; none where the file names nothing, or where a fault was told.
+    pub(super) fn transcriber(&mut self) -> Option<Arc<Transcriber>> {
+        let name = self.intents.transcription.as_ref()?;
+        self.services.transcriber(&name.name).map_err(|fault| self.fault(None, name, Problem::Service(fault))).ok()
     }
 
     /// The handlers of every intent, in the file's order.
@@ -136,7 +142,9 @@ impl<'a> Workshop<'a> {
             Some(knowledge) => Some(Arc::clone(self.documents.get(&*knowledge.name)?) as Arc<dyn Retriever>),
         };
         let history = usize::try_from(*history).unwrap_or(usize::MAX);
-        let settings = LlmSettings { system: system.clone(), knowledge, history, max_tokens };
+        // One that isn't there was told.
+        let images = self.services.looks_at_images(&service.name).unwrap_or_default();
+        let settings = LlmSettings { system: system.clone(), knowledge, history, max_tokens, images };
         match LlmHandler::new(chat, settings) {
             Ok(handler) => Some(Arc::new(handler)),
             Err(error) => {

@@ -34,7 +34,7 @@ use crate::{
     entity::{Extractor, InvalidPattern},
     handler::template::TemplateError,
     model::{ModelClient, embedded::Processors},
-    pipeline::{InlineLimit, Parts, Pipeline, Route},
+    pipeline::{Attachments, InlineLimit, Parts, Pipeline, Route},
     renewed::Renewed,
     retry::RetryPolicy,
 };
@@ -57,6 +57,9 @@ pub enum BuildError {
     /// An entity's pattern doesn't compile.
     #[error(transparent)]
     Pattern(#[from] InvalidPattern),
+    /// What fetches attachments can't be made.
+    #[error("{0}")]
+    Attachments(String),
     /// A TLS file can't be used.
     #[error(transparent)]
     Tls(#[from] TlsFileError),
@@ -133,7 +136,10 @@ pub fn pipeline(
     intents: &IntentsFile,
     model: Arc<dyn ModelClient>,
 ) -> Result<Pipeline, BuildError> {
-    let handlers = Workshop::open(settings, intents).handlers()?;
+    let mut workshop = Workshop::open(settings, intents);
+    let transcriber = workshop.transcriber();
+    let handlers = workshop.handlers()?;
+    let fetcher = services::fetcher(settings).map_err(BuildError::Attachments)?;
     let routes = intents.intents.iter().zip(handlers).map(|(intent, handlers)| {
         let route = if intent.external { Route::external(handlers) } else { Route::new(handlers, intent.dispatch) };
         (intent.name.clone(), route)
@@ -151,6 +157,8 @@ pub fn pipeline(
             bytes: settings.worker.memory_budget.get() / 2,
             requests: settings.amqp.prefetch.get().get().into(),
         },
+        // Beside the messages as they came: half as much again.
+        attachments: Attachments::new(transcriber, Some(fetcher), settings.worker.memory_budget.get() / 2),
     }))
 }
 

@@ -21,6 +21,8 @@ use crate::{
         Budget, Connection, Endpoint, Limits, Purpose, Service, bearer,
         chat::{self, Chat, ChatSettings},
         embeddings::{Embedder, Form},
+        fetch::{FetchSettings, Fetcher},
+        transcription::{Transcriber, TranscriptionSettings},
     },
     utf8,
 };
@@ -76,6 +78,28 @@ impl<'s> Services<'s> {
     /// [`ServiceFault`].
     pub fn answer_tokens(&self, name: &str) -> Result<NonZeroU16, ServiceFault> {
         self.section(name, Kind::OpenAi).map(|section| section.answer_tokens.get())
+    }
+
+    /// Whether the language model of that name looks at pictures.
+    ///
+    /// # Errors
+    /// [`ServiceFault`].
+    pub fn looks_at_images(&self, name: &str) -> Result<bool, ServiceFault> {
+        self.section(name, Kind::OpenAi).map(|section| section.images.get())
+    }
+
+    /// What makes text of recordings, of that name. A bot has one.
+    ///
+    /// # Errors
+    /// [`ServiceFault`].
+    pub fn transcriber(&self, name: &str) -> Result<Arc<Transcriber>, ServiceFault> {
+        let section = self.section(name, Kind::Transcription)?;
+        let limits = Limits { purpose: Purpose::Transcription, ..self.limits(section) };
+        let settings = TranscriptionSettings {
+            model: section.model.as_ref().map(|model| model.as_str().to_owned()),
+            extra: section.extra.as_ref().map(|extra| extra.get().clone()).unwrap_or_default(),
+        };
+        Ok(Arc::new(Transcriber::new(self.service(name, section, limits)?, settings)))
     }
 
     /// The handler of the webhook of that name.
@@ -139,6 +163,21 @@ impl<'s> Services<'s> {
         let fault = |reason| ServiceFault::Settings { name: name.to_owned(), reason };
         Ok(Service::new(endpoint(name, section).map_err(fault)?, &limits))
     }
+}
+
+/// What fetches attachments.
+///
+/// # Errors
+/// Why it can't be made, in words.
+pub(super) fn fetcher(settings: &Settings) -> Result<Fetcher, String> {
+    let attachments = &settings.attachments;
+    let hosts = attachments.hosts.iter().flat_map(|hosts| hosts.iter());
+    Fetcher::new(FetchSettings {
+        hosts: hosts.map(|host| host.get().clone()).collect(),
+        max_size: attachments.max_size.get(),
+        timeout: attachments.timeout.get(),
+    })
+    .map_err(|reason| format!("CHATBOT_ATTACHMENTS_HOSTS: attachments can't be fetched: {reason}"))
 }
 
 /// The bounds of a service, for classifications.

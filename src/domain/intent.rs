@@ -153,6 +153,9 @@ pub struct Classification {
     /// What the text names: for the program that handles a message that is forwarded. A reply has them in a place of its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entities: Vec<Entity>,
+    /// What was said in the request's recordings: for whoever handles a message that is forwarded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transcript: Option<String>,
 }
 
 impl Classification {

@@ -4,7 +4,7 @@
 
 use serde_json::value::RawValue;
 
-use super::{Classification, Details, Entity, ErrorCode, IntentName, Turn};
+use super::{Attachment, Classification, Details, Entity, ErrorCode, IntentName, Turn};
 
 /// The `type` of a request that names none.
 pub const REQUEST_TYPE: &str = "chat.request";
@@ -31,9 +31,11 @@ pub struct Request {
     pub metadata: Option<Box<RawValue>>,
     /// What was said before, the oldest first, where the client tells it along.
     pub history: Vec<Turn>,
+    /// What it holds beside its text.
+    pub attachments: Vec<Attachment>,
     /// Fields that were passed over, as they have another form than here.
     pub ignored: Vec<&'static str>,
-    /// The user's text; never empty or only white space.
+    /// The user's text; never empty or only white space, unless there are attachments.
     pub text: String,
 }
 
@@ -91,6 +93,18 @@ impl Request {
     pub fn kind(&self) -> &str {
         self.kind.as_deref().unwrap_or(REQUEST_TYPE)
     }
+
+    /// Whether it says anything in words.
+    pub fn has_text(&self) -> bool {
+        !self.text.trim().is_empty()
+    }
+
+    /// The memory that it takes, in bytes: text, metadata, history and attachments.
+    pub fn size(&self) -> usize {
+        let history = self.history.iter().map(|turn| turn.text.len()).sum::<usize>();
+        let attachments = self.attachments.iter().map(Attachment::size).sum::<usize>();
+        self.text.len() + raw(&self.metadata).map_or(0, str::len) + history + attachments
+    }
 }
 
 impl PartialEq for Request {
@@ -98,7 +112,7 @@ impl PartialEq for Request {
         (&self.kind, &self.id, &self.sender, &self.receiver, &self.conversation, &self.locale, &self.text)
             == (&other.kind, &other.id, &other.sender, &other.receiver, &other.conversation, &other.locale, &other.text)
             && raw(&self.metadata) == raw(&other.metadata)
-            && self.history == other.history
+            && (&self.history, &self.attachments) == (&other.history, &other.attachments)
     }
 }
 

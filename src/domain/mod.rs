@@ -1,8 +1,10 @@
 //! The words of the trade: requests, replies, intents, outcomes, and the message codec.
 //!
-//! **Invariant:** pure. No I/O, no AMQP, no clock; only std, serde, compression, charsets and SHA-256.
+//! **Invariant:** pure. No I/O, no AMQP, no clock; only std, serde, compression, charsets, Base64, URLs as data, and
+//! SHA-256.
 
 mod answer;
+mod attachment;
 mod choice;
 pub mod codec;
 mod entity;
@@ -14,6 +16,7 @@ mod message;
 mod outcome;
 
 pub use answer::{Choice, Details, Finish, Role, Source, Turn, Usage};
+pub use attachment::{Attachment, AttachmentKind, Content};
 pub use choice::{ChoiceRule, Doubt};
 pub use entity::Entity;
 pub use intent::{Classification, Decision, IntentName, InvalidName, Prediction, Scored, is_valid_name};

@@ -44,7 +44,8 @@ impl Handlers {
         self.0.iter().map(|counted| &counted.handler)
     }
 
-    /// The first answer that there is; none where no handler has one.
+    /// The first answer that there is; none where no handler has one. Who takes none of its attachments isn't asked of a
+    /// request without a text: there is nothing that it could answer.
     ///
     /// # Errors
     /// Where every handler failed: the first error that may pass, else the first.
@@ -52,6 +53,9 @@ impl Handlers {
         let mut failed: Option<HandlerError> = None;
         let mut all_failed = true;
         for (at, counted) in self.0.iter().enumerate() {
+            if job.is_nothing_to(&*counted.handler) {
+                continue;
+            }
             let is_last = at + 1 == self.0.len();
             match counted.ask(job, is_last).await {
                 Ok(Some(answer)) => return Ok(Some(answer)),

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use crate::{
-    domain::{Classification, Details, Entity, ErrorCode, IntentName, Key, Request},
+    domain::{Attachment, Classification, Details, Entity, ErrorCode, IntentName, Key, Request},
     outbound::{Failure, ServiceError},
 };
 
@@ -36,6 +36,11 @@ pub trait Handler: Send + Sync {
     /// [`HandlerError`], which says whether it may pass.
     async fn handle(&self, job: &Job<'_>) -> Result<Option<Answer>, HandlerError>;
 
+    /// What it can do with an attachment of a request. Nothing, for most.
+    fn takes(&self, _attachment: &Attachment) -> Takes {
+        Takes::Nothing
+    }
+
     /// Does what has to be done once before it answers as well as it can, where that takes a network: called at the start,
     /// and again until it succeeds. Nothing, for most.
     ///
@@ -43,6 +48,27 @@ pub trait Handler: Send + Sync {
     /// Why it can't be done now.
     async fn prepare(&self) -> Result<(), ServiceError> {
         Ok(())
+    }
+}
+
+/// What a handler can do with an attachment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    Nothing,
+    /// It takes the attachment as the client sent it, also as an address.
+    AsSent,
+    /// It takes what is in it, which has to be fetched first where it is an address.
+    Content,
+}
+
+impl Takes {
+    /// Whether there is what it takes of this attachment.
+    pub fn has(self, attachment: &Attachment) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::AsSent => true,
+            Self::Content => attachment.bytes().is_some(),
+        }
     }
 }
 
@@ -59,6 +85,15 @@ pub struct Job<'a> {
     pub key: Option<Key>,
     /// When the answer is of no more use.
     pub deadline: Instant,
+}
+
+impl Job<'_> {
+    /// Whether the request has attachments alone, of which the handler takes none.
+    fn is_nothing_to(&self, handler: &dyn Handler) -> bool {
+        let Request { attachments, .. } = self.request;
+        let is_taken = |it: &Attachment| handler.takes(it).has(it);
+        !self.request.has_text() && !attachments.is_empty() && !attachments.iter().any(is_taken)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]

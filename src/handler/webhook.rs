@@ -3,7 +3,8 @@
 //! A `POST` of JSON:
 //!
 //! ```json
-//! {"request": {"body": "…", "id": "…", "sender": "…", "conversation": "…", "locale": "…", "metadata": {}},
+//! {"request": {"body": "…", "id": "…", "sender": "…", "conversation": "…", "locale": "…", "metadata": {},
+//!              "attachments": [{"type": "image", "media_type": "…", "name": "…", "data" or "url": "…"}]},
 //!  "intent": "cancel_order", "entities": [{"name": "…", "value": "…", "text": "…", "start": 0, "end": 1}], "slots": {}}
 //! ```
 //!
@@ -36,9 +37,9 @@ use sha2::Sha256;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Answer, Handler, HandlerError, Job};
+use super::{Answer, Handler, HandlerError, Job, Takes};
 use crate::{
-    domain::{Entity, Key},
+    domain::{Attachment, Entity, Key},
     outbound::{Failure, Service, ServiceError},
 };
 
@@ -77,6 +78,8 @@ struct Request<'a> {
     locale: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     metadata: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "<[Attachment]>::is_empty")]
+    attachments: &'a [Attachment],
 }
 
 impl WebhookHandler {
@@ -144,6 +147,10 @@ impl Handler for WebhookHandler {
         "webhook"
     }
 
+    fn takes(&self, _attachment: &Attachment) -> Takes {
+        Takes::AsSent
+    }
+
     async fn handle(&self, job: &Job<'_>) -> Result<Option<Answer>, HandlerError> {
         let request = job.request;
         let body = Body {
@@ -154,6 +161,7 @@ impl Handler for WebhookHandler {
                 conversation: request.conversation.as_deref(),
                 locale: request.locale.as_deref(),
                 metadata: request.metadata.as_deref(),
+                attachments: &request.attachments,
             },
             intent: job.intent.as_str(),
             entities: job.entities,

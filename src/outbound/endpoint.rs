@@ -8,8 +8,9 @@ use std::{error::Error, sync::Arc, time::Duration};
 use bytes::Bytes;
 use httpdate::parse_http_date;
 use reqwest::{
-    Certificate, Client, Response, StatusCode,
+    Certificate, Client, RequestBuilder, Response, StatusCode,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
+    multipart::Form,
     redirect::Policy,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -145,6 +146,14 @@ impl Endpoint {
         self.open(url, body, headers, private, deadline).await?.whole().await
     }
 
+    /// Posts a form, which may hold files.
+    ///
+    /// # Errors
+    /// As of [`Self::post`].
+    pub(super) async fn post_form(&self, url: &Url, form: Form, deadline: Instant) -> Result<Answer, ServiceError> {
+        self.send(url, |request| request.multipart(form), &[], &[], deadline).await?.whole().await
+    }
+
     /// Posts JSON with further headers, and hands out the answer as soon as it begins.
     ///
     /// # Errors
@@ -157,9 +166,20 @@ impl Endpoint {
         private: &[&str],
         deadline: Instant,
     ) -> Result<Opened<'_>, ServiceError> {
+        let json = |request: RequestBuilder| request.header(CONTENT_TYPE, "application/json").body(body);
+        self.send(url, json, headers, private, deadline).await
+    }
+
+    async fn send(
+        &self,
+        url: &Url,
+        body: impl FnOnce(RequestBuilder) -> RequestBuilder,
+        headers: &[(HeaderName, HeaderValue)],
+        private: &[&str],
+        deadline: Instant,
+    ) -> Result<Opened<'_>, ServiceError> {
         let left = deadline.saturating_duration_since(Instant::now());
-        let mut request =
-            self.client.post(url.clone()).timeout(left).header(CONTENT_TYPE, "application/json").body(body);
+        let mut request = body(self.client.post(url.clone()).timeout(left));
         for (header, value) in self.key.iter().chain(headers) {
             request = request.header(header, value);
         }

@@ -1,9 +1,12 @@
 //! Services: what is asked over HTTP, for a classification or for an answer, within bounds.
 //!
 //! A [`Service`] has an [`Endpoint`], which speaks HTTP, and stands it behind a circuit breaker, a limit of requests at
-//! once, a budget, a time limit and retries. What is asked, and what is read of the answer, is the caller's. [`chat`] and
-//! [`embeddings`] are the forms of asking that models and handlers share.
+//! once, a budget, a time limit and retries. What is asked, and what is read of the answer, is the caller's. [`chat`],
+//! [`embeddings`] and [`transcription`] are the forms of asking.
+//!
+//! What a message names is no service: [`fetch`] has bounds of its own.
 
+mod addresses;
 mod answer;
 mod breaker;
 mod budget;
@@ -11,9 +14,11 @@ pub mod chat;
 pub mod embeddings;
 mod endpoint;
 mod failure;
+pub mod fetch;
 mod service;
 #[cfg(test)]
 pub(crate) mod stub;
+pub mod transcription;
 mod vectors;
 mod words;
 

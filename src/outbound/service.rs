@@ -36,6 +36,8 @@ pub enum Purpose {
     Classification,
     /// What a user is answered.
     Answer,
+    /// What a user says in a recording.
+    Transcription,
 }
 
 impl Purpose {
@@ -44,6 +46,7 @@ impl Purpose {
         match self {
             Self::Classification => "classification",
             Self::Answer => "answer",
+            Self::Transcription => "transcription",
         }
     }
 }

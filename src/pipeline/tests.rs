@@ -104,6 +104,7 @@ fn pipeline(model: Does, handler: Does) -> (Pipeline, [Arc<AtomicU32>; 2]) {
         choice: ChoiceRule { fallback: intent(), threshold: None, intents: [(intent(), None)].into(), margin: 0.0 },
         extractor: None,
         inline: InlineLimit { bytes: 1 << 20, requests: 10 },
+        attachments: Attachments::default(),
         model_timeout: 3 * MOMENT,
         handler_timeout: 3 * MOMENT,
         retry: RetryPolicy { delays: vec![10 * MOMENT, AGES] },

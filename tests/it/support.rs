@@ -19,7 +19,7 @@ use chatbot_worker::{
     domain::{ChoiceRule, IntentName, Prediction, Scored},
     handler::{Answer, Handler, HandlerError, Handlers, Job},
     model::{ModelClient, ModelError, Query},
-    pipeline::{Dispatch, InlineLimit, Parts, Pipeline, Route},
+    pipeline::{Attachments, Dispatch, InlineLimit, Parts, Pipeline, Route},
     renewed::Renewed,
     retry::RetryPolicy,
 };
@@ -171,6 +171,7 @@ impl Bench {
             handler_timeout: Duration::from_secs(5),
             retry: RetryPolicy { delays: vec![Duration::from_millis(100), Duration::from_millis(200)] },
             inline: InlineLimit { bytes: 2 * 1024 * 1024, requests: 128 },
+            attachments: Attachments::default(),
         };
         let bounds = Bounds { entries: 1000, bytes: 1 << 20, age: Duration::from_secs(600) };
         Self { names, settings, parts, answers: Some(Arc::new(Answers::new(bounds, None))) }

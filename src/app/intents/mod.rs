@@ -52,6 +52,8 @@ pub struct IntentsFile {
     pub knowledge: Vec<KnowledgeDefinition>,
     /// What can be recommended.
     pub catalogues: Vec<CatalogueDefinition>,
+    /// The service that makes text of recordings.
+    pub transcription: Option<Name>,
     /// The folder that its paths are relative to; none for a text that is no file, where they are to the current one.
     pub folder: Option<PathBuf>,
 }

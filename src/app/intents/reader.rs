@@ -30,7 +30,7 @@ mod replies;
 
 pub(in crate::app) use examples::normal_form;
 
-const TOP_KEYS: [&str; 5] = ["fallback", "intents", "entities", "knowledge", "catalogue"];
+const TOP_KEYS: [&str; 6] = ["fallback", "transcription", "intents", "entities", "knowledge", "catalogue"];
 const INTENT_KEYS: [&str; 12] = [
     "labels",
     "description",
@@ -156,6 +156,7 @@ impl<'t> Reader<'t> {
             .collect();
         self.intent = None;
         let (knowledge, catalogues) = (self.knowledge(table), self.catalogues(table));
+        let transcription = self.name(table, "transcription", "transcription");
         let intents: Vec<IntentDefinition> = definitions.iter().flatten().cloned().collect();
         self.references(&intents, &knowledge, &catalogues);
         let answers_all = |intent: &IntentDefinition| {
@@ -172,6 +173,7 @@ impl<'t> Reader<'t> {
             entities: std::mem::take(&mut self.entities),
             knowledge,
             catalogues,
+            transcription,
             folder: None,
         })
     }

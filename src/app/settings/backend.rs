@@ -69,6 +69,8 @@ pub struct Backend {
     pub answer_tokens: Count,
     /// What it may cost in a day by UTC, in tokens in and out.
     pub tokens_a_day: OrOff<Tokens>,
+    /// Whether it looks at pictures.
+    pub images: Flag,
     /// What signs the requests.
     pub secret: Option<Secret>,
     #[serde(skip)]
@@ -185,7 +187,7 @@ impl Backend {
             });
         }
         // What classifies as well may have been made before there were answers by it: its answers take what there is.
-        if kind.answers() && !in_chain && self.answer_timeout.get() > handlers.get() {
+        if kind.is_for_users() && !in_chain && self.answer_timeout.get() > handlers.get() {
             conflicts.push(Conflict {
                 keys: vec![format!("{name}.answer_timeout"), "worker.handler_timeout".into()],
                 message: format!(
@@ -214,7 +216,7 @@ impl Backend {
     }
 
     /// Each setting that not all kinds have, whether it is set, and what use the kind has for it.
-    fn uses(&self, kind: Kind) -> [(&'static str, bool, Use); 17] {
+    fn uses(&self, kind: Kind) -> [(&'static str, bool, Use); 18] {
         let needed = |by: &[Kind]| if by.contains(&kind) { Use::Needed } else { Use::None };
         let taken = |by: &[Kind]| if by.contains(&kind) { Use::Taken } else { Use::None };
         let remote = if kind == Kind::Keywords { Use::None } else { Use::Taken };
@@ -229,7 +231,7 @@ impl Backend {
                 if kind == Kind::OpenAi { Use::Needed } else { taken(&[Kind::Embeddings, Kind::Transcription]) },
             ),
             ("max_tokens", self.max_tokens.get().is_some(), taken(&[Kind::OpenAi])),
-            ("extra", self.extra.is_some(), taken(&[Kind::OpenAi, Kind::Embeddings])),
+            ("extra", self.extra.is_some(), taken(&[Kind::OpenAi, Kind::Embeddings, Kind::Transcription])),
             ("prefix", self.prefix.is_some(), taken(&[Kind::Embeddings])),
             ("passage_prefix", self.passage_prefix.is_some(), taken(&[Kind::Embeddings])),
             ("body", self.body.is_some(), needed(&[Kind::Http])),
@@ -238,6 +240,7 @@ impl Backend {
             ("ranking_pointer", self.ranking_pointer.is_some(), taken(&[Kind::Http])),
             ("rules_path", self.rules_path.is_some(), needed(&[Kind::Keywords])),
             ("tokens_a_day", self.tokens_a_day.get().is_some(), taken(&[Kind::OpenAi])),
+            ("images", self.images.get(), taken(&[Kind::OpenAi])),
             ("secret", self.secret.is_some(), taken(&[Kind::Webhook])),
             ("idempotent", self.idempotent.get(), taken(&[Kind::Webhook])),
         ]
@@ -259,6 +262,11 @@ impl Kind {
     /// Whether it can be a model of the chain.
     pub fn classifies(self) -> bool {
         !matches!(self, Self::Webhook | Self::Transcription)
+    }
+
+    /// Whether users wait for it alone, so that it has the time of an answer.
+    fn is_for_users(self) -> bool {
+        self.answers() || self == Self::Transcription
     }
 
     /// Whether it can answer users.

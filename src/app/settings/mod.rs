@@ -6,6 +6,7 @@
 mod amqp;
 mod amqp_url;
 mod answered;
+mod attachments;
 mod backend;
 mod http;
 mod intents;
@@ -27,6 +28,7 @@ pub use self::{
     amqp::{Amqp, ExchangeName, Topology},
     amqp_url::{AmqpUrl, AmqpUrlOptions},
     answered::{Answered, RedisUrl},
+    attachments::{AllowedHost, Attachments},
     backend::{Backend, Embedded, Flag, Format, HeaderName, JsonObject, Kind, Pointer, Text, Tokens},
     http::{Http, ListenAddress},
     intents::Intents,
@@ -56,6 +58,7 @@ pub struct Settings {
     pub overload: Overload,
     pub retry: Retry,
     pub answered: Answered,
+    pub attachments: Attachments,
     pub model: Model,
     /// The built-in model, as a part of a chain.
     pub embedded: Embedded,
@@ -125,8 +128,13 @@ impl Settings {
     }
 
     fn conflicts(&self) -> Vec<Conflict> {
-        let of_sections =
-            [self.amqp.conflict(), self.worker.conflict(), self.answered.conflict(), self.model.conflict()];
+        let of_sections = [
+            self.amqp.conflict(),
+            self.worker.conflict(),
+            self.answered.conflict(),
+            self.attachments.conflict(&self.worker),
+            self.model.conflict(),
+        ];
         let of_services = self.backend.iter().flat_map(|(name, backend)| {
             let is_model = self.model.chain.contains(&ModelName::Section(name.clone()));
             backend.conflicts(name, is_model, &self.worker.handler_timeout)

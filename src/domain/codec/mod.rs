@@ -4,6 +4,7 @@
 //! the limit given; and no error quotes the content of a message.
 
 mod amqp10;
+mod attachments;
 mod charset;
 mod compression;
 mod media_type;

@@ -25,6 +25,7 @@ pub(super) struct Object<'a> {
     pub(super) locale: Option<&'a RawValue>,
     pub(super) metadata: Option<&'a RawValue>,
     pub(super) history: Option<&'a RawValue>,
+    pub(super) attachments: Option<&'a RawValue>,
     pub(super) body: Option<&'a RawValue>,
     /// A field that is there more than once: which one counts, every parser decides for itself.
     pub(super) repeated: Option<&'static str>,
@@ -73,6 +74,7 @@ enum Name {
     Locale,
     Metadata,
     History,
+    Attachments,
     Body,
     #[serde(other)]
     Unknown,
@@ -99,6 +101,7 @@ impl<'de> Visitor<'de> for ObjectVisitor {
                 Name::Locale => ("locale", &mut object.locale),
                 Name::Metadata => ("metadata", &mut object.metadata),
                 Name::History => ("history", &mut object.history),
+                Name::Attachments => ("attachments", &mut object.attachments),
                 Name::Body => ("body", &mut object.body),
                 Name::Unknown => {
                     map.next_value::<IgnoredAny>()?;
@@ -142,7 +145,7 @@ pub(super) fn later<T: DeserializeOwned + Default>(value: Option<&RawValue>) -> 
     }
 }
 
-fn wrong_type(name: &str, expected: &str, json: &str) -> MessageError {
+pub(super) fn wrong_type(name: &str, expected: &str, json: &str) -> MessageError {
     let found = match json.bytes().next() {
         Some(b'{') => "an object",
         Some(b'[') => "an array",

@@ -178,6 +178,7 @@ impl From<ReplyJson<'_>> for Reply {
             ranking: json.ranking.map(Cow::into_owned).unwrap_or_default(),
             model: json.model.as_deref().map(Arc::from),
             entities: Vec::new(),
+            transcript: None,
         });
         Self {
             id: json.id.into_owned(),
@@ -257,6 +258,7 @@ mod tests {
             ranking: vec![scored("product_info", 0.97), scored("refund", 0.02)],
             model: Some("embedded".into()),
             entities: Vec::new(),
+            transcript: None,
         };
         let reply = Reply {
             in_reply_to: Some("q1".into()),
@@ -326,6 +328,7 @@ mod tests {
             ranking: vec![scored("refund", 0.31)],
             model: Some("embedded".into()),
             entities: Vec::new(),
+            transcript: None,
         };
         check(
             bare("help_info", Some(classification)),

@@ -4,13 +4,13 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Envelope, amqp10, invalid, is_reply_kind,
+    Envelope, amqp10, attachments, invalid, is_reply_kind,
     media_type::Format,
     object::{self, Object},
     payload::Payload,
     set, to_json,
 };
-use crate::domain::{DeadLetter, DeadReason, MAX_SHORT, MessageError, Request, Turn};
+use crate::domain::{Attachment, DeadLetter, DeadReason, MAX_SHORT, MessageError, Request, Turn};
 
 /// Reads a request of at most `max_body` bytes, as received and as decompressed.
 ///
@@ -55,6 +55,7 @@ pub fn encode_request(request: &Request) -> Vec<u8> {
         locale: request.locale.as_deref(),
         metadata: request.metadata.as_deref(),
         history: &request.history,
+        attachments: &request.attachments,
         body: &request.text,
     })
 }
@@ -78,6 +79,8 @@ struct Json<'a> {
     metadata: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "<[Turn]>::is_empty")]
     history: &'a [Turn],
+    #[serde(skip_serializing_if = "<[Attachment]>::is_empty")]
+    attachments: &'a [Attachment],
     body: &'a str,
 }
 
@@ -100,9 +103,12 @@ fn from_object(object: &Object<'_>, envelope: &Envelope<'_>) -> Result<Request, 
     if let Some(name) = object.repeated {
         return Err(invalid(format!("'{name}' is there more than once")).into());
     }
+    let attachments = attachments::read(object.attachments)?;
     let text = object::string("body", object.body)?
-        .ok_or_else(|| invalid("the request has no 'body', the user's text: send {\"body\": \"…\"}"))?;
+        .or(attachments.as_ref().filter(|list| !list.is_empty()).map(|_| String::new()));
+    let text = text.ok_or_else(|| invalid("the request has no 'body', the user's text: send {\"body\": \"…\"}"))?;
     let history = object::later(object.history);
+    let ignored = [("history", history.is_none()), ("attachments", attachments.is_none())];
     Ok(Request {
         kind: kind?,
         id: object::string("id", object.id)?,
@@ -111,8 +117,9 @@ fn from_object(object: &Object<'_>, envelope: &Envelope<'_>) -> Result<Request, 
         conversation: object::string("conversation", object.conversation)?,
         locale: object::string("locale", object.locale)?,
         metadata: object::object("metadata", object.metadata)?,
-        ignored: history.is_none().then_some("history").into_iter().collect(),
+        ignored: ignored.into_iter().filter_map(|(name, is)| is.then_some(name)).collect(),
         history: history.unwrap_or_default(),
+        attachments: attachments.unwrap_or_default(),
         text,
     })
 }
@@ -127,7 +134,7 @@ fn check(request: &Request) -> Result<(), MessageError> {
             return Err(invalid(format!("'{name}' has {length} bytes; at most {MAX_SHORT} are accepted")));
         }
     }
-    if request.text.trim().is_empty() {
+    if !request.has_text() && request.attachments.is_empty() {
         return Err(invalid("the text is empty: there is nothing to answer"));
     }
     Ok(())
@@ -168,6 +175,7 @@ mod tests {
             locale: Some("zh-CN".into()),
             metadata: Some(RawValue::from_string(r#"{ "a":1,  "a": [2.50] }"#.into()).unwrap()),
             history: vec![Turn { role: Role::User, text: "hi".into() }],
+            attachments: Vec::new(),
             ignored: Vec::new(),
             text: "你好\n😀\0".into(),
         };
@@ -226,6 +234,28 @@ mod tests {
             let request = decode("application/json", &format!(r#"{{"body":"hi","history":{history}}}"#)).unwrap();
             assert_eq!((request.ignored, request.history), (vec!["history"], Vec::new()), "{history}");
         }
+    }
+
+    #[test]
+    fn attachments_stand_beside_a_text_or_for_it() {
+        let list = r#"[{"media_type":"image/png","data":"eA=="}]"#;
+        for body in ["\"\"", "\" \"", "null", "\"what is this?\""] {
+            let request = decode("application/json", &format!(r#"{{"body":{body},"attachments":{list}}}"#)).unwrap();
+            assert_eq!((request.attachments.len(), request.has_text()), (1, body.contains('w')), "{body}");
+            assert!(request.size() > "image/png".len());
+        }
+        let request = decode("application/json", &format!(r#"{{"attachments":{list}}}"#)).unwrap();
+        assert_eq!(
+            String::from_utf8(encode_request(&request)).unwrap(),
+            r#"{"attachments":[{"type":"image","media_type":"image/png","data":"eA=="}],"body":""}"#
+        );
+        // An empty list is none, and so is a field of another type, which is counted.
+        for none in ["[]", "null", "5"] {
+            let dead = decode("application/json", &format!(r#"{{"body":"","attachments":{none}}}"#)).unwrap_err();
+            assert_eq!(dead.message, "the text is empty: there is nothing to answer", "{none}");
+        }
+        let request = decode("application/json", r#"{"body":"hi","attachments":"a.png"}"#).unwrap();
+        assert_eq!((request.ignored, request.attachments), (vec!["attachments"], Vec::new()));
     }
 
     #[test]
@@ -374,6 +404,7 @@ mod tests {
             locale: Some("en".into()),
             metadata: Some(RawValue::from_string("{ }".into()).unwrap()),
             history: vec![Turn { role: Role::Assistant, text: "yes".into() }],
+            attachments: Vec::new(),
             ignored: Vec::new(),
             text: "hi".into(),
         };

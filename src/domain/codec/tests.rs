@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 
 use super::*;
 use crate::domain::{
-    Choice, Classification, Details, Entity, ErrorReply, Finish, IntentName, Reply, Request, Role, Scored, Source,
-    Turn, Usage,
+    Attachment, AttachmentKind, Choice, Classification, Content, Details, Entity, ErrorReply, Finish, IntentName,
+    Reply, Request, Role, Scored, Source, Turn, Usage,
 };
 
 const MAX: usize = 1 << 20;
@@ -15,10 +15,6 @@ const MAX: usize = 1 << 20;
 /// Any Unicode text, control characters and astral planes included.
 fn text() -> impl Strategy<Value = String> {
     vec(any::<char>(), 0..40).prop_map(String::from_iter)
-}
-
-fn spoken() -> impl Strategy<Value = String> {
-    text().prop_filter("an empty text is no request", |text| !text.trim().is_empty())
 }
 
 fn space() -> impl Strategy<Value = String> {
@@ -75,9 +71,27 @@ fn metadata() -> impl Strategy<Value = Box<RawValue>> {
 fn request() -> impl Strategy<Value = Request> {
     let optional = || option::of(text());
     let header = (optional(), optional(), optional(), optional(), optional(), optional());
-    (header, option::of(metadata()), vec(turn(), 0..3), spoken()).prop_map(|(header, metadata, history, text)| {
+    let rest = (option::of(metadata()), vec(turn(), 0..3), vec(attachment(), 0..3), text());
+    let said =
+        |(_, (.., attachments, text)): &(_, (_, _, Vec<_>, String))| !attachments.is_empty() || !text.trim().is_empty();
+    (header, rest).prop_filter("nothing is no request", said).prop_map(|(header, rest)| {
         let (kind, id, sender, receiver, conversation, locale) = header;
-        Request { kind, id, sender, receiver, conversation, locale, metadata, history, ignored: Vec::new(), text }
+        let (metadata, history, attachments, text) = rest;
+        let ignored = Vec::new();
+        Request { kind, id, sender, receiver, conversation, locale, metadata, history, attachments, ignored, text }
+    })
+}
+
+fn attachment() -> impl Strategy<Value = Attachment> {
+    let kind = select(&[AttachmentKind::Image, AttachmentKind::Audio, AttachmentKind::File]);
+    let content = prop_oneof![
+        vec(any::<u8>(), 1..40).prop_map(|bytes| Content::Data(bytes.into())),
+        "https://[a-z]{1,9}\\.example/[a-z]{0,9}".prop_map(|url| Content::Url { url, fetched: None }),
+    ];
+    let name = option::of(text().prop_filter("an empty name is none", |name| !name.is_empty()));
+    (kind, "[a-z0-9.+-]{1,20}", name, content).prop_map(|(kind, subtype, name, content)| {
+        let class = if kind == AttachmentKind::File { "application" } else { kind.as_str() };
+        Attachment { kind, media_type: format!("{class}/{subtype}"), name, content }
     })
 }
 
@@ -119,6 +133,7 @@ fn classification() -> impl Strategy<Value = Classification> {
             ranking,
             model: model.map(Into::into),
             entities: Vec::new(),
+            transcript: None,
         },
     )
 }

@@ -22,15 +22,15 @@ use async_trait::async_trait;
 
 use self::prompt::NO_ANSWER;
 use super::{
-    Answer, Handler, HandlerError, Job, Retriever,
+    Answer, Handler, HandlerError, Job, Retriever, Takes,
     claims::Said as SaidOf,
     template::{ReplyText, ReplyTextError},
 };
 use crate::{
-    domain::{Details, Role, Source, Usage, language},
+    domain::{Attachment, AttachmentKind, Details, Role, Source, Usage, language},
     outbound::{
         ServiceError,
-        chat::{Chat, Finish, Prompt, Said},
+        chat::{Chat, Finish, Picture, Prompt, Said},
     },
 };
 
@@ -44,6 +44,8 @@ pub struct LlmSettings {
     pub history: usize,
     /// The longest answer, in tokens.
     pub max_tokens: NonZeroU16,
+    /// Whether the model looks at pictures.
+    pub images: bool,
 }
 
 /// Answers by a language model.
@@ -53,6 +55,7 @@ pub struct LlmHandler {
     knowledge: Option<Arc<dyn Retriever>>,
     history: usize,
     max_tokens: NonZeroU16,
+    images: bool,
 }
 
 /// Why an intent's instructions can't be used.
@@ -85,7 +88,7 @@ impl LlmHandler {
     /// # Errors
     /// [`LlmError`] at the first instructions that can't be used.
     pub fn new(chat: Arc<Chat>, settings: LlmSettings) -> Result<Self, LlmError> {
-        let LlmSettings { system, knowledge, history, max_tokens } = settings;
+        let LlmSettings { system, knowledge, history, max_tokens, images } = settings;
         if system.is_empty() {
             return Err(LlmError::NoSystem);
         }
@@ -100,7 +103,7 @@ impl LlmHandler {
             }
         };
         let system = system.into_iter().map(compile).collect::<Result<_, _>>()?;
-        Ok(Self { chat, system, knowledge, history, max_tokens })
+        Ok(Self { chat, system, knowledge, history, max_tokens, images })
     }
 
     /// The passages for a request: for what it says, else for that behind what was said last, as a follow-up alone may
@@ -112,6 +115,12 @@ impl LlmHandler {
         }
         let last = job.request.history.iter().rfind(|turn| turn.role == Role::User).filter(|_| self.history > 0)?;
         knowledge.find(&format!("{}\n{text}", last.text), job.deadline).await
+    }
+
+    /// The pictures that the model is shown.
+    fn pictures(&self, attachments: &[Attachment]) -> Vec<Picture> {
+        let shown = attachments.iter().filter(|it| self.takes(it) == Takes::Content);
+        shown.filter_map(|it| Some(Picture { media_type: it.media_type.clone(), bytes: it.bytes()?.clone() })).collect()
     }
 
     fn verdict(&self, said: &Said, author: &str, language: &str, found: Option<&[Source]>, job: &Job<'_>) -> Verdict {
@@ -141,6 +150,13 @@ impl LlmHandler {
 impl Handler for LlmHandler {
     fn name(&self) -> &'static str {
         "llm"
+    }
+
+    fn takes(&self, attachment: &Attachment) -> Takes {
+        // What OpenAI's models look at, and others like them.
+        const LOOKED_AT: [&str; 4] = ["image/png", "image/jpeg", "image/gif", "image/webp"];
+        let is_seen = self.images && attachment.kind == AttachmentKind::Image;
+        if is_seen && LOOKED_AT.contains(&&*attachment.media_type) { Takes::Content } else { Takes::Nothing }
     }
 
     async fn prepare(&self) -> Result<(), ServiceError> {
@@ -176,6 +192,7 @@ impl Handler for LlmHandler {
                 found.as_deref(),
                 &request.text,
             ),
+            pictures: self.pictures(&request.attachments),
             schema: None,
             logprobs: false,
             max_tokens: Some(self.max_tokens.get()),

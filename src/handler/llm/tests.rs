@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::{
-    domain::{IntentName, Request, Turn},
+    domain::{Content, IntentName, Request, Turn},
     outbound::{
         Failure, Service,
         chat::ChatSettings,
@@ -43,7 +43,8 @@ pub(super) fn handler(service: Service, knowledge: Option<Passages>) -> LlmHandl
     let system = [("en", "You help in a shop. Mail help@shop.example."), ("zh", "你是商店的客服。")];
     let system = system.map(|(language, text)| (language.to_owned(), text.to_owned())).to_vec();
     let knowledge = knowledge.map(|it| Arc::new(it) as Arc<dyn Retriever>);
-    let settings = LlmSettings { system, knowledge, history: 4, max_tokens: NonZeroU16::new(64).unwrap() };
+    let settings =
+        LlmSettings { system, knowledge, history: 4, max_tokens: NonZeroU16::new(64).unwrap(), images: true };
     LlmHandler::new(Arc::new(chat), settings).unwrap()
 }
 
@@ -173,11 +174,51 @@ fn instructions_that_can_not_be_used_are_told() {
     let fault = |system: &[(&str, &str)]| {
         let chat = Chat::new(nowhere("x"), ChatSettings { model: "m".into(), format: None, extra: Map::new() });
         let system = system.iter().map(|(language, text)| ((*language).to_owned(), (*text).to_owned())).collect();
-        let settings = LlmSettings { system, knowledge: None, history: 0, max_tokens: NonZeroU16::MIN };
+        let settings = LlmSettings { system, knowledge: None, history: 0, max_tokens: NonZeroU16::MIN, images: false };
         LlmHandler::new(Arc::new(chat), settings).map(|_| ()).map_err(|error| error.to_string())
     };
     assert_eq!(fault(&[("en", "Help {{ sender }}.")]), Ok(()));
     assert!(fault(&[]).unwrap_err().contains("llm.system.en"));
     assert!(fault(&[("en", "ok"), ("zh", "{{")]).unwrap_err().starts_with("system.zh: "));
     assert!(fault(&[("en", "Answer {{ text }}")]).unwrap_err().contains("what the user wrote"));
+}
+
+fn picture(media_type: &str, bytes: Option<&'static [u8]>) -> Attachment {
+    let content = match bytes {
+        Some(bytes) => Content::Data(bytes::Bytes::from_static(bytes)),
+        None => Content::Url { url: "https://files.example.com/a.png".into(), fetched: None },
+    };
+    Attachment { kind: AttachmentKind::Image, media_type: media_type.into(), name: None, content }
+}
+
+#[tokio::test]
+async fn a_picture_is_shown_beside_the_text_or_alone() {
+    let stub = Stub::script(vec![Act::says("That is a kettle.")]).await;
+    let handler = handler(stub.service(), None);
+    let attachments = vec![picture("image/png", Some(b"png")), picture("image/svg+xml", Some(b"svg"))];
+    for text in ["What is this?", ""] {
+        let answer = ask(&handler, &Request { attachments: attachments.clone(), ..request(text) }).await.unwrap();
+        assert_eq!(answer.unwrap().text, "That is a kettle.");
+        let messages = stub.seen().pop().unwrap().json()["messages"].clone();
+        let image = json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,cG5n"}});
+        let said = json!({"type": "text", "text": text});
+        let parts = if text.is_empty() { json!([image]) } else { json!([said, image]) };
+        assert_eq!(messages.as_array().unwrap().last().unwrap(), &json!({"role": "user", "content": parts}));
+    }
+    // What its own kind of picture is, and is here.
+    let takes = |media_type, bytes| handler.takes(&picture(media_type, bytes));
+    assert_eq!(takes("image/webp", Some(b"x")), Takes::Content);
+    assert!(!takes("image/webp", None).has(&picture("image/webp", None)));
+    assert_eq!(takes("image/svg+xml", Some(b"x")), Takes::Nothing);
+}
+
+#[tokio::test]
+async fn a_picture_that_a_server_refuses_is_this_requests_fault_alone() {
+    let quote = json!({"error": {"message": "can't decode cG5nIGlzIGEgdXNlcidzIHNlY3JldA=="}}).to_string();
+    let stub = Stub::script(vec![Act::Answer(400, "", quote)]).await;
+    let attachments = vec![picture("image/png", Some(b"png is a user's secret"))];
+    let asked = ask(&handler(stub.service(), None), &Request { attachments, ..request("What is this?") }).await;
+    let Err(HandlerError::Service { error, .. }) = asked else { unreachable!("{asked:?}") };
+    assert_eq!(error.failure, Failure::Refused);
+    assert!(!error.to_string().contains("cG5n"), "{error}");
 }

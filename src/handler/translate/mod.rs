@@ -85,6 +85,7 @@ impl TranslateHandler {
                 message(chat::Role::System, system),
                 message(chat::Role::User, json!(guard::defused(text)).to_string()),
             ],
+            pictures: Vec::new(),
             schema: None,
             logprobs: false,
             max_tokens: Some(self.settings.max_tokens.get()),

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    domain::{IntentName, Request},
+    domain::{AttachmentKind, Content, IntentName, Request},
     outbound::{
         Limits,
         stub::{Act, Stub},
@@ -153,4 +153,26 @@ async fn data_and_choices_come_along() {
     let details = asked(&handler(&stub, 0), &request(), None).await.unwrap().unwrap().details;
     assert_eq!(details.data.unwrap().get(), r#"{"b": 1,  "a": 2.50}"#);
     assert_eq!((details.choices[0].title.as_str(), details.choices[0].value.as_str()), ("是", "yes"));
+}
+
+#[tokio::test]
+async fn attachments_go_along_as_they_were_sent() {
+    let stub = Stub::script(vec![Act::json(&json!({"text": "ok"}))]).await;
+    let attachment = |name: Option<&str>, content| Attachment {
+        kind: AttachmentKind::Image,
+        media_type: "image/png".into(),
+        name: name.map(str::to_owned),
+        content,
+    };
+    let url = "https://files.example.com/a.png?key=1".to_owned();
+    let attachments = vec![
+        attachment(Some("a.png"), Content::Data(bytes::Bytes::from_static(b"png"))),
+        attachment(None, Content::Url { url: url.clone(), fetched: Some(bytes::Bytes::from_static(b"png")) }),
+    ];
+    asked(&handler(&stub, 0), &Request { attachments, ..request() }, None).await.unwrap();
+    let expected = json!([
+        {"type": "image", "media_type": "image/png", "name": "a.png", "data": "cG5n"},
+        {"type": "image", "media_type": "image/png", "url": url},
+    ]);
+    assert_eq!(stub.seen()[0].json()["request"]["attachments"], expected);
 }

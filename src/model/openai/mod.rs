@@ -70,6 +70,7 @@ impl OpenAi {
                 Message { role: Role::System, text: self.instructions(text) },
                 Message { role: Role::User, text: json!({"text": text}).to_string() },
             ],
+            pictures: Vec::new(),
             schema: Some(Schema { name: "intent", schema }),
             logprobs: true,
             max_tokens: self.max_tokens,

@@ -21,6 +21,8 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
@@ -37,6 +39,11 @@ pub use self::{
     usage::{Usage, estimated_tokens},
 };
 use super::{Answer, Failure, Service, ServiceError, endpoint::Opened};
+
+/// What a picture costs, where the server doesn't say: about as much as most models count for a small one.
+const PICTURE_TOKENS: u64 = 1000;
+/// How many of a picture's bytes are kept out of what a server says.
+const QUOTABLE: usize = 6 << 10;
 
 /// How a language model is reached.
 #[derive(Debug, Clone)]
@@ -77,6 +84,13 @@ pub struct Message {
     pub text: String,
 }
 
+/// A picture that a message comes with.
+#[derive(Debug, Clone)]
+pub struct Picture {
+    pub media_type: String,
+    pub bytes: Bytes,
+}
+
 /// The form that an answer has to have.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schema {
@@ -90,6 +104,8 @@ pub struct Schema {
 #[derive(Debug, Clone)]
 pub struct Prompt<'a> {
     pub messages: Vec<Message>,
+    /// What the last message comes with.
+    pub pictures: Vec<Picture>,
     pub schema: Option<Schema>,
     /// Whether the probability of each token is asked for.
     pub logprobs: bool,
@@ -115,7 +131,8 @@ impl Prompt<'_> {
     /// About how many tokens it is.
     fn tokens(&self) -> u64 {
         let of = |message: &Message| estimated_tokens(&message.text).saturating_add(4);
-        self.messages.iter().map(of).map(|tokens| tokens as u64).sum()
+        let text: u64 = self.messages.iter().map(of).map(|tokens| tokens as u64).sum();
+        text + PICTURE_TOKENS * self.pictures.len() as u64
     }
 }
 
@@ -178,7 +195,8 @@ impl Chat {
             });
             match next {
                 Some(next) => dialect = next,
-                None if known.is_none() && unclear.is_some() => {
+                // With pictures it may well be: a picture can be broken.
+                None if known.is_none() && unclear.is_some() && prompt.pictures.is_empty() => {
                     // No text was taken yet, in no form: that isn't this text's fault.
                     let error = answer.fault();
                     let reason = format!("{}, in whatever form it was asked", error.reason);
@@ -213,7 +231,10 @@ impl Chat {
     /// The request's JSON.
     fn request(&self, prompt: &Prompt<'_>, dialect: Dialect) -> Value {
         let message = |message: &Message| json!({"role": message.role.as_str(), "content": message.text});
-        let messages: Vec<Value> = prompt.messages.iter().map(message).collect();
+        let mut messages: Vec<Value> = prompt.messages.iter().map(message).collect();
+        if let (Some(last), false) = (messages.last_mut(), prompt.pictures.is_empty()) {
+            last["content"] = with_pictures(&last["content"], &prompt.pictures);
+        }
         let mut request = json!({"model": self.settings.model, "messages": messages});
         dialect.add_to(&mut request, prompt.schema.as_ref(), prompt.max_tokens);
         if let Value::Object(members) = &mut request {
@@ -231,7 +252,12 @@ impl Chat {
     async fn post(&self, prompt: &Prompt<'_>, dialect: Dialect, deadline: Instant) -> Result<Received, ServiceError> {
         let asked = Instant::now();
         let body = self.request(prompt, dialect).to_string().into_bytes();
-        let opened = self.service.endpoint().open(&self.url, body, &[], &prompt.private, deadline).await?;
+        // Of a picture, what a server may quote is its beginning.
+        let begins =
+            |picture: &Picture| BASE64_STANDARD.encode(picture.bytes.get(..QUOTABLE).unwrap_or(&picture.bytes));
+        let pictures: Vec<String> = prompt.pictures.iter().map(begins).collect();
+        let private: Vec<&str> = prompt.private.iter().copied().chain(pictures.iter().map(String::as_str)).collect();
+        let opened = self.service.endpoint().open(&self.url, body, &[], &private, deadline).await?;
         // One that ignores that a stream was asked for answers with plain JSON, and some stream unasked.
         if opened.status().is_success() && opened.is_event_stream() {
             return self.gather(opened, prompt, asked).await;
@@ -341,6 +367,17 @@ impl Chat {
         metrics::histogram!("chatbot_service_first_token_seconds", "service" => service, "model" => model)
             .record(after);
     }
+}
+
+/// A message's content in parts, as OpenAI has it: its text, where there is any, and pictures as `data:` addresses.
+fn with_pictures(text: &Value, pictures: &[Picture]) -> Value {
+    let text = text.as_str().filter(|text| !text.is_empty()).map(|text| json!({"type": "text", "text": text}));
+    let pictures = pictures.iter().map(|Picture { media_type, bytes }| {
+        let mut url = format!("data:{media_type};base64,");
+        BASE64_STANDARD.encode_string(bytes, &mut url);
+        json!({"type": "image_url", "image_url": {"url": url}})
+    });
+    Value::Array(text.into_iter().chain(pictures).collect())
 }
 
 /// Whether a server may have refused how the answer's form was asked for, and not the text. Gateways say with 404 that

@@ -23,6 +23,7 @@ fn prompt(text: &str) -> Prompt<'_> {
             Message { role: Role::System, text: "Be brief.".into() },
             Message { role: Role::User, text: text.into() },
         ],
+        pictures: Vec::new(),
         schema: None,
         logprobs: false,
         max_tokens: Some(64),
