@@ -4,6 +4,7 @@
 //! like any other.
 
 mod attachments;
+mod errors;
 mod pace;
 #[cfg(test)]
 mod tests;
@@ -16,14 +17,18 @@ use metrics::{Histogram, histogram};
 use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
 
-pub use self::attachments::Attachments;
-use self::{attachments::Attached, pace::Pace};
+use self::{
+    attachments::Attached,
+    errors::{model_error, no_answer, panicked, timed_out},
+    pace::Pace,
+};
+pub use self::{attachments::Attachments, errors::deadline_exceeded};
 use crate::{
     answered::{Answers, Found, Identity, Sharing},
     domain::{ChoiceRule, Classification, Entity, ErrorCode, IntentName, MessageError, Outcome, Reply, Request},
     entity::Extractor,
     handler::{self, Answer, HandlerError, Handlers, Job as HandlerJob},
-    model::{ModelClient, ModelError, Query, prepared},
+    model::{ModelClient, Query, prepared},
     retry::RetryPolicy,
     sharing::{Pool, Room, Share},
 };
@@ -417,25 +422,6 @@ fn left(job: &Job, started: Instant) -> Option<Duration> {
     job.time_left.map(|left| left.saturating_sub(started.elapsed()))
 }
 
-fn timed_out(job: &Job, started: Instant, who: &str, limit: Duration) -> MessageError {
-    if left(job, started) == Some(Duration::ZERO) {
-        return deadline_exceeded();
-    }
-    MessageError::new(ErrorCode::Timeout, format!("{who} took longer than {limit:?}"))
-}
-
-pub fn deadline_exceeded() -> MessageError {
-    MessageError::new(ErrorCode::DeadlineExceeded, "the deadline passed before the request was answered")
-}
-
-fn panicked(who: &str) -> MessageError {
-    MessageError::new(ErrorCode::Internal, format!("{who} panicked; the worker's standard error says where"))
-}
-
-fn model_error(error: &ModelError) -> MessageError {
-    MessageError::new(error.code(), error.for_client())
-}
-
 /// A request that is worked on.
 struct Work<'a> {
     job: &'a Job,
@@ -456,10 +442,6 @@ enum Given {
     Outcome(Outcome),
     /// No handler has an answer: back are the intent, and how the request was classified.
     Nothing(IntentName, Option<Box<Classification>>),
-}
-
-fn no_answer(intent: &IntentName) -> MessageError {
-    MessageError::new(ErrorCode::HandlerFailed, format!("no handler of '{intent}' has an answer to this"))
 }
 
 fn reply(

@@ -25,7 +25,7 @@ const IMPORTS: &[(&str, &str)] = &[
     ("eval", "corpus domain knowledge model"),
     ("handler", "catalogue domain entity knowledge outbound"),
     ("answered", "domain renewed"),
-    ("pipeline", "answered domain entity handler model retry sharing"),
+    ("pipeline", "answered domain entity handler model outbound retry sharing"),
     ("amqp", "answered domain entity handler model pipeline renewed retry sharing utf8"),
     (
         "app",

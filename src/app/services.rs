@@ -285,6 +285,10 @@ mod tests {
         );
         assert!(services.webhook("notes").is_ok());
         assert!(services.answer_tokens("notes").is_err());
+        assert_eq!(
+            services.transcriber("ears").map_err(fault).unwrap_err(),
+            "there is no service 'ears': set CHATBOT_EARS_KIND to transcription"
+        );
     }
 
     #[test]

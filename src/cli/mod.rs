@@ -4,6 +4,7 @@
 
 mod answer;
 mod ask;
+mod attaching;
 mod check;
 mod classify;
 mod config;

@@ -9,12 +9,13 @@ use std::{
 use tokio::{signal::ctrl_c, time::Instant};
 
 use super::{
-    Exit, Failure, Format, answer, ask::conversation, output, questions::Questions, setup, training::Terminal,
+    Exit, Failure, Format, answer, ask::conversation, attaching::Attaching, output, questions::Questions, setup,
+    training::Terminal,
 };
 use crate::{
     app,
     domain::{
-        ErrorCode, ErrorReply, IntentName, MessageError, Outcome, Reply, Request, Role, Turn,
+        Attachment, ErrorCode, ErrorReply, IntentName, MessageError, Outcome, Reply, Request, Role, Turn,
         codec::{encode_error, encode_reply},
     },
     pipeline::{Job, Pipeline, Stage},
@@ -26,6 +27,7 @@ Examples:
   chatbot-worker try 我想查询产品规格
   chatbot-worker try how long do I have to return a kettle
   chatbot-worker try --intent refund 'order 1234'       no classification: straight to an intent
+  chatbot-worker try --attach kettle.png what is this   a picture goes along; a recording needs no text
   chatbot-worker try --format json 怎么退货 | jq .sources   the reply as a client would get it
   chatbot-worker try                                    a conversation; Ctrl-D or Ctrl-C ends it
   chatbot-worker try < questions.txt                    an answer a line
@@ -53,6 +55,8 @@ pub(super) struct Arguments {
     /// The language of the answer, such as zh or en-GB; else that of the text
     #[arg(long, value_name = "TAG")]
     locale: Option<String>,
+    #[command(flatten)]
+    attaching: Attaching,
     /// How to print: text for people; json, each reply as a client would get it, on a line
     #[arg(long, value_enum, default_value_t = Format::Text, hide_possible_values = true)]
     format: Format,
@@ -70,12 +74,14 @@ enum Tried {
 struct Bot<'a> {
     pipeline: Pipeline,
     arguments: &'a Arguments,
+    attachments: Vec<Attachment>,
     /// What was said so far.
     history: Vec<Turn>,
 }
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let attachments = arguments.attaching.read()?;
     let settings = setup::settings()?.settings;
     // Why a service didn't answer, where something else stands in for it.
     telemetry::start_log("off,chatbot_worker::outbound=warn,chatbot_worker::handler=warn", telemetry::Format::Text);
@@ -95,12 +101,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     if let Some(intent) = arguments.intent.as_ref().filter(|intent| !pipeline.routes().contains_key(*intent)) {
         return Err(Failure::new(Exit::Usage, format!("the bot has no intent '{intent}'")));
     }
-    let mut bot = Bot { pipeline, arguments, history: Vec::new() };
+    let mut bot = Bot { pipeline, arguments, attachments, history: Vec::new() };
     let result = runtime.block_on(async {
         for failed in bot.pipeline.prepare_once().await {
             output::tell(&format!("{failed}\n"));
         }
-        if !arguments.text.is_empty() {
+        if !arguments.text.is_empty() || !arguments.attaching.is_empty() {
             return bot.show(&arguments.text.join(" ")).await;
         }
         if io::stdin().is_terminal() { bot.conversation().await } else { bot.lines().await }
@@ -151,6 +157,7 @@ impl Bot<'_> {
             text: text.to_owned(),
             locale: self.arguments.locale.clone(),
             history: self.history.clone(),
+            attachments: self.attachments.clone(),
             ..Request::default()
         };
         let asked = Instant::now();

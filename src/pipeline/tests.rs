@@ -10,7 +10,7 @@ use crate::{
     answered::Bounds,
     domain::{DeadReason, Key, Prediction, Scored},
     handler::Handler,
-    model::Failure,
+    model::{Failure, ModelError},
 };
 
 const MOMENT: Duration = Duration::from_millis(30);

@@ -76,6 +76,7 @@ fn describe() {
         ("chatbot_redis_total", "What Redis was asked, by operation and result; away: not asked, as it is away."),
         ("chatbot_unreadable_total", "Messages of which something couldn't be read."),
         ("chatbot_ignored_fields_total", "Fields of requests passed over, as they have another form, by field."),
+        ("chatbot_attachments_total", "Attachments of requests that were answered, by type and what became of them."),
         ("chatbot_handler_answers_total", "What handlers were asked, by handler and what came of it."),
     ] {
         describe_counter!(name, help);

@@ -11,6 +11,7 @@
 mod admin;
 mod answered;
 mod answers;
+mod attachments;
 mod channels;
 mod chaos;
 mod cli;

@@ -131,6 +131,9 @@ fn each_setting_takes_what_its_documentation_says() {
     check("CHATBOT_RETRY_DELAYS", "1s,2s,3s,4s,5s,6s,7s,8s", "retry.delays", "1s,2s,3s,4s,5s,6s,7s,8s");
     check("CHATBOT_MODEL_THRESHOLD", "1", "model.threshold", "1");
     check("CHATBOT_REPLY_ALLOW", "replies.*,x", "reply.allow", "replies.*,x");
+    let hosts = "Files.Example.com,*.cdn.example,http://files:8080,*";
+    let shown = "files.example.com,*.cdn.example,http://files:8080,*";
+    check("CHATBOT_ATTACHMENTS_HOSTS", hosts, "attachments.hosts", shown);
     check("CHATBOT_HTTP_LISTEN", "off", "http.listen", "off");
     check("CHATBOT_HTTP_LISTEN", "[::]:0", "http.listen", "[::]:0");
     check("CHATBOT_LOG_LEVEL", "info, lapin=warn", "log.level", "info,lapin=warn");
@@ -209,6 +212,7 @@ fn a_wrong_value_is_told_with_its_variable_its_fault_and_what_would_be_right() {
         "such as 0.5 (default: auto)",
     );
     check("CHATBOT_MODEL_TIMEOUT", "11m", "out of range", "to 10m");
+    check("CHATBOT_ATTACHMENTS_HOSTS", "h,ftp://h", "entry 2 of the list: the host begins neither", "*.example.com");
     check("CHATBOT_REPLY_ALLOW", "a,,b", "entry 2 of the list: it is empty", "a comma too many");
     check("CHATBOT_REPLY_ALLOW", &"x".repeat(256), "longer than 255 bytes", "replies.*");
     check("CHATBOT_HTTP_LISTEN", "8080", "\"8080\" isn't an IP address with a port", "127.0.0.1:8080");
@@ -616,4 +620,36 @@ fn a_file_in_the_documented_form_is_read() {
     let expected = Origin::File { path: "/etc/copy.toml".into(), line: 1 }.to_string();
     assert_eq!(effective(&loaded, "amqp.prefetch").1, expected);
     assert_eq!(effective(&loaded, "intents.path").1, "default");
+}
+
+#[test]
+fn what_is_fetched_has_its_place_in_the_memory() {
+    let variables = |hosts| {
+        let size = [("CHATBOT_ATTACHMENTS_MAX_SIZE", "11MiB"), ("CHATBOT_ATTACHMENTS_HOSTS", hosts)];
+        load(&size).map(|_| ()).map_err(|problems| problems.to_string())
+    };
+    let told = variables("files.example.com").unwrap_err();
+    for part in ["at least six times", "MEMORY_BUDGET to 66MiB or more", "ATTACHMENTS_MAX_SIZE to "] {
+        assert!(told.contains(part), "{told}");
+    }
+    // Nothing is fetched.
+    assert_eq!(variables(""), Ok(()));
+}
+
+#[test]
+fn what_hears_has_the_time_of_an_answer_and_what_looks_is_a_language_model() {
+    let ears = |more: (&'static str, &'static str)| {
+        load(&[("CHATBOT_EARS_KIND", "transcription"), ("CHATBOT_EARS_URL", "http://h/v1"), more])
+    };
+    let loaded = ears(("CHATBOT_EARS_EXTRA", "{\"language\": \"zh\"}")).unwrap();
+    assert_eq!(loaded.settings.backend["ears"].answer_timeout.get().as_secs(), 20);
+    for (more, fault) in [
+        (("CHATBOT_EARS_ANSWER_TIMEOUT", "31s"), "an answer of 'ears' may take 31s, and a handler no longer than 30s"),
+        (("CHATBOT_EARS_IMAGES", "true"), "the kind transcription has no use for CHATBOT_EARS_IMAGES: unset it"),
+    ] {
+        let told = ears(more).map(|_| ()).unwrap_err().to_string();
+        assert!(told.contains(fault), "{told}");
+    }
+    let eyes = self::loaded(&qwen("CHATBOT_QWEN_IMAGES", "true"));
+    assert!(eyes.settings.backend["qwen"].images.get());
 }

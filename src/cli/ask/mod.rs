@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Exit, Failure, Format, answer, output, setup};
+use super::{Exit, Failure, Format, answer, attaching::Attaching, output, setup};
 use crate::{
     amqp::{
         Names,
@@ -17,7 +17,7 @@ use crate::{
     },
     app,
     config::types::BoundedDuration,
-    domain::{IntentName, Request, codec::Answered},
+    domain::{Attachment, IntentName, Request, codec::Answered},
 };
 
 /// How long closing the connection in order may take.
@@ -28,6 +28,7 @@ Examples:
   chatbot-worker ask 我想查询产品规格
   chatbot-worker ask I want to return this kettle
   chatbot-worker ask --intent refund 'order 1234'          no classification: straight to an intent
+  chatbot-worker ask --attach kettle.png what is this      a picture goes along; a recording needs no text
   chatbot-worker ask --format json 怎么退货 | jq .intent   the reply as it was received
   chatbot-worker ask                                       a conversation; Ctrl-D or Ctrl-C ends it
   chatbot-worker ask < questions.txt                       an answer a line
@@ -55,6 +56,8 @@ pub(super) struct Arguments {
     /// The language of the answer, such as zh or en-GB; else that of the text
     #[arg(long, value_name = "TAG")]
     locale: Option<String>,
+    #[command(flatten)]
+    attaching: Attaching,
     /// How long to wait for each answer: 500ms, 10s, 5m
     #[arg(long, value_name = "DURATION", default_value = "10s")]
     timeout: BoundedDuration<1, 3_600_000>,
@@ -67,26 +70,29 @@ pub(super) struct Arguments {
 struct Asker<'a> {
     client: Client,
     arguments: &'a Arguments,
+    attachments: Vec<Attachment>,
 }
 
 impl Asker<'_> {
     async fn ask(&mut self, text: &str) -> Result<Answer, AskError> {
         let Arguments { intent, locale, timeout, .. } = self.arguments;
-        let request = Request { text: text.to_owned(), locale: locale.clone(), ..Request::default() };
+        let (text, attachments) = (text.to_owned(), self.attachments.clone());
+        let request = Request { text, locale: locale.clone(), attachments, ..Request::default() };
         self.client.ask(&request, intent.as_ref(), timeout.get()).await
     }
 }
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let attachments = arguments.attaching.read()?;
     let settings = setup::settings()?.settings;
     let broker = app::broker(&settings.amqp).map_err(|error| Failure::new(Exit::Config, error))?;
     let names = Names::new(settings.amqp.exchange.as_str()).map_err(|error| Failure::new(Exit::Config, error))?;
     let runtime = setup::runtime()?;
     let result = runtime.block_on(async {
         let client = Client::open(&broker, names).await.map_err(failure)?;
-        let mut asker = Asker { client, arguments };
-        let result = if !arguments.text.is_empty() {
+        let mut asker = Asker { client, arguments, attachments };
+        let result = if !arguments.text.is_empty() || !arguments.attaching.is_empty() {
             once(&mut asker).await
         } else if io::stdin().is_terminal() {
             conversation::run(&mut asker).await

@@ -146,3 +146,16 @@ line 41, column 12: knowledge.faq.paths is missing: write such as paths = ["help
 "#,
     );
 }
+
+#[test]
+fn one_service_hears_for_the_whole_bot() {
+    let file = parse(&format!("transcription = \" ears \"\n{SOUND}")).unwrap().file;
+    assert_eq!(file.transcription, Some(Name { name: "ears".into(), position: Position { line: 0, column: 0 } }));
+    assert_eq!(file.transcription.map(|name| name.position), Some(Position { line: 1, column: 17 }));
+    assert_eq!(parse(SOUND).unwrap().file.transcription, None);
+    for (wrong, fault) in [("5", "transcription must be a text in quotes, and this is a number"), ("\"\"", "is empty")]
+    {
+        let told = parse(&format!("transcription = {wrong}\n{SOUND}")).unwrap_err().to_string();
+        assert!(told.contains(fault), "{told}");
+    }
+}
