@@ -13,6 +13,7 @@ use metrics::{Counter, counter};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{Answer, Handler, HandlerError, Job};
+use crate::outbound::Failure;
 
 /// How much of what is left of the time a handler may take that isn't the last.
 pub const SHARE: f64 = 0.8;
@@ -48,7 +49,8 @@ impl Handlers {
     /// request without a text: there is nothing that it could answer.
     ///
     /// # Errors
-    /// Where every handler failed: the first error that may pass, else the first.
+    /// Where every handler failed: the first error that may pass, else the first. That a service refused this text, or said
+    /// what can't be used, is no answer rather than an error: somebody else may have one.
     pub async fn ask(&self, job: &Job<'_>) -> Result<Option<Answer>, HandlerError> {
         let mut failed: Option<HandlerError> = None;
         let mut all_failed = true;
@@ -72,7 +74,7 @@ impl Handlers {
             }
         }
         match failed {
-            Some(error) if all_failed => Err(error),
+            Some(error) if all_failed && !is_of_this_text(&error) => Err(error),
             _ => Ok(None),
         }
     }
@@ -92,6 +94,11 @@ pub async fn prepared(handler: &dyn Handler) {
     if told {
         tracing::info!(handler = handler.name(), "the handler is prepared");
     }
+}
+
+/// Whether it is this text, or what a service made of it, that can't be used. The service has told the log.
+fn is_of_this_text(error: &HandlerError) -> bool {
+    matches!(error, HandlerError::Service { error, .. } if matches!(error.failure, Failure::Refused | Failure::BadAnswer))
 }
 
 impl Counted {

@@ -35,6 +35,8 @@ pub enum Act {
     Hang,
     /// The beginning of an answer, and then nothing.
     HangInTheBody,
+    /// The beginning of an answer of this content type, and then the connection's end.
+    CutOff(&'static str, &'static str),
     /// An answer that doesn't end.
     Endless,
     /// The connection is reset.
@@ -156,6 +158,11 @@ async fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Seen>>, act: impl Fn(&See
         Act::HangInTheBody => {
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"choices\"").await?;
             std::future::pending().await
+        }
+        Act::CutOff(content_type, beginning) => {
+            let head =
+                format!("HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ncontent-length: 1000\r\n\r\n{beginning}");
+            stream.write_all(head.as_bytes()).await?;
         }
         Act::Endless => {
             stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n").await?;
