@@ -40,7 +40,7 @@ use crate::{
 const MAX_CATALOGUE: u64 = 64 << 20;
 
 /// What handlers are made of.
-pub(super) struct Workshop<'a> {
+pub struct Workshop<'a> {
     settings: &'a Settings,
     intents: &'a IntentsFile,
     services: Services<'a>,
@@ -51,7 +51,7 @@ pub(super) struct Workshop<'a> {
 
 impl<'a> Workshop<'a> {
     /// Reads the documents and catalogues. Takes a processor's time.
-    pub(super) fn open(settings: &'a Settings, intents: &'a IntentsFile) -> Self {
+    pub fn open(settings: &'a Settings, intents: &'a IntentsFile) -> Self {
         let services = Services::new(settings);
         let mut workshop =
             Self { settings, intents, services, documents: HashMap::new(), shops: HashMap::new(), faults: Vec::new() };
@@ -61,7 +61,7 @@ impl<'a> Workshop<'a> {
             }
         }
         for catalogue in &intents.catalogues {
-            match workshop.shop(catalogue) {
+            match workshop.opened(catalogue) {
                 Ok(shop) => _ = workshop.shops.insert(&catalogue.name.name, Arc::new(shop)),
                 Err(problem) => workshop.fault(None, &catalogue.path, problem),
             }
@@ -75,11 +75,21 @@ impl<'a> Workshop<'a> {
         self.services.transcriber(&name.name).map_err(|fault| self.fault(None, name, Problem::Service(fault))).ok()
     }
 
+    /// The documents of that name, where they could be read.
+    pub fn documents(&self, name: &str) -> Option<&Documents> {
+        self.documents.get(name).map(|documents| &**documents)
+    }
+
+    /// The catalogue of that name, where it could be read.
+    pub fn shop(&self, name: &str) -> Option<&Shop> {
+        self.shops.get(name).map(|shop| &**shop)
+    }
+
     /// The handlers of every intent, in the file's order.
     ///
     /// # Errors
     /// Everything that is wrong with what the intents file names.
-    pub(super) fn handlers(mut self) -> Result<Vec<Handlers>, BuildError> {
+    pub fn handlers(mut self) -> Result<Vec<Handlers>, BuildError> {
         let mut made = Vec::with_capacity(self.intents.intents.len());
         for intent in &self.intents.intents {
             let handlers = intent.handlers.iter().map(|handler| self.handler(intent, handler));
@@ -255,7 +265,7 @@ impl<'a> Workshop<'a> {
         Ok(sheet.rows.into_iter().map(term).collect())
     }
 
-    fn shop(&self, catalogue: &CatalogueDefinition) -> Result<Shop, Problem> {
+    fn opened(&self, catalogue: &CatalogueDefinition) -> Result<Shop, Problem> {
         let path = self.path(&catalogue.path.name);
         let fault = |reason: String| Problem::Catalogue(format!("{}: {reason}", path.display()));
         let bytes = read(&path).map_err(fault)?;

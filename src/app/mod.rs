@@ -19,6 +19,7 @@ use std::sync::Arc;
 pub use self::{
     amqp_settings::{TlsFileError, amqp_settings, broker},
     embedded::{LoadFault, Log, QUIET, Watcher, train, train_to_save},
+    handlers::Workshop,
     models::{Made, ModelFault, each, measurable, model},
     reload::Reloader,
 };
@@ -26,7 +27,6 @@ use crate::{
     amqp::{Bot, InvalidAmqpUrl, Names, Shared, Worker, objects::topology::Topology},
     answered::{Answers, Bounds, InvalidRedisUrl, RedisAnswers, RedisUrl, SharedAnswers},
     app::{
-        handlers::Workshop,
         intents::{BUILT_IN, Checked, Faults, IntentDefinition, IntentsFile},
         settings::{Settings, Threshold},
     },

@@ -10,6 +10,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use tokio::time::Instant;
+
 use super::{
     amqp_settings::holds_certificate,
     settings::{Backend, Format, Kind, PREFIX, Settings, Text},
@@ -18,10 +20,11 @@ use crate::{
     config::types::is_loopback,
     handler::webhook::WebhookHandler,
     outbound::{
-        Budget, Connection, Endpoint, Limits, Purpose, Service, bearer,
+        Budget, Connection, Endpoint, Failure, Limits, Purpose, Service, ServiceError, bearer,
         chat::{self, Chat, ChatSettings},
         embeddings::{Embedder, Form},
         fetch::{FetchSettings, Fetcher},
+        reach,
         transcription::{Transcriber, TranscriptionSettings},
     },
     utf8,
@@ -145,6 +148,17 @@ impl<'s> Services<'s> {
         Ok(embedder)
     }
 
+    /// Connects to the service of that name, of whatever kind, and sends it nothing.
+    ///
+    /// # Errors
+    /// [`ServiceError`], where there is no connection until `deadline`.
+    pub async fn reach(&self, name: &str, deadline: Instant) -> Result<(), ServiceError> {
+        let name: Arc<str> = name.into();
+        let fault = |reason: String| ServiceError::new(&name, Failure::Internal, reason);
+        let section = self.settings.backend.get(&*name).ok_or_else(|| fault("there is no such section".to_owned()))?;
+        reach(&name, connection(&name, section).map_err(fault)?, deadline).await
+    }
+
     fn section(&self, name: &str, wanted: Kind) -> Result<&'s Backend, ServiceFault> {
         let unknown = || ServiceFault::Unknown { name: name.to_owned(), kind: wanted };
         let section = self.settings.backend.get(name).ok_or_else(unknown)?;
@@ -199,20 +213,23 @@ pub(super) fn budget(name: &str, backend: &Backend) -> Option<Budget> {
 
 /// Where a service is, and how it is reached.
 pub(super) fn endpoint(name: &str, backend: &Backend) -> Result<Endpoint, String> {
+    Endpoint::new(name.into(), connection(name, backend)?)
+}
+
+fn connection(name: &str, backend: &Backend) -> Result<Connection, String> {
     let url = backend.url.as_ref().ok_or("its url isn't set")?.get().clone();
     let header = backend.api_key_header.as_ref().map(|header| header.get());
     let in_query = backend.kind == Some(Kind::Rasa) && header.is_none();
     let key = backend.api_key.as_ref().filter(|_| !in_query).map(|key| bearer(key.expose(), header)).transpose()?;
     let ca = backend.ca_path.as_ref().map(|path| authority(name, path.as_path())).transpose()?;
-    let connection = Connection {
+    Ok(Connection {
         local: is_loopback(&url),
         url,
         key,
         ca,
         connect_timeout: backend.connect_timeout.get(),
         max_response: backend.max_response.get(),
-    };
-    Endpoint::new(name.into(), connection)
+    })
 }
 
 fn authority(name: &str, path: &Path) -> Result<Vec<u8>, String> {
@@ -250,7 +267,7 @@ pub(super) fn read(name: &str, key: &str, path: &Path) -> Result<String, String>
 }
 
 /// The variable of a service's setting.
-pub(super) fn variable(name: &str, key: &str) -> String {
+pub fn variable(name: &str, key: &str) -> String {
     format!("{}_{}_{key}", PREFIX, name.to_uppercase())
 }
 

@@ -81,15 +81,23 @@ pub enum Without {
 /// How far down a ranking is looked for the right passage.
 pub const LOOKED_AT: usize = 10;
 
-/// The passages with every other of the ids taken away: the second, the fourth, …, in their order.
+/// The id of the section that an id is of: one that was split has parts, `help/returns.md#returns~2`.
+pub fn section(id: &str) -> &str {
+    match id.rsplit_once('~') {
+        Some((section, part)) if !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()) => section,
+        _ => id,
+    }
+}
+
+/// The passages with every other of the sections taken away: the second, the fourth, …, in their order.
 pub fn halved(passages: &[Passage]) -> Vec<Passage> {
     let (mut seen, mut kept) = (HashSet::new(), HashSet::new());
     let mut half = Vec::new();
     for passage in passages {
-        if seen.insert(&passage.id) && seen.len() % 2 == 1 {
-            kept.insert(&passage.id);
+        if seen.insert(section(&passage.id)) && seen.len() % 2 == 1 {
+            kept.insert(section(&passage.id));
         }
-        if kept.contains(&passage.id) {
+        if kept.contains(section(&passage.id)) {
             half.push(passage.clone());
         }
     }
@@ -217,6 +225,9 @@ mod tests {
         let passage = |id: &str| Passage { id: id.into(), ..Passage::default() };
         let half = halved(&["a", "a", "b", "c", "b", "d"].map(passage));
         assert_eq!(half.iter().map(|it| &*it.id).collect::<Vec<_>>(), ["a", "a", "c"]);
+        // Parts of one section go together, whatever their ids.
+        let half = halved(&["a", "a~2", "b", "b~2", "c~x", "c~"].map(passage));
+        assert_eq!(half.iter().map(|it| &*it.id).collect::<Vec<_>>(), ["a", "a~2", "c~x"]);
     }
 
     #[test]

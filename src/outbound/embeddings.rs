@@ -4,6 +4,9 @@
 //! **Invariant:** vectors that were had are kept, so that filling goes on where it was cut off, and only what is new is
 //! asked for. No two vectors of different models stand beside each other.
 
+#[cfg(test)]
+mod tests;
+
 use std::{num::NonZeroU16, sync::Arc, time::Duration};
 
 use serde::Deserialize;
@@ -73,11 +76,14 @@ impl Embedder {
         self.service.name()
     }
 
-    /// The vectors of questions, in their order; within the service's bounds.
+    /// The vectors of questions, in their order, one each; within the service's bounds. Not more than a batch at once.
     ///
     /// # Errors
     /// [`ServiceError`], which says what kind of failure it is.
     pub async fn ask(&self, texts: &[&str], deadline: Instant) -> Result<Vec<Vec<f32>>, ServiceError> {
+        if texts.is_empty() {
+            return Ok(Vec::new());
+        }
         self.service.call(deadline, |deadline| self.embed(texts, Role::Question, deadline)).await
     }
 
@@ -111,9 +117,6 @@ impl Embedder {
             batch.extend(same);
             let asked: Vec<&str> = batch.iter().map(|&at| texts[at]).collect();
             let vectors = self.embed(&asked, role, Instant::now() + MANY_TIMEOUT).await?;
-            if vectors.len() != batch.len() {
-                return Err(self.error("it has another number of vectors than texts"));
-            }
             let width = vectors.first().map_or(0, Vec::len);
             let changed =
                 same.zip(vectors.last()).is_some_and(|(at, now)| !had[at].as_ref().is_some_and(|it| alike(it, now)));
@@ -154,8 +157,14 @@ impl Embedder {
         } else {
             let mut answer: OpenAiAnswer = endpoint.ask(&self.url, &body, texts, deadline).await?;
             answer.data.sort_by_key(|vector| vector.index);
+            if !answer.data.iter().map(|vector| vector.index).eq(0..texts.len()) {
+                return Err(self.error("it doesn't have one vector for each text"));
+            }
             answer.data.into_iter().map(|vector| vector.embedding).collect()
         };
+        if vectors.len() != texts.len() {
+            return Err(self.error("it has another number of vectors than texts"));
+        }
         let width = vectors.first().map_or(0, Vec::len);
         if width == 0 || vectors.iter().any(|vector| vector.len() != width || !vector.iter().all(|v| v.is_finite())) {
             return Err(self.error("its vectors aren't all of one length and finite"));

@@ -8,7 +8,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 use bytes::Bytes;
 use httpdate::parse_http_date;
 use reqwest::{
-    Certificate, Client, RequestBuilder, Response, StatusCode,
+    Certificate, Client, ClientBuilder, RequestBuilder, Response, StatusCode,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
     multipart::Form,
     redirect::Policy,
@@ -47,6 +47,28 @@ pub fn bearer(key: &str, header: Option<&HeaderName>) -> Result<(HeaderName, Hea
     Ok((header.cloned().unwrap_or(AUTHORIZATION), value))
 }
 
+/// What connects to an endpoint.
+///
+/// # Errors
+/// As of [`Endpoint::new`].
+pub(super) fn client(connection: &Connection) -> Result<ClientBuilder, String> {
+    // The one that is there stays.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut client =
+        Client::builder().connect_timeout(connection.connect_timeout).redirect(Policy::none()).tcp_nodelay(true);
+    if connection.local {
+        client = client.no_proxy();
+    }
+    if connection.url.scheme() == "http" {
+        // The system's certificates aren't needed, and a small container image has none, which would be an error.
+        client = client.tls_certs_only([]);
+    } else if let Some(pem) = &connection.ca {
+        let certificates = Certificate::from_pem_bundle(pem).map_err(|error| innermost(&error))?;
+        client = client.tls_certs_merge(certificates);
+    }
+    Ok(client)
+}
+
 /// A service's HTTP endpoint.
 #[derive(Debug)]
 pub struct Endpoint {
@@ -63,21 +85,7 @@ impl Endpoint {
     /// # Errors
     /// Why the client can't be made, in words.
     pub fn new(name: Arc<str>, connection: Connection) -> Result<Self, String> {
-        // The one that is there stays.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut client =
-            Client::builder().connect_timeout(connection.connect_timeout).redirect(Policy::none()).tcp_nodelay(true);
-        if connection.local {
-            client = client.no_proxy();
-        }
-        if connection.url.scheme() == "http" {
-            // The system's certificates aren't needed, and a small container image has none, which would be an error.
-            client = client.tls_certs_only([]);
-        } else if let Some(pem) = connection.ca {
-            let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| innermost(&error))?;
-            client = client.tls_certs_merge(certificates);
-        }
-        let client = client.build().map_err(|error| innermost(&error))?;
+        let client = client(&connection)?.build().map_err(|error| innermost(&error))?;
         let Connection { url, key, max_response, .. } = connection;
         Ok(Self { name, client, url, key, max_response })
     }

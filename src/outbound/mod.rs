@@ -15,6 +15,7 @@ pub mod embeddings;
 mod endpoint;
 mod failure;
 pub mod fetch;
+mod reach;
 mod service;
 #[cfg(test)]
 pub(crate) mod stub;
@@ -28,6 +29,7 @@ pub use self::{
     chat::Usage,
     endpoint::{Connection, Endpoint, bearer, innermost},
     failure::{Failure, Judged, ServiceError},
+    reach::reach,
     service::{Limits, Purpose, Service},
     vectors::{Vector, Vectors},
     words::cut,

@@ -110,7 +110,16 @@ impl Stub {
 
     /// The same, within other bounds.
     pub(crate) fn service_within(&self, limits: &Limits) -> Service {
-        let (url, timeout) = (self.url.parse().unwrap(), std::time::Duration::from_secs(20));
+        self.service_of(&self.url, limits)
+    }
+
+    /// The same, at a path of the server's.
+    pub(crate) fn service_at(&self, path: &str) -> Service {
+        self.service_of(&format!("{}{path}", self.url), &limits())
+    }
+
+    fn service_of(&self, url: &str, limits: &Limits) -> Service {
+        let (url, timeout) = (url.parse().unwrap(), std::time::Duration::from_secs(20));
         let connection =
             Connection { url, local: true, key: None, ca: None, connect_timeout: timeout, max_response: 65536 };
         // A loaded machine is no fault of the service's.

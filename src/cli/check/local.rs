@@ -72,7 +72,7 @@ fn exposed_keys(report: &mut Report, settings: &Settings) {
             let what = if backend.api_key.is_some() { "the key and all texts go" } else { "all texts go" };
             report.warn(
                 "settings",
-                format!("{what} to the model '{name}' unencrypted"),
+                format!("{what} to the service '{name}' unencrypted"),
                 "Use https:// in its URL, unless the network between is yours alone.",
             );
         }
@@ -107,6 +107,11 @@ pub(super) fn intents(report: &mut Report, settings: &Settings) -> Option<Intent
 
 /// Makes every model, as a worker does at its start, and asks each by itself.
 pub(super) fn models(report: &mut Report, settings: &Settings, intents: &IntentsFile, runtime: &Runtime) {
+    if intents.intents.iter().all(|intent| intent.examples.is_empty()) {
+        report
+            .ok("model", format!("no intent has examples, so nothing is classified: '{}' gets all", intents.fallback));
+        return;
+    }
     let started = Instant::now();
     let terminal = Terminal::new();
     let models = app::each(settings, intents, &terminal);

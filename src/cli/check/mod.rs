@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** one fault hides no other: whatever can be looked at is looked at, without a broker too.
 
+mod answers;
 mod broker;
 mod dead;
 mod local;
@@ -24,7 +25,8 @@ What needs no broker is looked at without one. Each line is printed when it is k
 changed on the broker: dead letters are looked at where they are few, and for that moment nobody else sees them; a right is
 tried by a request that the broker refuses in any case, so its log gets a channel error for each. Where a worker runs, one
 message that means nothing is published, to see whether unroutable messages reach it. Each model of CHATBOT_MODEL_CHAIN
-that is a service is asked once, with one of the bot's own examples.
+that is a service is asked once, with one of the bot's own examples. Of the services that answer, a language model is asked
+for one token and embeddings for one vector; to a webhook, which may act, only a connection is made.
 
 Examples:
   chatbot-worker check
@@ -67,8 +69,9 @@ fn check(report: &mut Report, listed: Option<&str>) -> Result<(), Failure> {
     let intents = local::intents(report, &settings);
     let runtime = setup::runtime()?;
     runtime.block_on(around(report, &settings, intents.as_ref(), listed));
-    // Last, as a large bot takes long to train.
+    // Last, as many documents and a large bot take long to be read and trained.
     if let Some(intents) = &intents {
+        answers::check(report, &settings, intents, &runtime);
         local::models(report, &settings, intents, &runtime);
     }
     Ok(())

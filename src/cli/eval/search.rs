@@ -16,7 +16,7 @@ use crate::{
     app::{services::Services, settings::ModelName},
     eval::{
         in_words,
-        search::{LOOKED_AT, SearchAnswer, SearchCase, SearchMeasured, Without, cases_of, halved},
+        search::{LOOKED_AT, SearchAnswer, SearchCase, SearchMeasured, Without, cases_of, halved, section},
         search_report::SearchReport,
     },
     knowledge::{self, Knowledge, Passage},
@@ -188,10 +188,7 @@ fn ask(
 fn whole_ids<'i>(ids: impl Iterator<Item = &'i str>) -> Vec<String> {
     let mut whole: Vec<String> = Vec::new();
     for id in ids {
-        let id = match id.rsplit_once('~') {
-            Some((section, part)) if part.bytes().all(|byte| byte.is_ascii_digit()) => section,
-            _ => id,
-        };
+        let id = section(id);
         if whole.iter().all(|known| known != id) {
             whole.push(id.to_owned());
         }

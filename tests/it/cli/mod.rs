@@ -1,8 +1,10 @@
 //! The program as an operator has it: arguments, environment, standard streams, signals, exit codes.
 
+mod check;
 mod eval;
 mod other;
 pub mod program;
+mod search;
 mod train;
 
 use std::{
