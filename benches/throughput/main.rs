@@ -7,6 +7,7 @@
 
 #![expect(clippy::print_stdout, reason = "the report goes to standard output")]
 
+mod answers;
 mod client;
 mod contestant;
 mod echo;
@@ -68,6 +69,9 @@ struct Arguments {
     /// Instead: what quick intents lose by a slow one beside them.
     #[arg(long)]
     slow: bool,
+    /// Instead: how many answers of a language model it has under way, and what each costs it.
+    #[arg(long)]
+    answers: bool,
     #[command(flatten)]
     sizes: scale::Sizes,
     /// Given by cargo.
@@ -89,6 +93,9 @@ fn main() -> anyhow::Result<()> {
     }
     if arguments.slow {
         return runtime.block_on(slow::measure(&arguments.url, arguments.rounds));
+    }
+    if arguments.answers {
+        return runtime.block_on(answers::measure(&arguments.url, arguments.rounds));
     }
     runtime.block_on(measure(&arguments))
 }
