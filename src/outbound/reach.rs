@@ -118,8 +118,12 @@ mod tests {
         let stub = Stub::start(|_| Act::Close).await;
         reached(&stub.url).await.unwrap();
         assert_eq!(stub.seen().len(), 0);
-        // It speaks no TLS.
-        let error = reached(&stub.url.replace("http:", "https:")).await.unwrap_err();
+        // What listens there speaks no TLS.
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}", listener.local_addr().unwrap());
+        let closing = tokio::spawn(async move { drop(listener.accept().await) });
+        let error = reached(&url).await.unwrap_err();
+        closing.await.unwrap();
         assert_eq!(error.failure, Failure::Unreachable, "{error}");
         let error = reached("http://127.0.0.1:1/orders").await.unwrap_err();
         assert!(error.failure == Failure::Unreachable && error.reason.contains("refused"), "{error}");

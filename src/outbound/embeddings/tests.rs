@@ -1,3 +1,4 @@
+//! Vectors: which text each is of, and what of an answer is none.
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
 use std::time::Duration;
