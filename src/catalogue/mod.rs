@@ -10,6 +10,7 @@ mod number;
 mod reading;
 mod unit;
 mod value;
+mod why;
 mod wish;
 
 #[cfg(test)]

@@ -150,9 +150,14 @@ impl Kind {
     }
 }
 
+/// The values of a cell, as they are written.
+pub(super) fn parts_of(cell: &str) -> impl Iterator<Item = &str> {
+    cell.split(BETWEEN_VALUES).map(str::trim)
+}
+
 /// The values of a cell, as they are compared.
 pub(super) fn values_of(cell: &str) -> impl Iterator<Item = String> {
-    cell.split(BETWEEN_VALUES).map(|value| folded(value.trim())).filter(|value| !value.is_empty())
+    parts_of(cell).map(folded).filter(|value| !value.is_empty())
 }
 
 /// What a cell of yes or no says.

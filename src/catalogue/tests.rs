@@ -71,9 +71,11 @@ fn entities_name_values_in_other_words() {
     let wish = shop.wish(text, &[entity("colour", "red", 2, 4), entity("type", "kettle", 5, 7)]);
     let found: Vec<&str> = shop.passing(&wish).into_iter().map(|at| &*shop.items()[at].id).collect();
     assert_eq!(found, ["k2", "k3"], "{wish:?}");
-    assert_eq!(wish.why(&shop, &shop.items()[1]), ["colour black (not red)", "type kettle"]);
+    assert_eq!(wish.why(&shop, &shop.items()[1], true), ["非红色", "水壶"]);
+    assert_eq!(wish.why(&shop, &shop.items()[1], false), ["not red", "kettle"]);
     let wish = shop.wish("红色水壶，三百元以内", &[entity("colour", "red", 0, 2), entity("type", "kettle", 2, 4)]);
-    assert_eq!(wish.why(&shop, &shop.items()[0]), ["price 259 (≤ 300)", "colour red;black", "type kettle"]);
+    assert_eq!(wish.why(&shop, &shop.items()[0], true), ["价格 259（≤ 300）", "红色", "水壶"]);
+    assert_eq!(wish.why(&shop, &shop.items()[0], false), ["price 259 (≤ 300)", "red", "kettle"]);
 }
 
 #[test]

@@ -6,7 +6,6 @@ use regex::{Captures, Regex};
 
 use super::{
     Catalogue, Item, Kind,
-    number::shown,
     reading::{flag, values_of},
     unit::{self, Measure, Unit},
     value,
@@ -44,6 +43,8 @@ pub struct Named {
     pub columns: Vec<usize>,
     /// As it is compared.
     pub value: String,
+    /// As the text says it, folded.
+    pub said: String,
     pub wanted: bool,
 }
 
@@ -231,7 +232,8 @@ impl Catalogue {
                 continue;
             }
             let wanted = !value::is_unwanted(text.get(..range.start).unwrap_or_default());
-            named.push((range.start, Named { columns: self.having(&own), value: own, wanted }));
+            let said = text.get(range.clone()).unwrap_or_default().to_owned();
+            named.push((range.start, Named { columns: self.having(&own), value: own, said, wanted }));
             read.push(range);
         }
         named.sort_by_key(|(start, _)| *start);
@@ -281,35 +283,10 @@ impl Wish {
             |named: &Named| self.named.iter().any(|other| other.wanted && other.columns == named.columns && has(other));
         in_bounds && self.named.iter().all(|named| if named.wanted { asked_alike(named) } else { !has(named) })
     }
-
-    /// Why an item passes, in the catalogue's own words.
-    pub fn why(&self, catalogue: &Catalogue, item: &Item) -> Vec<String> {
-        let bound = |bound: &Bound| {
-            let (name, cell) = (catalogue.name(bound.column), item.cell(bound.column));
-            let limits =
-                [bound.least.map(|it| format!("≥ {}", shown(it))), bound.most.map(|it| format!("≤ {}", shown(it)))];
-            format!("{name} {cell} ({})", limits.into_iter().flatten().collect::<Vec<_>>().join(", "))
-        };
-        let named = |named: &Named| {
-            let column = named.columns.iter().copied().find(|&column| has(catalogue, item, column, &named.value));
-            match (named.wanted, column) {
-                (true, Some(column)) => Some(format!("{} {}", catalogue.name(column), item.cell(column))),
-                (true, None) => None,
-                (false, _) => {
-                    let column = *named.columns.first()?;
-                    Some(format!("{} {} (not {})", catalogue.name(column), item.cell(column), named.value))
-                }
-            }
-        };
-        let mut why: Vec<String> = self.bounds.iter().map(bound).collect();
-        why.extend(self.named.iter().filter_map(named));
-        why.dedup();
-        why
-    }
 }
 
 /// Whether an item has a value in a column.
-fn has(catalogue: &Catalogue, item: &Item, column: usize, own: &str) -> bool {
+pub(super) fn has(catalogue: &Catalogue, item: &Item, column: usize, own: &str) -> bool {
     let cell = item.cell(column);
     match catalogue.columns.get(column).map(|column| &column.kind) {
         Some(Kind::Flags) => flag(cell) == Some(true),

@@ -1,9 +1,32 @@
-//! Questions, a line of standard input each.
+//! Questions of the command line, and those of standard input, a line each.
 
 use tokio::io::{AsyncBufReadExt, BufReader, Split, Stdin, stdin};
 
-use super::{Exit, Failure};
-use crate::utf8;
+use super::{Exit, Failure, attaching::Attaching};
+use crate::{domain::IntentName, utf8};
+
+/// What is asked, and how.
+#[derive(Debug, clap::Args)]
+pub(super) struct QuestionArguments {
+    /// The question; words are joined by spaces. Without it, a conversation on a terminal, or a question a line of
+    /// standard input
+    pub(super) text: Vec<String>,
+    /// Address this intent, rather than have the text classified
+    #[arg(long, value_name = "NAME", value_parser = IntentName::new)]
+    pub(super) intent: Option<IntentName>,
+    /// The language of the answer, such as zh or en-GB; else that of the text
+    #[arg(long, value_name = "TAG")]
+    pub(super) locale: Option<String>,
+    #[command(flatten)]
+    pub(super) attaching: Attaching,
+}
+
+impl QuestionArguments {
+    /// Whether there is a question among them.
+    pub(super) fn is_there(&self) -> bool {
+        !self.text.is_empty() || !self.attaching.is_empty()
+    }
+}
 
 /// Standard input, line by line.
 pub(super) struct Questions {

@@ -9,7 +9,11 @@ use std::{
 use tokio::{signal::ctrl_c, time::Instant};
 
 use super::{
-    Exit, Failure, Format, answer, ask::conversation, attaching::Attaching, output, questions::Questions, setup,
+    Exit, Failure, Format, answer,
+    ask::conversation,
+    output,
+    questions::{QuestionArguments, Questions},
+    setup,
     training::Terminal,
 };
 use crate::{
@@ -46,17 +50,8 @@ Exit codes:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// The question; words are joined by spaces. Without it, a conversation on a terminal, or a question a line of
-    /// standard input
-    text: Vec<String>,
-    /// Address this intent, rather than have the text classified
-    #[arg(long, value_name = "NAME", value_parser = IntentName::new)]
-    intent: Option<IntentName>,
-    /// The language of the answer, such as zh or en-GB; else that of the text
-    #[arg(long, value_name = "TAG")]
-    locale: Option<String>,
     #[command(flatten)]
-    attaching: Attaching,
+    question: QuestionArguments,
     /// How to print: text for people; json, each reply as a client would get it, on a line
     #[arg(long, value_enum, default_value_t = Format::Text, hide_possible_values = true)]
     format: Format,
@@ -81,7 +76,7 @@ struct Bot<'a> {
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let attachments = arguments.attaching.read()?;
+    let attachments = arguments.question.attaching.read()?;
     let settings = setup::settings()?.settings;
     // Why a service didn't answer, where something else stands in for it.
     telemetry::start_log("off,chatbot_worker::outbound=warn,chatbot_worker::handler=warn", telemetry::Format::Text);
@@ -98,7 +93,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         output::tell(&format!("{fault}\n"));
     }
     let pipeline = app::pipeline(&settings, &checked.file, model).map_err(|error| failure(&error))?;
-    if let Some(intent) = arguments.intent.as_ref().filter(|intent| !pipeline.routes().contains_key(*intent)) {
+    if let Some(intent) = arguments.question.intent.as_ref().filter(|intent| !pipeline.routes().contains_key(*intent)) {
         return Err(Failure::new(Exit::Usage, format!("the bot has no intent '{intent}'")));
     }
     let mut bot = Bot { pipeline, arguments, attachments, history: Vec::new() };
@@ -106,8 +101,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         for failed in bot.pipeline.prepare_once().await {
             output::tell(&format!("{failed}\n"));
         }
-        if !arguments.text.is_empty() || !arguments.attaching.is_empty() {
-            return bot.show(&arguments.text.join(" ")).await;
+        if arguments.question.is_there() {
+            return bot.show(&arguments.question.text.join(" ")).await;
         }
         if io::stdin().is_terminal() { bot.conversation().await } else { bot.lines().await }
     });
@@ -155,7 +150,7 @@ impl Bot<'_> {
     async fn show(&mut self, text: &str) -> Result<Exit, Failure> {
         let request = Request {
             text: text.to_owned(),
-            locale: self.arguments.locale.clone(),
+            locale: self.arguments.question.locale.clone(),
             history: self.history.clone(),
             attachments: self.attachments.clone(),
             ..Request::default()
@@ -195,7 +190,7 @@ impl Bot<'_> {
 
     /// What a worker would answer. What it would hand from queue to queue is gone through here at once.
     async fn ask(&self, request: Request) -> Tried {
-        let stage = match &self.arguments.intent {
+        let stage = match &self.arguments.question.intent {
             Some(intent) => Stage::Handle { intent: intent.clone(), classification: None },
             None => Stage::Classify,
         };

@@ -13,6 +13,7 @@ mod ask;
 pub mod folds;
 pub mod metrics;
 pub mod near;
+mod page;
 pub mod report;
 mod result;
 pub mod search;

@@ -4,18 +4,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use minijinja::{Environment, ErrorKind, value::Serde};
+use minijinja::ErrorKind;
 use serde::Serialize;
 
 use self::tuning::Chart;
-use super::{Answer, Case, Measured, advice::surer, in_words, metrics, tuning::Tuning};
+use super::{
+    Answer, Case, Measured,
+    advice::surer,
+    metrics,
+    page::{rendered, template},
+    tuning::Tuning,
+};
 use crate::{corpus::LabelNames, domain::IntentName};
 
 mod tuning;
 
-const TEMPLATE: &str = include_str!("report.html");
-/// The template's name; its end is what turns escaping on.
-const NAME: &str = "report.html";
+const TEMPLATE: &str = template!("report.html");
 
 /// The bars of a histogram.
 const BINS: usize = 20;
@@ -154,20 +158,11 @@ impl Report<'_> {
         let main = self.models.first().ok_or_else(|| {
             minijinja::Error::new(ErrorKind::InvalidOperation, "a report needs at least one model's measures")
         })?;
-        let mut environment = Environment::new();
-        environment.add_filter("percent", |share: Option<f64>| {
-            share.map_or("–".to_owned(), |share| format!("{:.1} %", share * 100.0))
-        });
-        environment.add_filter("decimals", |number: Option<f64>, places: usize| {
-            number.map_or("–".to_owned(), |number| format!("{number:.places$}"))
-        });
-        environment.add_filter("time", |micros: Option<f64>| micros.map_or("–".to_owned(), in_words));
-        environment.add_template(NAME, TEMPLATE)?;
         let threshold = main.threshold.unwrap_or(0.0);
         let mut mistakes = self.mistakes(threshold);
         let n_mistakes = mistakes.len();
         mistakes.truncate(MISTAKES);
-        environment.get_template(NAME)?.render(Serde(Page {
+        let page = Page {
             title: self.title,
             data: self.data,
             models: self.models,
@@ -181,7 +176,8 @@ impl Report<'_> {
             intents: self.intents(),
             n_mistakes,
             mistakes,
-        }))
+        };
+        rendered(TEMPLATE, page)
     }
 
     fn label<'a>(&'a self, name: &'a IntentName) -> &'a str {

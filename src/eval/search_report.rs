@@ -4,18 +4,16 @@
 
 use std::collections::HashMap;
 
-use minijinja::{Environment, value::Serde};
 use serde::Serialize;
 
 use super::{
     in_words,
+    page::{rendered, template},
     search::{SearchAnswer, SearchMeasured},
 };
 use crate::knowledge::Passage;
 
-const TEMPLATE: &str = include_str!("search_report.html");
-/// The template's name; its end is what turns escaping on.
-const NAME: &str = "search_report.html";
+const TEMPLATE: &str = template!("search_report.html");
 
 /// The bars of a histogram.
 const BINS: usize = 20;
@@ -81,11 +79,6 @@ impl SearchReport<'_> {
     /// # Errors
     /// None that a search can cause: the template is the program's own.
     pub fn html(&self) -> Result<String, minijinja::Error> {
-        let mut environment = Environment::new();
-        environment.add_filter("percent", |share: Option<f64>| {
-            share.map_or("–".to_owned(), |share| format!("{:.1} %", share * 100.0))
-        });
-        environment.add_template(NAME, TEMPLATE)?;
         let time = self.measured.latency_us.p50.map_or("–".to_owned(), in_words);
         let mut texts: HashMap<&str, &Passage> = HashMap::new();
         for passage in self.passages {
@@ -121,7 +114,7 @@ impl SearchReport<'_> {
             n_mistakes: wrong().count(),
             mistakes: mistakes.collect(),
         };
-        environment.get_template(NAME)?.render(Serde(&page))
+        rendered(TEMPLATE, page)
     }
 
     fn histograms(&self) -> Vec<Histogram> {

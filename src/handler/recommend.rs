@@ -133,7 +133,7 @@ impl Recommend {
         items.into_iter().map(|(_, at)| &catalogue.items()[at]).filter(once).take(self.limit).collect()
     }
 
-    fn recommended<'a>(&'a self, item: &'a Item, wish: &Wish, title: &'a str) -> Recommended<'a> {
+    fn recommended<'a>(&'a self, item: &'a Item, wish: &Wish, title: &'a str, chinese: bool) -> Recommended<'a> {
         let catalogue = self.shop.catalogue();
         let value = |at: usize| match item.number(at) {
             Some(number) => serde_json::Number::from_f64(number).map_or(Value::Null, Value::Number),
@@ -141,7 +141,7 @@ impl Recommend {
         };
         let filled = (0..catalogue.columns().len()).filter(|&at| !item.cell(at).is_empty());
         let values = filled.map(|at| (catalogue.name(at).to_owned(), value(at))).collect();
-        Recommended { id: &item.id, title, why: wish.why(catalogue, item), values }
+        Recommended { id: &item.id, title, why: wish.why(catalogue, item, chinese), values }
     }
 }
 
@@ -155,15 +155,15 @@ impl Handler for Recommend {
         let request = job.request;
         let wish = self.shop.catalogue().wish(&request.text, job.entities);
         let locale = request.locale.as_deref();
+        let chinese = locale.or(language::language_of_script(&request.text)).is_some_and(|tag| tag.starts_with("zh"));
         let items: Vec<Recommended<'_>> = self
             .items(&wish)
             .into_iter()
-            .map(|item| self.recommended(item, &wish, item.title(locale, &request.text)))
+            .map(|item| self.recommended(item, &wish, item.title(locale, &request.text), chinese))
             .collect();
         if items.is_empty() {
             return Ok(None);
         }
-        let chinese = locale.or(language::language_of_script(&request.text)).is_some_and(|tag| tag.starts_with("zh"));
         let data = to_raw_value(&serde_json::json!({ "items": items })).map_err(|error| failed(job.intent, &error))?;
         let details = Details { data: Some(data), ..Details::default() };
         Ok(Some(Answer { text: shown(&items, chinese), locale: None, details }))
@@ -173,10 +173,10 @@ impl Handler for Recommend {
 /// A line an item: its title, and why.
 fn shown(items: &[Recommended<'_>], chinese: bool) -> String {
     let line = |(number, item): (usize, &Recommended<'_>)| {
-        let (open, between, close) = if chinese { ("（", "，", "）") } else { (" (", ", ", ")") };
+        let (before, between) = if chinese { ("：", "，") } else { (": ", ", ") };
         match item.why.is_empty() {
             true => format!("{number}. {}", item.title),
-            false => format!("{number}. {}{open}{}{close}", item.title, item.why.join(between)),
+            false => format!("{number}. {}{before}{}", item.title, item.why.join(between)),
         }
     };
     (1..).zip(items).map(line).collect::<Vec<_>>().join("\n")

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Exit, Failure, Format, answer, attaching::Attaching, output, setup};
+use super::{Exit, Failure, Format, answer, output, questions::QuestionArguments, setup};
 use crate::{
     amqp::{
         Names,
@@ -17,7 +17,7 @@ use crate::{
     },
     app,
     config::types::BoundedDuration,
-    domain::{Attachment, IntentName, Request, codec::Answered},
+    domain::{Attachment, Request, codec::Answered},
 };
 
 /// How long closing the connection in order may take.
@@ -47,17 +47,8 @@ Exit codes:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// The question; words are joined by spaces. Without it, a conversation on a terminal, or a question a line of
-    /// standard input
-    text: Vec<String>,
-    /// Address this intent, rather than have the text classified
-    #[arg(long, value_name = "NAME", value_parser = IntentName::new)]
-    intent: Option<IntentName>,
-    /// The language of the answer, such as zh or en-GB; else that of the text
-    #[arg(long, value_name = "TAG")]
-    locale: Option<String>,
     #[command(flatten)]
-    attaching: Attaching,
+    question: QuestionArguments,
     /// How long to wait for each answer: 500ms, 10s, 5m
     #[arg(long, value_name = "DURATION", default_value = "10s")]
     timeout: BoundedDuration<1, 3_600_000>,
@@ -75,16 +66,16 @@ struct Asker<'a> {
 
 impl Asker<'_> {
     async fn ask(&mut self, text: &str) -> Result<Answer, AskError> {
-        let Arguments { intent, locale, timeout, .. } = self.arguments;
+        let Arguments { question, timeout, .. } = self.arguments;
         let (text, attachments) = (text.to_owned(), self.attachments.clone());
-        let request = Request { text, locale: locale.clone(), attachments, ..Request::default() };
-        self.client.ask(&request, intent.as_ref(), timeout.get()).await
+        let request = Request { text, locale: question.locale.clone(), attachments, ..Request::default() };
+        self.client.ask(&request, question.intent.as_ref(), timeout.get()).await
     }
 }
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let attachments = arguments.attaching.read()?;
+    let attachments = arguments.question.attaching.read()?;
     let settings = setup::settings()?.settings;
     let broker = app::broker(&settings.amqp).map_err(|error| Failure::new(Exit::Config, error))?;
     let names = Names::new(settings.amqp.exchange.as_str()).map_err(|error| Failure::new(Exit::Config, error))?;
@@ -92,7 +83,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let result = runtime.block_on(async {
         let client = Client::open(&broker, names).await.map_err(failure)?;
         let mut asker = Asker { client, arguments, attachments };
-        let result = if !arguments.text.is_empty() || !arguments.attaching.is_empty() {
+        let result = if arguments.question.is_there() {
             once(&mut asker).await
         } else if io::stdin().is_terminal() {
             conversation::run(&mut asker).await
@@ -108,7 +99,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 async fn once(asker: &mut Asker<'_>) -> Result<Exit, Failure> {
-    let text = asker.arguments.text.join(" ");
+    let text = asker.arguments.question.text.join(" ");
     let answer = asker.ask(&text).await.map_err(failure)?;
     match (asker.arguments.format, &answer.answered) {
         (Format::Json, _) => output::print(&answer::json_line(&answer.body))?,

@@ -58,12 +58,12 @@ async fn words_rank_then_the_authors_column_and_each_group_comes_once() {
 #[tokio::test]
 async fn the_answer_says_why() {
     let answer = asked(by(None, None), "a kettle under 200").await.unwrap();
-    assert_eq!(answer.text, "1. Travel kettle (price 149 (≤ 200), type kettle)");
+    assert_eq!(answer.text, "1. Travel kettle: price 149 (≤ 200), kettle");
     let data: Value = serde_json::from_str(answer.details.data.unwrap().get()).unwrap();
     assert_eq!(data["items"][0]["values"]["price"], 149.0);
-    assert_eq!(data["items"][0]["why"], serde_json::json!(["price 149 (≤ 200)", "type kettle"]));
+    assert_eq!(data["items"][0]["why"], serde_json::json!(["price 149 (≤ 200)", "kettle"]));
     let answer = asked(by(None, None), "200元以下").await.unwrap();
-    assert_eq!(answer.text, "1. 旅行电水壶（price 149 (≤ 200)）");
+    assert_eq!(answer.text, "1. 旅行电水壶：价格 149（≤ 200）");
 }
 
 #[test]
