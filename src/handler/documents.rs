@@ -11,7 +11,7 @@ use std::sync::{
 use async_trait::async_trait;
 use tokio::{sync::Mutex, time::Instant};
 
-use super::Retriever;
+use super::{Retrieved, Retriever};
 use crate::{
     domain::Source,
     knowledge::{Found, Hit, Knowledge},
@@ -23,6 +23,9 @@ use crate::{
 
 /// How many passages a language model answers from at the most.
 const PASSAGES: usize = 4;
+/// From which probability on that the passages answer a language model is asked: it reads, and what it says is held
+/// against them, so that less is needed than to show one unread.
+const WORTH_ASKING: f32 = 0.2;
 
 /// Documents of one name.
 #[derive(Debug)]
@@ -118,9 +121,11 @@ pub(super) fn source(hit: &Hit<'_>) -> Source {
 
 #[async_trait]
 impl Retriever for Documents {
-    async fn find(&self, question: &str, deadline: Instant) -> Option<Vec<Source>> {
+    async fn find(&self, question: &str, deadline: Instant) -> Option<Retrieved> {
         let found = Self::find(self, question, PASSAGES, deadline).await;
-        (found.is_open && !found.hits.is_empty()).then(|| found.hits.iter().map(source).collect())
+        let passages: Vec<Source> = found.hits.iter().map(source).collect();
+        let is_worth_it = found.answerable >= WORTH_ASKING && !passages.is_empty();
+        is_worth_it.then_some(Retrieved { passages, is_sure: found.is_open })
     }
 
     async fn prepare(&self) -> Result<(), ServiceError> {

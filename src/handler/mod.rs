@@ -22,7 +22,7 @@ pub mod translate;
 pub mod webhook;
 
 pub use list::{Handlers, SHARE, prepared};
-pub use retriever::Retriever;
+pub use retriever::{Retrieved, Retriever};
 
 /// Answers the requests of an intent.
 #[async_trait]

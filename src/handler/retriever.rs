@@ -5,11 +5,20 @@ use tokio::time::Instant;
 
 use crate::{domain::Source, outbound::ServiceError};
 
+/// What was found for a question.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Retrieved {
+    /// The passages that may answer, the best first; at least one.
+    pub passages: Vec<Source>,
+    /// Whether the first answers as surely as it has to, to be shown by itself. Else it is worth a model's look.
+    pub is_sure: bool,
+}
+
 /// Finds the passages that answer a question.
 #[async_trait]
 pub trait Retriever: Send + Sync {
-    /// The passages that answer, the best first; none where nothing does, which is decided here and by no model.
-    async fn find(&self, question: &str, deadline: Instant) -> Option<Vec<Source>>;
+    /// What may answer; none where it is unlikely that anything does, which is decided here and by no model.
+    async fn find(&self, question: &str, deadline: Instant) -> Option<Retrieved>;
 
     /// As of a [`Handler`](super::Handler).
     ///

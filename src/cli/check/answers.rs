@@ -55,10 +55,8 @@ pub(super) fn check(report: &mut Report, settings: &Settings, intents: &IntentsF
     }
     fallback(report, intents);
     let mut used = used(settings, intents);
-    // Where it is set up, it hears whatever is said, by no intent.
-    let transcribes = |section: &&Backend| section.kind == Some(Kind::Transcription);
-    let transcribing = settings.backend.iter().filter(|(_, section)| transcribes(section));
-    used.extend(transcribing.map(|(name, _)| (name.as_str(), Used { kind: Kind::Transcription, is_covered: false })));
+    let transcription = intents.transcription.as_ref().map(|name| name.name.as_str());
+    used.extend(transcription.map(|name| (name, Used { kind: Kind::Transcription, is_covered: false })));
     let services = Services::new(settings);
     let asked = join_all(used.iter().map(|(name, of)| ask(&services, settings, name, of)));
     for ((name, of), asked) in used.iter().zip(runtime.block_on(asked)) {

@@ -3,7 +3,7 @@
 //!
 //! With knowledge: where nothing answers, which the [`Retriever`] decides, it has no answer and the model isn't asked.
 //! Else the model answers from the passages, and its answer is held against them ([`grounding`]); one that doesn't rest on
-//! them is replaced by the passage itself. Every answer has to pass the [`guard`]s.
+//! them is replaced by the passage itself, where that surely answers, and else is none. Every answer has to pass the [`guard`]s.
 //!
 //! **Invariant:** what a user, a client or a document says is data. It stands in messages of its own ([`prompt`]) and
 //! changes neither intent, tools, addresses nor the form of the answer; an answer is a text and nothing else.
@@ -22,7 +22,7 @@ use async_trait::async_trait;
 
 use self::prompt::NO_ANSWER;
 use super::{
-    Answer, Handler, HandlerError, Job, Retriever, Takes,
+    Answer, Handler, HandlerError, Job, Retrieved, Retriever, Takes,
     claims::Said as SaidOf,
     template::{ReplyText, ReplyTextError},
 };
@@ -108,13 +108,16 @@ impl LlmHandler {
 
     /// The passages for a request: for what it says, else for that behind what was said last, as a follow-up alone may
     /// name nothing. None where nothing answers.
-    async fn find(&self, knowledge: &dyn Retriever, job: &Job<'_>) -> Option<Vec<Source>> {
+    async fn find(&self, knowledge: &dyn Retriever, job: &Job<'_>) -> Option<Retrieved> {
         let text = &job.request.text;
-        if let Some(found) = knowledge.find(text, job.deadline).await {
-            return Some(found);
+        let found = knowledge.find(text, job.deadline).await;
+        let last = job.request.history.iter().rfind(|turn| turn.role == Role::User).filter(|_| self.history > 0);
+        let (Some(last), false) = (last, found.as_ref().is_some_and(|found| found.is_sure)) else { return found };
+        let behind = knowledge.find(&format!("{}\n{text}", last.text), job.deadline).await;
+        match (found, behind) {
+            (Some(found), Some(behind)) if !behind.is_sure => Some(found),
+            (found, behind) => behind.or(found),
         }
-        let last = job.request.history.iter().rfind(|turn| turn.role == Role::User).filter(|_| self.history > 0)?;
-        knowledge.find(&format!("{}\n{text}", last.text), job.deadline).await
     }
 
     /// The pictures that the model is shown.
@@ -173,12 +176,13 @@ impl Handler for LlmHandler {
         let (language, system) = chosen.ok_or_else(|| failed("it has no instructions".to_owned()))?;
         let author = system.render(job).map_err(|error| failed(format!("system.{language}: {error}")))?;
         let found = match &self.knowledge {
-            Some(knowledge) => match self.find(&**knowledge, job).await.map(prompt::that_fit) {
-                Some(found) if !found.is_empty() => Some(found),
-                _ => return Ok(None),
+            Some(knowledge) => match self.find(&**knowledge, job).await {
+                Some(found) => Some((prompt::that_fit(found.passages), found.is_sure)),
+                None => return Ok(None),
             },
             None => None,
         };
+        let (found, is_sure) = found.unzip();
         let rules = prompt::rules(language, found.is_some());
         let history = &request.history[request.history.len().saturating_sub(self.history)..];
         let mut private: Vec<&str> = vec![&request.text];
@@ -212,8 +216,8 @@ impl Handler for LlmHandler {
                 Ok(None)
             }
             Verdict::Ungrounded(reason) => {
-                tracing::debug!(intent = %job.intent, reason, "a passage answers in place of a language model");
-                let best = found.into_iter().flatten().next();
+                tracing::debug!(intent = %job.intent, reason, "what a language model says rests on nothing that was found");
+                let best = found.into_iter().flatten().next().filter(|_| is_sure == Some(true));
                 Ok(best.map(|best| Answer { text: best.text.clone(), locale: None, details: details(vec![best]) }))
             }
         }

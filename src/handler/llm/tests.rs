@@ -22,10 +22,11 @@ pub(super) struct Passages(pub(super) Vec<Source>);
 
 #[async_trait]
 impl Retriever for Passages {
-    async fn find(&self, question: &str, _: Instant) -> Option<Vec<Source>> {
+    async fn find(&self, question: &str, _: Instant) -> Option<Retrieved> {
         // What is only asked behind something else is found with that alone.
         let is_follow_up = question == "And abroad?";
-        (!self.0.is_empty() && !is_follow_up).then(|| self.0.clone())
+        let is_sure = !question.contains("perhaps");
+        (!self.0.is_empty() && !is_follow_up).then(|| Retrieved { passages: self.0.clone(), is_sure })
     }
 }
 
@@ -90,7 +91,11 @@ async fn what_does_not_rest_on_the_passages_is_replaced_by_the_best_of_them() {
             (returns()[0].text.clone(), returns()[..1].to_vec()),
             "{said}"
         );
+        // A passage that may answer or not is the model's to read, and nobody's to be shown.
+        assert_eq!(answer_of(said, "how long, perhaps?", Some(Passages(returns()))).await, None, "{said}");
     }
+    let answer = answer_of("You have 30 days [1].", "how long, perhaps?", Some(Passages(returns()))).await;
+    assert_eq!(answer.unwrap().details.sources, returns()[..1]);
 }
 
 #[tokio::test]
