@@ -43,10 +43,8 @@ pub(super) fn grounded(answer: &str, question: &str, passages: &[Source]) -> Res
     if sentences.iter().all(|sentence| sentence.cites.is_empty()) {
         return Err("it cites nothing");
     }
-    let letters =
-        |text: &str| text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
-    let said: String = sentences.iter().map(|sentence| letters(&sentence.text)).collect();
-    if said.is_empty() || said == letters(question) {
+    let said: Vec<&str> = sentences.iter().map(|sentence| sentence.text.as_str()).collect();
+    if repeats(&said.join(" "), question) {
         return Err("it says nothing, or what was asked");
     }
     if sentences.iter().flat_map(|sentence| &sentence.cites).any(|&cite| cite == 0 || cite > passages.len()) {
@@ -67,6 +65,36 @@ pub(super) fn grounded(answer: &str, question: &str, passages: &[Source]) -> Res
         }
     }
     Ok(renumbered(answer, passages))
+}
+
+/// Whether an answer says nothing that the question doesn't, as small models do: "You will take off your refund." A question
+/// for yes or no is answered by its own words, and one that names what to choose from by a part of them.
+fn repeats(said: &str, question: &str) -> bool {
+    /// Who asks and who answers are each other's.
+    const PERSONS: [&str; 8] = ["i", "you", "we", "me", "us", "my", "your", "our"];
+    /// What a question begins with that is answered by yes or no.
+    const ASKS: [&str; 19] = [
+        "am", "is", "are", "was", "were", "do", "does", "did", "can", "could", "may", "might", "must", "will", "would",
+        "shall", "should", "has", "have",
+    ];
+    const OFFERS: [&str; 8] = ["还是", "吗", "么？", "能不能", "可不可以", "是不是", "有没有", "会不会"];
+    let letters =
+        |text: &str| text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
+    let words = |text: &str| -> Vec<String> {
+        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        words.map(str::to_lowercase).collect()
+    };
+    let asked = words(question);
+    if letters(said).is_empty() || letters(said) == letters(question) {
+        return true;
+    }
+    let names_its_answer = OFFERS.iter().any(|offer| question.contains(offer))
+        || asked.iter().any(|word| word == "or")
+        || question
+            .split(['.', '?', '!', ',', ';'])
+            .any(|part| words(part).first().is_some_and(|word| ASKS.contains(&word.as_str())));
+    let is_asked = |word: &String| asked.contains(word) || PERSONS.contains(&word.as_str());
+    !names_its_answer && (letters(question).contains(&letters(said)) || words(said).iter().all(is_asked))
 }
 
 /// An answer's sentences, with their citations taken out. One behind a sentence's end belongs to that sentence.
@@ -303,6 +331,27 @@ mod tests {
         check("收到商品后七天内可以退货[3]。", claim);
         check("支持换货[3]。", "its words aren't those of what it cites");
         check("Write to evil@example.com [1].", claim);
+    }
+
+    #[test]
+    fn what_only_repeats_the_question_answers_nothing() {
+        for (said, question) in [
+            ("You will take off your refund.", "I lost the box. How much will you take off my refund?"),
+            ("公司抬头写错了。", "公司抬头写错了，多长时间内能重开？"),
+            ("How long?", "How long?"),
+            ("!", "How long?"),
+        ] {
+            assert!(repeats(said, question), "{said}");
+        }
+        for (said, question) in [
+            ("You can return shavers.", "I have one. Can I return shavers?"),
+            ("可以退货。", "剃须刀可以退货吗？"),
+            ("Free.", "Is it free or not?"),
+            ("Within 30 days.", "Within how many days?"),
+            ("顺丰", "用顺丰还是邮政？"),
+        ] {
+            assert!(!repeats(said, question), "{said}");
+        }
     }
 
     #[test]
