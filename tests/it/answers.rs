@@ -182,3 +182,24 @@ fn the_whole_bot_is_tried_without_a_broker() {
     std::fs::remove_dir_all(&without.folder).unwrap();
     std::fs::remove_dir_all(&bot.folder).unwrap();
 }
+
+#[test]
+fn every_example_answers_where_its_services_are_away() {
+    let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples");
+    let folders = std::fs::read_dir(examples).unwrap().map(|entry| entry.unwrap().path().join("intents.toml"));
+    let bots: Vec<_> = folders.filter(|path| path.is_file()).collect();
+    assert_eq!(bots.len(), 5, "{bots:?}");
+    for bot in bots {
+        let program = Program::new()
+            .with("CHATBOT_INTENTS_PATH", bot.to_str().unwrap())
+            .with("CHATBOT_QWEN_KIND", "openai")
+            .with("CHATBOT_QWEN_URL", "http://127.0.0.1:1/v1")
+            .with("CHATBOT_QWEN_MODEL", "m");
+        for text in ["hello there", "你好"] {
+            let tried = program.run(&["try", "--format", "json", text]);
+            assert_eq!(tried.code, Some(0), "{}: {tried:?}", bot.display());
+            let reply: Value = serde_json::from_str(tried.out.lines().next().unwrap()).unwrap();
+            assert_eq!(reply["type"], "chat.reply", "{}: {tried:?}", bot.display());
+        }
+    }
+}
