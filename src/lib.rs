@@ -9,6 +9,7 @@ pub mod app;
 pub mod catalogue;
 pub mod cli;
 pub mod config;
+pub mod conversation;
 pub mod corpus;
 pub mod domain;
 pub mod entity;

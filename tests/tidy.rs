@@ -22,18 +22,19 @@ const IMPORTS: &[(&str, &str)] = &[
     ("outbound", "domain"),
     ("model", "domain outbound"),
     ("knowledge", "corpus domain model utf8"),
-    ("eval", "corpus domain knowledge model"),
-    ("handler", "catalogue domain entity knowledge outbound"),
+    ("conversation", "domain entity renewed"),
+    ("eval", "conversation corpus domain knowledge model"),
+    ("handler", "catalogue conversation domain entity knowledge outbound"),
     ("answered", "domain renewed"),
-    ("pipeline", "answered domain entity handler model outbound retry sharing"),
-    ("amqp", "answered domain entity handler model pipeline renewed retry sharing utf8"),
+    ("pipeline", "answered conversation domain entity handler model outbound retry sharing"),
+    ("amqp", "answered conversation domain entity handler model pipeline renewed retry sharing utf8"),
     (
         "app",
-        "amqp answered catalogue config corpus domain entity handler http knowledge model outbound pipeline renewed retry telemetry utf8",
+        "amqp answered catalogue config conversation corpus domain entity handler http knowledge model outbound pipeline renewed retry telemetry utf8",
     ),
     (
         "cli",
-        "amqp answered app config corpus domain entity eval handler http knowledge model outbound pipeline retry telemetry utf8",
+        "amqp answered app config conversation corpus domain entity eval handler http knowledge model outbound pipeline retry telemetry utf8",
     ),
 ];
 
