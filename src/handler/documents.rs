@@ -3,13 +3,16 @@
 //! **Invariant:** the service is a help. Without its vectors, words and the built-in ones find; that it is away is told once,
 //! and that it is back.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    panic::resume_unwind,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use async_trait::async_trait;
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{sync::Mutex, task::spawn_blocking, time::Instant};
 
 use super::{Retrieved, Retriever};
 use crate::{
@@ -31,7 +34,7 @@ const WORTH_ASKING: f32 = 0.2;
 #[derive(Debug)]
 pub struct Documents {
     name: String,
-    knowledge: Knowledge,
+    knowledge: Arc<Knowledge>,
     embedder: Option<Arc<Embedder>>,
     /// The passages' vectors, as far as they are there.
     had: Mutex<Vec<Option<Vector>>>,
@@ -50,7 +53,7 @@ impl Documents {
         vectors: Vectors,
     ) -> Self {
         let (had, is_away) = (Mutex::default(), AtomicBool::new(false));
-        Self { name: name.into(), knowledge, embedder, had, vectors, is_away }
+        Self { name: name.into(), knowledge: Arc::new(knowledge), embedder, had, vectors, is_away }
     }
 
     pub fn knowledge(&self) -> &Knowledge {
@@ -72,7 +75,13 @@ impl Documents {
         let filled = embedder.fill(&mut had, &texts, Role::Passage, &self.vectors).await;
         self.tell(&filled);
         filled?;
-        self.knowledge.set_vectors(std::mem::take(&mut *had));
+        let (knowledge, vectors) = (self.knowledge.clone(), std::mem::take(&mut *had));
+        // Each of a hundred passages is compared with all: with many, that takes too long for a thread that serves.
+        if let Err(error) = spawn_blocking(move || knowledge.set_vectors(vectors)).await
+            && let Ok(panic) = error.try_into_panic()
+        {
+            resume_unwind(panic);
+        }
         tracing::info!(knowledge = self.name, passages = texts.len(), "the documents have the service's vectors");
         Ok(())
     }

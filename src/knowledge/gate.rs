@@ -29,7 +29,7 @@ impl Signals {
     }
 
     /// With how far a service's vector of the first stands out from those of the next ones, in
-    /// [`Given`](super::given::Given)'s unit.
+    /// [`ServiceVectors`](super::service_vectors::ServiceVectors)'s unit.
     pub(super) fn with_service(self, standing_out: f32) -> Self {
         Self(self.0 + OF_SERVICE * (standing_out - STANDS_OUT))
     }

@@ -12,13 +12,13 @@ mod evidence;
 mod excerpt;
 mod function_words;
 mod gate;
-mod given;
 mod index;
 mod meaning;
 mod passage;
 mod question;
 pub mod reading;
 mod sentences;
+mod service_vectors;
 mod stem;
 mod terms;
 
@@ -32,10 +32,10 @@ use self::{
     cloze::Cloze,
     evidence::{Evidence, Scales},
     gate::{Gate, Signals},
-    given::Given,
     index::Index,
     meaning::{Common, Meant},
     question::Question,
+    service_vectors::ServiceVectors,
     terms::TermReader,
 };
 pub use self::{
@@ -53,7 +53,7 @@ pub struct Knowledge {
     meant: Meant,
     gate: Gate,
     /// A service's vectors; none until they are there.
-    vectors: OnceLock<Given>,
+    vectors: OnceLock<ServiceVectors>,
 }
 
 /// What was found for a question.
@@ -89,7 +89,7 @@ pub struct Unfound<'k> {
 const CANDIDATES: usize = 20;
 /// How many of these have their sentences' vectors compared with the question's, which takes the longest.
 const COMPARED: usize = 10;
-/// What a service's similarity counts, in its unit ([`Given`]), beside the evidence. Chosen on questions of FAQs that were
+/// What a service's similarity counts, in its unit ([`ServiceVectors`]), beside the evidence. Chosen on questions of FAQs that were
 /// asked of their answers alone.
 const OF_SERVICE: f32 = 0.2;
 /// How many questions the gate is calibrated with, each asked twice.
@@ -111,7 +111,7 @@ impl Knowledge {
 
     /// Has a service's vectors of its passages help from now on, in their order; a passage may have none. Done once.
     pub fn set_vectors(&self, vectors: Vec<Option<Arc<[f32]>>>) {
-        let _ = self.vectors.set(Given::new(vectors));
+        let _ = self.vectors.set(ServiceVectors::new(vectors));
     }
 
     /// Whether there are a service's vectors.
@@ -131,7 +131,7 @@ impl Knowledge {
         let ranking = self.ranking(&asked, &by_service, &|_| true);
         let Some((first, evidence)) = ranking.first() else { return Found::default() };
         let mut signals = Signals::of(evidence, ranking.iter().map(|(_, evidence)| evidence).nth(1));
-        if let Some(standing_out) = Given::standing_out(*first, &by_service) {
+        if let Some(standing_out) = ServiceVectors::standing_out(*first, &by_service) {
             signals = signals.with_service(standing_out);
         }
         let (answerable, is_open) = self.gate.answerable(&signals);
@@ -226,7 +226,7 @@ impl Knowledge {
 
     /// How similar a service's vector of a question is to each passage's; nothing where there is none.
     fn by_service(&self, vector: Option<&[f32]>) -> Vec<f32> {
-        vector.zip(self.vectors.get()).map(|(vector, given)| given.similarities(vector)).unwrap_or_default()
+        vector.zip(self.vectors.get()).map(|(vector, vectors)| vectors.similarities(vector)).unwrap_or_default()
     }
 
     /// A gate for these passages.

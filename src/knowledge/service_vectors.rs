@@ -10,7 +10,7 @@ use super::{highest, meaning::dot};
 
 /// A service's vectors, by passage.
 #[derive(Debug)]
-pub(super) struct Given {
+pub(super) struct ServiceVectors {
     /// 1 long each; a passage may have none.
     vectors: Vec<Option<Arc<[f32]>>>,
     /// The unit, as a cosine.
@@ -24,7 +24,7 @@ const LEAST_UNIT: f32 = 0.002;
 /// How many of the next are compared with.
 const NEXT: usize = 9;
 
-impl Given {
+impl ServiceVectors {
     /// Those of all passages, in their order.
     pub(super) fn new(vectors: Vec<Option<Arc<[f32]>>>) -> Self {
         let unit = |vector: Arc<[f32]>| {
@@ -32,9 +32,9 @@ impl Given {
             (length > 0.0 && length.is_finite()).then(|| vector.iter().map(|value| value / length).collect())
         };
         let vectors: Vec<Option<Arc<[f32]>>> = vectors.into_iter().map(|vector| vector.and_then(unit)).collect();
-        let mut given = Self { vectors, unit: 1.0 };
-        given.unit = given.unit();
-        given
+        let mut this = Self { vectors, unit: 1.0 };
+        this.unit = this.unit();
+        this
     }
 
     /// How similar a question's vector is to each passage's, in units; the least number there is for a passage without
@@ -85,12 +85,13 @@ mod tests {
 
     #[test]
     fn the_best_stands_out_and_what_has_no_vector_is_last() {
-        let given = Given::new(vec![vector([1.0, 0.0, 0.0]), None, vector([0.0, 2.0, 0.0]), vector([0.0, 1.0, 1.0])]);
-        let similarities = given.similarities(&[3.0, 0.1, 0.0]);
+        let vectors =
+            ServiceVectors::new(vec![vector([1.0, 0.0, 0.0]), None, vector([0.0, 2.0, 0.0]), vector([0.0, 1.0, 1.0])]);
+        let similarities = vectors.similarities(&[3.0, 0.1, 0.0]);
         assert_eq!(highest(&similarities, 1), [0]);
         assert!(similarities[1] == f32::MIN, "{similarities:?}");
-        assert!(Given::standing_out(0, &similarities).is_some_and(|out| out > 0.0));
-        assert_eq!(Given::standing_out(1, &similarities), None);
+        assert!(ServiceVectors::standing_out(0, &similarities).is_some_and(|out| out > 0.0));
+        assert_eq!(ServiceVectors::standing_out(1, &similarities), None);
     }
 
     #[test]
@@ -103,12 +104,15 @@ mod tests {
             vec![vector([1.0; 3]); 4],
             vec![vector([1.0; 3]), Some([1.0, 2.0].into())],
         ] {
-            let given = Given::new(vectors.clone());
+            let of_service = ServiceVectors::new(vectors.clone());
             for question in [&[1.0, 2.0, 3.0][..], &[0.0; 3], &[f32::NAN; 3], &[1.0]] {
-                let similarities = given.similarities(question);
+                let similarities = of_service.similarities(question);
                 assert_eq!(similarities.len(), vectors.len());
                 assert!(similarities.iter().all(|it| it.is_finite()), "{vectors:?} {similarities:?}");
-                assert!((0..vectors.len()).all(|at| Given::standing_out(at, &similarities).is_none_or(f32::is_finite)));
+                assert!(
+                    (0..vectors.len())
+                        .all(|at| ServiceVectors::standing_out(at, &similarities).is_none_or(f32::is_finite))
+                );
             }
         }
     }
