@@ -60,6 +60,8 @@ pub enum Consumed {
     Work(WorkQueue),
     /// All intents' queues.
     Intents,
+    /// The queues of conversations.
+    Conversations,
     /// Where the broker puts messages.
     Died,
 }
@@ -72,6 +74,7 @@ impl Consume {
             Self::Some(list) => list.iter().any(|consumed| match consumed {
                 Consumed::Work(wanted) => wanted == queue,
                 Consumed::Intents => matches!(queue, WorkQueue::Intent(_)),
+                Consumed::Conversations => matches!(queue, WorkQueue::Conversation(_)),
                 Consumed::Died => false,
             }),
         }

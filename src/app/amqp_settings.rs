@@ -142,6 +142,7 @@ fn consume(worker: &settings::Worker) -> Consume {
         Queues::Requests => Some(Consumed::Work(WorkQueue::Requests)),
         Queues::Intents => Some(Consumed::Intents),
         Queues::Intent(name) => Some(Consumed::Work(WorkQueue::Intent(name.clone()))),
+        Queues::Conversations => Some(Consumed::Conversations),
         Queues::Suspects => Some(Consumed::Work(WorkQueue::Suspects)),
         Queues::Died => Some(Consumed::Died),
     });

@@ -81,9 +81,9 @@ impl Letter {
         let properties = without_counts(&delivery.properties);
         let headers = properties.headers().as_ref();
         let said = || header::text(headers?, names::FIRST_QUEUE).and_then(|name| names.work_queue(name));
-        let queue = match queue {
-            WorkQueue::Requests => said().unwrap_or(WorkQueue::Requests),
-            queue => queue,
+        let queue = match &queue {
+            WorkQueue::Requests | WorkQueue::Conversation(_) => said().unwrap_or(queue),
+            _ => queue,
         };
         let received = Received::read(delivery, Some(queue.clone()), blemishes, names, now, None);
         let nothing = FieldTable::default();

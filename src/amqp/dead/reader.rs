@@ -8,7 +8,7 @@
 //! **Invariant:** nothing leaves the queue but by [`Held::remove`].
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -315,14 +315,17 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Of these work queues, those that have dead letters in their queue for them.
+/// Of these work queues, those that have dead letters in their queue for them; of several that share a queue the first.
 ///
 /// # Errors
 /// [`AskError`].
 pub async fn filled(link: &Link, names: &Names, queues: &[WorkQueue]) -> Result<Vec<WorkQueue>, AskError> {
-    let dead: Vec<String> = queues.iter().map(|queue| Names::dead(&names.queue(queue))).collect();
+    let mut seen = HashSet::new();
+    // Those of conversations share one, which is to be gone through once.
+    let queues: Vec<_> = queues.iter().map(|queue| (queue, Names::dead(&names.queue(queue)))).collect();
+    let (queues, dead): (Vec<_>, Vec<_>) = queues.into_iter().filter(|(_, dead)| seen.insert(dead.clone())).unzip();
     let mut filled = Vec::new();
-    for (queue, depth) in queues.iter().zip(depths(link, dead.iter().map(String::as_str)).await) {
+    for (queue, depth) in queues.into_iter().zip(depths(link, dead.iter().map(String::as_str)).await) {
         if depth?.is_some_and(|depth| depth.messages > 0) {
             filled.push(queue.clone());
         }

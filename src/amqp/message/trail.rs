@@ -138,8 +138,12 @@ pub(crate) fn is_relayed(names: &Names, exchange: &str, routing_key: &str, prope
     if exchange == names.exchange() {
         return false;
     }
-    let is_ours =
-        |exchange: &str| exchange.is_empty() || exchange == names.retry_exchange() || names.held_by(exchange).is_some();
+    let is_ours = |exchange: &str| {
+        exchange.is_empty()
+            || exchange == names.retry_exchange()
+            || exchange == names.relay_exchange()
+            || names.held_by(exchange).is_some()
+    };
     let came_by = || last_death(properties, "exchange");
     is_ours(exchange)
         || exchange == names.died() && names.work_queue(routing_key).is_some() && came_by().is_some_and(is_ours)

@@ -4,7 +4,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::domain::{IntentName, InvalidName, is_valid_name};
+use crate::domain::{IntentName, InvalidName, Lane, is_valid_name};
 
 /// Header of ours: the intent that a forwarded message goes to.
 pub const INTENT: &str = "chatbot-intent";
@@ -60,15 +60,21 @@ pub enum WorkQueue {
     Intent(IntentName),
     /// Messages that were there when a worker died more than once.
     Suspects,
+    /// Conversations, each in its order.
+    Conversation(Lane),
 }
 
 impl WorkQueue {
-    /// The work queue that is shown so, as its name is without the exchange's: `requests`, `suspects`, `intent.<name>`.
+    /// The work queue that is shown so, as its name is without the exchange's: `requests`, `suspects`, `intent.<name>`,
+    /// `conversation.<digit>`.
     pub fn parse(shown: &str) -> Option<Self> {
         match shown {
             "requests" => Some(Self::Requests),
             "suspects" => Some(Self::Suspects),
-            other => Some(Self::Intent(IntentName::new(other.strip_prefix("intent.")?).ok()?)),
+            other => match other.strip_prefix("conversation.") {
+                Some(digit) => Lane::parse(digit).map(Self::Conversation),
+                None => Some(Self::Intent(IntentName::new(other.strip_prefix("intent.")?).ok()?)),
+            },
         }
     }
 }
@@ -103,6 +109,11 @@ impl Names {
         format!("{}.retry.{}", self.exchange, delay.as_millis())
     }
 
+    /// The exchange by which workers hand conversations to their queues; no client writes to it.
+    pub fn relay_exchange(&self) -> String {
+        format!("{}.relay", self.exchange)
+    }
+
     /// The fanout exchange, and the queue behind it, where the broker itself puts messages.
     pub fn died(&self) -> String {
         format!("{}.died", self.exchange)
@@ -114,6 +125,7 @@ impl Names {
             WorkQueue::Requests => format!("{}.requests", self.exchange),
             WorkQueue::Intent(intent) => format!("{}.intent.{intent}", self.exchange),
             WorkQueue::Suspects => format!("{}.suspects", self.exchange),
+            WorkQueue::Conversation(lane) => format!("{}.conversation.{lane}", self.exchange),
         }
     }
 
@@ -146,14 +158,21 @@ impl Names {
         Some(format!("{}.{rest}", self.exchange))
     }
 
-    /// The dead-letter queue of the queue named so.
+    /// The dead-letter queue of the queue named so. The queues of conversations share theirs.
     pub fn dead(queue: &str) -> String {
-        format!("{queue}.dead")
+        let shared =
+            queue.rsplit_once('.').filter(|(of, digit)| of.ends_with(".conversation") && Lane::parse(digit).is_some());
+        format!("{}.dead", shared.map_or(queue, |(of, _)| of))
     }
 
     /// The routing key of an intent.
     pub fn intent_key(intent: &IntentName) -> String {
         format!("intent.{intent}")
+    }
+
+    /// The routing key of a conversation's queue.
+    pub fn conversation_key(lane: Lane) -> String {
+        format!("conversation.{lane}")
     }
 
     /// The name of the policy that makes [`Names::died`] the exchange's alternate exchange.
@@ -173,6 +192,7 @@ impl fmt::Display for WorkQueue {
             Self::Requests => f.write_str("requests"),
             Self::Intent(intent) => write!(f, "intent.{intent}"),
             Self::Suspects => f.write_str("suspects"),
+            Self::Conversation(lane) => write!(f, "conversation.{lane}"),
         }
     }
 }
@@ -209,13 +229,36 @@ mod tests {
     #[test]
     fn a_work_queue_is_found_again_by_its_name() {
         let names = Names::new("shop").unwrap();
-        for queue in [WorkQueue::Requests, WorkQueue::Suspects, WorkQueue::Intent(IntentName::new("refund").unwrap())] {
+        let lanes = Lane::ALL.map(WorkQueue::Conversation);
+        let others = [WorkQueue::Requests, WorkQueue::Suspects, WorkQueue::Intent(IntentName::new("refund").unwrap())];
+        for queue in others.into_iter().chain(lanes) {
             assert_eq!(names.work_queue(&names.queue(&queue)), Some(queue));
         }
-        for other in
-            ["shop", "shop.died", "shop.requests.dead", "shop.intent.a.dead", "shop2.requests", "", "shop.intent."]
-        {
+        for other in [
+            "shop",
+            "shop.died",
+            "shop.requests.dead",
+            "shop.intent.a.dead",
+            "shop2.requests",
+            "",
+            "shop.intent.",
+            "shop.conversation",
+            "shop.conversation.g",
+            "shop.conversation.dead",
+        ] {
             assert_eq!(names.work_queue(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn the_queues_of_conversations_share_a_queue_of_dead_letters() {
+        let names = Names::new("shop").unwrap();
+        for lane in Lane::ALL {
+            assert_eq!(Names::dead(&names.queue(&WorkQueue::Conversation(lane))), "shop.conversation.dead");
+        }
+        let odd = Names::new("conversation").unwrap();
+        let intent = WorkQueue::Intent(IntentName::new("conversation").unwrap());
+        assert_eq!(Names::dead(&odd.queue(&intent)), "conversation.intent.conversation.dead");
+        assert_eq!(Names::dead(&odd.queue(&WorkQueue::Requests)), "conversation.requests.dead");
     }
 }

@@ -35,16 +35,18 @@ impl Permissions {
     ///   it and write on its dead-letter exchange.
     pub fn worker(names: &Names, mode: TopologyMode) -> Self {
         let exchange = escape(names.exchange());
-        let consumed = format!(r"died|requests|suspects|intent\.{INTENT}");
+        let consumed = format!(r"died|requests|suspects|intent\.{INTENT}|conversation\.[0-9a-f]");
         match mode {
             TopologyMode::Declare => Self {
-                configure: format!(r"^{exchange}(\.(({consumed})(\.dead)?|retry(\.{MILLIS})?))?$"),
-                write: format!(r"^(amq\.default|{exchange}(\.({consumed}|retry(\.{MILLIS})?))?)$"),
-                read: format!(r"^{exchange}(\.({consumed}|retry(\.{MILLIS})?))?$"),
+                configure: format!(
+                    r"^{exchange}(\.(({consumed})(\.dead)?|conversation\.dead|relay|retry(\.{MILLIS})?))?$"
+                ),
+                write: format!(r"^(amq\.default|{exchange}(\.({consumed}|relay|retry(\.{MILLIS})?))?)$"),
+                read: format!(r"^{exchange}(\.({consumed}|relay|retry(\.{MILLIS})?))?$"),
             },
             TopologyMode::Verify => Self {
                 configure: String::new(),
-                write: format!(r"^(amq\.default|{exchange}(\.retry)?)$"),
+                write: format!(r"^(amq\.default|{exchange}(\.(relay|retry))?)$"),
                 read: format!(r"^{exchange}\.({consumed})$"),
             },
         }
@@ -102,7 +104,7 @@ mod tests {
     fn a_worker_that_verifies_may_configure_nothing() {
         let permissions = Permissions::worker(&Names::new("shop").unwrap(), TopologyMode::Verify);
         assert_eq!(permissions.configure, "");
-        assert_eq!(permissions.write, r"^(amq\.default|shop(\.retry)?)$");
+        assert_eq!(permissions.write, r"^(amq\.default|shop(\.(relay|retry))?)$");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use lapin::{
 use super::names::{self, Names, WorkQueue};
 use crate::{
     amqp::values::{short, text},
-    domain::IntentName,
+    domain::{IntentName, Lane},
 };
 
 /// After so many deliveries the broker moves a message to [`Names::died`]: a backstop, never reached where the worker
@@ -126,7 +126,7 @@ pub struct Topology {
 }
 
 impl Topology {
-    /// The topology of a set of intents and retry delays.
+    /// The topology of a set of intents and retry delays, without conversations.
     pub fn new<'a>(names: &Names, intents: impl IntoIterator<Item = &'a IntentName>, delays: &[Duration]) -> Self {
         let mut this = Self { exchanges: Vec::new(), queues: Vec::new(), bindings: Vec::new() };
         let (exchange, died, retry) = (names.exchange().to_owned(), names.died(), names.retry_exchange());
@@ -160,6 +160,25 @@ impl Topology {
         this
     }
 
+    /// The same with the queues of conversations.
+    #[must_use]
+    pub fn with_conversations(mut self, names: &Names) -> Self {
+        let (exchange, relay, died) = (names.exchange().to_owned(), names.relay_exchange(), names.died());
+        let this = &mut self;
+        this.exchange(&relay, ExchangeKind::Direct, "by which workers hand conversations to their queues");
+        for lane in Lane::ALL {
+            let name = names.queue(&WorkQueue::Conversation(lane));
+            if lane == Lane::ALL[0] {
+                this.queues.push(Queue::dead(names, &name));
+            }
+            this.read(name.clone(), lane_arguments(&died), "conversations, each in its order");
+            for from in [&exchange, &relay] {
+                this.bind(from, &name, &Names::conversation_key(lane), FieldTable::default());
+            }
+        }
+        self
+    }
+
     /// The bindings of a queue.
     pub fn bindings_of(&self, queue: &str) -> impl Iterator<Item = &Binding> {
         self.bindings.iter().filter(move |binding| binding.queue == queue)
@@ -191,6 +210,15 @@ fn work_arguments(died: &str) -> FieldTable {
     let mut arguments = quorum(DELIVERY_LIMIT);
     arguments.insert(short("x-dead-letter-exchange"), text(died));
     at_least_once(arguments)
+}
+
+/// One consumer at a time keeps the order. RabbitMQ 4.3 waits a minute for a consumer whose node is gone, where it isn't told
+/// to wait less: <https://www.rabbitmq.com/docs/quorum-queues#consumer-disconnected-timeout>; 3.10 and 4.0 pass over that.
+fn lane_arguments(died: &str) -> FieldTable {
+    let mut arguments = work_arguments(died);
+    arguments.insert(short("x-single-active-consumer"), AMQPValue::Boolean(true));
+    arguments.insert(short("x-consumer-disconnected-timeout"), AMQPValue::LongLongInt(5_000));
+    arguments
 }
 
 fn died_arguments(died: &str) -> FieldTable {
@@ -248,12 +276,15 @@ mod tests {
     fn every_name_is_a_short_string_and_every_dead_letter_has_a_queue() {
         let names = Names::new(&"x".repeat(64)).unwrap();
         let intents = [IntentName::new(&"i".repeat(64)).unwrap(), IntentName::new("a").unwrap()];
-        let topology = Topology::new(&names, &intents, &[Duration::from_secs(1), Duration::from_secs(86_400)]);
+        let delays = [Duration::from_secs(1), Duration::from_secs(86_400)];
+        let topology = Topology::new(&names, &intents, &delays);
         let queues: Vec<_> = topology.queues.iter().map(|queue| queue.name.as_str()).collect();
         assert_eq!(queues.len(), 2 + 2 * 4 + 2);
         assert!(queues.iter().all(|name| name.len() <= 255));
         let from_the_start: Vec<_> = topology.queues.iter().filter(|queue| !queue.on_demand).collect();
         assert_eq!(from_the_start.len(), 2 + (2 + intents.len() + 1) + 2);
+        let with = topology.clone().with_conversations(&names);
+        assert_eq!(with.queues.len(), queues.len() + 17, "sixteen, and one for their dead letters");
         for intent in &intents {
             let name = names.queue(&WorkQueue::Intent(intent.clone()));
             assert!(queues.contains(&name.as_str()));

@@ -35,6 +35,8 @@ pub enum Queues {
     Requests,
     Intents,
     Intent(IntentName),
+    /// Conversations, each in its order.
+    Conversations,
     /// The messages that were there when a worker died.
     Suspects,
     /// What the broker dead-lettered by itself.
@@ -74,11 +76,11 @@ impl FromStr for Queues {
             "all" => Ok(Self::All),
             "requests" => Ok(Self::Requests),
             "intents" => Ok(Self::Intents),
+            "conversations" => Ok(Self::Conversations),
             "suspects" => Ok(Self::Suspects),
             "died" => Ok(Self::Died),
             _ => {
-                let names =
-                    "all, requests, intents, suspects, died, or intent.NAME for one intent, such as requests,died";
+                let names = "all, requests, intents, conversations, suspects, died, or intent.NAME for one intent, such as requests,died";
                 Err(Invalid(format!("{} names no queue: use {names}", quote(text))))
             }
         }
@@ -92,6 +94,7 @@ impl fmt::Display for Queues {
             Self::Requests => f.write_str("requests"),
             Self::Intents => f.write_str("intents"),
             Self::Intent(name) => write!(f, "intent.{name}"),
+            Self::Conversations => f.write_str("conversations"),
             Self::Suspects => f.write_str("suspects"),
             Self::Died => f.write_str("died"),
         }

@@ -1,6 +1,6 @@
 //! What waits among the dead letters, and whether it can grow without end.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use super::{Report, broker::Checked};
 use crate::{
@@ -25,7 +25,10 @@ const OLD: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Tells of each dead-letter queue what is in it.
 pub(super) async fn letters(report: &mut Report, checked: &Checked<'_>, survey: &Survey) {
     let names = &checked.settings.names;
-    let work = survey.queues.iter().filter_map(|(queue, _)| names.work_queue(&queue.name));
+    let mut seen = HashSet::new();
+    // The queues of conversations share one.
+    let is_first = |queue: &WorkQueue| seen.insert(Names::dead(&names.queue(queue)));
+    let work = survey.queues.iter().filter_map(|(queue, _)| names.work_queue(&queue.name)).filter(is_first);
     let depth = |queue: &WorkQueue| survey.depth(&Names::dead(&names.queue(queue))).map_or(0, |depth| depth.messages);
     let waiting: Vec<(WorkQueue, u32)> =
         work.map(|queue| (depth(&queue), queue)).map(|(n, queue)| (queue, n)).collect();

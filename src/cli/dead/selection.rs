@@ -8,7 +8,7 @@ use crate::{
     },
     cli::topology::Configured,
     config::types::BoundedDuration,
-    domain::IntentName,
+    domain::{IntentName, Lane},
 };
 
 /// The queue of what can't be read, as `--queue` names it.
@@ -68,7 +68,7 @@ impl Selection {
     pub(super) fn filter(&self, names: &Names, ids: &[String]) -> Result<Filter, Failure> {
         Ok(Filter {
             ids: ids.to_vec(),
-            queues: self.queue.iter().map(|shown| parse(names, shown)).collect::<Result<_, _>>()?,
+            queues: self.queue.iter().map(|shown| parse(names, shown)).collect::<Result<Vec<_>, _>>()?.concat(),
             reasons: self.reason.clone(),
             intents: self.intent.clone(),
             older_than: self.older_than.map(BoundedDuration::get),
@@ -108,13 +108,18 @@ pub(super) fn work_queues(configured: &Configured) -> Vec<WorkQueue> {
 }
 
 /// A work queue by its short name, its name on the broker, or its dead-letter queue's.
-fn parse(names: &Names, shown: &str) -> Result<WorkQueue, Failure> {
+fn parse(names: &Names, shown: &str) -> Result<Vec<WorkQueue>, Failure> {
     let name = shown.strip_suffix(".dead").unwrap_or(shown);
-    WorkQueue::parse(name).or_else(|| names.work_queue(name)).ok_or_else(|| match shown {
+    let of_all = Names::dead(&names.queue(&WorkQueue::Conversation(Lane::ALL[0])));
+    if name == "conversation" || of_all.strip_suffix(".dead") == Some(name) {
+        return Ok(Lane::ALL.map(WorkQueue::Conversation).to_vec());
+    }
+    let found = WorkQueue::parse(name).or_else(|| names.work_queue(name));
+    found.map(|queue| vec![queue]).ok_or_else(|| match shown {
         DIED => Failure::new(Exit::Usage, "what is in 'died' can't be read: it can be counted and purged only"),
         _ => Failure::new(
             Exit::Usage,
-            format!("'{shown}' is no work queue: requests, suspects or intent.NAME (and for `dead purge`, died)"),
+            format!("'{shown}' is no work queue: requests, suspects, conversation or intent.NAME (and for `dead purge`, died)"),
         ),
     })
 }
@@ -129,8 +134,12 @@ mod tests {
     fn a_queue_is_known_by_each_of_its_names() {
         let names = Names::new("shop").unwrap();
         for shown in ["intent.refund", "intent.refund.dead", "shop.intent.refund", "shop.intent.refund.dead"] {
-            assert_eq!(parse(&names, shown).unwrap().to_string(), "intent.refund");
+            assert_eq!(parse(&names, shown).unwrap()[0].to_string(), "intent.refund");
         }
+        for shown in ["conversation", "conversation.dead", "shop.conversation", "shop.conversation.dead"] {
+            assert_eq!(parse(&names, shown).unwrap().len(), 16, "{shown}");
+        }
+        assert_eq!(parse(&names, "conversation.3").unwrap().len(), 1);
         for other in ["", "refund", "other.requests", "died", "shop.died.dead", "intent.a.b", "retry.1000"] {
             assert_eq!(parse(&names, other).unwrap_err().exit, Exit::Usage, "{other}");
         }

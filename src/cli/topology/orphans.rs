@@ -11,11 +11,14 @@ use crate::{
         BUILT_IN_NAME,
         intents::{BUILT_IN, IntentsFile},
     },
-    domain::IntentName,
+    domain::{IntentName, Lane},
 };
 
 /// The command that lists the queues of a namespace.
 pub(in crate::cli) const LIST: &str = "rabbitmqctl --quiet list_queues name";
+
+/// Any queue of conversations: all share their dead letters' queue.
+const CONVERSATION: WorkQueue = WorkQueue::Conversation(Lane::ALL[0]);
 
 /// What may be left over, to be looked for on the broker: `listed` is the output of [`LIST`], and of its names only
 /// those count that a worker gives.
@@ -25,7 +28,15 @@ pub(in crate::cli) fn candidates(names: &Names, configured: &Topology, listed: O
         None => (built_in(), BTreeSet::new()),
     };
     let delays: Vec<Duration> = delays.into_iter().collect();
-    let mut found = Topology::new(names, &intents, &delays).without(configured);
+    let mut found = Topology::new(names, &intents, &delays);
+    let is_of_conversation = |name: &str| {
+        name == Names::dead(&names.queue(&CONVERSATION))
+            || matches!(names.work_queue(name), Some(WorkQueue::Conversation(_)))
+    };
+    if listed.is_some_and(|listed| queue_names(listed).any(is_of_conversation)) {
+        found = found.with_conversations(names);
+    }
+    let mut found = found.without(configured);
     if let Some(listed) = listed {
         let mut left = migrate::scaffold(&found, names);
         left.queues.retain(|queue| queue_names(listed).any(|name| name == queue.name));

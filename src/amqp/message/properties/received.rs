@@ -86,7 +86,7 @@ impl Received {
     pub fn keep_known(&mut self, names: &Names, is_known: impl Fn(&IntentName) -> bool) {
         let known = |queue: &WorkQueue| match queue {
             WorkQueue::Intent(intent) => is_known(intent),
-            WorkQueue::Requests | WorkQueue::Suspects => true,
+            WorkQueue::Requests | WorkQueue::Suspects | WorkQueue::Conversation(_) => true,
         };
         let died_of = if self.queue.is_none() { self.last_death("queue") } else { None };
         let died_of = died_of.and_then(|name| names.work_queue(name));
@@ -136,7 +136,7 @@ impl Received {
     pub fn intent(&self) -> Option<&IntentName> {
         match &self.queue {
             Some(WorkQueue::Intent(intent)) => Some(intent),
-            Some(WorkQueue::Suspects) | None => self.trail.intent.as_ref(),
+            Some(WorkQueue::Suspects | WorkQueue::Conversation(_)) | None => self.trail.intent.as_ref(),
             Some(WorkQueue::Requests) => None,
         }
     }
