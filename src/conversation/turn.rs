@@ -1,0 +1,346 @@
+//! A turn of a conversation: what was heard changes the state, and says what the bot does.
+//!
+//! Seven steps, the first that applies: a person has it; an intent that steers; values of slots; a confirmation; another
+//! intent, and the question again; free text; the question once more, and then the way out.
+//!
+//! **Invariant:** pure. The fallback is a missed answer, and never an interruption.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Slots, State,
+    filling::changes,
+    script::{ATTEMPTS, Fills, Form, Script, Slot, Steer},
+    state::{Asked, MOST_OPEN, Open, SKIPPED},
+};
+use crate::domain::{Entity, IntentName};
+
+/// What a user said.
+#[derive(Debug, Clone, Copy)]
+pub struct Heard<'a> {
+    /// What it was taken to mean.
+    pub intent: &'a IntentName,
+    /// Whether that is certain: the model is sure enough, or the client said so.
+    pub sure: bool,
+    /// What the text names, in its order.
+    pub entities: &'a [Entity],
+    pub text: &'a str,
+}
+
+/// What the bot does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// It asks.
+    Ask(Question),
+    /// An intent's handlers answer.
+    Run(Box<Run>),
+    /// A person gets it.
+    Person(IntentName),
+}
+
+/// An intent's handlers answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    pub intent: IntentName,
+    /// Why it is this one.
+    pub why: Why,
+    /// The slots that its handlers are told.
+    pub slots: Slots,
+    /// What is asked behind the answer.
+    pub then: Option<Question>,
+    /// What came to its end by it.
+    pub ended: Option<Ended>,
+}
+
+/// Why an intent answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// The text means it, or nothing that is known.
+    Heard,
+    /// It asked, and has all that it needs.
+    Filled,
+    /// A question wasn't answered.
+    GaveUp,
+}
+
+/// What came to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// The intent has what it needs, and its handlers are asked.
+    Done(IntentName),
+    /// It isn't asked any more.
+    Cancelled(IntentName),
+}
+
+/// A question of an intent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// Who asks.
+    pub intent: IntentName,
+    pub asked: Asked,
+    /// Whether it was asked, and not answered.
+    pub again: bool,
+    /// Whether the intent asks because the text means it, and hasn't asked before.
+    pub opens: bool,
+    /// What the slot held before, which may be meant.
+    pub before: Option<String>,
+}
+
+/// Takes one turn.
+pub fn turn(script: &Script, mut state: State, heard: &Heard<'_>) -> (State, Step) {
+    let step = Taking { script, state: &mut state }.step(heard);
+    (state, step)
+}
+
+/// A turn that is being taken.
+struct Taking<'a> {
+    script: &'a Script,
+    state: &'a mut State,
+}
+
+impl<'a> Taking<'a> {
+    fn step(mut self, heard: &Heard<'_>) -> Step {
+        if self.state.person {
+            let person = self.script.steering.person.as_ref();
+            return Step::Person(person.unwrap_or(heard.intent).clone());
+        }
+        self.renew();
+        let sure = heard.sure && *heard.intent != self.script.fallback;
+        let steer = self.script.steering.of(heard.intent).filter(|_| sure);
+        let Some((open, form)) = self.asking() else {
+            return match steer {
+                Some(Steer::Person) => self.to_person(heard.intent),
+                _ if sure => self.begin(heard.intent, heard),
+                _ => self.fall_back(),
+            };
+        };
+        let (intent, is_fresh) = (open.intent.clone(), open.fresh);
+        let slot = if let Asked::Slot(name) = &open.asked { form.slot(name) } else { None };
+        let asked = slot.map(|slot| &*slot.name);
+        let mut changes = changes(form, asked, &self.state.slots, heard.entities, heard.text);
+        let another = sure && *heard.intent != intent && steer.is_none();
+        if another && slot.is_some() {
+            // What is said about something else fills, but corrects nothing.
+            changes.retain(|(name, _)| self.state.slots.get(name).is_none());
+        }
+        if !changes.is_empty() {
+            self.say(&changes);
+            return self.go_on(false);
+        }
+        if let Some(steer) = steer
+            && let Some(step) = self.steered(steer, &intent, slot, heard)
+        {
+            return step;
+        }
+        if another {
+            return self.begin(heard.intent, heard);
+        }
+        if let Some(slot) = slot.filter(|slot| is_fresh && matches!(slot.fills, Fills::Text))
+            && steer.is_none()
+            && !heard.text.trim().is_empty()
+        {
+            self.state.slots.say(&slot.name, heard.text);
+            return self.go_on(false);
+        }
+        self.missed(&intent, form, slot)
+    }
+
+    /// What an intent that steers does; none where it means nothing here.
+    fn steered(&mut self, steer: Steer, intent: &IntentName, slot: Option<&Slot>, heard: &Heard<'_>) -> Option<Step> {
+        let cancelled = || Some(Ended::Cancelled(intent.clone()));
+        match (steer, slot) {
+            (Steer::Person, _) => Some(self.to_person(heard.intent)),
+            (Steer::Cancel, _) => {
+                self.state.open.clear();
+                Some(self.run(heard.intent, Why::Heard, cancelled()))
+            }
+            // A yes to something else confirms nothing.
+            (Steer::Yes, None) if self.state.open.last().is_some_and(|open| open.fresh) => Some(self.done(intent)),
+            (Steer::Yes, _) => None,
+            (Steer::No, Some(slot)) if slot.optional => {
+                self.skip(slot);
+                Some(self.go_on(false))
+            }
+            (Steer::No, _) => {
+                self.close(intent);
+                Some(self.run(heard.intent, Why::Heard, cancelled()))
+            }
+        }
+    }
+
+    fn to_person(&mut self, intent: &IntentName) -> Step {
+        self.state.open.clear();
+        self.state.person = true;
+        Step::Person(intent.clone())
+    }
+
+    /// An intent is meant: it asks what it needs, or answers, and then what was asked before is asked again.
+    fn begin(&mut self, intent: &IntentName, heard: &Heard<'_>) -> Step {
+        let Some(form) = self.script.forms.get(intent) else {
+            return self.run(intent, Why::Heard, None);
+        };
+        self.state.open.retain(|open| open.intent != *intent);
+        if self.state.open.len() == MOST_OPEN {
+            self.state.open.remove(0);
+        }
+        let before = self.set_aside(form);
+        self.state.open.push(Open::new(intent.clone(), before));
+        self.say(&changes(form, None, &self.state.slots, heard.entities, heard.text));
+        self.go_on(true)
+    }
+
+    /// Makes room for an intent's slots. What an intent that waits knows is kept for it, and holds for this one as well;
+    /// what was said another time is asked anew, and is handed back.
+    fn set_aside(&mut self, form: &Form) -> BTreeMap<String, String> {
+        let State { slots, open, .. } = &mut *self.state;
+        let mut before = BTreeMap::new();
+        for Slot { name, .. } in &form.slots {
+            let has = |open: &&mut Open| self.script.forms.get(&open.intent).is_some_and(|it| it.slot(name).is_some());
+            if let Some(owner) = open.iter_mut().rev().find(has) {
+                owner.aside.insert(name.clone(), slots.value(name).cloned());
+            } else if slots.value(name).is_some_and(|value| !value.given) {
+                before.extend(slots.put(name, None).map(|value| (name.clone(), value.text)));
+            }
+        }
+        before
+    }
+
+    /// Asks what is missing; where nothing is, to confirm; and then the handlers.
+    fn go_on(&mut self, opens: bool) -> Step {
+        let Self { script, state } = &mut *self;
+        let Some(open) = state.open.last_mut() else { return self.fall_back() };
+        let Some(form) = script.forms.get(&open.intent) else { return self.fall_back() };
+        match missing(form, open, &state.slots) {
+            Some(slot) => {
+                open.asked = Asked::Slot(slot.name.clone());
+                open.times.entry(slot.name.clone()).or_insert(1);
+            }
+            None if form.confirm => {
+                open.asked = Asked::Confirmation;
+                open.confirmations = 1;
+            }
+            None => {
+                let intent = open.intent.clone();
+                return match self.done(&intent) {
+                    Step::Run(run) if opens => Step::Run(Box::new(Run { why: Why::Heard, ..*run })),
+                    step => step,
+                };
+            }
+        }
+        self.ask(false, opens).map_or_else(|| self.fall_back(), Step::Ask)
+    }
+
+    /// The question wasn't answered: it is asked once more, and then the way out is taken.
+    fn missed(&mut self, intent: &IntentName, form: &Form, slot: Option<&Slot>) -> Step {
+        let Some(open) = self.state.open.last_mut() else { return self.fall_back() };
+        let (times, attempts) = match slot {
+            Some(slot) => (open.times.entry(slot.name.clone()).or_insert(1), slot.attempts),
+            None => (&mut open.confirmations, ATTEMPTS),
+        };
+        // Something else was said since the question: that it wasn't answered means nothing.
+        let again = open.fresh;
+        if !again || *times < attempts {
+            *times += u32::from(again);
+            return self.ask(again, false).map_or_else(|| self.fall_back(), Step::Ask);
+        }
+        if let Some(slot) = slot.filter(|slot| slot.optional) {
+            self.skip(slot);
+            return self.go_on(false);
+        }
+        self.state.open.clear();
+        match &form.give_up {
+            Some(person) if self.script.steering.of(person) == Some(Steer::Person) => self.to_person(person),
+            other => {
+                let answers = other.as_ref().unwrap_or(&self.script.fallback);
+                self.run(answers, Why::GaveUp, Some(Ended::Cancelled(intent.clone())))
+            }
+        }
+    }
+
+    /// A slot stays empty.
+    fn skip(&mut self, slot: &Slot) {
+        if let Some(open) = self.state.open.last_mut() {
+            open.times.insert(slot.name.clone(), SKIPPED);
+        }
+    }
+
+    /// The intent has all that it needs.
+    fn done(&mut self, intent: &IntentName) -> Step {
+        let slots = self.state.slots.clone();
+        self.close(intent);
+        match self.run(intent, Why::Filled, Some(Ended::Done(intent.clone()))) {
+            Step::Run(run) => Step::Run(Box::new(Run { slots, ..*run })),
+            step => step,
+        }
+    }
+
+    /// An intent asks no more; the one that waited has again what it knew.
+    fn close(&mut self, intent: &IntentName) {
+        let State { slots, open, .. } = &mut *self.state;
+        open.retain(|open| open.intent != *intent);
+        let Some(open) = open.last_mut() else { return };
+        for (name, value) in std::mem::take(&mut open.aside) {
+            let was_empty = value.is_none();
+            // What was said to the other may be meant here too: it is offered, and not taken.
+            if let Some(said) = slots.put(&name, value).filter(|_| was_empty) {
+                open.before.insert(name, said.text);
+            }
+        }
+    }
+
+    fn fall_back(&mut self) -> Step {
+        self.run(&self.script.fallback, Why::Heard, None)
+    }
+
+    /// An intent's handlers answer, and what is still asked is asked again.
+    fn run(&mut self, intent: &IntentName, why: Why, ended: Option<Ended>) -> Step {
+        let slots = self.state.slots.clone();
+        let then = self.ask(false, false);
+        Step::Run(Box::new(Run { intent: intent.clone(), why, slots, then, ended }))
+    }
+
+    /// The question that is open.
+    fn ask(&mut self, again: bool, opens: bool) -> Option<Question> {
+        let open = self.state.open.last_mut()?;
+        open.fresh = true;
+        let before = if let Asked::Slot(name) = &open.asked { open.before.get(name).cloned() } else { None };
+        Some(Question { intent: open.intent.clone(), asked: open.asked.clone(), again, opens, before })
+    }
+
+    fn say(&mut self, changes: &[(String, String)]) {
+        changes.iter().for_each(|(name, value)| self.state.slots.say(name, value));
+    }
+
+    /// The intent that is asked, and what it asks.
+    fn asking(&self) -> Option<(&Open, &'a Form)> {
+        let open = self.state.open.last()?;
+        Some((open, self.script.forms.get(&open.intent)?))
+    }
+
+    /// Lets go what the bot doesn't have any more, as after a change of its file, and asks what is missing now.
+    fn renew(&mut self) {
+        let Self { script, state } = self;
+        state.slots.retain(|name| script.forms.values().any(|form| form.slot(name).is_some()));
+        state.open.retain(|open| {
+            let form = script.forms.get(&open.intent);
+            form.is_some_and(|form| form.confirm || missing(form, open, &state.slots).is_some())
+        });
+        let Some(open) = state.open.last_mut() else { return };
+        let Some(form) = script.forms.get(&open.intent) else { return };
+        let asked = missing(form, open, &state.slots);
+        let asked = asked.map_or(Asked::Confirmation, |slot| Asked::Slot(slot.name.clone()));
+        if asked != open.asked {
+            open.asked = asked;
+            open.fresh = false;
+        }
+    }
+}
+
+/// The first slot that is empty and is asked.
+fn missing<'f>(form: &'f Form, open: &Open, slots: &Slots) -> Option<&'f Slot> {
+    let is_asked = |slot: &&Slot| slot.has_question && open.times.get(&slot.name) != Some(&SKIPPED);
+    form.slots.iter().filter(is_asked).find(|slot| slots.get(&slot.name).is_none())
+}
+
+#[cfg(test)]
+mod tests;
