@@ -1,17 +1,20 @@
-//! Conversations: what is kept of one ([`state`]), where it is kept ([`store`]), and what a turn makes of it ([`turn()`]).
+//! Conversations: what is kept of one ([`state`]), in which form ([`record`]), where it is kept ([`store`]), and what a turn
+//! makes of it ([`turn()`]).
 //!
 //! **Invariant:** what is kept changes by compare-and-set alone ([`Store::put`]), so that of two workers that have the same
 //! turn in work one wins.
 
 mod filling;
+pub mod record;
 pub mod script;
 pub mod slots;
 pub mod state;
 pub mod store;
 pub mod turn;
 
+pub use record::{Lookup, Record, RecordError, Who};
 pub use script::Script;
 pub use slots::Slots;
 pub use state::State;
-pub use store::{Store, StoreError, Stored};
+pub use store::{Cursor, Page, Put, Store, StoreError, Stored};
 pub use turn::turn;

@@ -21,7 +21,7 @@ pub use attachment::{Attachment, AttachmentKind, Content};
 pub use choice::{ChoiceRule, Doubt};
 pub use entity::Entity;
 pub use intent::{Classification, Decision, IntentName, InvalidName, Prediction, Scored, is_valid_name};
-pub use key::Key;
+pub use key::{InvalidKey, Key};
 pub use labels::{Labels, stem};
 pub use lane::Lane;
 pub use message::{ERROR_TYPE, ErrorReply, MAX_SHORT, MessageError, REPLY_TYPE, REQUEST_TYPE, Reply, Request, SENDER};
