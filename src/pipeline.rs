@@ -4,6 +4,7 @@
 //! like any other.
 
 mod attachments;
+mod conversations;
 mod errors;
 mod pace;
 #[cfg(test)]
@@ -22,7 +23,11 @@ use self::{
     errors::{model_error, no_answer, panicked, timed_out},
     pace::Pace,
 };
-pub use self::{attachments::Attachments, errors::deadline_exceeded};
+pub use self::{
+    attachments::Attachments,
+    conversations::{Conversations, Turned},
+    errors::deadline_exceeded,
+};
 use crate::{
     answered::{Answers, Found, Identity, Sharing},
     domain::{ChoiceRule, Classification, Entity, ErrorCode, IntentName, MessageError, Outcome, Reply, Request},
@@ -115,6 +120,7 @@ pub struct Pipeline {
     parts: Parts,
     inline: HashMap<IntentName, Inline>,
     answers: Option<Arc<Answers>>,
+    conversations: Option<Conversations>,
     /// Looked up once, not for each message.
     model_seconds: Histogram,
     handler_seconds: Histogram,
@@ -136,6 +142,7 @@ impl Pipeline {
             parts,
             inline,
             answers: None,
+            conversations: None,
             model_seconds: histogram!("chatbot_model_seconds"),
             handler_seconds: histogram!("chatbot_handler_seconds"),
         }
@@ -144,6 +151,16 @@ impl Pipeline {
     /// The same, remembering its answers: a request that comes again isn't worked on again.
     pub fn remembering(self, answers: Arc<Answers>) -> Self {
         Self { answers: Some(answers), ..self }
+    }
+
+    /// The same with conversations.
+    pub fn conversing(self, conversations: Conversations) -> Self {
+        Self { conversations: Some(conversations), ..self }
+    }
+
+    /// The bot's conversations, where it has them.
+    pub fn conversations(&self) -> Option<&Conversations> {
+        self.conversations.as_ref()
     }
 
     pub fn is_remembering(&self) -> bool {
@@ -214,6 +231,18 @@ impl Pipeline {
 
     fn failed(&self, error: MessageError, job: &Job, started: Instant) -> Outcome {
         self.parts.retry.decide(error, job.attempt, left(job, started))
+    }
+
+    /// STAND-IN until the turn itself is there.
+    pub async fn turn(
+        &self,
+        job: &Job,
+        mut state: crate::conversation::State,
+        _number: u64,
+    ) -> Result<(Outcome, crate::conversation::State), MessageError> {
+        let outcome = self.outcome(job, Instant::now()).await?;
+        state.say(crate::domain::Role::User, &job.request.text);
+        Ok((outcome, state))
     }
 
     async fn outcome(&self, job: &Job, started: Instant) -> Result<Outcome, MessageError> {

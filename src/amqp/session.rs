@@ -20,6 +20,7 @@ use super::{
         delivery::{DeliveryWorker, Shared},
         ending::Ending,
         events,
+        lanes::{self, LaneQueue, Places},
         overload::{self, Excess},
         queue::{self as consuming, Current, During, Queue, Started},
         unfinished::Unfinished,
@@ -46,6 +47,8 @@ pub struct Session {
     channels: Arc<Channels>,
     settler: Arc<Settler<Connections>>,
     consuming: Vec<(Queue, Started)>,
+    /// Of conversations.
+    lanes: Vec<(LaneQueue, Started)>,
     unfinished: Arc<Unfinished>,
     /// Its deliveries that are still its own: tokens, as [`Unfinished`] owns their tasks.
     tasks: TaskTracker,
@@ -80,7 +83,12 @@ impl Session {
             let started = queue.open(&channels, broker.connect_timeout).await?;
             Ok((queue, started))
         });
-        let consuming = all_or_why(join_all(started).await)?;
+        let lanes = lanes::queues(&shared).into_iter().map(async |queue| {
+            let started = queue.open(&channels, broker.connect_timeout).await?;
+            Ok((queue, started))
+        });
+        let (consuming, lanes) = tokio::join!(join_all(started), join_all(lanes));
+        let (consuming, lanes) = (all_or_why(consuming)?, all_or_why(lanes)?);
         let settler = Settler {
             broker: Connections {
                 forwards,
@@ -102,6 +110,7 @@ impl Session {
             channels: Arc::new(channels),
             settler: Arc::new(settler),
             consuming,
+            lanes,
             tasks: TaskTracker::new(),
             ending: Arc::default(),
         })
@@ -109,7 +118,7 @@ impl Session {
 
     /// How many queues it consumes.
     pub fn queues(&self) -> usize {
-        self.consuming.len()
+        self.consuming.len() + self.lanes.len()
     }
 
     /// Works until something is lost, or `shutdown` or `retired` is told; then finishes what is in flight. At `shutdown`
@@ -124,10 +133,21 @@ impl Session {
         retired: &CancellationToken,
         on_end: impl FnOnce(),
     ) -> Ended {
-        let Self { shared, consuming_link, channels, settler, consuming, unfinished, tasks, ending } = self;
+        let Self { shared, consuming_link, channels, settler, consuming, lanes, unfinished, tasks, ending } = self;
         let draining = CancellationToken::new();
         let mut cancels = Vec::new();
         let (loops, acking, mut watched) = (TaskTracker::new(), TaskTracker::new(), Vec::new());
+        let worker_of = |queue: Option<WorkQueue>, share, excess| DeliveryWorker {
+            shared: shared.clone(),
+            settler: settler.clone(),
+            mended: consuming_link.mended().clone(),
+            deliveries: events::Deliveries::of(&queue.as_ref().map_or_else(|| "died".to_owned(), ToString::to_string)),
+            share,
+            excess,
+            queue,
+            ending: ending.clone(),
+            unfinished: unfinished.clone(),
+        };
         for (queue, started) in consuming {
             let current = Current::new(&started);
             cancels.push(current.clone());
@@ -136,24 +156,13 @@ impl Session {
             if matches!(queue.work, Some(WorkQueue::Requests | WorkQueue::Intent(_))) {
                 watched.push((queue.name.clone(), excess.clone()));
             }
-            let worker = DeliveryWorker {
-                shared: shared.clone(),
-                settler: settler.clone(),
-                mended: consuming_link.mended().clone(),
-                deliveries: events::Deliveries::of(
-                    &queue.work.as_ref().map_or_else(|| "died".to_owned(), ToString::to_string),
-                ),
-                // What requests hold is bounded by the pipeline, intent by intent.
-                share: if queue.work == Some(WorkQueue::Requests) {
-                    unfinished.budget.unbounded_share()
-                } else {
-                    unfinished.budget.share()
-                },
-                excess,
-                queue: queue.work.clone(),
-                ending: ending.clone(),
-                unfinished: unfinished.clone(),
+            // What requests hold is bounded by the pipeline, intent by intent.
+            let share = if queue.work == Some(WorkQueue::Requests) {
+                unfinished.budget.unbounded_share()
+            } else {
+                unfinished.budget.share()
             };
+            let worker = worker_of(queue.work.clone(), share, excess);
             let during = During {
                 shutdown: shutdown.clone(),
                 draining: draining.clone(),
@@ -175,14 +184,37 @@ impl Session {
                 }
             });
         }
+        let (places, has_lanes) = (Arc::<Places>::default(), !lanes.is_empty());
+        let share = unfinished.budget.share();
+        for (queue, started) in lanes {
+            let worker = worker_of(Some(WorkQueue::Conversation(queue.lane)), share.clone(), Arc::default());
+            let (channels, places, acking) = (channels.clone(), places.clone(), acking.clone());
+            let draining = draining.clone();
+            loops.spawn(async move {
+                let (name, ending) = (queue.name.clone(), worker.ending.clone());
+                let consume = lanes::consume(queue, started, &channels, worker, &draining, &acking, &places);
+                if let Some(Err(reason)) = ending.unless_it_panics(&format!("the consumer of '{name}'"), consume).await
+                {
+                    ending.tell(reason);
+                }
+            });
+        }
         loops.close();
         acking.close();
+        let requests = shared.settings.names.queue(&WorkQueue::Requests);
+        let fair = async {
+            match has_lanes {
+                true => lanes::watch(&consuming_link, &requests, &places).await,
+                false => std::future::pending().await,
+            }
+        };
         let max_depth = shared.settings.overload.max_depth;
 
         tokio::select! {
             () = shutdown.cancelled() => {}
             () = retired.cancelled() => {}
             () = overload::watch(&consuming_link, &watched, max_depth) => {}
+            () = fair => {}
             () = ending.token.cancelled() => {}
             why = consuming_link.ended() => ending.tell(format!("the consuming connection was lost: {why}")),
             why = settler.broker.forwards.link().ended() => ending.tell(format!("the forwarding connection was lost: {why}")),

@@ -211,7 +211,7 @@ impl Bot<'_> {
                     let code = letter.reason.error_code().unwrap_or(ErrorCode::Internal);
                     return Tried::Error(MessageError::new(code, letter.message));
                 }
-                Outcome::Suspect | Outcome::Drop => break,
+                Outcome::Relay(_) | Outcome::Suspect | Outcome::Drop => break,
             }
         }
         Tried::Error(MessageError::new(ErrorCode::Internal, "it is handed from queue to queue and never answered"))

@@ -160,6 +160,16 @@ impl Record {
         }
     }
 
+    /// Whether it is the same conversation, and not one that began anew.
+    pub fn is_of(&self, other: &Self) -> bool {
+        self.life == other.life
+    }
+
+    /// Whether its last turn was this one.
+    pub fn ended_with(&self, identity: &Key) -> bool {
+        self.turns.last().is_some_and(|turn| turn.identity == *identity)
+    }
+
     /// The conversation after one more turn, which led to `state` and came to `outcome` at `now`, in Unix milliseconds.
     #[must_use]
     pub fn after(mut self, identity: Key, state: State, outcome: Box<RawValue>, now: u64) -> Self {

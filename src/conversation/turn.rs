@@ -109,7 +109,7 @@ impl<'a> Taking<'a> {
         let steer = self.script.steering.of(heard.intent).filter(|_| sure);
         let Some((open, form)) = self.asking() else {
             return match steer {
-                Some(Steer::Person) => self.to_person(heard.intent),
+                Some(Steer::Person) => self.hand_over(heard.intent),
                 _ if sure => self.begin(heard.intent, heard),
                 _ => self.fall_back(),
             };
@@ -149,7 +149,7 @@ impl<'a> Taking<'a> {
     fn steered(&mut self, steer: Steer, intent: &IntentName, slot: Option<&Slot>, heard: &Heard<'_>) -> Option<Step> {
         let cancelled = || Some(Ended::Cancelled(intent.clone()));
         match (steer, slot) {
-            (Steer::Person, _) => Some(self.to_person(heard.intent)),
+            (Steer::Person, _) => Some(self.hand_over(heard.intent)),
             (Steer::Cancel, _) => {
                 self.state.open.clear();
                 Some(self.run(heard.intent, Why::Heard, cancelled()))
@@ -168,7 +168,7 @@ impl<'a> Taking<'a> {
         }
     }
 
-    fn to_person(&mut self, intent: &IntentName) -> Step {
+    fn hand_over(&mut self, intent: &IntentName) -> Step {
         self.state.open.clear();
         self.state.person = true;
         Step::Person(intent.clone())
@@ -249,7 +249,7 @@ impl<'a> Taking<'a> {
         }
         self.state.open.clear();
         match &form.give_up {
-            Some(person) if self.script.steering.of(person) == Some(Steer::Person) => self.to_person(person),
+            Some(person) if self.script.steering.of(person) == Some(Steer::Person) => self.hand_over(person),
             other => {
                 let answers = other.as_ref().unwrap_or(&self.script.fallback);
                 self.run(answers, Why::GaveUp, Some(Ended::Cancelled(intent.clone())))

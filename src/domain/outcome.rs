@@ -1,10 +1,10 @@
-//! What becomes of a message: the five outcomes, and the reasons for the one that fails.
+//! What becomes of a message: the outcomes, and the reasons for the one that fails.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Classification, IntentName, MessageError, Reply};
+use super::{Classification, IntentName, Lane, MessageError, Reply};
 
 /// The error codes of the public contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -128,6 +128,8 @@ pub enum Outcome {
         /// How it was classified; `None` if the client addressed the intent.
         classification: Option<Box<Classification>>,
     },
+    /// Hand it to the queue of its conversation.
+    Relay(Lane),
     /// Set it apart with the messages that were there when a worker died, to be started there; or, where it is there,
     /// count one more start before it is made.
     Suspect,

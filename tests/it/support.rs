@@ -16,10 +16,11 @@ use chatbot_worker::{
         worker::Fatal,
     },
     answered::{Answers, Bounds},
+    conversation::Store,
     domain::{ChoiceRule, IntentName, Prediction, Scored},
     handler::{Answer, Handler, HandlerError, Handlers, Job},
     model::{ModelClient, ModelError, Query},
-    pipeline::{Attachments, Dispatch, InlineLimit, Parts, Pipeline, Route},
+    pipeline::{Attachments, Conversations, Dispatch, InlineLimit, Parts, Pipeline, Route},
     renewed::Renewed,
     retry::RetryPolicy,
 };
@@ -117,6 +118,8 @@ pub struct Bench {
     pub settings: Settings,
     pub parts: Parts,
     pub answers: Option<Arc<Answers>>,
+    /// Where its conversations are kept; none where it has none.
+    pub conversations: Option<Arc<dyn Store>>,
 }
 
 impl Bench {
@@ -174,13 +177,18 @@ impl Bench {
             attachments: Attachments::default(),
         };
         let bounds = Bounds { entries: 1000, bytes: 1 << 20, age: Duration::from_secs(600) };
-        Self { names, settings, parts, answers: Some(Arc::new(Answers::new(bounds, None))) }
+        Self { names, settings, parts, answers: Some(Arc::new(Answers::new(bounds, None))), conversations: None }
     }
 
     /// Answers an intent by this handler.
     pub fn handler(mut self, name: &str, handler: impl Handler + 'static) -> Self {
         self.parts.routes.get_mut(name).unwrap().handlers = Handlers::new([Arc::new(handler) as Arc<dyn Handler>]);
         self
+    }
+
+    /// Has conversations, kept in this store.
+    pub fn conversations(self, store: Arc<dyn Store>) -> Self {
+        Self { conversations: Some(store), ..self }
     }
 
     /// Classifies by this model.
@@ -192,10 +200,14 @@ impl Bench {
     /// A bot, to take the place of a worker's.
     pub fn bot(self) -> Bot {
         let intents: Vec<IntentName> = self.parts.routes.keys().cloned().collect();
-        let topology = Topology::new(&self.names, &intents, &self.parts.retry.delays);
+        let mut topology = Topology::new(&self.names, &intents, &self.parts.retry.delays);
         let mut pipeline = Pipeline::new(self.parts);
         if let Some(answers) = self.answers {
             pipeline = pipeline.remembering(answers);
+        }
+        if let Some(store) = self.conversations {
+            pipeline = pipeline.conversing(Conversations::new(store, 50));
+            topology = topology.with_conversations(&self.names);
         }
         Bot { pipeline: Arc::new(pipeline), topology: Arc::new(topology) }
     }
@@ -266,7 +278,7 @@ pub async fn remove(url: &str, names: &Names) {
     let channel = connection.create_channel().await.unwrap();
     let intents: Vec<IntentName> = INTENTS.iter().map(|&name| intent(name)).collect();
     let delays = [Duration::from_millis(100), Duration::from_millis(200)];
-    let topology = Topology::new(names, &intents, &delays);
+    let topology = Topology::new(names, &intents, &delays).with_conversations(names);
     for queue in topology.queues {
         channel.queue_delete(short(&queue.name), QueueDeleteOptions::default()).await.unwrap();
     }

@@ -22,7 +22,8 @@ use lapin::{
     options::{BasicConsumeOptions, BasicQosOptions},
     types::FieldTable,
 };
-use tokio_util::task::TaskTracker;
+use tokio::task::JoinHandle;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::ending::Ending;
 use crate::amqp::{
@@ -113,6 +114,18 @@ impl Channel {
                 ending.unless_it_panics("the task that acks", write).await;
             });
         }
+    }
+
+    /// The same for a lane, which may lose its channel while its session goes on: `failed` is told, and nobody else.
+    pub(super) fn write_lanes_acks(
+        &self,
+        tasks: &TaskTracker,
+        lost: &CancellationToken,
+        failed: &CancellationToken,
+    ) -> Option<JoinHandle<()>> {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let (lost, failed, channel) = (lost.clone(), failed.clone(), self.channel.clone());
+        Some(tasks.spawn(async move { writer.run(channel, lost, |_| failed.cancel()).await }))
     }
 
     /// The ack of a delivery.

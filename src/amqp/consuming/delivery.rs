@@ -24,7 +24,7 @@ use crate::{
         connection::wire::Mended,
         message::{
             admit::{self, Address, Admission, Limits},
-            properties::Received,
+            properties::{Received, envelope},
             reply_to,
             time::now_ms,
         },
@@ -37,7 +37,7 @@ use crate::{
         settings::Settings,
     },
     answered::Sharing,
-    domain::{ErrorCode, MessageError, Outcome},
+    domain::{ErrorCode, MessageError, Outcome, codec},
     pipeline::Pipeline,
     sharing::{Room, Share},
 };
@@ -109,6 +109,16 @@ impl DeliveryWorker {
         }
     }
 
+    /// Whether a delivery may go on to the queue of its conversation, as far as a glance tells. A name that is written in
+    /// escapes is missed, and its message goes on a moment later.
+    pub(super) fn may_name_conversation(&self, delivery: &lapin::message::Delivery) -> bool {
+        const FIELD: &[u8] = b"\"conversation\"";
+        let holds = |body: &[u8]| body.windows(FIELD.len()).any(|window| window == FIELD);
+        self.shared.pipeline.conversations().is_some()
+            && self.queue.is_some()
+            && (codec::is_compressed(&envelope(&delivery.properties)) || holds(&delivery.data))
+    }
+
     /// What becomes of a delivery; none where its session ends first. Work whose outcome its redelivery can use is let
     /// finish even then, and is no longer the session's.
     async fn decide<T>(&self, came: Box<Came>, token: T) -> Option<(Delivery, Outcome, T)> {
@@ -128,10 +138,21 @@ impl DeliveryWorker {
     }
 
     async fn outcome(&self, came: Box<Came>, reusable: &AtomicBool) -> (Delivery, Outcome) {
-        let (started, now) = (Instant::now(), now_ms());
+        let now = now_ms();
+        let (mut delivery, address) = self.read(*came);
+        let received = &delivery.received;
+        let decided = caught(self.decided(received, &address, now, &mut delivery.request_id, reusable)).await;
+        let (outcome, sharing) = decided.unwrap_or_else(|| (self.panicked(received, now), Sharing::default()));
+        delivery.sharing = sharing;
+        (delivery, outcome)
+    }
+
+    /// Reads a delivery; and where its answer goes, as far as that is allowed.
+    pub(super) fn read(&self, came: Came) -> (Delivery, Address) {
+        let Came { delivery, ack, channel, arrived } = came;
+        let started = Instant::now();
         let settings = &self.shared.settings;
         let names = &settings.names;
-        let Came { delivery, ack, channel, arrived } = *came;
         let blemishes = self.mended.take(channel, delivery.delivery_tag);
         let received = Received::read(delivery, self.queue.clone(), &blemishes, names, arrived, settings.default_ttl);
         let mut received = Box::new(received);
@@ -141,12 +162,10 @@ impl DeliveryWorker {
             events::unreadable(&received);
         }
         let address = reply_to::check(received.properties.reply_to().as_ref(), names, &settings.reply_allow);
-        let mut request_id = received.message_id().map(str::to_owned);
-        let decided = caught(self.decided(&received, &address, now, &mut request_id, reusable)).await;
-        let (outcome, sharing) = decided.unwrap_or_else(|| (self.panicked(&received, now), Sharing::default()));
+        let request_id = received.message_id().map(str::to_owned);
         // Nobody answers a reply, whatever address it carries.
-        let reply_to = address.ok().flatten();
-        (Delivery { received, reply_to, request_id, started, sharing, ack }, outcome)
+        let reply_to = address.as_ref().ok().cloned().flatten();
+        (Delivery { received, reply_to, request_id, started, sharing: Sharing::default(), ack }, address)
     }
 
     async fn decided(
@@ -172,7 +191,7 @@ impl DeliveryWorker {
     }
 
     /// What becomes of a message over which the worker itself has panicked, rather than a model or a handler.
-    fn panicked(&self, received: &Received, now: u64) -> Outcome {
+    pub(super) fn panicked(&self, received: &Received, now: u64) -> Outcome {
         let error = MessageError::new(ErrorCode::Internal, "the worker panicked; its standard error says where");
         if self.queue.is_none() {
             return Outcome::DeadLetter(error.into());
@@ -180,9 +199,14 @@ impl DeliveryWorker {
         self.shared.pipeline.retry().decide(error, received.trail.attempt, received.trail.time_left(now))
     }
 
-    fn limits(&self) -> Limits {
+    pub(super) fn limits(&self) -> Limits {
         let settings = &self.shared.settings;
-        Limits { max_body: settings.max_body, max_age: settings.overload.max_age, too_many: self.excess.take_one() }
+        Limits {
+            has_conversations: self.shared.pipeline.conversations().is_some(),
+            max_body: settings.max_body,
+            max_age: settings.overload.max_age,
+            too_many: self.excess.take_one(),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ pub(super) mod channels;
 pub(super) mod delivery;
 pub(super) mod ending;
 pub(super) mod events;
+pub(super) mod lanes;
 pub(super) mod overload;
 mod prefetch;
 pub(super) mod queue;

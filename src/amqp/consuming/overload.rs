@@ -63,7 +63,7 @@ pub(crate) async fn watch(link: &Link, queues: &[(String, Arc<Excess>)], max_dep
     }
 }
 
-async fn count(channel: &Channel, queue: &str) -> Result<(u32, u32), lapin::Error> {
+pub(super) async fn count(channel: &Channel, queue: &str) -> Result<(u32, u32), lapin::Error> {
     let options = QueueDeclareOptions { passive: true, ..Default::default() };
     let queue = channel.queue_declare(short(queue), options, FieldTable::default()).await?;
     Ok((queue.message_count(), queue.consumer_count()))

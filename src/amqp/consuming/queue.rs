@@ -7,12 +7,14 @@
 
 use std::{
     collections::VecDeque,
+    future::poll_fn,
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
+    task::Poll,
     time::Duration,
 };
 
-use futures_util::StreamExt;
+use futures_util::{StreamExt, future::BoxFuture};
 use lapin::{Consumer, types::ShortString};
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -55,8 +57,8 @@ pub(crate) struct Queue {
 
 /// A consumer, and its channel.
 pub(crate) struct Started {
-    channel: Arc<Channel>,
-    consumer: Consumer,
+    pub(super) channel: Arc<Channel>,
+    pub(super) consumer: Consumer,
 }
 
 /// Who consumes a queue now: told to whoever ends that.
@@ -118,19 +120,14 @@ impl Queue {
     /// # Errors
     /// [`StartError`], also where it takes longer than `limit`.
     pub(crate) async fn open(&mut self, channels: &Channels, limit: Duration) -> Result<Started, StartError> {
+        let number = self.channel;
         let consumer = async {
-            let channel =
-                if self.apart { channels.apart(self.channel).await? } else { channels.from(self.channel).await? };
+            let channel = if self.apart { channels.apart(number).await? } else { channels.from(number).await? };
             self.channel = channel.next();
             let consumer = channel.consume(&self.name, self.prefetch.get()).await?;
             Ok(Started { channel, consumer })
         };
-        let started = timeout(limit, consumer).await.map_err(|_| too_slow("start a consumer", limit))?;
-        // The broker's words name the queue, which can be another's on the same channel.
-        started.map_err(|error: lapin::Error| match problem("consuming", &error) {
-            Some(problem) => StartError::Topology(TopologyError::Problems(vec![problem])),
-            None => StartError::Lost(error.to_string()),
-        })
+        Started::within(limit, consumer).await
     }
 
     /// Whether its handler turned out slow since this was asked last.
@@ -139,6 +136,38 @@ impl Queue {
         let comes = !self.apart && shared.pipeline.is_slow(intent);
         self.apart |= comes;
         comes
+    }
+}
+
+impl Started {
+    /// A consumer on a channel of its own.
+    ///
+    /// # Errors
+    /// [`StartError`], also where it takes longer than `limit`.
+    pub(super) async fn apart(
+        channels: &Channels,
+        queue: &str,
+        prefetch: u16,
+        limit: Duration,
+    ) -> Result<Self, StartError> {
+        let consumer = async {
+            let channel = channels.apart(0).await?;
+            let consumer = channel.consume(queue, prefetch).await?;
+            Ok(Self { channel, consumer })
+        };
+        Self::within(limit, consumer).await
+    }
+
+    async fn within(
+        limit: Duration,
+        started: impl Future<Output = Result<Self, lapin::Error>>,
+    ) -> Result<Self, StartError> {
+        let started = timeout(limit, started).await.map_err(|_| too_slow("start a consumer", limit))?;
+        // The broker's words name the queue, which can be another's on the same channel.
+        started.map_err(|error| match problem("consuming", &error) {
+            Some(problem) => StartError::Topology(TopologyError::Problems(vec![problem])),
+            None => StartError::Lost(error.to_string()),
+        })
     }
 }
 
@@ -265,7 +294,13 @@ async fn consume_by(
         let came = Box::new(Came { delivery, ack, channel: channel.inner().id(), arrived });
         let (worker, token) = (worker.clone(), tasks.token());
         let unfinished = worker.unfinished.clone();
-        unfinished.tasks.spawn(Box::pin(async move { worker.work(came, room, token).await }));
+        let names_conversation = worker.may_name_conversation(&came.delivery);
+        let mut work: BoxFuture<'static, ()> = Box::pin(async move { worker.work(came, room, token).await });
+        // What goes on to its conversation's queue is published before the next delivery is looked at, in order.
+        if names_conversation && poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await.is_ready() {
+            continue;
+        }
+        unfinished.tasks.spawn(work);
     }
     for tag in unstarted {
         tokio::select! {
@@ -284,7 +319,7 @@ fn size_of(delivery: &lapin::message::Delivery) -> usize {
 
 /// What a delivery takes of the memory budget, in bytes. Compressed, its body may unfold to the largest; what is published
 /// for it carries its headers once more.
-fn room_for(delivery: &lapin::message::Delivery, max_body: usize) -> usize {
+pub(super) fn room_for(delivery: &lapin::message::Delivery, max_body: usize) -> usize {
     let unfolded = if codec::is_compressed(&envelope(&delivery.properties)) { max_body } else { 0 };
     (size_of(delivery) + weight(&delivery.properties) + unfolded).max(LEAST_ROOM)
 }

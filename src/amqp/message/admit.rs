@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     amqp::WorkQueue,
-    domain::{DeadLetter, DeadReason, ErrorCode, MessageError, Outcome, codec::decode_request},
+    domain::{DeadLetter, DeadReason, ErrorCode, Lane, MessageError, Outcome, Request, codec::decode_request},
     pipeline::{Job, Stage, deadline_exceeded},
 };
 
@@ -39,6 +39,8 @@ pub struct Limits {
     pub max_body: usize,
     /// How long a message may have waited.
     pub max_age: Option<Duration>,
+    /// Whether the bot has conversations.
+    pub has_conversations: bool,
     /// Whether more wait in its queue than may, and this one is to be turned away.
     pub too_many: bool,
 }
@@ -65,15 +67,36 @@ fn check(received: &Received, queue: &WorkQueue, address: &Address, limits: &Lim
     if time_left.is_some_and(|left| left.is_zero()) {
         return Err(Outcome::DeadLetter(deadline_exceeded().into()));
     }
-    if *queue == WorkQueue::Suspects {
+    let decode = || decode_request(&received.envelope(), &received.body, limits.max_body).map_err(Outcome::DeadLetter);
+    let relayed = if limits.has_conversations { Some(decode()) } else { None };
+    if let Some(Ok(request)) = &relayed {
+        relay(queue, request)?;
+    }
+    if matches!(queue, WorkQueue::Conversation(_)) {
+        // What was there when workers died is started in its place.
+    } else if *queue == WorkQueue::Suspects {
         suspect(received)?;
     } else if received.redelivered && received.delivery_count >= SUSPICIOUS_DELIVERIES {
         return Err(Outcome::Suspect);
     } else if let Some(why) = overloaded(received, limits, now) {
         return Err(Outcome::DeadLetter(MessageError::new(ErrorCode::Overloaded, why).into()));
     }
-    let request = decode_request(&received.envelope(), &received.body, limits.max_body).map_err(Outcome::DeadLetter)?;
+    let request = relayed.unwrap_or_else(decode)?;
     Ok(Job { request, stage: stage(received), attempt: received.trail.attempt, time_left, identity: None })
+}
+
+/// Hands a request that names a conversation to that one's queue, before anything else is decided of it: nothing that is
+/// decided elsewhere has a place in the order.
+fn relay(queue: &WorkQueue, request: &Request) -> Result<(), Outcome> {
+    match (queue, request.conversation.as_deref().map(Lane::of)) {
+        (WorkQueue::Conversation(here), Some(lane)) if *here == lane => Ok(()),
+        (WorkQueue::Conversation(_), None) => {
+            let why = "a message in a conversation's queue has to name its conversation; use the routing key request";
+            Err(Outcome::DeadLetter(MessageError::new(ErrorCode::InvalidMessage, why).into()))
+        }
+        (_, Some(lane)) => Err(Outcome::Relay(lane)),
+        (_, None) => Ok(()),
+    }
 }
 
 /// Why a message is turned away, before anything is spent on it; none where it isn't.

@@ -57,6 +57,10 @@ impl Broker for Connections {
         self.forwards.publish(message).await
     }
 
+    async fn publish_in_order(&self, message: Message) -> Result<(), PublishError> {
+        self.forwards.publish_in_order(message).await
+    }
+
     async fn reply(&self, message: impl Fn() -> Message + Send + Sync, direct: bool) -> Result<(), ReplyError> {
         self.replies.send(message, direct).await
     }

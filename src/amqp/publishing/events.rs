@@ -28,7 +28,7 @@ struct EveryMessage {
     confirm_seconds: Histogram,
 }
 
-const OUTCOMES: [&str; 6] = ["reply", "forward", "suspect", "retry", "dead-letter", "drop"];
+const OUTCOMES: [&str; 7] = ["reply", "forward", "relay", "suspect", "retry", "dead-letter", "drop"];
 
 /// A delivery ended as an outcome (one of [`outcome_name`]'s) and was acked.
 pub(crate) fn settled(outcome: &'static str, after: Duration) {
@@ -40,10 +40,11 @@ pub(crate) fn settled(outcome: &'static str, after: Duration) {
 
 /// An outcome's name in metrics.
 pub(crate) fn outcome_name(outcome: &Outcome) -> &'static str {
-    let [reply, forward, suspect, retry, dead_letter, drop] = OUTCOMES;
+    let [reply, forward, relay, suspect, retry, dead_letter, drop] = OUTCOMES;
     match outcome {
         Outcome::Reply(_) => reply,
         Outcome::Forward { .. } => forward,
+        Outcome::Relay(_) => relay,
         Outcome::Suspect => suspect,
         Outcome::Retry { .. } => retry,
         Outcome::DeadLetter(_) => dead_letter,

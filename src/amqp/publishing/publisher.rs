@@ -106,8 +106,16 @@ impl Publisher {
     /// # Errors
     /// [`PublishError`]. Time in which the broker blocks the connection doesn't count towards the confirm's.
     pub async fn publish(&self, message: Message) -> Result<(), PublishError> {
-        let started = Instant::now();
         after_others().await;
+        self.publish_in_order(message).await
+    }
+
+    /// The same, handed to lapin when this is polled for the first time: so the order of the first polls is the messages'.
+    ///
+    /// # Errors
+    /// [`PublishError`].
+    pub async fn publish_in_order(&self, message: Message) -> Result<(), PublishError> {
+        let started = Instant::now();
         let result = self.confirmed(message).await;
         events::confirmed(result.as_ref().err().map(PublishError::as_str), started.elapsed());
         result

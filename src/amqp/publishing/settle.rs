@@ -35,8 +35,8 @@ use crate::{
     },
     answered::Sharing,
     domain::{
-        Classification, DeadLetter, DeadReason, ERROR_TYPE, ErrorCode, ErrorReply, IntentName, MessageError, Outcome,
-        REPLY_TYPE, Reply, codec,
+        Classification, DeadLetter, DeadReason, ERROR_TYPE, ErrorCode, ErrorReply, IntentName, Lane, MessageError,
+        Outcome, REPLY_TYPE, Reply, codec,
     },
     retry::RetryPolicy,
 };
@@ -54,6 +54,10 @@ pub struct SessionLost(pub String);
 pub trait Broker {
     /// Publishes a forward, a suspect, a retry or a dead letter, and waits for the confirm.
     fn publish(&self, message: Message) -> impl Future<Output = Result<(), PublishError>> + Send;
+    /// The same with nobody let go before, so that messages are published in the order in which this is called.
+    fn publish_in_order(&self, message: Message) -> impl Future<Output = Result<(), PublishError>> + Send {
+        self.publish(message)
+    }
     /// Publishes a reply or an error reply, which `message` writes as often as it has to be tried, and waits for the confirm.
     fn reply(
         &self,
@@ -150,6 +154,10 @@ impl<B: Broker> Settler<B> {
                 Outcome::Forward { intent, classification } => {
                     self.forward(received, &intent, classification.as_deref()).await?
                 }
+                Outcome::Relay(lane) => {
+                    self.relay(received, lane).await?;
+                    None
+                }
                 Outcome::Suspect => {
                     Box::pin(self.suspect(received)).await?;
                     None
@@ -240,6 +248,21 @@ impl<B: Broker> Settler<B> {
         };
         let error = MessageError::new(ErrorCode::Internal, error);
         Ok(Some(self.retry.decide(error, received.trail.attempt, received.trail.time_left(now_ms()))))
+    }
+
+    /// Hands the message to the queue of its conversation. Its publish is on its way when this is polled for the first time:
+    /// whoever polls in the order of deliveries keeps it.
+    async fn relay(&self, received: &Received, lane: Lane) -> Result<(), SessionLost> {
+        let properties = received.republished(&self.names, Purpose::Relay, now_ms());
+        let message = kept(received, &self.names.relay_exchange(), &Names::conversation_key(lane), properties);
+        match self.broker.publish_in_order(message.clone()).await {
+            Ok(()) => Ok(()),
+            Err(error @ (PublishError::Lost(_) | PublishError::Unconfirmed(_))) => Err(SessionLost(error.to_string())),
+            Err(error) => {
+                events::kept(&error, message.routing_key.as_str(), 1);
+                Box::pin(self.keep(message, None)).await.map(|_| ())
+            }
+        }
     }
 
     async fn suspect(&self, received: &Received) -> Result<(), SessionLost> {

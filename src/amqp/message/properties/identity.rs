@@ -9,7 +9,7 @@ use super::Received;
 use crate::{
     amqp::{message::header, objects::names},
     answered::Identity,
-    domain::Key,
+    domain::{Key, Request},
     pipeline::{Job, Stage},
 };
 
@@ -46,6 +46,16 @@ impl Received {
             Some(&self.body),
         ]);
         Some(Identity { key, repeated: self.is_repeated() })
+    }
+}
+
+impl Received {
+    /// By what a turn of a conversation is known again there: its client's name for it, and what it says. Without a name
+    /// two messages may well say the same, so that one counts as known only where it may be a repetition.
+    pub fn turn(&self, request: &Request) -> Identity {
+        let id = request.id.as_deref().map(str::as_bytes);
+        let key = Key::of([id, bytes_of(self.properties.kind()), Some(&self.body)]);
+        Identity { key, repeated: id.is_some() || self.is_repeated() }
     }
 }
 

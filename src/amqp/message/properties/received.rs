@@ -123,6 +123,10 @@ impl Received {
 
     /// The work queue that the message counts as one of: the first, as far as is known.
     pub fn first_queue(&self) -> WorkQueue {
+        // Whatever brought it there, its conversation's queue is where it waits for its turn.
+        if let Some(lane @ WorkQueue::Conversation(_)) = &self.queue {
+            return lane.clone();
+        }
         let first = self.trail.first_queue.clone().or_else(|| self.queue.clone());
         first.unwrap_or(WorkQueue::Requests)
     }

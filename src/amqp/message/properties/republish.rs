@@ -30,6 +30,8 @@ pub enum Purpose<'a> {
         /// How it was classified.
         classification: Option<&'a Classification>,
     },
+    /// To the queue of its conversation.
+    Relay,
     /// To the suspects, about to be started for the `starts`-th time there.
     Suspect {
         /// The number of this start, from 1.
@@ -82,8 +84,8 @@ impl Received {
         if let Some(timestamp) = from.timestamp() {
             to = to.with_timestamp(*timestamp);
         }
-        // Only a forward may expire: on a retry it would cut the delay short, and a dead letter is to stay.
-        if let (Purpose::Forward { .. }, Some(left)) = (purpose, self.trail.time_left(now)) {
+        // Only what waits for its work may expire: on a retry it would cut the delay short, and a dead letter is to stay.
+        if let (Purpose::Forward { .. } | Purpose::Relay, Some(left)) = (purpose, self.trail.time_left(now)) {
             to = to.with_expiration(short(&left.as_millis().max(1).to_string()));
         }
         to
@@ -135,8 +137,8 @@ impl Received {
             set(names::CLASSIFICATION, text(&json));
         }
         match purpose {
-            Purpose::Forward { .. } if self.is_repeated() => set(names::REDELIVERED, number(1)),
-            Purpose::Forward { .. } | Purpose::Replay { .. } => {}
+            Purpose::Forward { .. } | Purpose::Relay if self.is_repeated() => set(names::REDELIVERED, number(1)),
+            Purpose::Forward { .. } | Purpose::Relay | Purpose::Replay { .. } => {}
             Purpose::Suspect { starts } => set(names::STARTS, number(starts.into())),
             Purpose::Retry { delay } => {
                 set(names::RETRY_DELAY, AMQPValue::LongLongInt(millis(delay)));

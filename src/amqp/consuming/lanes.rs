@@ -1,0 +1,387 @@
+//! The queues of conversations, each consumed on a channel of its own: one conversation's messages one after the other,
+//! different conversations side by side.
+//!
+//! What keeps the order is the broker's single active consumer, and that a lane is left as a whole. **Invariants:** a
+//! lane's consumer is never cancelled by us, and nothing of a lane is handed back or put elsewhere: it is left by closing its channel,
+//! after which the broker gives what wasn't acked to the next, in its order. Its prefetch is [`PREFETCH`] in every worker
+//! and at every time: with two different ones the order is lost (tried on RabbitMQ 3.10 to 4.3).
+
+mod held;
+mod share;
+
+use std::{
+    collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::StreamExt;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use self::held::{Held, Next, Ticket};
+pub(crate) use self::share::{Places, watch};
+use super::{
+    channels::Channels,
+    delivery::{Came, DeliveryWorker, Shared},
+    queue::{Started, room_for},
+};
+use crate::{
+    amqp::{
+        Settings, WorkQueue,
+        message::{
+            admit::{self, Admission},
+            time::now_ms,
+        },
+        publishing::settle::{Delivery, SessionLost},
+        start_error::StartError,
+    },
+    conversation::{Record, Who},
+    domain::{DeadLetter, DeadReason, ErrorCode, Lane, MessageError, Outcome},
+    pipeline::{Conversations, Job, Turned},
+    sharing::Room,
+};
+
+/// How many deliveries of a lane the broker hands out.
+const PREFETCH: u16 = 32;
+/// How long a lane that is left lets finish what is being worked on.
+const LEAVING: Duration = Duration::from_secs(1);
+/// How long a lane that was left isn't taken again.
+const AWAY: Duration = Duration::from_secs(1);
+/// How long a delivery is held at most; then its lane is left. Well before the broker's own limit of 30 minutes.
+const HELD_AT_MOST: Duration = Duration::from_secs(10 * 60);
+/// A delivery that was delivered so often before runs alone in its lane: it may be what ended the workers.
+const ALONE: u64 = 2;
+/// One that was delivered so often before and comes first on a channel is what ended them.
+const CRASHED: u64 = 4;
+
+/// A lane to consume.
+pub(crate) struct LaneQueue {
+    pub(crate) lane: Lane,
+    pub(crate) name: String,
+}
+
+/// What became of a turn's task.
+enum Worked {
+    Settled,
+    /// The lane has to be left. Why, in words.
+    Leave(String),
+}
+
+/// One message, read, in its place.
+struct Turn {
+    delivery: Delivery,
+    job: Box<Job>,
+    who: Who,
+    room: Room,
+    came: Instant,
+}
+
+/// How a lane's channel ended.
+enum Left {
+    /// With its session.
+    Over,
+    /// For another worker, or as something went wrong with it; it is taken again.
+    Again,
+}
+
+/// The lanes to consume: all, or none.
+pub(crate) fn queues(shared: &Shared) -> Vec<LaneQueue> {
+    let Settings { names, consume, .. } = &shared.settings;
+    let queue = |lane| (lane, WorkQueue::Conversation(lane));
+    let queues = Lane::ALL.into_iter().map(queue).filter(|(_, queue)| consume.work(queue));
+    let queues = queues.map(|(lane, queue)| LaneQueue { lane, name: names.queue(&queue) });
+    if shared.pipeline.conversations().is_some() { queues.collect() } else { Vec::new() }
+}
+
+impl LaneQueue {
+    /// Starts its next consumer.
+    ///
+    /// # Errors
+    /// [`StartError`], also where it takes longer than `limit`.
+    pub(crate) async fn open(&self, channels: &Channels, limit: Duration) -> Result<Started, StartError> {
+        Started::apart(channels, &self.name, PREFETCH, limit).await
+    }
+}
+
+/// Consumes a lane until its session ends.
+pub(crate) async fn consume(
+    queue: LaneQueue,
+    mut started: Started,
+    channels: &Channels,
+    worker: DeliveryWorker,
+    draining: &CancellationToken,
+    acking: &TaskTracker,
+    places: &Places,
+) -> Result<(), String> {
+    let worker = Arc::new(worker);
+    let limit = worker.shared.settings.broker.connect_timeout;
+    loop {
+        let place = places.take(queue.lane);
+        let left =
+            LaneConsumer { queue: &queue, worker: &worker, draining, acking, place: &place }.consume(started).await;
+        drop(place);
+        if matches!(left, Left::Over) {
+            return Ok(());
+        }
+        tokio::select! {
+            () = sleep(AWAY) => {}
+            () = draining.cancelled() => return Ok(()),
+            () = worker.ending.token.cancelled() => return Ok(()),
+        }
+        started = tokio::select! {
+            opened = queue.open(channels, limit) => {
+                opened.map_err(|error| format!("consuming '{}' anew failed: {error}", queue.name))?
+            }
+            () = worker.ending.token.cancelled() => return Ok(()),
+        };
+    }
+}
+
+struct LaneConsumer<'a> {
+    queue: &'a LaneQueue,
+    worker: &'a Arc<DeliveryWorker>,
+    /// That its session ends.
+    draining: &'a CancellationToken,
+    acking: &'a TaskTracker,
+    place: &'a share::Place<'a>,
+}
+
+/// A delivery that waits for room in memory.
+struct Waiting {
+    came: Box<Came>,
+    at: Instant,
+    room: Pin<Box<dyn Future<Output = Room> + Send>>,
+}
+
+impl LaneConsumer<'_> {
+    /// Works off what comes on one channel, until that is left; then it is closed.
+    async fn consume(&self, started: Started) -> Left {
+        // Dropped before its channel is closed, a consumer would be cancelled.
+        let Started { channel, mut consumer } = started;
+        let lost = self.worker.ending.token.child_token();
+        let failed = CancellationToken::new();
+        let written = channel.write_lanes_acks(self.acking, &lost, &failed);
+        let mut tasks = JoinSet::new();
+        let (left, why) = self.turns(&channel, &mut consumer, &failed, &mut tasks).await;
+        if let Some(why) = why {
+            tracing::warn!(queue = self.queue.name, why, "a queue of conversations is left; its next worker goes on");
+        }
+        // What still runs is given up; whoever has the lane next finds what it kept.
+        tasks.shutdown().await;
+        // The last acks are written, and the channel is closed, once nothing is left that could ack.
+        drop(channel);
+        if let Some(written) = written
+            && timeout(self.worker.shared.settings.broker.connect_timeout, written).await.is_err()
+            && matches!(left, Left::Again)
+        {
+            self.worker.ending.tell(format!("the channel of '{}' couldn't be closed", self.queue.name));
+        }
+        lost.cancel();
+        drop(consumer);
+        left
+    }
+
+    /// The turns of one channel; why it has to be left, where that is worth telling.
+    async fn turns(
+        &self,
+        channel: &Arc<super::channels::Channel>,
+        consumer: &mut lapin::Consumer,
+        failed: &CancellationToken,
+        tasks: &mut JoinSet<(Ticket, Worked)>,
+    ) -> (Left, Option<String>) {
+        let (worker, place) = (self.worker, self.place);
+        let mut held: Held<Box<Turn>, Box<Decided>> = Held::new(usize::from(PREFETCH) / 2);
+        let mut waiting: VecDeque<Waiting> = VecDeque::new();
+        let mut is_first = true;
+        // From when on the lane is being left: nothing more is begun.
+        let mut leaving: Option<Instant> = None;
+        let mut ticks = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            place.holds(held.len() + waiting.len());
+            if let Some(since) = leaving
+                && (tasks.is_empty() || since.elapsed() >= LEAVING)
+            {
+                let over = self.draining.is_cancelled() || worker.ending.token.is_cancelled();
+                return (if over { Left::Over } else { Left::Again }, None);
+            }
+            while leaving.is_none()
+                && let Some((ticket, next)) = held.next()
+            {
+                let worker = worker.clone();
+                tasks.spawn(async move {
+                    let worked = match next {
+                        Next::Turn(turn) => worker.take_turn(turn).await,
+                        Next::Decided(decided) => worker.settle_in_lane(*decided).await,
+                    };
+                    (ticket, worked)
+                });
+            }
+            tokio::select! {
+                biased;
+                () = worker.ending.token.cancelled() => return (Left::Over, None),
+                () = failed.cancelled() => return (Left::Again, Some("its channel was lost".to_owned())),
+                Some(done) = tasks.join_next() => match done {
+                    Ok((ticket, Worked::Settled)) => held.done(ticket),
+                    Ok((_, Worked::Leave(why))) => return (Left::Again, Some(why)),
+                    // A panic ends the session, which the task has told.
+                    Err(_) => return (Left::Over, None),
+                },
+                () = self.draining.cancelled(), if leaving.is_none() => leaving = Some(Instant::now()),
+                () = place.to_be_left(), if leaving.is_none() => leaving = Some(Instant::now()),
+                room = async { match waiting.front_mut() {
+                    Some(Waiting { room, .. }) => room.as_mut().await,
+                    None => std::future::pending().await,
+                } }, if leaving.is_none() && held.takes_more() => {
+                    let Some(Waiting { came, at, .. }) = waiting.pop_front() else { continue };
+                    place.has_delivered();
+                    let (turn, alone) = self.read(*came, room, at, std::mem::take(&mut is_first));
+                    match turn {
+                        Ok(turn) => {
+                            let Who { user_id, sender, conversation } = &turn.who;
+                            let key = Record::key(user_id.as_deref(), sender.as_deref(), conversation);
+                            if let Err(turn) = held.put(key, Box::new(turn), at, alone) {
+                                held.put_decided(Box::new(overloaded(*turn)), at);
+                            }
+                        }
+                        Err(decided) => held.put_decided(Box::new(decided), at),
+                    }
+                }
+                next = consumer.next() => match next {
+                    Some(Ok(delivery)) => {
+                        let room = room_for(&delivery, worker.shared.settings.max_body);
+                        let share = worker.share.clone();
+                        let ack = channel.ack_of(delivery.delivery_tag);
+                        let came = Box::new(Came { delivery, ack, channel: channel.inner().id(), arrived: now_ms() });
+                        let room = Box::pin(async move { share.take(room).await });
+                        waiting.push_back(Waiting { came, at: Instant::now(), room });
+                    }
+                    Some(Err(error)) => return (Left::Again, Some(format!("consuming failed: {error}"))),
+                    None => return (Left::Again, Some("the broker cancelled its consumer".to_owned())),
+                },
+                _ = ticks.tick() => {
+                    let oldest = held.oldest().into_iter().chain(waiting.front().map(|waiting| waiting.at)).min();
+                    if let Some(oldest) = oldest.filter(|oldest| oldest.elapsed() > HELD_AT_MOST) {
+                        return (Left::Again, Some(format!("something of it was held for {:?}", oldest.elapsed())));
+                    }
+                }
+            }
+        }
+    }
+
+    /// A delivery as a turn, and whether it runs alone; or what is decided of it.
+    fn read(&self, came: Came, room: Room, at: Instant, is_first: bool) -> (Result<Turn, Decided>, bool) {
+        let worker = self.worker;
+        let (mut delivery, address) = worker.read(came);
+        let received = &delivery.received;
+        let count = if received.redelivered { received.delivery_count } else { 0 };
+        let decided = if count >= CRASHED && is_first {
+            let message = "the worker, or its connection, was lost each time that it was started".to_owned();
+            let letter = DeadLetter { reason: DeadReason::Error(ErrorCode::Crashed), message };
+            Ok(Admission::Decided(Outcome::DeadLetter(letter)))
+        } else {
+            let queue = worker.queue.as_ref();
+            catch_unwind(AssertUnwindSafe(|| {
+                queue.map(|queue| admit::admit(received, queue, &address, &worker.limits(), now_ms()))
+            }))
+            .map(|admission| admission.unwrap_or(Admission::Decided(Outcome::Drop)))
+        };
+        let alone = count >= ALONE;
+        match decided {
+            Ok(Admission::Work(job)) => {
+                delivery.request_id.clone_from(&job.request.id);
+                super::events::ignored(&job.request);
+                let who = Who {
+                    user_id: delivery.received.trail.user_id.clone(),
+                    sender: job.request.sender.clone(),
+                    conversation: job.request.conversation.clone().unwrap_or_default(),
+                };
+                (Ok(Turn { delivery, job, who, room, came: at }), alone)
+            }
+            Ok(Admission::Decided(outcome)) => (Err(Decided { delivery, outcome, _room: room, came: at }), false),
+            Err(_) => {
+                let outcome = match worker.panicked(&delivery.received, now_ms()) {
+                    // There is no other place for it.
+                    Outcome::Retry { error, .. } => Outcome::DeadLetter(error.into()),
+                    outcome => outcome,
+                };
+                (Err(Decided { delivery, outcome, _room: room, came: at }), false)
+            }
+        }
+    }
+}
+
+/// A delivery of which is decided what becomes of it: it has no place in the order.
+struct Decided {
+    delivery: Delivery,
+    outcome: Outcome,
+    _room: Room,
+    came: Instant,
+}
+
+fn overloaded(turn: Turn) -> Decided {
+    let Turn { delivery, room, came, .. } = turn;
+    let why = format!("{} messages of this conversation wait already; try again later", PREFETCH / 2);
+    let outcome = Outcome::DeadLetter(MessageError::new(ErrorCode::Overloaded, why).into());
+    Decided { delivery, outcome, _room: room, came }
+}
+
+impl DeliveryWorker {
+    /// Takes a turn and settles it. A panic in here ends the session.
+    async fn take_turn(&self, turn: Box<Turn>) -> Worked {
+        let worked = self.ending.unless_it_panics("the task of a turn", self.turn_taken(*turn));
+        worked.await.unwrap_or(Worked::Settled)
+    }
+
+    async fn turn_taken(&self, turn: Turn) -> Worked {
+        let _in_flight = self.deliveries.delivered();
+        let Turn { delivery, mut job, who, room: _room, came } = turn;
+        let Some(conversations) = self.shared.pipeline.conversations() else { return Worked::Settled };
+        let outcome = match self.turn_of(conversations, &delivery, &mut job, &who).await {
+            Turned::Settle(outcome) => outcome,
+            Turned::Fenced(why) => return Worked::Leave(why),
+        };
+        self.settled_in_lane(delivery, outcome, came).await
+    }
+
+    async fn turn_of(&self, conversations: &Conversations, delivery: &Delivery, job: &mut Job, who: &Who) -> Turned {
+        // It may have waited behind the turns before it.
+        job.time_left = delivery.received.trail.time_left(now_ms());
+        if job.time_left.is_some_and(|left| left.is_zero()) {
+            return Turned::Settle(Outcome::DeadLetter(crate::pipeline::deadline_exceeded().into()));
+        }
+        let identity = delivery.received.turn(&job.request);
+        let pipeline = &self.shared.pipeline;
+        let turn = conversations.turn(pipeline, job, who, identity, now_ms);
+        super::ending::caught(turn).await.unwrap_or_else(|| {
+            Turned::Settle(match self.panicked(&delivery.received, now_ms()) {
+                Outcome::Retry { error, .. } => Outcome::DeadLetter(error.into()),
+                outcome => outcome,
+            })
+        })
+    }
+
+    async fn settle_in_lane(&self, decided: Decided) -> Worked {
+        let _in_flight = self.deliveries.delivered();
+        let Decided { delivery, outcome, came, .. } = decided;
+        let settled = self.settled_in_lane(delivery, outcome, came);
+        self.ending.unless_it_panics("the task of a turn", settled).await.unwrap_or(Worked::Settled)
+    }
+
+    async fn settled_in_lane(&self, delivery: Delivery, outcome: Outcome, came: Instant) -> Worked {
+        let limit = HELD_AT_MOST.saturating_sub(came.elapsed()).max(Duration::from_secs(30));
+        match timeout(limit, self.settler.settle(delivery, outcome)).await {
+            Ok(Ok(())) => Worked::Settled,
+            Ok(Err(SessionLost(reason))) => {
+                self.ending.tell(reason);
+                Worked::Settled
+            }
+            Err(_) => Worked::Leave(format!("an answer couldn't be settled within {limit:?}")),
+        }
+    }
+}

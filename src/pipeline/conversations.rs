@@ -1,0 +1,239 @@
+//! A conversation's turn: what is kept is read, the turn is taken, and kept before anything is published for it.
+//!
+//! **Invariants:** a turn is one compare-and-set of state, version and outcome. What is published is what the store holds.
+//! Whoever finds that another has gone on gives up, and publishes nothing. A turn that ends as an error hasn't happened.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
+use tokio::time::{Instant, sleep};
+
+use super::{Job, Pipeline, left};
+use crate::{
+    answered::Identity,
+    conversation::{Lookup, Put, Record, RecordError, Store, StoreError, Who, record},
+    domain::{
+        Classification, ErrorCode, IntentName, Key, MessageError, Outcome,
+        codec::{Answered, decode_reply, encode_reply},
+    },
+};
+
+/// How long a turn is tried again in its place, in all. Whatever comes after it waits as long.
+const TRIED_FOR: Duration = Duration::from_secs(5 * 60);
+/// How long is waited before a write is tried again of which it isn't known whether it was made.
+const WRITE_AGAIN: Duration = Duration::from_millis(100);
+/// How often that is done before the turn is taken anew.
+const WRITES: u32 = 20;
+
+/// The conversations of a bot, and where they are kept.
+pub struct Conversations {
+    store: Arc<dyn Store>,
+    /// How many turns are remembered.
+    max_turns: usize,
+}
+
+/// What became of a turn.
+#[derive(Debug)]
+pub enum Turned {
+    /// To be settled.
+    Settle(Outcome),
+    /// Another worker has gone on with the conversation, or what is kept can't be read by this one: nothing may be
+    /// published. Why, in words.
+    Fenced(String),
+}
+
+/// Why one try ended without an outcome.
+enum Ended {
+    Failed(MessageError),
+    Fenced(String),
+}
+
+impl From<StoreError> for Ended {
+    fn from(error: StoreError) -> Self {
+        let code = match error {
+            StoreError::Away(_) | StoreError::Unusable(_) => ErrorCode::Internal,
+            StoreError::TooLarge { .. } => ErrorCode::HandlerFailed,
+        };
+        Self::Failed(MessageError::new(code, format!("the store of conversations: {error}")))
+    }
+}
+
+impl From<MessageError> for Ended {
+    fn from(error: MessageError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// An outcome as it is kept with its turn.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kept {
+    Reply(Box<RawValue>),
+    Forward { intent: IntentName, classification: Option<Box<Classification>> },
+}
+
+impl Conversations {
+    /// Conversations that are kept in `store`, with so many turns remembered of each.
+    pub fn new(store: Arc<dyn Store>, max_turns: usize) -> Self {
+        Self { store, max_turns }
+    }
+
+    pub fn store(&self) -> &dyn Store {
+        self.store.as_ref()
+    }
+
+    /// Takes a turn; what may pass is tried again in its place. `now` tells the time in Unix milliseconds.
+    pub async fn turn(
+        &self,
+        pipeline: &Pipeline,
+        job: &mut Job,
+        who: &Who,
+        identity: Identity,
+        now: impl Fn() -> u64 + Send,
+    ) -> Turned {
+        let (began, time_left) = (Instant::now(), job.time_left);
+        let key = Record::key(who.user_id.as_deref(), who.sender.as_deref(), &who.conversation);
+        let mut identity = identity;
+        loop {
+            job.time_left = time_left.map(|left| left.saturating_sub(began.elapsed()));
+            let mut seen = None;
+            let tried = Instant::now();
+            let error = match self.once(pipeline, job, who, &key, identity, &mut seen, &now).await {
+                Ok(outcome) => return Turned::Settle(outcome),
+                Err(Ended::Fenced(why)) => return Turned::Fenced(why),
+                Err(Ended::Failed(error)) => error,
+            };
+            match pipeline.retry().decide(error, job.attempt, left(job, tried)) {
+                Outcome::Retry { delay, error } if began.elapsed() + delay > TRIED_FOR => {
+                    return self.failed(&key, seen, Outcome::DeadLetter(error.into())).await;
+                }
+                Outcome::Retry { delay, error } => {
+                    tracing::warn!(attempt = job.attempt, ?delay, error = error.message, "a turn is tried again");
+                    sleep(delay).await;
+                    job.attempt = job.attempt.saturating_add(1);
+                    // The try before may have been kept.
+                    identity.repeated = true;
+                }
+                outcome => return self.failed(&key, seen, outcome).await,
+            }
+        }
+    }
+
+    /// What becomes of a turn that failed after version `seen` was read. Where another has gone on meanwhile, it isn't ours
+    /// to say that it failed.
+    async fn failed(&self, key: &Key, seen: Option<u64>, outcome: Outcome) -> Turned {
+        if let (Some(seen), Ok(there)) = (seen, self.store.get(key).await)
+            && there.map_or(0, |stored| stored.version) != seen
+        {
+            return Turned::Fenced("another worker has gone on with a conversation".to_owned());
+        }
+        Turned::Settle(outcome)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one try of what `turn` was given")]
+    async fn once(
+        &self,
+        pipeline: &Pipeline,
+        job: &Job,
+        who: &Who,
+        key: &Key,
+        identity: Identity,
+        seen: &mut Option<u64>,
+        now: &(impl Fn() -> u64 + Send),
+    ) -> Result<Outcome, Ended> {
+        let record = self.read(key, who).await?;
+        *seen = Some(record.version());
+        if identity.repeated {
+            match record.look_up(&identity.key, now()) {
+                Lookup::Unknown => {}
+                Lookup::Kept(outcome) => return kept(outcome).ok_or_else(|| no_longer().into()),
+                Lookup::NoLonger => return Err(no_longer().into()),
+            }
+        }
+        let number = record.version() + 1;
+        let (outcome, mut state) = pipeline.turn(job, record.state.clone(), number).await?;
+        let Some(written) = written(&outcome) else { return Ok(outcome) };
+        state.history.drain(..state.history.len().saturating_sub(self.max_turns));
+        let next = record.after(identity.key, state, written, now());
+        self.keep(key, who, next, &identity.key).await?;
+        Ok(outcome)
+    }
+
+    async fn read(&self, key: &Key, who: &Who) -> Result<Record, Ended> {
+        let Some(stored) = self.store.get(key).await? else { return Ok(Record::begin(who.clone())) };
+        Record::read(key, &stored).map_err(|error| match error {
+            // A worker that knows it may take over.
+            RecordError::Newer { .. } => Ended::Fenced(error.to_string()),
+            RecordError::Damaged { .. } => {
+                tracing::error!(%error, "a conversation can't go on");
+                let why = "what is kept of the conversation can't be read; the worker's log says how to forget it";
+                Ended::Failed(MessageError::new(ErrorCode::HandlerFailed, why))
+            }
+        })
+    }
+
+    /// Keeps a turn. Where it isn't known whether that was done, what is there tells.
+    async fn keep(&self, key: &Key, who: &Who, next: Record, identity: &Key) -> Result<(), Ended> {
+        let stored = next.stored().map_err(|error| {
+            MessageError::new(ErrorCode::HandlerFailed, format!("the conversation can't be written: {error}"))
+        })?;
+        let mut last = None;
+        for _ in 0..WRITES {
+            match self.store.put(key, stored.clone()).await {
+                Ok(Put::Done) => return Ok(()),
+                Ok(Put::Conflict) => {}
+                Err(error @ StoreError::TooLarge { .. }) => return Err(error.into()),
+                Err(error) => last = Some(error),
+            }
+            match self.store.get(key).await {
+                Ok(there) => {
+                    let there = there.map(|stored| Record::read(key, &stored)).transpose();
+                    let there = there.map_err(|error| Ended::Fenced(error.to_string()))?;
+                    let there = there.unwrap_or_else(|| Record::begin(who.clone()));
+                    if there.is_of(&next) && there.version() == next.version() && there.ended_with(identity) {
+                        return Ok(());
+                    }
+                    if there.version() + 1 != next.version() {
+                        return Err(Ended::Fenced("another worker has gone on with a conversation".to_owned()));
+                    }
+                }
+                Err(error) => last = Some(error),
+            }
+            sleep(WRITE_AGAIN).await;
+        }
+        Err(last.unwrap_or_else(|| StoreError::Away("it takes no turn".to_owned())).into())
+    }
+}
+
+fn no_longer() -> MessageError {
+    let minutes = record::KEPT_FOR.as_secs() / 60;
+    let why = format!(
+        "this turn was taken before, and its answer is no longer kept: that is so after {minutes} minutes, or beyond {} bytes",
+        record::MAX_OUTCOME
+    );
+    // To try again changes nothing.
+    MessageError::new(ErrorCode::HandlerFailed, why)
+}
+
+/// An outcome as it is kept; none of one that hasn't happened.
+fn written(outcome: &Outcome) -> Option<Box<RawValue>> {
+    let kept = match outcome {
+        Outcome::Reply(reply) => Kept::Reply(RawValue::from_string(String::from_utf8(encode_reply(reply)).ok()?).ok()?),
+        Outcome::Forward { intent, classification } => {
+            Kept::Forward { intent: intent.clone(), classification: classification.clone() }
+        }
+        _ => return None,
+    };
+    to_raw_value(&kept).ok()
+}
+
+fn kept(outcome: &RawValue) -> Option<Outcome> {
+    Some(match serde_json::from_str(outcome.get()).ok()? {
+        Kept::Reply(reply) => match decode_reply(reply.get().as_bytes()).ok()? {
+            Answered::Reply(reply) => Outcome::Reply(Arc::from(reply)),
+            Answered::Error(_) => return None,
+        },
+        Kept::Forward { intent, classification } => Outcome::Forward { intent, classification },
+    })
+}
