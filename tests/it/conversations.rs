@@ -285,12 +285,12 @@ async fn a_rolling_restart_keeps_the_order_and_every_turn_once() {
     let mut client = first.client().await;
     let second = another().await;
     let conversations: Vec<_> = (0..16).map(|at| format!("c{at}")).map(|it| (it.clone(), lane_key(&it))).collect();
-    let publisher = Client::new(&client.url, &names).await;
+    let mut publisher = Client::new(&client.url, &names).await;
     let reply_to = client.reply_queue.clone();
     let going_on = {
         let conversations = conversations.clone();
         tokio::spawn(async move {
-            let publisher = Client { reply_queue: reply_to, ..publisher };
+            publisher.reply_queue = reply_to;
             publish(&publisher, &conversations, 0..30).await;
         })
     };
