@@ -3,12 +3,15 @@
 //! **Invariant:** no channel, no queue, no settings source; it returns data. A panic in a model or a handler is an error
 //! like any other.
 
+mod answering;
 mod attachments;
 mod conversations;
+mod dialogue;
 mod errors;
 mod pace;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod words;
 
 use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
@@ -16,26 +19,28 @@ use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Durati
 use futures_util::{FutureExt, future::join_all};
 use metrics::{Histogram, histogram};
 use tokio::time::{Instant, timeout, timeout_at};
-use uuid::Uuid;
 
 use self::{
     attachments::Attached,
-    errors::{model_error, no_answer, panicked, timed_out},
+    errors::{model_error, panicked, timed_out},
     pace::Pace,
+    turn::Talk,
 };
 pub use self::{
     attachments::Attachments,
-    conversations::{Conversations, Turned},
+    conversations::{Conversations, Taken},
+    dialogue::{Dialogue, Questions, Texts},
     errors::deadline_exceeded,
+    turn::{Handover, Turned},
 };
 use crate::{
     answered::{Answers, Found, Identity, Sharing},
-    domain::{ChoiceRule, Classification, Entity, ErrorCode, IntentName, MessageError, Outcome, Reply, Request},
+    domain::{ChoiceRule, Classification, IntentName, MessageError, Outcome, Request},
     entity::Extractor,
-    handler::{self, Answer, HandlerError, Handlers, Job as HandlerJob},
+    handler::{self, Handlers},
     model::{ModelClient, Query, prepared},
     retry::RetryPolicy,
-    sharing::{Pool, Room, Share},
+    sharing::{Pool, Share},
 };
 
 /// Whether an intent's handler runs in the worker that classified, or by way of the intent's queue.
@@ -59,6 +64,8 @@ pub struct Parts {
     pub routes: HashMap<IntentName, Route>,
     /// Which intent answers; its intents are those of the routes.
     pub choice: ChoiceRule,
+    /// How it speaks in its conversations; `None` if its intents ask nothing and it has none.
+    pub dialogue: Option<Dialogue>,
     /// Finds the entities of a text; `None` if the bot has no entities.
     pub extractor: Option<Extractor>,
     pub model_timeout: Duration,
@@ -233,25 +240,13 @@ impl Pipeline {
         self.parts.retry.decide(error, job.attempt, left(job, started))
     }
 
-    /// STAND-IN until the turn itself is there.
-    pub async fn turn(
-        &self,
-        job: &Job,
-        mut state: crate::conversation::State,
-        _number: u64,
-    ) -> Result<(Outcome, crate::conversation::State), MessageError> {
-        let outcome = self.outcome(job, Instant::now()).await?;
-        state.say(crate::domain::Role::User, &job.request.text);
-        Ok((outcome, state))
-    }
-
     async fn outcome(&self, job: &Job, started: Instant) -> Result<Outcome, MessageError> {
         if job.request.attachments.is_empty() {
-            return self.decided(&mut Work { job, started, attached: None }).await;
+            return self.decided(&mut Work { job, started, attached: None, localized: None, talk: None }).await;
         }
         // Boxed, as it is rare: a delivery's task is as large as its largest branch.
         let attached = Box::new(Box::pin(self.heard(job, started)).await?);
-        Box::pin(self.decided(&mut Work { job, started, attached: Some(attached) })).await
+        Box::pin(self.decided(&mut Work { job, started, attached: Some(attached), localized: None, talk: None })).await
     }
 
     /// The request with what is said in its recordings.
@@ -266,129 +261,12 @@ impl Pipeline {
     }
 
     async fn decided(&self, work: &mut Work<'_>) -> Result<Outcome, MessageError> {
-        let fallback = self.parts.choice.fallback.clone();
-        let (intent, classification) = match &work.job.stage {
-            Stage::Handle { intent, classification } => (intent.clone(), classification.clone()),
-            // There is nothing to classify.
-            Stage::Classify if !work.request().has_text() => {
-                let classification = Classification { fallback: true, ..Classification::default() };
-                (fallback.clone(), Some(Box::new(classification)))
-            }
-            Stage::Classify => {
-                let (intent, classification) = self.classify(work).await?;
-                (intent, Some(Box::new(classification)))
-            }
-        };
-        let (intent, classification) = match self.by_intent(work, intent, classification).await? {
-            Given::Outcome(outcome) => return Ok(outcome),
-            Given::Nothing(intent, classification) => (intent, classification),
-        };
-        if intent == fallback {
-            return self.unanswered(work, intent, classification);
+        let (intent, classification) = self.understood(work).await?;
+        if self.asks(&intent) {
+            // Boxed, as it is rare: a delivery's task is as large as its largest branch.
+            return Box::pin(self.one_turn(work, intent, classification)).await;
         }
-        // Boxed, as it is rare: a delivery's task is as large as its largest branch.
-        let classification = classification.map(|boxed| Box::new(boxed.left_to_fallback(intent)));
-        match Box::pin(self.by_intent(work, fallback, classification)).await? {
-            Given::Outcome(outcome) => Ok(outcome),
-            Given::Nothing(intent, classification) => self.unanswered(work, intent, classification),
-        }
-    }
-
-    /// What becomes of a request to which nobody has an answer. Attachments alone that nobody looks at are no fault of
-    /// anybody's: the user is told in words.
-    fn unanswered(
-        &self,
-        work: &Work<'_>,
-        intent: IntentName,
-        classification: Option<Box<Classification>>,
-    ) -> Result<Outcome, MessageError> {
-        let route = self.parts.routes.get(&intent);
-        match (&work.attached, route) {
-            (Some(attached), Some(route)) if !attached.request.has_text() => {
-                let answer = attached.refusal(&route.handlers);
-                let reply = reply(work.request(), answer, intent, classification.map(|boxed| *boxed), Vec::new());
-                Ok(Outcome::Reply(Arc::new(reply)))
-            }
-            _ => Err(no_answer(&intent)),
-        }
-    }
-
-    /// What an intent's handlers make of a request, here or by way of the intent's queue.
-    async fn by_intent(
-        &self,
-        work: &mut Work<'_>,
-        intent: IntentName,
-        classification: Option<Box<Classification>>,
-    ) -> Result<Given, MessageError> {
-        let (job, started) = (work.job, work.started);
-        let route = self.parts.routes.get(&intent).ok_or_else(|| {
-            MessageError::new(ErrorCode::HandlerFailed, format!("this worker knows no intent '{intent}'"))
-        })?;
-        let is_here = route.dispatch == Dispatch::Inline || matches!(job.stage, Stage::Handle { .. });
-        if route.handlers.is_empty() || !is_here {
-            return Ok(self.forward(work, intent, classification));
-        }
-        let _room = match job.stage {
-            Stage::Handle { .. } => None,
-            // Where its handler is slow, or holds too much already, the message waits in the intent's queue, and not in the
-            // others' way.
-            Stage::Classify if !route.external => match self.room(work.request(), &intent) {
-                None => return Ok(self.forward(work, intent, classification)),
-                room => room,
-            },
-            Stage::Classify => None,
-        };
-        let deadline = Instant::now() + self.limit(self.parts.handler_timeout, left(job, started))?;
-        if let Some(attached) = &mut work.attached {
-            Box::pin(self.parts.attachments.fetch(attached, &route.handlers, deadline)).await?;
-        }
-        let request = work.request();
-        let entities = self.entities(&request.text);
-        let asked = HandlerJob {
-            request,
-            intent: &intent,
-            classification: classification.as_deref(),
-            entities: &entities,
-            key: job.identity.map(|identity| identity.key),
-            deadline,
-        };
-        let answer = match self.handle(job, started, &route.handlers, &asked).await {
-            Ok(Some(answer)) => answer,
-            Ok(None) | Err(_) if route.external => return Ok(self.forward(work, intent, classification)),
-            // What couldn't be made out is told in words.
-            Err(error) if !request.has_text() && error.code == ErrorCode::HandlerFailed => {
-                return Ok(Given::Nothing(intent, classification));
-            }
-            Ok(None) => return Ok(Given::Nothing(intent, classification)),
-            Err(error) => return Err(error),
-        };
-        let answer = match &work.attached {
-            Some(attached) => attached.told(answer, &route.handlers),
-            None => answer,
-        };
-        let reply = reply(request, answer, intent, classification.map(|boxed| *boxed), entities);
-        Ok(Given::Outcome(Outcome::Reply(Arc::new(reply))))
-    }
-
-    /// Hands a request to the queue of its intent, with what its text names where it was classified here.
-    fn forward(&self, work: &Work<'_>, intent: IntentName, mut classification: Option<Box<Classification>>) -> Given {
-        if let Some(classification) = &mut classification {
-            classification.entities = self.entities(&work.request().text);
-            classification.transcript = work.attached.as_ref().and_then(|attached| attached.carried.clone());
-        }
-        Given::Outcome(Outcome::Forward { intent, classification })
-    }
-
-    /// The entities of a text. They aren't taken from a header, which anybody could write.
-    fn entities(&self, text: &str) -> Vec<Entity> {
-        self.parts.extractor.as_ref().map(|extractor| extractor.extract(text)).unwrap_or_default()
-    }
-
-    /// Room for one more request that an intent handles inline; `None` if it is slow, or has taken its share.
-    fn room(&self, request: &Request, intent: &IntentName) -> Option<Room> {
-        let InlineLimit { bytes, requests } = self.parts.inline;
-        let inline = self.inline.get(intent)?;
-        if inline.pace.is_slow() { None } else { inline.share.try_take(request.size().max(bytes / requests.max(1))) }
+        self.answered(work, intent, classification).await
     }
 
     async fn classify(&self, work: &Work<'_>) -> Result<(IntentName, Classification), MessageError> {
@@ -407,26 +285,6 @@ impl Pipeline {
             Err(_) => return Err(timed_out(job, started, &format!("the model '{}'", model.name()), limit)),
         };
         Ok(self.parts.choice.choose(prediction))
-    }
-
-    async fn handle(
-        &self,
-        job: &Job,
-        started: Instant,
-        handlers: &Handlers,
-        work: &HandlerJob<'_>,
-    ) -> Result<Option<Answer>, MessageError> {
-        let asked = Instant::now();
-        let answer = handlers.ask(work).await;
-        let took = asked.elapsed();
-        self.handler_seconds.record(took);
-        if let Some(inline) = self.inline.get(work.intent) {
-            inline.pace.took(took);
-        }
-        answer.map_err(|error| match error {
-            HandlerError::TimedOut { .. } if left(job, started) == Some(Duration::ZERO) => deadline_exceeded(),
-            error => MessageError::new(error.code(), error.for_client()),
-        })
     }
 
     fn limit(&self, configured: Duration, left: Option<Duration>) -> Result<Duration, MessageError> {
@@ -457,12 +315,17 @@ struct Work<'a> {
     started: Instant,
     /// What became of its attachments; none where it has none.
     attached: Option<Box<Attached>>,
+    /// The request with the language of the answer before, where it has none of its own.
+    localized: Option<Box<Request>>,
+    /// What is known of its conversation; none where its intent asks nothing and it is in none.
+    talk: Option<Talk>,
 }
 
 impl Work<'_> {
     /// The request, with what is said in its recordings.
     fn request(&self) -> &Request {
-        self.attached.as_ref().map_or(&self.job.request, |attached| &attached.request)
+        let attached = self.attached.as_ref().map(|attached| &attached.request);
+        attached.or(self.localized.as_deref()).unwrap_or(&self.job.request)
     }
 }
 
@@ -471,28 +334,4 @@ enum Given {
     Outcome(Outcome),
     /// No handler has an answer: back are the intent, and how the request was classified.
     Nothing(IntentName, Option<Box<Classification>>),
-}
-
-fn reply(
-    request: &Request,
-    answer: Answer,
-    intent: IntentName,
-    classification: Option<Classification>,
-    entities: Vec<Entity>,
-) -> Reply {
-    // They were for whoever handles a forwarded message; in a reply they have a place of their own, or none.
-    let classification = classification.map(|it| Classification { entities: Vec::new(), transcript: None, ..it });
-    Reply {
-        id: Uuid::now_v7().to_string(),
-        in_reply_to: request.id.clone(),
-        receiver: request.sender.clone(),
-        conversation: request.conversation.clone(),
-        metadata: request.metadata.clone(),
-        text: answer.text,
-        locale: answer.locale,
-        intent,
-        classification,
-        entities,
-        details: answer.details,
-    }
 }

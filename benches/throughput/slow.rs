@@ -117,6 +117,7 @@ pub(crate) async fn run(exchange: OsString) -> anyhow::Result<()> {
         routes,
         choice: ChoiceRule { fallback, threshold: None, intents, margin: 0.0 },
         extractor: None,
+        dialogue: None,
         model_timeout: Duration::from_secs(5),
         handler_timeout: Duration::from_secs(30),
         retry,

@@ -173,7 +173,7 @@ fn size(reply: &Reply) -> usize {
         intent,
         classification,
         entities,
-        details: Details { handler: _, data, sources, choices, usage: _, finish: _ },
+        details: Details { handler: _, data, sources, choices, usage: _, state, finish: _ },
     } = reply;
     let some = |text: &Option<String>| text.as_ref().map_or(0, |text| text.len() + ALLOCATION);
     let texts = [id.len(), text.len(), intent.as_str().len()];
@@ -185,6 +185,7 @@ fn size(reply: &Reply) -> usize {
         + entities.iter().map(entity).sum::<usize>()
         + data.as_ref().map_or(0, |data| data.get().len() + ALLOCATION)
         + sources.iter().map(source).sum::<usize>()
+        + state.as_ref().and_then(|it| it.slot.as_ref()).map_or(0, |slot| slot.len() + ALLOCATION)
         + choices.iter().map(|choice| choice_size(&choice.title, &choice.value)).sum::<usize>()
 }
 

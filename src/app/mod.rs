@@ -4,6 +4,7 @@
 
 mod amqp_settings;
 pub mod corpus;
+mod dialogue;
 mod embedded;
 mod handlers;
 pub mod import;
@@ -146,6 +147,7 @@ pub fn pipeline(
     });
     Ok(Pipeline::new(Parts {
         model,
+        dialogue: dialogue::dialogue(intents)?,
         extractor: Extractor::new(&intents.entities)?,
         routes: routes.collect(),
         choice: choice(settings, intents),

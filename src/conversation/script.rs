@@ -65,18 +65,21 @@ pub struct Slot {
 /// What fills a slot.
 #[derive(Debug)]
 pub enum Fills {
-    /// An entity of the bot's. Of one that has nothing but listed values, these.
-    Entity { name: String, listed: Option<Vec<String>> },
+    /// An entity of the bot's. Of one that has nothing but listed values, these, with what users say for each.
+    Entity { name: String, listed: Option<Vec<Listed>> },
     /// One of these.
     Choices(Box<Choices>),
     /// Whatever is said right after the question.
     Text,
 }
 
+/// A value, and what users say for it.
+pub type Listed = (String, Vec<String>);
+
 /// Values of a slot of its own.
 #[derive(Debug)]
 pub struct Choices {
-    listed: Vec<String>,
+    listed: Vec<Listed>,
     extractor: Option<Extractor>,
 }
 
@@ -98,9 +101,8 @@ impl Choices {
     ///
     /// # Errors
     /// [`InvalidPattern`] where they are too many to be looked for.
-    pub fn new(values: Vec<(String, Vec<String>)>) -> Result<Self, InvalidPattern> {
-        let listed = values.iter().map(|(value, _)| value.clone()).collect();
-        let extractor = Extractor::new(&[Definition { values, ..Definition::default() }])?;
+    pub fn new(listed: Vec<Listed>) -> Result<Self, InvalidPattern> {
+        let extractor = Extractor::new(&[Definition { values: listed.clone(), ..Definition::default() }])?;
         Ok(Self { listed, extractor })
     }
 
@@ -111,7 +113,7 @@ impl Choices {
 
 impl Fills {
     /// The values that there are, where all of them are known.
-    pub fn listed(&self) -> Option<&[String]> {
+    pub fn listed(&self) -> Option<&[Listed]> {
         match self {
             Self::Entity { listed, .. } => listed.as_deref(),
             Self::Choices(choices) => Some(&choices.listed),
@@ -121,17 +123,13 @@ impl Fills {
 }
 
 impl Script {
-    /// The slot of that name, of the first intent in the order of their names that has one.
-    pub fn slot(&self, name: &str) -> Option<&Slot> {
-        let intent = self.forms.iter().filter(|(_, form)| form.slot(name).is_some()).min_by_key(|(intent, _)| *intent);
-        intent.and_then(|(_, form)| form.slot(name))
-    }
-
-    /// Whether a handler may put this value into the slot: one of a list has to be in the list, as instructions of a
-    /// language model may read it.
-    pub fn admits(&self, name: &str, value: &str) -> bool {
+    /// Whether a handler may put this into the slot: a value of one that has a list has to be in the list, as instructions
+    /// of a language model may read it.
+    pub fn admits(&self, name: &str, value: Option<&str>) -> bool {
         let slots: Vec<&Slot> = self.forms.values().filter_map(|form| form.slot(name)).collect();
-        let fits = |slot: &&Slot| slot.fills.listed().is_none_or(|listed| listed.iter().any(|known| known == value));
+        let Some(value) = value else { return !slots.is_empty() };
+        let fits =
+            |slot: &&Slot| slot.fills.listed().is_none_or(|listed| listed.iter().any(|(known, _)| known == value));
         !slots.is_empty() && slots.iter().all(fits)
     }
 }

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::IntentName;
+
 /// What an answer holds beside its text; each is absent in a reply where it is empty.
 #[derive(Debug, Clone, Default)]
 pub struct Details {
@@ -18,8 +20,38 @@ pub struct Details {
     pub choices: Vec<Choice>,
     /// What a language model read and wrote for it.
     pub usage: Option<Usage>,
+    /// How far the conversation has come; `None` where nothing is asked.
+    pub state: Option<Progress>,
     /// Why the answer isn't whole; `None` where it is.
     pub finish: Option<Finish>,
+}
+
+/// How far a conversation has come with what an intent asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    pub status: Status,
+    /// The intent that asks, or asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<IntentName>,
+    /// The slot that is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<String>,
+}
+
+/// What an intent that asks has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It asks a slot.
+    Asking,
+    /// It asks whether it is right so.
+    Confirming,
+    /// It had all that it needs, and was answered.
+    Done,
+    /// It asks no more, as the user said or didn't answer.
+    Cancelled,
+    /// A person has the conversation.
+    Person,
 }
 
 /// A passage that an answer rests on.
@@ -92,8 +124,8 @@ pub enum Role {
 impl PartialEq for Details {
     fn eq(&self, other: &Self) -> bool {
         let raw = |data: &Option<Box<RawValue>>| data.as_deref().map(|data| data.get().to_owned());
-        (&self.handler, &self.sources, &self.choices, &self.usage, &self.finish)
-            == (&other.handler, &other.sources, &other.choices, &other.usage, &other.finish)
+        (&self.handler, &self.sources, &self.choices, &self.usage, &self.state, &self.finish)
+            == (&other.handler, &other.sources, &other.choices, &other.usage, &other.state, &other.finish)
             && raw(&self.data) == raw(&other.data)
     }
 }

@@ -16,7 +16,7 @@ pub mod language;
 mod message;
 mod outcome;
 
-pub use answer::{Choice, Details, Finish, Role, Source, Turn, Usage};
+pub use answer::{Choice, Details, Finish, Progress, Role, Source, Status, Turn, Usage};
 pub use attachment::{Attachment, AttachmentKind, Content};
 pub use choice::{ChoiceRule, Doubt};
 pub use entity::Entity;

@@ -55,6 +55,11 @@ pub struct Definition {
 }
 
 impl Definition {
+    /// Whether all that it can be is listed.
+    pub fn is_listed(&self) -> bool {
+        !self.values.is_empty() && self.patterns.is_empty() && self.built_in.is_none()
+    }
+
     /// Adds what users say for a value.
     pub fn add(&mut self, value: &str, said: &str) {
         let place = self.values.iter().position(|(known, _)| known == value).unwrap_or_else(|| {

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use crate::{
-    domain::{Attachment, Classification, Details, Entity, ErrorCode, IntentName, Key, Request},
+    conversation::Slots,
+    domain::{Attachment, Classification, Details, Entity, ErrorCode, IntentName, Key, Request, Turn},
     outbound::{Failure, ServiceError},
 };
 
@@ -81,13 +82,36 @@ pub struct Job<'a> {
     pub classification: Option<&'a Classification>,
     /// What its text names, in its order.
     pub entities: &'a [Entity],
+    /// What is known by name: what the intent asked for, and what the conversation knows beside it.
+    pub slots: &'a Slots,
+    /// What was said before, the oldest first.
+    pub history: &'a [Turn],
+    /// The number of this turn of its conversation, from 1; `None` if it is in none.
+    pub turn: Option<u64>,
     /// What tells the request from every other, and is the same when it comes again; `None` if its client gave it no id.
     pub key: Option<Key>,
     /// When the answer is of no more use.
     pub deadline: Instant,
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
+    /// A request outside of any conversation, addressed to its intent.
+    pub fn new(request: &'a Request, intent: &'a IntentName, deadline: Instant) -> Self {
+        static NONE: Slots = Slots::new();
+        let history = &request.history;
+        Self {
+            request,
+            intent,
+            classification: None,
+            entities: &[],
+            slots: &NONE,
+            history,
+            turn: None,
+            key: None,
+            deadline,
+        }
+    }
+
     /// Whether the request has attachments alone, of which the handler takes none.
     fn is_nothing_to(&self, handler: &dyn Handler) -> bool {
         let Request { attachments, .. } = self.request;
@@ -104,12 +128,14 @@ pub struct Answer {
     pub locale: Option<String>,
     /// What it holds beside the text.
     pub details: Details,
+    /// What slots hold from now on; nothing empties one.
+    pub slots: Vec<(String, Option<String>)>,
 }
 
 impl Answer {
     /// An answer of text alone.
     pub fn text(text: impl Into<String>, locale: Option<String>) -> Self {
-        Self { text: text.into(), locale, details: Details::default() }
+        Self { text: text.into(), locale, details: Details::default(), slots: Vec::new() }
     }
 }
 

@@ -166,7 +166,7 @@ impl Handler for Recommend {
         }
         let data = to_raw_value(&serde_json::json!({ "items": items })).map_err(|error| failed(job.intent, &error))?;
         let details = Details { data: Some(data), ..Details::default() };
-        Ok(Some(Answer { text: shown(&items, chinese), locale: None, details }))
+        Ok(Some(Answer { text: shown(&items, chinese), locale: None, details, slots: Vec::new() }))
     }
 }
 

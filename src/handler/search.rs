@@ -48,7 +48,7 @@ impl Handler for Search {
         let locale = language::language_of_script(&text).map(str::to_owned);
         let near = found.hits.iter().filter(|hit| hit.score >= NEAR * first.score);
         let details = Details { sources: near.map(source).collect(), ..Details::default() };
-        Ok(Some(Answer { text, locale, details }))
+        Ok(Some(Answer { text, locale, details, slots: Vec::new() }))
     }
 
     async fn prepare(&self) -> Result<(), ServiceError> {
@@ -82,14 +82,7 @@ mod tests {
         ];
         let documents = Documents::new("help", Knowledge::build(passages), None, Vectors::new(1 << 20));
         let (request, intent) = (Request { text: text.into(), ..Request::default() }, IntentName::new("help").unwrap());
-        let job = Job {
-            request: &request,
-            intent: &intent,
-            classification: None,
-            entities: &[],
-            key: None,
-            deadline: Instant::now(),
-        };
+        let job = Job::new(&request, &intent, Instant::now());
         Search::new(Arc::new(documents)).handle(&job).await.unwrap()
     }
 

@@ -34,6 +34,9 @@ pub enum TemplateError {
     /// One of them can't be used.
     #[error("reply.{language} of intent '{intent}': {source}")]
     Reply { intent: IntentName, language: String, source: ReplyTextError },
+    /// A question can't be used.
+    #[error("{key} of intent '{intent}': {source}")]
+    Question { intent: IntentName, key: String, source: ReplyTextError },
 }
 
 impl TemplateHandler {

@@ -5,8 +5,11 @@
 //! ```json
 //! {"request": {"body": "…", "id": "…", "sender": "…", "conversation": "…", "locale": "…", "metadata": {},
 //!              "attachments": [{"type": "image", "media_type": "…", "name": "…", "data" or "url": "…"}]},
-//!  "intent": "cancel_order", "entities": [{"name": "…", "value": "…", "text": "…", "start": 0, "end": 1}], "slots": {}}
+//!  "intent": "cancel_order", "entities": [{"name": "…", "value": "…", "text": "…", "start": 0, "end": 1}], "slots": {}, "turn": 3}
 //! ```
+//!
+//! `slots` is what is known by name, and `turn` the number of this turn of its conversation: a later one is higher, and one
+//! that is made again has the same, so that a program can refuse one that comes too late.
 //!
 //! What the request doesn't tell is left out. It is the request as it was decoded, and whole: the program is the
 //! operator's own. The headers are `x-chatbot-request-id`, the same for the same request however often it comes, and,
@@ -23,6 +26,7 @@ mod reply;
 mod tests;
 
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -32,7 +36,7 @@ use hmac::{Hmac, Mac};
 use reqwest::header::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
-use serde_json::{Value, value::RawValue};
+use serde_json::value::RawValue;
 use sha2::Sha256;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -61,8 +65,9 @@ struct Body<'a> {
     request: Request<'a>,
     intent: &'a str,
     entities: &'a [Entity],
-    /// None yet.
-    slots: serde_json::Map<String, Value>,
+    slots: BTreeMap<&'a str, &'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    turn: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -165,7 +170,8 @@ impl Handler for WebhookHandler {
             },
             intent: job.intent.as_str(),
             entities: job.entities,
-            slots: serde_json::Map::new(),
+            slots: job.slots.iter().collect(),
+            turn: job.turn,
         };
         let failed =
             |_| HandlerError::Failed { intent: job.intent.clone(), reason: "the request isn't JSON".to_owned() };

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::time::{Instant, sleep};
 
-use super::{Job, Pipeline, left};
+use super::{Handover, Job, Pipeline, Turned, left};
 use crate::{
     answered::Identity,
     conversation::{Lookup, Put, Record, RecordError, Store, StoreError, Who, record},
@@ -35,7 +35,7 @@ pub struct Conversations {
 
 /// What became of a turn.
 #[derive(Debug)]
-pub enum Turned {
+pub enum Taken {
     /// To be settled.
     Settle(Outcome),
     /// Another worker has gone on with the conversation, or what is kept can't be read by this one: nothing may be
@@ -91,7 +91,7 @@ impl Conversations {
         who: &Who,
         identity: Identity,
         now: impl Fn() -> u64 + Send,
-    ) -> Turned {
+    ) -> Taken {
         let (began, time_left) = (Instant::now(), job.time_left);
         let key = Record::key(who.user_id.as_deref(), who.sender.as_deref(), &who.conversation);
         let mut identity = identity;
@@ -100,8 +100,8 @@ impl Conversations {
             let mut seen = None;
             let tried = Instant::now();
             let error = match self.once(pipeline, job, who, &key, identity, &mut seen, &now).await {
-                Ok(outcome) => return Turned::Settle(outcome),
-                Err(Ended::Fenced(why)) => return Turned::Fenced(why),
+                Ok(outcome) => return Taken::Settle(outcome),
+                Err(Ended::Fenced(why)) => return Taken::Fenced(why),
                 Err(Ended::Failed(error)) => error,
             };
             match pipeline.retry().decide(error, job.attempt, left(job, tried)) {
@@ -122,13 +122,13 @@ impl Conversations {
 
     /// What becomes of a turn that failed after version `seen` was read. Where another has gone on meanwhile, it isn't ours
     /// to say that it failed.
-    async fn failed(&self, key: &Key, seen: Option<u64>, outcome: Outcome) -> Turned {
+    async fn failed(&self, key: &Key, seen: Option<u64>, outcome: Outcome) -> Taken {
         if let (Some(seen), Ok(there)) = (seen, self.store.get(key).await)
             && there.map_or(0, |stored| stored.version) != seen
         {
-            return Turned::Fenced("another worker has gone on with a conversation".to_owned());
+            return Taken::Fenced("another worker has gone on with a conversation".to_owned());
         }
-        Turned::Settle(outcome)
+        Taken::Settle(outcome)
     }
 
     #[expect(clippy::too_many_arguments, reason = "one try of what `turn` was given")]
@@ -152,7 +152,16 @@ impl Conversations {
             }
         }
         let number = record.version() + 1;
-        let (outcome, mut state) = pipeline.turn(job, record.state.clone(), number).await?;
+        let (turned, mut state) = pipeline.turn(job, record.state.clone(), number).await?;
+        let outcome = match turned {
+            Turned::Outcome(outcome) => outcome,
+            // There is no queue for a person yet: the intent's own handlers answer, and the bot keeps the conversation.
+            Turned::Person(handover) => {
+                state.release();
+                let Handover { intent, classification, .. } = *handover;
+                pipeline.by_handlers(job, intent, classification).await?
+            }
+        };
         let Some(written) = written(&outcome) else { return Ok(outcome) };
         state.history.drain(..state.history.len().saturating_sub(self.max_turns));
         let next = record.after(identity.key, state, written, now());

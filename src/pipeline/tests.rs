@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use super::*;
 use crate::{
     answered::Bounds,
-    domain::{DeadReason, Key, Prediction, Scored},
-    handler::Handler,
+    domain::{DeadReason, ErrorCode, Key, Prediction, Scored},
+    handler::{Answer, Handler, HandlerError, Job as HandlerJob},
     model::{Failure, ModelError},
 };
 
@@ -103,6 +103,7 @@ fn pipeline(model: Does, handler: Does) -> (Pipeline, [Arc<AtomicU32>; 2]) {
         routes: [(intent(), Route::new(Handlers::new([handler]), Dispatch::Inline))].into(),
         choice: ChoiceRule { fallback: intent(), threshold: None, intents: [(intent(), None)].into(), margin: 0.0 },
         extractor: None,
+        dialogue: None,
         inline: InlineLimit { bytes: 1 << 20, requests: 10 },
         attachments: Attachments::default(),
         model_timeout: 3 * MOMENT,

@@ -1,4 +1,5 @@
-//! What a user is told of attachments that weren't used: the only sentences that this program says by itself.
+//! What a user is told of attachments that weren't used, and of a conversation that isn't known any more: the only sentences
+//! that this program says by itself.
 //!
 //! Chinese to who reads Chinese, English to all others; both where nothing says which.
 
@@ -60,6 +61,16 @@ pub(super) fn alone(unused: &[(AttachmentKind, Unused)], request: &Request) -> (
     });
     let tag = language.map(|language| if language == Language::Chinese { "zh" } else { "en" });
     (text, tag.map(str::to_owned))
+}
+
+/// An answer, and in front of it that what was said before isn't known any more.
+pub(super) fn anew(answer: &str, request: &Request, locale: Option<&str>) -> String {
+    let language = locale.map(|tag| of(Some(tag), answer)).or_else(|| language(request));
+    let note = in_languages(language, |language| match language {
+        Language::English => "(I no longer know what we talked about before, so we start afresh.)".to_owned(),
+        Language::Chinese => "（之前的对话我已经没有记录了，我们重新开始。）".to_owned(),
+    });
+    format!("{note}\n\n{answer}")
 }
 
 fn in_languages(language: Option<Language>, say: impl Fn(Language) -> String) -> String {

@@ -170,6 +170,7 @@ impl Bench {
                 margin: 0.0,
             },
             extractor: None,
+            dialogue: None,
             model_timeout: Duration::from_secs(5),
             handler_timeout: Duration::from_secs(5),
             retry: RetryPolicy { delays: vec![Duration::from_millis(100), Duration::from_millis(200)] },

@@ -43,7 +43,7 @@ use crate::{
     },
     conversation::{Record, Who},
     domain::{DeadLetter, DeadReason, ErrorCode, Lane, MessageError, Outcome},
-    pipeline::{Conversations, Job, Turned},
+    pipeline::{Conversations, Job, Taken},
     sharing::Room,
 };
 
@@ -343,23 +343,23 @@ impl DeliveryWorker {
         let Turn { delivery, mut job, who, room: _room, came } = turn;
         let Some(conversations) = self.shared.pipeline.conversations() else { return Worked::Settled };
         let outcome = match self.turn_of(conversations, &delivery, &mut job, &who).await {
-            Turned::Settle(outcome) => outcome,
-            Turned::Fenced(why) => return Worked::Leave(why),
+            Taken::Settle(outcome) => outcome,
+            Taken::Fenced(why) => return Worked::Leave(why),
         };
         self.settled_in_lane(delivery, outcome, came).await
     }
 
-    async fn turn_of(&self, conversations: &Conversations, delivery: &Delivery, job: &mut Job, who: &Who) -> Turned {
+    async fn turn_of(&self, conversations: &Conversations, delivery: &Delivery, job: &mut Job, who: &Who) -> Taken {
         // It may have waited behind the turns before it.
         job.time_left = delivery.received.trail.time_left(now_ms());
         if job.time_left.is_some_and(|left| left.is_zero()) {
-            return Turned::Settle(Outcome::DeadLetter(crate::pipeline::deadline_exceeded().into()));
+            return Taken::Settle(Outcome::DeadLetter(crate::pipeline::deadline_exceeded().into()));
         }
         let identity = delivery.received.turn(&job.request);
         let pipeline = &self.shared.pipeline;
         let turn = conversations.turn(pipeline, job, who, identity, now_ms);
         super::ending::caught(turn).await.unwrap_or_else(|| {
-            Turned::Settle(match self.panicked(&delivery.received, now_ms()) {
+            Taken::Settle(match self.panicked(&delivery.received, now_ms()) {
                 Outcome::Retry { error, .. } => Outcome::DeadLetter(error.into()),
                 outcome => outcome,
             })

@@ -5,6 +5,10 @@ use std::num::NonZeroU16;
 use super::Position;
 use crate::{config::types::Fraction, domain::IntentName, pipeline::Dispatch};
 
+mod conversation;
+
+pub use conversation::{ConversationDefinition, FormDefinition, SlotDefinition, SlotFills, Texts};
+
 /// One intent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IntentDefinition {
@@ -14,6 +18,8 @@ pub struct IntentDefinition {
     pub labels: Vec<String>,
     /// What it means, for people and for the model.
     pub description: Option<String>,
+    /// What it asks before its handlers are asked; none where it asks nothing.
+    pub form: Option<FormDefinition>,
     /// Who answers it, in the order in which they are asked.
     pub handlers: Vec<HandlerDefinition>,
     /// Whether another program consumes its queue, and answers what the handlers don't.

@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+mod conversation;
+
+pub use conversation::ConversationFault;
+
 use super::Position;
 use crate::{
     app::services::ServiceFault,
@@ -247,6 +251,9 @@ pub enum Problem {
     /// A glossary that can't be used.
     #[error("translate.glossary: {0}")]
     Glossary(String),
+    /// Conversations.
+    #[error("{0}")]
+    Conversation(ConversationFault),
     /// Documents that can't be used.
     #[error("{0}")]
     Knowledge(String),

@@ -24,10 +24,11 @@ mod lines;
 mod reader;
 
 pub use definition::{
-    CatalogueDefinition, Example, HandlerDefinition, IntentDefinition, KnowledgeDefinition, LlmDefinition, Name,
-    RecommendDefinition, TranslateDefinition,
+    CatalogueDefinition, ConversationDefinition, Example, FormDefinition, HandlerDefinition, IntentDefinition,
+    KnowledgeDefinition, LlmDefinition, Name, RecommendDefinition, SlotDefinition, SlotFills, Texts,
+    TranslateDefinition,
 };
-pub use finding::{Faults, Finding, Problem};
+pub use finding::{ConversationFault, Faults, Finding, Problem};
 pub use lines::Position;
 pub(super) use reader::normal_form;
 
@@ -44,6 +45,8 @@ pub const MAX_SIZE: usize = 16 * 1024 * 1024;
 pub struct IntentsFile {
     /// The intent that answers where the model isn't sure of any.
     pub fallback: IntentName,
+    /// That it has conversations, and who steers them; none where it has none.
+    pub conversation: Option<ConversationDefinition>,
     /// The intents, in the file's order.
     pub intents: Vec<IntentDefinition>,
     /// What texts name that handlers may want to know.

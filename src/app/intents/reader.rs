@@ -10,7 +10,7 @@ use toml::{
     de::{DeString, DeTable, DeValue},
 };
 
-use self::handlers::Answering;
+use self::{conversation::SlotRead, handlers::Answering};
 use super::{
     Checked, Faults, Finding, Fraction, HandlerDefinition, IntentDefinition, IntentsFile, Position, Problem,
     lines::Lines,
@@ -21,23 +21,29 @@ use crate::{
     entity::Definition,
 };
 
+mod conversation;
 mod entities;
 mod examples;
 mod handlers;
 mod knowledge;
 mod labels;
 mod replies;
+mod slots;
 
 pub(in crate::app) use examples::normal_form;
 
-const TOP_KEYS: [&str; 6] = ["fallback", "transcription", "intents", "entities", "knowledge", "catalogue"];
-const INTENT_KEYS: [&str; 12] = [
+const TOP_KEYS: [&str; 7] =
+    ["fallback", "transcription", "conversation", "intents", "entities", "knowledge", "catalogue"];
+const INTENT_KEYS: [&str; 15] = [
     "labels",
     "description",
     "handler",
     "dispatch",
     "threshold",
     "examples",
+    "slots",
+    "confirm",
+    "give_up",
     "reply",
     "search",
     "recommend",
@@ -88,6 +94,8 @@ struct Reader<'t> {
     trained: usize,
     /// The entities that are told of, and those that examples are marked with.
     entities: Vec<Definition>,
+    /// What templates read of the slots.
+    slot_reads: Vec<SlotRead>,
 }
 
 impl<'t> Reader<'t> {
@@ -102,6 +110,7 @@ impl<'t> Reader<'t> {
             labels: HashMap::new(),
             trained: 0,
             entities: Vec::new(),
+            slot_reads: Vec::new(),
         }
     }
 
@@ -152,13 +161,15 @@ impl<'t> Reader<'t> {
         self.names(intents);
         let definitions: Vec<_> = intents
             .iter()
-            .map(|(key, value)| self.intent(key, value, fallback.as_deref() == Some(&**key.get_ref())))
+            .map(|(key, value)| self.intent(key, value, intents, fallback.as_deref() == Some(&**key.get_ref())))
             .collect();
         self.intent = None;
         let (knowledge, catalogues) = (self.knowledge(table), self.catalogues(table));
         let transcription = self.name(table, "transcription", "transcription");
+        let conversation = self.conversation(table, intents);
         let intents: Vec<IntentDefinition> = definitions.iter().flatten().cloned().collect();
         self.references(&intents, &knowledge, &catalogues);
+        self.forms(&intents, conversation.as_ref(), fallback.as_deref());
         let answers_all = |intent: &IntentDefinition| {
             Some(intent.name.as_str()) == fallback.as_deref()
                 && intent.handlers.iter().any(|handler| !matches!(handler, HandlerDefinition::Template { .. }))
@@ -169,6 +180,7 @@ impl<'t> Reader<'t> {
         }
         Some(IntentsFile {
             fallback: IntentName::new(&fallback?).ok()?,
+            conversation,
             intents: if intents.len() == definitions.len() { intents } else { return None },
             entities: std::mem::take(&mut self.entities),
             knowledge,
@@ -189,7 +201,13 @@ impl<'t> Reader<'t> {
         Some(name.to_owned())
     }
 
-    fn intent(&mut self, key: &Key<'_>, value: &Value<'_>, is_fallback: bool) -> Option<IntentDefinition> {
+    fn intent(
+        &mut self,
+        key: &Key<'_>,
+        value: &Value<'_>,
+        intents: &DeTable<'_>,
+        is_fallback: bool,
+    ) -> Option<IntentDefinition> {
         self.intent = Some(key.get_ref().to_string());
         let name = IntentName::new(key.get_ref()).map_err(|error| self.add(key.span(), Problem::InvalidName(error)));
         let Some(table) = value.get_ref().as_table() else {
@@ -211,10 +229,12 @@ impl<'t> Reader<'t> {
         }
         let Answering { handlers, external, dispatch } = self.answering(key, table);
         let threshold = self.threshold(table);
+        let form = self.form(table, intents);
         Some(IntentDefinition {
             name: name.ok()?,
             labels,
             description: description.map(str::to_owned),
+            form,
             handlers,
             external,
             dispatch,

@@ -4,6 +4,7 @@
 
 use super::*;
 
+mod conversation;
 mod handlers;
 
 /// Two intents without a fault, for what a test adds.
@@ -249,7 +250,7 @@ reply.en = "Hi"
         r#"
 line 11, column 1: intent 'a': there is no key 'descripton': did you mean 'description'?
 line 12, column 1: intent 'a': there is no key 'fallback': it belongs at the top of the file, above the first intent
-line 13, column 1: intent 'a': there is no key 'zzz': there are 'labels', 'description', 'handler', 'dispatch', 'threshold', 'examples', 'reply', 'search', 'recommend', 'llm', 'translate', 'webhook'
+line 13, column 1: intent 'a': there is no key 'zzz': there are 'labels', 'description', 'handler', 'dispatch', 'threshold', 'examples', 'slots', 'confirm', 'give_up', 'reply', 'search', 'recommend', 'llm', 'translate', 'webhook'
 line 14, column 15: intent 'a': description must be a text in quotes, and this is true or false
 "#,
     );
@@ -377,7 +378,7 @@ reply.de = " {{ sender "
         r#"
 line 11, column 12: intent 'a': reply.en: the text is empty: write what the bot answers
 line 12, column 12: intent 'a': reply.zh must be a text in quotes, and this is a number
-line 13, column 12: intent 'a': reply.fr: no variable is called 'sendr': there are 'text', 'intent', 'confidence', 'sender', 'receiver', 'conversation', 'locale', 'metadata', 'entities'
+line 13, column 12: intent 'a': reply.fr: no variable is called 'sendr': there are 'text', 'intent', 'confidence', 'sender', 'receiver', 'conversation', 'locale', 'metadata', 'entities', 'slots'
 line 14, column 12: intent 'a': reply.de isn't a valid template here: unexpected end of input, expected end of variable block
 "#,
     );
@@ -577,7 +578,7 @@ fn quotes_briefly() {
         &format!("[intents.{long}]\nreply.en = \"Hi\"\n{long} = 1\n"),
         r#"
 line 10, column 10: intent 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…': 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…' is no valid name: use 1 to 64 of the characters A-Z a-z 0-9 _ -
-line 12, column 1: intent 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…': there is no key 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…': there are 'labels', 'description', 'handler', 'dispatch', 'threshold', 'examples', 'reply', 'search', 'recommend', 'llm', 'translate', 'webhook'
+line 12, column 1: intent 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…': there is no key 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…': there are 'labels', 'description', 'handler', 'dispatch', 'threshold', 'examples', 'slots', 'confirm', 'give_up', 'reply', 'search', 'recommend', 'llm', 'translate', 'webhook'
 "#,
     );
     faults_after(
@@ -587,7 +588,7 @@ reply.en = "Hi"
 "a\nb" = 1
 "#,
         r#"
-line 12, column 1: intent 'a': there is no key 'a b': there are 'labels', 'description', 'handler', 'dispatch', 'threshold', 'examples', 'reply', 'search', 'recommend', 'llm', 'translate', 'webhook'
+line 12, column 1: intent 'a': there is no key 'a b': there are 'labels', 'description', 'handler', 'dispatch', 'threshold', 'examples', 'slots', 'confirm', 'give_up', 'reply', 'search', 'recommend', 'llm', 'translate', 'webhook'
 "#,
     );
 }
@@ -655,6 +656,7 @@ reply.en = "C"
                 name: IntentName::new("agent").unwrap(),
                 labels: Vec::new(),
                 description: Some("A person".into()),
+                form: None,
                 handlers: Vec::new(),
                 external: true,
                 dispatch: Dispatch::Queue,
@@ -665,6 +667,7 @@ reply.en = "C"
                 name: IntentName::new("a").unwrap(),
                 labels: Vec::new(),
                 description: None,
+                form: None,
                 handlers: vec![HandlerDefinition::Template {
                     replies: vec![("zh-Hant".into(), "您好\n{{ sender }}".into()), ("en".into(), "Hi".into())],
                 }],
@@ -677,6 +680,7 @@ reply.en = "C"
                 name: IntentName::new("b").unwrap(),
                 labels: Vec::new(),
                 description: None,
+                form: None,
                 handlers: Vec::new(),
                 external: true,
                 dispatch: Dispatch::Queue,
@@ -687,6 +691,7 @@ reply.en = "C"
                 name: IntentName::new("c").unwrap(),
                 labels: Vec::new(),
                 description: None,
+                form: None,
                 handlers: vec![HandlerDefinition::Template { replies: vec![("en".into(), "C".into())] }],
                 external: false,
                 dispatch: Dispatch::Inline,

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::to_json;
 use crate::domain::{
     Choice, Classification, Details, ERROR_TYPE, Entity, ErrorCode, ErrorReply, Finish, IntentName, MessageError,
-    REPLY_TYPE, Reply, SENDER, Scored, Source, Usage, intent::rounded,
+    Progress, REPLY_TYPE, Reply, SENDER, Scored, Source, Usage, intent::rounded,
 };
 
 /// Whether a message of this type is a reply or an error reply, and so never answered.
@@ -55,6 +55,7 @@ pub fn encode_reply(reply: &Reply) -> Vec<u8> {
         sources: Cow::Borrowed(&reply.details.sources),
         choices: Cow::Borrowed(&reply.details.choices),
         usage: reply.details.usage,
+        state: reply.details.state.as_ref().map(Cow::Borrowed),
         finish: reply.details.finish,
     })
 }
@@ -133,6 +134,8 @@ struct ReplyJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Usage>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<Cow<'a, Progress>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     finish: Option<Finish>,
 }
 
@@ -197,6 +200,7 @@ impl From<ReplyJson<'_>> for Reply {
                 sources: json.sources.into_owned(),
                 choices: json.choices.into_owned(),
                 usage: json.usage,
+                state: json.state.map(Cow::into_owned),
                 finish: json.finish,
             },
         }
@@ -218,6 +222,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
     use super::*;
+    use crate::domain::Status;
 
     fn name(name: &str) -> IntentName {
         IntentName::new(name).unwrap()
@@ -305,6 +310,7 @@ mod tests {
             sources: vec![source],
             choices: vec![Choice { title: "是".into(), value: "yes".into() }],
             usage: Some(Usage { input_tokens: 7, output_tokens: 3 }),
+            state: Some(Progress { status: Status::Asking, intent: Some(name("refund")), slot: Some("order".into()) }),
             finish: Some(Finish::Length),
         };
         check(
@@ -314,7 +320,8 @@ mod tests {
                 r#""intent":{"name":"refund","confidence":null,"fallback":false},"#,
                 r#""handler":"llm","data":{"b":1, "a":[2.0]},"#,
                 r#""sources":[{"id":"returns","title":"Returns","text":"30 days.","path":"help/returns.md","score":0.5}],"#,
-                r#""choices":[{"title":"是","value":"yes"}],"usage":{"input_tokens":7,"output_tokens":3},"finish":"length"}"#
+                r#""choices":[{"title":"是","value":"yes"}],"usage":{"input_tokens":7,"output_tokens":3},"#,
+                r#""state":{"status":"asking","intent":"refund","slot":"order"},"finish":"length"}"#
             ),
         );
     }

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::*;
 use crate::domain::{
     Attachment, AttachmentKind, Choice, Classification, Content, Details, Entity, ErrorReply, Finish, IntentName,
-    Reply, Request, Role, Scored, Source, Turn, Usage,
+    Progress, Reply, Request, Role, Scored, Source, Status, Turn, Usage,
 };
 
 const MAX: usize = 1 << 20;
@@ -108,15 +108,25 @@ fn details() -> impl Strategy<Value = Details> {
     let usage =
         (any::<u64>(), any::<u64>()).prop_map(|(input_tokens, output_tokens)| Usage { input_tokens, output_tokens });
     let finish = prop_oneof![Just(Finish::Cancelled), Just(Finish::Length)];
-    (optional(), option::of(metadata()), vec(source, 0..3), vec(choice, 0..3), option::of(usage), option::of(finish))
-        .prop_map(|(handler, data, sources, choices, usage, finish)| Details {
+    let intent = "[a-z]{1,9}".prop_map(|name| IntentName::new(&name).unwrap());
+    let statuses: &[Status] = &[Status::Asking, Status::Confirming, Status::Done, Status::Cancelled, Status::Person];
+    let state = (select(statuses), option::of(intent), optional()).prop_map(|(status, intent, slot)| Progress {
+        status,
+        intent,
+        slot,
+    });
+    let rest = (option::of(usage), option::of(state), option::of(finish));
+    (optional(), option::of(metadata()), vec(source, 0..3), vec(choice, 0..3), rest).prop_map(
+        |(handler, data, sources, choices, (usage, state, finish))| Details {
             handler: handler.map(Into::into),
             data,
             sources,
             choices,
             usage,
+            state,
             finish,
-        })
+        },
+    )
 }
 
 fn scored() -> impl Strategy<Value = Scored> {

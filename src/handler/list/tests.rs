@@ -46,14 +46,7 @@ impl Handler for Does {
 async fn asked(does: &[Does], seconds: u64) -> Result<Option<Answer>, HandlerError> {
     let handlers = Handlers::new(does.iter().map(|&does| Arc::new(does) as Arc<dyn Handler>));
     let (request, intent) = (Request::default(), IntentName::new("refund").unwrap());
-    let job = Job {
-        request: &request,
-        intent: &intent,
-        classification: None,
-        entities: &[],
-        key: None,
-        deadline: Instant::now() + Duration::from_secs(seconds),
-    };
+    let job = Job::new(&request, &intent, Instant::now() + Duration::from_secs(seconds));
     handlers.ask(&job).await
 }
 

@@ -111,7 +111,7 @@ impl LlmHandler {
     async fn find(&self, knowledge: &dyn Retriever, job: &Job<'_>) -> Option<Retrieved> {
         let text = &job.request.text;
         let found = knowledge.find(text, job.deadline).await;
-        let last = job.request.history.iter().rfind(|turn| turn.role == Role::User).filter(|_| self.history > 0);
+        let last = job.history.iter().rfind(|turn| turn.role == Role::User).filter(|_| self.history > 0);
         let (Some(last), false) = (last, found.as_ref().is_some_and(|found| found.is_sure)) else { return found };
         let behind = knowledge.find(&format!("{}\n{text}", last.text), job.deadline).await;
         match (found, behind) {
@@ -184,7 +184,7 @@ impl Handler for LlmHandler {
         };
         let (found, is_sure) = found.unzip();
         let rules = prompt::rules(language, found.is_some());
-        let history = &request.history[request.history.len().saturating_sub(self.history)..];
+        let history = &job.history[job.history.len().saturating_sub(self.history)..];
         let mut private: Vec<&str> = vec![&request.text];
         private.extend(history.iter().map(|turn| turn.text.as_str()));
         private.extend(found.iter().flatten().map(|passage| passage.text.as_str()));
@@ -209,7 +209,7 @@ impl Handler for LlmHandler {
         let details = |sources| Details { sources, usage, ..Details::default() };
         match self.verdict(&said, &author, language, found.as_deref(), job) {
             Verdict::Said(text, sources) => {
-                Ok(Some(Answer { text, locale: Some(language.clone()), details: details(sources) }))
+                Ok(Some(Answer { details: details(sources), ..Answer::text(text, Some(language.clone())) }))
             }
             Verdict::None(reason) => {
                 tracing::debug!(intent = %job.intent, reason, "a language model's answer isn't used");
@@ -218,7 +218,7 @@ impl Handler for LlmHandler {
             Verdict::Ungrounded(reason) => {
                 tracing::debug!(intent = %job.intent, reason, "what a language model says rests on nothing that was found");
                 let best = found.into_iter().flatten().next().filter(|_| is_sure == Some(true));
-                Ok(best.map(|best| Answer { text: best.text.clone(), locale: None, details: details(vec![best]) }))
+                Ok(best.map(|best| Answer { details: details(vec![best.clone()]), ..Answer::text(best.text, None) }))
             }
         }
     }

@@ -51,7 +51,7 @@ pub(super) fn handler(service: Service, knowledge: Option<Passages>) -> LlmHandl
 
 pub(super) async fn ask(handler: &LlmHandler, request: &Request) -> Result<Option<Answer>, HandlerError> {
     let (intent, deadline) = (IntentName::new("help_info").unwrap(), Instant::now() + Duration::from_secs(20));
-    handler.handle(&Job { request, intent: &intent, classification: None, entities: &[], key: None, deadline }).await
+    handler.handle(&Job::new(request, &intent, deadline)).await
 }
 
 fn request(text: &str) -> Request {

@@ -23,14 +23,7 @@ fn by(prior: Option<&str>, group: Option<&str>) -> Settings {
 
 async fn asked(settings: Settings, text: &str) -> Option<Answer> {
     let (request, intent) = (Request { text: text.into(), ..Request::default() }, IntentName::new("shop").unwrap());
-    let job = Job {
-        request: &request,
-        intent: &intent,
-        classification: None,
-        entities: &[],
-        key: None,
-        deadline: tokio::time::Instant::now(),
-    };
+    let job = Job::new(&request, &intent, tokio::time::Instant::now());
     recommend(settings).unwrap().handle(&job).await.unwrap()
 }
 

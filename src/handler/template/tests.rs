@@ -49,7 +49,8 @@ fn answer(
     entities: &[Entity],
 ) -> Result<Answer, HandlerError> {
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(1);
-    let job = Job { request, intent: &intent(), classification, entities, key: None, deadline };
+    let intent = intent();
+    let job = Job { classification, entities, ..Job::new(request, &intent, deadline) };
     let answer = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(handler.handle(&job));
     answer.map(|answer| answer.unwrap())
 }
@@ -162,7 +163,7 @@ fn refuses_texts_that_could_never_answer() {
     check("{% if sender is nice %}Hi{% endif %}", "line 1 of the text: test nice is unknown");
     check("{{ sender.upper() }}", "line 1 of the text: string has no method named upper");
     check("{{ metadata.items() }}", "line 1 of the text: map has no method named items");
-    let variables = "there are 'text', 'intent', 'confidence', 'sender', 'receiver', 'conversation', 'locale', 'metadata', 'entities'";
+    let variables = "there are 'text', 'intent', 'confidence', 'sender', 'receiver', 'conversation', 'locale', 'metadata', 'entities', 'slots'";
     check("{{ sendr }} {{ name }} {{ text }}", &format!("no variable is called 'name', 'sendr': {variables}"));
     check("{{ today() }}", &format!("no variable is called 'today': {variables}"));
     check("{{ debug() }}", &format!("no variable is called 'debug': {variables}"));

@@ -30,6 +30,10 @@ enum Kind {
         environment: Box<Environment<'static>>,
         /// What the template reads: nothing else of a request is converted for it.
         variables: Vec<Variable>,
+        /// The slots that it reads by their names.
+        slots: Vec<String>,
+        /// Whether it reads slots otherwise.
+        all_slots: bool,
     },
 }
 
@@ -100,7 +104,8 @@ impl ReplyText {
         environment.add_template_owned(NAME, source.to_owned()).map_err(|error| invalid(&error))?;
         let variables = variables(&environment)?;
         try_out(&environment)?;
-        Ok(Self(Kind::Template { environment: Box::new(environment), variables }))
+        let (slots, all_slots) = slots(&environment)?;
+        Ok(Self(Kind::Template { environment: Box::new(environment), variables, slots, all_slots }))
     }
 
     /// Whether it reads a variable of that name.
@@ -111,6 +116,19 @@ impl ReplyText {
         }
     }
 
+    /// The slots that it reads by their names, as `slots.order`.
+    pub fn slots(&self) -> &[String] {
+        match &self.0 {
+            Kind::Plain(_) => &[],
+            Kind::Template { slots, .. } => slots,
+        }
+    }
+
+    /// Whether it reads slots otherwise than by their names, so that nobody can say which.
+    pub fn reads_all_slots(&self) -> bool {
+        matches!(self.0, Kind::Template { all_slots: true, .. })
+    }
+
     /// The answer to a request.
     ///
     /// # Errors
@@ -118,7 +136,7 @@ impl ReplyText {
     pub fn render(&self, job: &Job<'_>) -> Result<String, RenderError> {
         let (environment, variables) = match &self.0 {
             Kind::Plain(text) => return Ok(text.clone()),
-            Kind::Template { environment, variables } => (environment, variables),
+            Kind::Template { environment, variables, .. } => (environment, variables),
         };
         let mut values = Vec::with_capacity(variables.len());
         for variable in variables {
@@ -165,6 +183,24 @@ fn variables(environment: &Environment<'_>) -> Result<Vec<Variable>, ReplyTextEr
     }
     unknown.sort();
     if unknown.is_empty() { Ok(known) } else { Err(ReplyTextError::UnknownVariables { unknown }) }
+}
+
+/// The slots that the template reads by their names, and whether it reads them otherwise.
+fn slots(environment: &Environment<'_>) -> Result<(Vec<String>, bool), ReplyTextError> {
+    let read = environment.get_template(NAME).map_err(|error| invalid(&error))?.undeclared_variables(true);
+    let mut names: Vec<String> = Vec::new();
+    let mut all = false;
+    for path in read {
+        let mut parts = path.split('.');
+        match (parts.next(), parts.next()) {
+            (Some("slots"), Some(name)) => names.push(name.to_owned()),
+            (Some("slots"), None) => all = true,
+            _ => {}
+        }
+    }
+    names.sort();
+    names.dedup();
+    Ok((names, all))
 }
 
 /// Renders once with every value and once with none: minijinja looks up filters, tests and methods only then, and a

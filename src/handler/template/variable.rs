@@ -16,10 +16,11 @@ pub(super) enum Variable {
     Locale,
     Metadata,
     Entities,
+    Slots,
 }
 
 impl Variable {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Text,
         Self::Intent,
         Self::Confidence,
@@ -29,6 +30,7 @@ impl Variable {
         Self::Locale,
         Self::Metadata,
         Self::Entities,
+        Self::Slots,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -42,10 +44,11 @@ impl Variable {
             Self::Locale => "locale",
             Self::Metadata => "metadata",
             Self::Entities => "entities",
+            Self::Slots => "slots",
         }
     }
 
-    pub(super) fn names() -> [&'static str; 9] {
+    pub(super) fn names() -> [&'static str; 10] {
         Self::ALL.map(Self::name)
     }
 
@@ -69,6 +72,7 @@ impl Variable {
             Self::Conversation => text(&request.conversation),
             Self::Locale => text(&request.locale),
             Self::Entities => Some(values(job.entities)),
+            Self::Slots => Some(Value::from_pairs(job.slots.iter().map(|(name, value)| (name, Value::from(value))))),
             Self::Metadata => request.metadata.as_deref().map(|raw| serde_json::from_str(raw.get())).transpose()?,
         })
     }
@@ -80,7 +84,7 @@ impl Variable {
             .map(|variable| {
                 let value = match variable {
                     Self::Confidence => Value::from(0.97),
-                    Self::Metadata | Self::Entities => Value::from_pairs(Vec::<(&str, Value)>::new()),
+                    Self::Metadata | Self::Entities | Self::Slots => Value::from_pairs(Vec::<(&str, Value)>::new()),
                     Self::Locale => Value::from("en"),
                     other => Value::from(other.name()),
                 };

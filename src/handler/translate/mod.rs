@@ -60,7 +60,7 @@ impl TranslateHandler {
         let Wanted { what, to } = wanted(&request.text).or_else(all)?;
         let text = match what {
             What::Text(text) => text,
-            What::Last => request.history.iter().rfind(|turn| turn.role == Role::Assistant)?.text.trim(),
+            What::Last => job.history.iter().rfind(|turn| turn.role == Role::Assistant)?.text.trim(),
         };
         let is_chinese = language::language_of_script(text) == Some("zh");
         let to = to.or(self.settings.to).or_else(|| Language::of_tag(if is_chinese { "en" } else { "zh" }))?;
@@ -149,11 +149,8 @@ impl Handler for TranslateHandler {
         match checked(&said, text, to, &terms) {
             Ok(text) => {
                 let usage = Some(Usage { input_tokens: said.usage.input, output_tokens: said.usage.output });
-                Ok(Some(Answer {
-                    text,
-                    locale: Some(to.tag.to_owned()),
-                    details: Details { usage, ..Details::default() },
-                }))
+                let details = Details { usage, ..Details::default() };
+                Ok(Some(Answer { details, ..Answer::text(text, Some(to.tag.to_owned())) }))
             }
             Err(reason) => {
                 tracing::debug!(intent = %job.intent, reason, "a language model's translation isn't used");

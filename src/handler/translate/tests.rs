@@ -24,7 +24,7 @@ async fn ask(stub: &Stub, to: Option<&str>, request: &Request) -> Result<Option<
         max_tokens: NonZeroU16::new(64).unwrap(),
     };
     let (intent, deadline) = (IntentName::new("translate").unwrap(), Instant::now() + Duration::from_secs(20));
-    let job = Job { request, intent: &intent, classification: None, entities: &[], key: None, deadline };
+    let job = Job::new(request, &intent, deadline);
     TranslateHandler::new(Arc::new(chat), settings).handle(&job).await
 }
 

@@ -1,5 +1,6 @@
 //! What a webhook answers: `{"text": "…"}`, or `{"texts": {"en": "…", "zh": "…"}}` of which the one is taken that suits the
-//! message; with it `data`, any JSON, `choices`, `[{"title", "value"}]`, and `slots`, an object. `{"answer": null}` and the
+//! message; with it `data`, any JSON, `choices`, `[{"title", "value"}]`, and `slots`, an object: what slots hold from now on,
+//! null for nothing. `{"answer": null}` and the
 //! status 204 mean that it has no answer. Other members are passed over.
 //!
 //! **Invariant:** an answer of another form is a failure that says what is wrong with it, and never quotes it.
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
+    conversation::slots::LONGEST_VALUE,
     domain::{Choice, Details, Request, language},
     handler::{Answer, template::MAX_LENGTH},
     outbound::{self, Failure, ServiceError},
@@ -17,6 +19,7 @@ use crate::{
 /// The most choices, and the longest title and value, in characters.
 const MOST_CHOICES: usize = 32;
 const LONGEST_CHOICE: usize = 1024;
+const MOST_SLOTS: usize = 32;
 
 /// What it says, or that it has no answer.
 pub(super) fn read(answer: &outbound::Answer, request: &Request) -> Result<Option<Answer>, ServiceError> {
@@ -58,18 +61,42 @@ pub(super) fn read(answer: &outbound::Answer, request: &Request) -> Result<Optio
         return Err(bad("its text is longer than 1 MiB"));
     }
     let choices = member("choices").map(choices).transpose().map_err(|reason| bad(&reason))?.unwrap_or_default();
-    if let Some(slots) = member("slots")
-        && serde_json::from_str::<Map<String, Value>>(slots).is_err()
-    {
-        return Err(bad("its 'slots' is no object"));
-    }
+    let slots = member("slots").map(slots).transpose().map_err(|reason| bad(&reason))?.unwrap_or_default();
     let data = members.get("data").filter(|raw| raw.get().trim() != "null").cloned();
-    Ok(Some(Answer { text, locale, details: Details { data, choices, ..Details::default() } }))
+    Ok(Some(Answer { text, locale, details: Details { data, choices, ..Details::default() }, slots }))
 }
 
 fn texts_of(raw: &str) -> Option<Vec<(String, String)>> {
     let texts: BTreeMap<String, String> = serde_json::from_str(raw).ok()?;
     texts.keys().all(|tag| language::is_plausible_tag(tag)).then(|| texts.into_iter().collect())
+}
+
+/// What it says of slots: texts, numbers and truths; null empties one.
+fn slots(raw: &str) -> Result<Vec<(String, Option<String>)>, String> {
+    let slots: Map<String, Value> = serde_json::from_str(raw).map_err(|_| "its 'slots' is no object".to_owned())?;
+    if slots.len() > MOST_SLOTS {
+        return Err(format!("it sets more than {MOST_SLOTS} slots"));
+    }
+    let value = |(name, value)| {
+        let text = match value {
+            Value::Null => None,
+            Value::String(text) => Some(text),
+            Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+            Value::Array(_) | Value::Object(_) => {
+                return Err("its 'slots' holds a list or an object: a slot holds a text".to_owned());
+            }
+        };
+        match &text {
+            Some(text) if text.trim().is_empty() => {
+                Err("its 'slots' holds an empty text: null empties a slot".to_owned())
+            }
+            Some(text) if text.chars().count() > LONGEST_VALUE => {
+                Err(format!("its 'slots' holds a text of more than {LONGEST_VALUE} characters"))
+            }
+            _ => Ok((name, text)),
+        }
+    };
+    slots.into_iter().map(value).collect()
 }
 
 fn choices(raw: &str) -> Result<Vec<Choice>, String> {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::{
@@ -31,7 +31,7 @@ async fn asked(handler: &WebhookHandler, request: &Request, key: Option<Key>) ->
     let entity =
         Entity { name: "order".into(), value: "SH12345678".into(), text: "SH12345678".into(), start: 5, end: 15 };
     let (intent, deadline) = (IntentName::new("cancel_order").unwrap(), Instant::now() + Duration::from_secs(20));
-    let job = Job { request, intent: &intent, classification: None, entities: &[entity], key, deadline };
+    let job = Job { entities: &[entity], key, ..Job::new(request, &intent, deadline) };
     handler.handle(&job).await
 }
 
@@ -132,6 +132,9 @@ async fn what_it_answers_is_read_or_told_what_is_wrong_with_it() {
     let many = vec![json!({"title": "yes", "value": "y"}); 33];
     json(json!({"text": "ok", "choices": many}), Err("more than 32 choices")).await;
     json(json!({"text": "ok", "slots": [1]}), Err("'slots' is no object")).await;
+    json(json!({"text": "ok", "slots": {"order": ["FL1"]}}), Err("a list or an object")).await;
+    json(json!({"text": "ok", "slots": {"order": " "}}), Err("an empty text")).await;
+    json(json!({"text": "ok", "slots": {"order": "x".repeat(1001)}}), Err("more than 1000 characters")).await;
     json(json!({"error": "no such order: SH12345678"}), Err("it answered with an error")).await;
     json(json!(["text"]), Err("isn't JSON of the form")).await;
     let answer = |status, body: &str| Act::Answer(status, "", body.to_owned());
@@ -153,6 +156,26 @@ async fn data_and_choices_come_along() {
     let details = asked(&handler(&stub, 0), &request(), None).await.unwrap().unwrap().details;
     assert_eq!(details.data.unwrap().get(), r#"{"b": 1,  "a": 2.50}"#);
     assert_eq!((details.choices[0].title.as_str(), details.choices[0].value.as_str()), ("是", "yes"));
+}
+
+#[tokio::test]
+async fn slots_and_the_number_of_the_turn_go_along_and_slots_come_back() {
+    let said = json!({"text": "ok", "slots": {"order": "FL2", "paid": true, "sum": 12.5, "why": null}});
+    let stub = Stub::script(vec![Act::json(&said)]).await;
+    let (request, intent) = (request(), IntentName::new("cancel_order").unwrap());
+    let mut slots = crate::conversation::Slots::new();
+    slots.say("order", "FL1");
+    let deadline = Instant::now() + Duration::from_secs(5);
+    let job = Job { slots: &slots, turn: Some(3), ..Job::new(&request, &intent, deadline) };
+    let answer = handler(&stub, 0).handle(&job).await.unwrap().unwrap();
+    let said = |name: &str, value: Option<&str>| (name.to_owned(), value.map(str::to_owned));
+    let expected =
+        [said("order", Some("FL2")), said("paid", Some("true")), said("sum", Some("12.5")), said("why", None)];
+    let mut found = answer.slots;
+    found.sort();
+    assert_eq!(found, expected);
+    let sent = stub.seen()[0].json();
+    assert_eq!((&sent["slots"], &sent["turn"]), (&json!({"order": "FL1"}), &json!(3)));
 }
 
 #[tokio::test]

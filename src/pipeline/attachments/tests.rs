@@ -124,6 +124,7 @@ impl Bot {
                 margin: 0.0,
             },
             extractor: None,
+            dialogue: None,
             model_timeout: LIMIT,
             handler_timeout: LIMIT,
             retry: RetryPolicy { delays: vec![LIMIT] },

@@ -29,7 +29,7 @@ impl Reader<'_> {
             };
             self.unknown_keys(entity, &ENTITY_KEYS, |key, _| hint(key, &ENTITY_KEYS));
             let mut definition = Definition { name: name.to_owned(), ..Definition::default() };
-            self.values(entity, &mut definition);
+            self.values(entity, "values", &mut definition);
             self.patterns(entity, &mut definition);
             definition.built_in = self.word(entity, "kind", BUILT_IN).ok().flatten();
             if !ENTITY_KEYS.iter().any(|key| entity.contains_key(*key)) {
@@ -55,10 +55,11 @@ impl Reader<'_> {
         self.entities[place].add(value, text);
     }
 
-    fn values(&mut self, entity: &DeTable<'_>, definition: &mut Definition) {
+    /// What a table lists under a key: values, some with what users say for them.
+    pub(super) fn values(&mut self, table: &DeTable<'_>, list: &str, definition: &mut Definition) {
         const EXPECTED: &str =
             "a list of texts, or a list for each value, such as values.kettle = [\"kettles\", \"水壶\"]";
-        match entity.get("values").map(|value| (value, value.get_ref())) {
+        match table.get(list).map(|value| (value, value.get_ref())) {
             None => {}
             Some((_, DeValue::Array(values))) => {
                 for value in self.texts(values) {
@@ -68,19 +69,19 @@ impl Reader<'_> {
             Some((_, DeValue::Table(values))) => {
                 for (key, said) in values {
                     let value = &**key.get_ref();
-                    let Some(list) = said.get_ref().as_array() else {
-                        self.wrong_type(&format!("values.{value}"), said, "a list of what users say for it");
+                    let Some(words) = said.get_ref().as_array() else {
+                        self.wrong_type(&format!("{list}.{value}"), said, "a list of what users say for it");
                         continue;
                     };
                     if self.fits(value, said) {
                         definition.add(value, value);
                     }
-                    for text in self.texts(list) {
+                    for text in self.texts(words) {
                         definition.add(value, &text);
                     }
                 }
             }
-            Some((value, _)) => self.wrong_type("values", value, EXPECTED),
+            Some((value, _)) => self.wrong_type(list, value, EXPECTED),
         }
     }
 

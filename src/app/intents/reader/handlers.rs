@@ -175,7 +175,10 @@ impl Reader<'_> {
 
     fn llm(&mut self, intent: &Key<'_>, table: &DeTable<'_>) -> Option<HandlerDefinition> {
         let llm = self.table_of(intent, table, "llm", &["service", "system", "knowledge", "history"])?;
-        let system = self.texts_by_language(llm, "llm.system", "system");
+        const SYSTEM: &str = "told by language, such as llm.system.en = \"…\"";
+        let system = self.texts_by_language(llm, "llm.system", "system", SYSTEM, |reader, key, span, error| {
+            reader.add(span, Problem::Instructions { key, error });
+        });
         let history = self.number(llm, "llm.history", "history", 0, MOST_HISTORY);
         Some(HandlerDefinition::Llm(LlmDefinition {
             service: self.needed(intent, llm, "llm", "service")?,
@@ -247,7 +250,14 @@ impl Reader<'_> {
         Some(Name { name: name.to_owned(), position: self.lines.position(value.span().start) })
     }
 
-    fn number(&mut self, table: &DeTable<'_>, path: &'static str, key: &str, least: u32, most: u32) -> Option<u32> {
+    pub(super) fn number(
+        &mut self,
+        table: &DeTable<'_>,
+        path: &'static str,
+        key: &str,
+        least: u32,
+        most: u32,
+    ) -> Option<u32> {
         let value = table.get(key)?;
         let DeValue::Integer(number) = value.get_ref() else {
             self.wrong_type(path, value, "a whole number");
@@ -260,34 +270,33 @@ impl Reader<'_> {
         number
     }
 
-    /// Templates by language, the default language first.
-    fn texts_by_language(&mut self, table: &DeTable<'_>, path: &'static str, key: &str) -> Vec<(String, String)> {
+    /// Templates by language, the default language first; `fault` adds that of one that doesn't compile.
+    pub(super) fn texts_by_language(
+        &mut self,
+        table: &DeTable<'_>,
+        path: &str,
+        key: &str,
+        expected: &'static str,
+        fault: impl Fn(&mut Self, String, std::ops::Range<usize>, ReplyTextError),
+    ) -> Vec<(String, String)> {
         let Some(value) = table.get(key) else { return Vec::new() };
         let Some(texts) = value.get_ref().as_table() else {
-            self.wrong_type(path, value, "told by language, such as llm.system.en = \"…\"");
+            self.wrong_type(path, value, expected);
             return Vec::new();
         };
         self.languages(path, texts);
         let mut read = Vec::new();
         for (language, value) in texts {
             let language = &**language.get_ref();
-            if let Some(source) = self.string(&format!("{path}.{language}"), value) {
-                if let Err(error) = ReplyText::compile(source) {
-                    self.template_fault(path, language, value.span(), error);
+            let key = format!("{path}.{language}");
+            if let Some(source) = self.string(&key, value) {
+                match ReplyText::compile(source) {
+                    Ok(text) => self.slots_read(&key, value.span().start, &text, path == "llm.system"),
+                    Err(error) => fault(self, key, value.span(), error),
                 }
                 read.push((language.to_owned(), source.to_owned()));
             }
         }
         read
-    }
-
-    fn template_fault(
-        &mut self,
-        key: &'static str,
-        language: &str,
-        span: std::ops::Range<usize>,
-        error: ReplyTextError,
-    ) {
-        self.add(span, Problem::Instructions { key: format!("{key}.{language}"), error });
     }
 }

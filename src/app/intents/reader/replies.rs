@@ -23,8 +23,9 @@ impl Reader<'_> {
         for (language, value) in replies {
             let language = &**language.get_ref();
             if let Some(source) = self.string(&format!("reply.{language}"), value) {
-                if let Err(error) = ReplyText::compile(source) {
-                    self.reply_fault(language, value.span(), error);
+                match ReplyText::compile(source) {
+                    Ok(text) => self.slots_read(&format!("reply.{language}"), value.span().start, &text, false),
+                    Err(error) => self.reply_fault(language, value.span(), error),
                 }
                 read.push((language.to_owned(), source.to_owned()));
             }

@@ -1,0 +1,100 @@
+//! What a bot says in its conversations of its own accord: its questions, and what can be clicked to answer them.
+
+use std::collections::HashMap;
+
+use crate::{
+    conversation::{Script, script::Fills, state::Asked, turn::Question},
+    domain::{Choice, ErrorCode, IntentName, MessageError, language},
+    handler::{Job, template::ReplyText},
+};
+
+/// The most values of a slot that are offered.
+const OFFERED: usize = 10;
+
+/// A template in each language, the default one first.
+pub type Texts = Vec<(String, ReplyText)>;
+
+/// How a bot speaks in its conversations.
+#[derive(Debug)]
+pub struct Dialogue {
+    pub script: Script,
+    /// Whether a conversation is remembered; else each request is one of its own.
+    pub remembers: bool,
+    /// The questions of the intents that ask.
+    pub questions: HashMap<IntentName, Questions>,
+    /// What means yes, and what means no: a text of each language.
+    pub yes: Vec<(String, String)>,
+    pub no: Vec<(String, String)>,
+}
+
+/// The questions of an intent.
+#[derive(Debug, Default)]
+pub struct Questions {
+    /// Of each slot that is asked: the first, and the next.
+    pub slots: HashMap<String, [Texts; 2]>,
+    pub confirm: Texts,
+}
+
+/// A question as it is said.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) text: String,
+    pub(super) locale: Option<String>,
+    pub(super) choices: Vec<Choice>,
+}
+
+impl Dialogue {
+    /// A question in the user's language; `locale` is the one to ask in where the request says none.
+    pub(super) fn said(&self, question: &Question, locale: Option<&str>, job: &Job<'_>) -> Result<Said, MessageError> {
+        let failed = |reason: String| {
+            MessageError::new(ErrorCode::HandlerFailed, format!("a question of '{}' failed: {reason}", question.intent))
+        };
+        let none = || failed("it has no text".to_owned());
+        let of_intent = self.questions.get(&question.intent).ok_or_else(none)?;
+        let (texts, choices) = match &question.asked {
+            Asked::Confirmation => (&of_intent.confirm, None),
+            Asked::Slot(name) => {
+                let [ask, again] = of_intent.slots.get(name).ok_or_else(none)?;
+                (if question.again && !again.is_empty() { again } else { ask }, Some(name))
+            }
+        };
+        let locale = job.request.locale.as_deref().or(locale);
+        let (tag, text) = language::choose(texts, |(tag, _)| tag, locale, &job.request.text).ok_or_else(none)?;
+        let text = text.render(job).map_err(|error| failed(format!("its text in {tag}: {error}")))?;
+        let choices = match choices {
+            Some(slot) => self.values(question, slot, tag),
+            None => {
+                let said = |texts| language::choose(texts, |(tag, _): &(String, String)| tag, Some(tag), "");
+                [&self.yes, &self.no].into_iter().filter_map(|texts| said(texts).map(|(_, it)| choice(it))).collect()
+            }
+        };
+        Ok(Said { text, locale: Some(tag.clone()), choices })
+    }
+
+    /// The values of a slot, where they are few; else what it held before.
+    fn values(&self, question: &Question, slot: &str, tag: &str) -> Vec<Choice> {
+        let slot = self.script.forms.get(&question.intent).and_then(|form| form.slot(slot));
+        match slot.map(|slot| &slot.fills).and_then(Fills::listed) {
+            Some(listed) if listed.len() <= OFFERED => {
+                listed.iter().map(|(value, said)| in_words(value, said, tag)).collect()
+            }
+            _ => question.before.iter().map(|before| choice(before)).collect(),
+        }
+    }
+}
+
+/// A value as it is said in a language: the first of its words in the language's script, where the value itself isn't.
+fn in_words(value: &str, said: &[String], tag: &str) -> Choice {
+    let primary = tag.split('-').next().unwrap_or_default();
+    let script = |text: &str| language::language_of_script(text);
+    let suits = |text: &str| match script(text) {
+        Some(language) => language.eq_ignore_ascii_case(primary),
+        None => !["zh", "ja", "ko"].iter().any(|it| it.eq_ignore_ascii_case(primary)),
+    };
+    let words = std::iter::once(value).chain(said.iter().map(String::as_str));
+    choice(words.into_iter().find(|word| suits(word)).unwrap_or(value))
+}
+
+fn choice(text: &str) -> Choice {
+    Choice { title: text.to_owned(), value: text.to_owned() }
+}
