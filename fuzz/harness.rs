@@ -143,7 +143,7 @@ pub(crate) fn delivery(data: &[u8]) {
         match &queue {
             None => drop(admit::died(&received, &address)),
             Some(queue) => {
-                let limits = Limits { max_body: MAX_BODY, max_age: ttl, too_many: false };
+                let limits = Limits { has_conversations: true, max_body: MAX_BODY, max_age: ttl, too_many: false };
                 drop(admit::admit(&received, queue, &address, &limits, NOW));
             }
         }

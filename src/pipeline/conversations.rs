@@ -5,6 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use backon::{BackoffBuilder, ExponentialBuilder};
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::time::{Instant, sleep};
@@ -21,6 +22,8 @@ use crate::{
 
 /// How long a turn is tried again in its place, in all. Whatever comes after it waits as long.
 const TRIED_FOR: Duration = Duration::from_secs(5 * 60);
+/// The longest pause while the store is away.
+const MAX_PAUSE: Duration = Duration::from_secs(1);
 /// How long is waited before a write is tried again of which it isn't known whether it was made.
 const WRITE_AGAIN: Duration = Duration::from_millis(100);
 /// How often that is done before the turn is taken anew.
@@ -46,16 +49,18 @@ pub enum Taken {
 /// Why one try ended without an outcome.
 enum Ended {
     Failed(MessageError),
+    /// The store is away; that is no fault of the turn's.
+    Away(MessageError),
     Fenced(String),
 }
 
 impl From<StoreError> for Ended {
     fn from(error: StoreError) -> Self {
-        let code = match error {
-            StoreError::Away(_) | StoreError::Unusable(_) => ErrorCode::Internal,
-            StoreError::TooLarge { .. } => ErrorCode::HandlerFailed,
-        };
-        Self::Failed(MessageError::new(code, format!("the store of conversations: {error}")))
+        let why = format!("the store of conversations: {error}");
+        match error {
+            StoreError::Away(_) | StoreError::Unusable(_) => Self::Away(MessageError::new(ErrorCode::Internal, why)),
+            StoreError::TooLarge { .. } => Self::Failed(MessageError::new(ErrorCode::HandlerFailed, why)),
+        }
     }
 }
 
@@ -94,7 +99,7 @@ impl Conversations {
     ) -> Taken {
         let (began, time_left) = (Instant::now(), job.time_left);
         let key = Record::key(who.user_id.as_deref(), who.sender.as_deref(), &who.conversation);
-        let mut identity = identity;
+        let (mut identity, mut pauses) = (identity, pauses());
         loop {
             job.time_left = time_left.map(|left| left.saturating_sub(began.elapsed()));
             let mut seen = None;
@@ -102,6 +107,17 @@ impl Conversations {
             let error = match self.once(pipeline, job, who, &key, identity, &mut seen, &now).await {
                 Ok(outcome) => return Taken::Settle(outcome),
                 Err(Ended::Fenced(why)) => return Taken::Fenced(why),
+                Err(Ended::Away(error)) => {
+                    let pause = pauses.next().unwrap_or(MAX_PAUSE);
+                    if began.elapsed() + pause > TRIED_FOR || left(job, tried).is_some_and(|left| left <= pause) {
+                        return Taken::Settle(Outcome::DeadLetter(error.into()));
+                    }
+                    tracing::debug!(error = error.message, "a turn waits for the store");
+                    sleep(pause).await;
+                    // A write may have been made.
+                    identity.repeated = true;
+                    continue;
+                }
                 Err(Ended::Failed(error)) => error,
             };
             match pipeline.retry().decide(error, job.attempt, left(job, tried)) {
@@ -213,6 +229,15 @@ impl Conversations {
         }
         Err(last.unwrap_or_else(|| StoreError::Away("it takes no turn".to_owned())).into())
     }
+}
+
+fn pauses() -> impl Iterator<Item = Duration> {
+    ExponentialBuilder::default()
+        .with_jitter()
+        .with_min_delay(Duration::from_millis(20))
+        .with_max_delay(MAX_PAUSE)
+        .without_max_times()
+        .build()
 }
 
 fn no_longer() -> MessageError {

@@ -302,7 +302,8 @@ async fn a_rolling_restart_keeps_the_order_and_every_turn_once() {
     let answers = answers(&mut client, 16 * 30).await;
     for (conversation, _) in &conversations {
         assert_eq!(answers[conversation], numbered(30), "{conversation}");
-        assert_eq!(store.said()[conversation], numbered(30), "{conversation}");
+        // Of what both said the last fifty texts are kept.
+        assert_eq!(store.said()[conversation], numbered(30)[5..], "{conversation}");
     }
     third.stop_and_leave().await;
     fourth.stop().await;
