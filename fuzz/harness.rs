@@ -14,7 +14,7 @@ use chatbot_worker::{
         },
     },
     domain::{
-        DeadLetter, DeadReason, IntentName,
+        DeadLetter, DeadReason, IntentName, Lane,
         codec::{ContentEncoding, Envelope, decode_request, encode_request},
     },
 };
@@ -130,7 +130,9 @@ pub(crate) fn delivery(data: &[u8]) {
 
     let names = Names::new("chatbot").expect("a name");
     let refund = IntentName::new("refund").expect("a name");
-    let queues = [None, Some(WorkQueue::Requests), Some(WorkQueue::Suspects), Some(WorkQueue::Intent(refund.clone()))];
+    let lane = WorkQueue::Conversation(Lane::of("c"));
+    let intent = WorkQueue::Intent(refund.clone());
+    let queues = [None, Some(WorkQueue::Requests), Some(WorkQueue::Suspects), Some(intent), Some(lane)];
     for queue in queues {
         let short = |text| ShortString::try_new(text).expect("a short text");
         let exchange = if flags & 4 == 4 { "chatbot" } else { "" };
@@ -154,6 +156,7 @@ pub(crate) fn delivery(data: &[u8]) {
         let classification = received.trail.classification.clone();
         for purpose in [
             Purpose::Forward { intent: &refund, classification: classification.as_ref() },
+            Purpose::Relay,
             Purpose::Suspect { starts: 1 },
             Purpose::Retry { delay: Duration::from_secs(1) },
             Purpose::Dead { letter: &letter, worker: "w", at: NOW },
@@ -173,7 +176,7 @@ fn may_be_published(properties: &BasicProperties, purpose: Purpose<'_>) {
     }
     assert_eq!(properties.delivery_mode(), &Some(2));
     assert!(properties.user_id().is_none());
-    assert!(properties.expiration().is_none() || matches!(purpose, Purpose::Forward { .. }));
+    assert!(properties.expiration().is_none() || matches!(purpose, Purpose::Forward { .. } | Purpose::Relay));
     assert!(header_frame(properties) <= FORWARD_FRAME, "a header that is published again doesn't fit into a frame");
 }
 

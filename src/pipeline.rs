@@ -318,7 +318,7 @@ struct Work<'a> {
     /// The request with the language of the answer before, where it has none of its own.
     localized: Option<Box<Request>>,
     /// What is known of its conversation; none where its intent asks nothing and it is in none.
-    talk: Option<Talk>,
+    talk: Option<Box<Talk>>,
 }
 
 impl Work<'_> {

@@ -213,4 +213,10 @@ fn the_bots_of_the_docs_have_no_fault() {
     let shop = read("docs/clients/shop.toml");
     let bot = IntentsFile::parse("my-bot.toml", &format!("{shop}\n{entities}")).unwrap();
     assert_eq!((bot.file.entities.len(), bot.warnings), (4, vec![]));
+    let steering = ["help_info", "affirm", "deny", "never_mind", "human_agent"];
+    let steering =
+        steering.map(|intent| format!("[intents.{intent}]\nreply.en = \"Hi.\"\nexamples.en = [\"{intent}\"]\n"));
+    let asking = blocks(&read("docs/CONVERSATIONS.md"), "toml");
+    let bot = IntentsFile::parse("my-bot.toml", &format!("{}{}", asking[0], steering.concat())).unwrap();
+    assert!(bot.file.conversation.is_some() && bot.file.intents[0].form.is_some());
 }

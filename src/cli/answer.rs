@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::output::{one_line, printable};
-use crate::domain::{ErrorReply, Reply};
+use crate::domain::{ErrorReply, Reply, Status};
 
 /// The answer, and below it what it was taken to mean.
 pub(super) fn for_people(reply: &Reply, took: Duration) -> String {
@@ -38,6 +38,16 @@ fn meaning(reply: &Reply) -> String {
     let mut meaning = format!("intent {}", reply.intent);
     if let Some(handler) = reply.details.handler.as_deref().filter(|handler| *handler != "template") {
         meaning.push_str(&format!(" by {handler}"));
+    }
+    if let Some(state) = &reply.details.state {
+        meaning.push_str(&match (state.status, &state.slot) {
+            (Status::Asking, Some(slot)) => format!(" · asks {}", one_line(slot)),
+            (Status::Asking, None) => " · asks".to_owned(),
+            (Status::Confirming, _) => " · asks to confirm".to_owned(),
+            (Status::Done, _) => " · done".to_owned(),
+            (Status::Cancelled, _) => " · cancelled".to_owned(),
+            (Status::Person, _) => " · a person has it".to_owned(),
+        });
     }
     let Some(found) = &reply.classification else { return meaning };
     match (&found.predicted, found.confidence) {

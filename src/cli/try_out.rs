@@ -3,6 +3,7 @@
 use std::{
     io::{self, IsTerminal},
     pin::pin,
+    sync::Arc,
     time::Duration,
 };
 
@@ -18,11 +19,12 @@ use super::{
 };
 use crate::{
     app,
+    conversation::State,
     domain::{
         Attachment, ErrorCode, ErrorReply, IntentName, MessageError, Outcome, Reply, Request, Role, Turn,
         codec::{encode_error, encode_reply},
     },
-    pipeline::{Job, Pipeline, Stage},
+    pipeline::{Job, Pipeline, Stage, Turned},
     telemetry,
 };
 
@@ -38,7 +40,8 @@ Examples:
   CHATBOT_INTENTS_PATH=my-bot.toml chatbot-worker try   with a bot of your own
 
 Models, documents and services are those of the worker, and so are their settings; services are asked, and cost what
-they cost. In a conversation each question goes along with what was said before.
+they cost. In a conversation each question goes along with what was said before; a bot with a table [conversation]
+remembers it itself, and the line below an answer says what is asked.
 
 Exit codes:
    0  an answer
@@ -63,6 +66,8 @@ enum Tried {
     Error(MessageError),
     /// It is another program's to answer.
     External(IntentName),
+    /// It is a person's.
+    Person(IntentName),
 }
 
 /// A bot that is tried.
@@ -70,8 +75,11 @@ struct Bot<'a> {
     pipeline: Pipeline,
     arguments: &'a Arguments,
     attachments: Vec<Attachment>,
-    /// What was said so far.
+    /// What was said so far, to a bot that has no conversations.
     history: Vec<Turn>,
+    /// The conversation so far, and how many turns it has had.
+    state: State,
+    turns: u64,
 }
 
 /// Runs the command.
@@ -96,7 +104,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     if let Some(intent) = arguments.question.intent.as_ref().filter(|intent| !pipeline.routes().contains_key(*intent)) {
         return Err(Failure::new(Exit::Usage, format!("the bot has no intent '{intent}'")));
     }
-    let mut bot = Bot { pipeline, arguments, attachments, history: Vec::new() };
+    let mut bot = Bot { pipeline, arguments, attachments, history: Vec::new(), state: State::default(), turns: 0 };
     let result = runtime.block_on(async {
         for failed in bot.pipeline.prepare_once().await {
             output::tell(&format!("{failed}\n"));
@@ -139,6 +147,7 @@ impl Bot<'_> {
         while let Some(question) = questions.next().await? {
             // Each is a question of its own.
             self.history.clear();
+            (self.state, self.turns) = (State::default(), 0);
             if self.show(&question).await? != Exit::Ok {
                 worst = Exit::No;
             }
@@ -169,6 +178,10 @@ impl Bot<'_> {
                 output::tell(&format!("intent {intent}: another program answers it, from the intent's queue\n"));
                 return Ok(Exit::Ok);
             }
+            Tried::Person(intent) => {
+                output::tell(&format!("intent {intent}: a person gets the conversation, until it is given back\n"));
+                return Ok(Exit::Ok);
+            }
             Tried::Error(error) => {
                 let id = uuid::Uuid::now_v7().to_string();
                 let reply = ErrorReply { id, in_reply_to: None, error: error.clone() };
@@ -189,12 +202,15 @@ impl Bot<'_> {
     }
 
     /// What a worker would answer. What it would hand from queue to queue is gone through here at once.
-    async fn ask(&self, request: Request) -> Tried {
+    async fn ask(&mut self, request: Request) -> Tried {
         let stage = match &self.arguments.question.intent {
             Some(intent) => Stage::Handle { intent: intent.clone(), classification: None },
             None => Stage::Classify,
         };
         let mut job = Job { request, stage, attempt: 1, time_left: None, identity: None };
+        if self.pipeline.dialogue().is_some_and(|dialogue| dialogue.remembers) {
+            return self.turn(&job).await;
+        }
         /// From the requests' queue to an intent's, and from there to the fallback's.
         const HOPS: usize = 3;
         for _ in 0..HOPS {
@@ -215,5 +231,25 @@ impl Bot<'_> {
             }
         }
         Tried::Error(MessageError::new(ErrorCode::Internal, "it is handed from queue to queue and never answered"))
+    }
+
+    /// A turn of the conversation; one that fails hasn't happened.
+    async fn turn(&mut self, job: &Job) -> Tried {
+        match self.pipeline.turn(job, self.state.clone(), self.turns + 1).await {
+            Err(error) => Tried::Error(error),
+            Ok((turned, state)) => {
+                self.state = state;
+                self.turns += 1;
+                match turned {
+                    Turned::Person(handover) => Tried::Person(handover.intent),
+                    Turned::Outcome(Outcome::Reply(reply)) => Tried::Reply(Box::new(Arc::unwrap_or_clone(reply))),
+                    Turned::Outcome(Outcome::Forward { intent, .. }) => Tried::External(intent),
+                    // A turn ends in no other way.
+                    Turned::Outcome(_) => {
+                        Tried::Error(MessageError::new(ErrorCode::Internal, "the turn has no answer"))
+                    }
+                }
+            }
+        }
     }
 }

@@ -10,6 +10,7 @@
 
 pub mod advice;
 mod ask;
+pub mod dialogues;
 pub mod folds;
 pub mod metrics;
 pub mod near;

@@ -87,7 +87,7 @@ impl Pipeline {
         let (intent, classification) = self.understood(&work).await?;
         let (mut state, step) = self.taken(&work, state, &intent, classification.as_deref());
         let history = Some(std::mem::take(&mut state.history)).filter(|history| !history.is_empty());
-        work.talk = Some(Talk { slots: state.slots.clone(), history, turn: Some(number), given: Vec::new() });
+        work.talk = Some(Box::new(Talk { slots: state.slots.clone(), history, turn: Some(number), given: Vec::new() }));
         let mut outcome = match step {
             Step::Person(to) => {
                 state.history = work.talk.take().and_then(|talk| talk.history).unwrap_or_default();
@@ -99,7 +99,7 @@ impl Pipeline {
             }
             Step::Run(run) => self.ran(&mut work, *run, &intent, classification, &mut state).await?,
         };
-        let talk = work.talk.take().unwrap_or_default();
+        let talk = *work.talk.take().unwrap_or_default();
         state.history = talk.history.unwrap_or_default();
         state.say(Role::User, &work.request().text);
         match &mut outcome {
@@ -125,11 +125,11 @@ impl Pipeline {
         classification: Option<Box<Classification>>,
     ) -> Result<Outcome, MessageError> {
         let (state, step) = self.taken(work, State::default(), &intent, classification.as_deref());
-        work.talk = Some(Talk { slots: state.slots, ..Talk::default() });
+        work.talk = Some(Box::new(Talk { slots: state.slots, ..Talk::default() }));
         let mut outcome = match step {
             Step::Ask(question) => self.asked(work, &question, classification)?,
             Step::Run(run) => {
-                work.talk = Some(Talk { slots: run.slots, ..Talk::default() });
+                work.talk = Some(Box::new(Talk { slots: run.slots, ..Talk::default() }));
                 self.answered(work, run.intent, classification).await?
             }
             // It takes a conversation to hand one over.
@@ -301,7 +301,7 @@ impl Work<'_> {
     /// An intent's handlers are asked this.
     pub(super) fn asks<'w>(&'w self, intent: &'w IntentName, deadline: Instant) -> HandlerJob<'w> {
         let asked = HandlerJob::new(self.request(), intent, deadline);
-        match &self.talk {
+        match self.talk.as_deref() {
             None => asked,
             Some(Talk { slots, history, turn, .. }) => {
                 HandlerJob { slots, history: history.as_deref().unwrap_or(asked.history), turn: *turn, ..asked }

@@ -58,6 +58,20 @@ pub enum HandlerDefinition {
     },
 }
 
+impl HandlerDefinition {
+    /// The name that the file calls it by.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Template { .. } => "template",
+            Self::Search { .. } => "search",
+            Self::Recommend(_) => "recommend",
+            Self::Llm(_) => "llm",
+            Self::Translate(_) => "translate",
+            Self::Webhook { .. } => "webhook",
+        }
+    }
+}
+
 /// What a catalogue's handler does.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecommendDefinition {

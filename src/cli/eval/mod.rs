@@ -3,6 +3,7 @@
 mod cascade;
 mod contest;
 mod data;
+mod dialogues;
 mod search;
 mod text;
 
@@ -40,6 +41,11 @@ Examples:
   chatbot-worker eval --search --knowledge 'help/*.md' --test questions.jsonl
                                                              do questions find the passage that answers them? A
                                                              line each: {\"question\": \"…\", \"passage\": its id or null}
+  chatbot-worker eval --dialogues dialogues.md               does the bot do in its conversations what is written
+                                                             there? ## begins a dialogue, > is what the user says,
+                                                             and below it is what the bot does: the intent that
+                                                             answers, ask and a slot, confirm, person, or how its
+                                                             text begins. No service is asked for an answer
 
 A file, or a folder of them, is of any format that `import` takes: an intents file, CSV, JSON, Rasa's; an intent that is
 empty or null is out of scope. Of a data set with parts, --train takes train, --valid takes val, --test takes test. Any
@@ -51,7 +57,8 @@ A model of another name than embedded has its settings in variables of its own, 
 for every text: with a language model, that costs what so many requests cost. What it fails on counts as a mistake.
 
 Exit codes:
-   0  measured, however good or bad it is
+   0  measured, however good or bad it is; with --dialogues, all is as written
+   1  with --dialogues: the bot does something else
   64  the command line is wrong
   65  a file of texts is wrong
   69  no model answers
@@ -103,6 +110,9 @@ pub(super) struct Arguments {
     /// A service of embeddings that helps to find: a name as in CHATBOT_MODEL_CHAIN
     #[arg(long, value_name = "SERVICE", requires = "search")]
     embeddings: Option<ModelName>,
+    /// Hold these dialogues with the bot, and tell where it parts from what is written
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["train", "test", "valid", "cross_validate", "shots", "models", "tune", "search", "report"])]
+    dialogues: Vec<PathBuf>,
     /// How to print: text for people; json for programs
     #[arg(long, value_enum, default_value_t = Format::Text, hide_possible_values = true)]
     format: Format,
@@ -113,6 +123,9 @@ pub(super) struct Arguments {
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    if !arguments.dialogues.is_empty() {
+        return dialogues::run(arguments);
+    }
     if arguments.search {
         return search::run(arguments);
     }

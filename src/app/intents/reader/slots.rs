@@ -63,7 +63,7 @@ impl Reader<'_> {
         const ASK: &str = "told by language, such as ask.en = \"…\"";
         let ask = self.questions(table, &format!("{path}.ask"), "ask", ASK);
         let again = self.questions(table, &format!("{path}.again"), "again", ASK);
-        if !table.contains_key("ask") || table.get("ask").is_some_and(is_empty) {
+        if table.get("ask").is_none_or(is_empty) {
             match (optional, table.get_key_value("again")) {
                 (_, Some((again, _))) => {
                     let slot = name.clone();

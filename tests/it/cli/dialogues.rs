@@ -1,0 +1,79 @@
+//! `eval --dialogues`: the example's dialogues hold, and where a bot parts from one that is told. No broker.
+
+use serde_json::{Value, json};
+
+use super::{eval::Folder, program::Program};
+
+const EXAMPLE: &str = "config/examples/customer-service";
+
+fn example(file: &str) -> String {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(EXAMPLE).join(file).to_str().unwrap().to_owned()
+}
+
+fn program() -> Program {
+    // Its language model isn't asked, and so needs no settings.
+    Program::new().with("CHATBOT_INTENTS_PATH", &example("intents.toml"))
+}
+
+#[test]
+fn the_example_does_what_its_dialogues_say_in_both_languages() {
+    let (english, chinese) = (example("dialogues.en.md"), example("dialogues.zh.md"));
+    let held = program().run(&["eval", "--dialogues", &english, &chinese]);
+    assert_eq!(held.ok().matches(": 10 of 10 dialogues as written").count(), 2, "{held:?}");
+}
+
+#[test]
+fn the_dialogues_of_the_docs_hold() {
+    let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/CONVERSATIONS.md");
+    let docs = std::fs::read_to_string(docs).unwrap();
+    let blocks: Vec<&str> = docs.split("```markdown\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert_eq!(blocks.len(), 2);
+    let folder = Folder::new();
+    let file = folder.file("docs.md", &blocks.join("\n"));
+    program().run(&["eval", "--dialogues", &file]).ok();
+}
+
+#[test]
+fn where_a_bot_parts_from_a_dialogue_is_told() {
+    let folder = Folder::new();
+    let file = folder
+        .file("d.md", "## One\n> hello\ngreeting\n> cancel my order\nask reason\n> x\nperson\n\n## 二\n> 你好\n您好\n");
+    let parted = program().run(&["eval", "--dialogues", &file]);
+    assert_eq!(parted.code, Some(1), "{parted:?}");
+    let expected = "1 of 2 dialogues as written\n\nOne\n  line 4: > cancel my order\n  - ask reason\n  + cancel_order\n  + ask order\n  + Which order is it?";
+    assert!(parted.out.contains(expected), "{parted:?}");
+    let parted = program().run(&["eval", "--format", "json", "--dialogues", &file]);
+    let found: Value = serde_json::from_str(&parted.out).unwrap();
+    assert_eq!((parted.code, &found[0]["dialogues"]), (Some(1), &json!(2)));
+    let one = &found[0]["parted"][0];
+    assert_eq!(
+        (&one["line"], &one["expected"], &one["did"]["ask"]),
+        (&json!(4), &json!(["ask reason"]), &json!("order"))
+    );
+    let broken = folder.file("broken.md", "## One\nhello\n");
+    program().run(&["eval", "--dialogues", &broken]).failed(65, &["broken.md: line 2: nobody has said anything yet"]);
+    program().run(&["eval", "--dialogues", &folder.path("none.md")]).failed(65, &["none.md"]);
+}
+
+/// `try` is one turn where one text is asked, and tells what is asked.
+#[test]
+fn a_question_is_shown_with_what_is_asked() {
+    let text = std::fs::read_to_string(example("intents.toml")).unwrap();
+    let without: String = text
+        .lines()
+        .filter(|line| !line.starts_with("llm."))
+        .map(|line| line.replace("\"llm\", ", "").replace("\"help/en/*.md\", \"help/zh/*.md\", ", "") + "\n")
+        .collect();
+    let folder = Folder::new();
+    folder.file("faq.csv", &std::fs::read_to_string(example("faq.csv")).unwrap());
+    let bot = folder.file("intents.toml", &without);
+    let program = Program::new().with("CHATBOT_INTENTS_PATH", &bot);
+    let tried = program.run(&["try", "我要取消订单"]);
+    assert!(tried.ok().contains("请问是哪一笔订单？") && tried.out.contains(" · asks order"), "{tried:?}");
+    let tried = program.run(&["try", "--format", "json", "cancel my order"]);
+    let reply: Value = serde_json::from_str(tried.ok()).unwrap();
+    assert_eq!(reply["state"], json!({"status": "asking", "intent": "cancel_order", "slot": "order"}));
+    let tried = program.run(&["try", "转人工"]);
+    assert_eq!(tried.code, Some(0));
+    assert!(tried.err.contains("a person gets the conversation"), "{tried:?}");
+}
