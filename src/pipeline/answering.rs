@@ -25,7 +25,7 @@ impl Pipeline {
         intent: IntentName,
         classification: Option<Box<Classification>>,
     ) -> Result<Outcome, MessageError> {
-        let talk = Some(Talk { turn: Some(0), ..Talk::default() });
+        let talk = Some(Box::new(Talk { turn: Some(0), ..Talk::default() }));
         let mut work = Work { job, started: Instant::now(), attached: None, localized: None, talk };
         self.answered(&mut work, intent, classification).await
     }
