@@ -20,6 +20,7 @@ pub mod knowledge;
 pub mod model;
 pub mod outbound;
 pub mod pipeline;
+pub mod redis_link;
 pub mod renewed;
 pub mod retry;
 pub mod sharing;

@@ -11,6 +11,7 @@ const IMPORTS: &[(&str, &str)] = &[
     ("domain", ""),
     ("utf8", ""),
     ("renewed", ""),
+    ("redis_link", "renewed"),
     ("config", "utf8"),
     ("telemetry", ""),
     ("http", ""),
@@ -22,15 +23,15 @@ const IMPORTS: &[(&str, &str)] = &[
     ("outbound", "domain"),
     ("model", "domain outbound"),
     ("knowledge", "corpus domain model utf8"),
-    ("conversation", "domain entity renewed"),
+    ("conversation", "domain entity redis_link renewed"),
     ("eval", "conversation corpus domain knowledge model"),
     ("handler", "catalogue conversation domain entity knowledge outbound"),
-    ("answered", "domain renewed"),
+    ("answered", "domain redis_link renewed"),
     ("pipeline", "answered conversation domain entity handler model outbound retry sharing"),
     ("amqp", "answered conversation domain entity handler model pipeline renewed retry sharing utf8"),
     (
         "app",
-        "amqp answered catalogue config conversation corpus domain entity handler http knowledge model outbound pipeline renewed retry telemetry utf8",
+        "amqp answered catalogue config conversation corpus domain entity handler http knowledge model outbound pipeline redis_link renewed retry telemetry utf8",
     ),
     (
         "cli",
@@ -41,6 +42,7 @@ const IMPORTS: &[(&str, &str)] = &[
 /// The same within `amqp`, between its folders and files: along the way of a message, without circles.
 const AMQP_IMPORTS: &[(&str, &str)] = &[
     ("values", ""),
+    ("presence", ""),
     ("connection", ""),
     ("objects", "connection values"),
     ("message", "connection objects values"),

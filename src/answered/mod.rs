@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 use self::memory::{Known, Memory};
 pub use self::{
     memory::Bounds,
-    redis::{InvalidRedisUrl, RedisAnswers, RedisUrl, probe},
+    redis::{RedisAnswers, probe},
     shared::SharedAnswers,
 };
 use crate::domain::{Key, Outcome};

@@ -3,6 +3,7 @@
 //! **Invariant:** every part takes plain values made here; only this module knows them all.
 
 mod amqp_settings;
+mod conversations;
 pub mod corpus;
 mod dialogue;
 mod embedded;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 pub use self::{
     amqp_settings::{TlsFileError, amqp_settings, broker},
+    conversations::{StoreFault, conversations, kept_conversations, redis_conversations},
     embedded::{LoadFault, Log, QUIET, Watcher, train, train_to_save},
     handlers::Workshop,
     models::{Made, ModelFault, each, measurable, model},
@@ -26,7 +28,7 @@ pub use self::{
 };
 use crate::{
     amqp::{Bot, InvalidAmqpUrl, Names, Shared, Worker, objects::topology::Topology},
-    answered::{Answers, Bounds, InvalidRedisUrl, RedisAnswers, RedisUrl, SharedAnswers},
+    answered::{Answers, Bounds, RedisAnswers, SharedAnswers},
     app::{
         intents::{BUILT_IN, Checked, Faults, IntentDefinition, IntentsFile},
         settings::{Settings, Threshold},
@@ -36,7 +38,7 @@ use crate::{
     handler::template::TemplateError,
     model::{ModelClient, embedded::Processors},
     pipeline::{Attachments, InlineLimit, Parts, Pipeline, Route},
-    renewed::Renewed,
+    redis_link::{InvalidRedisUrl, RedisUrl},
     retry::RetryPolicy,
 };
 
@@ -184,11 +186,7 @@ pub fn answers(settings: &Settings) -> Result<Option<Arc<Answers>>, BuildError> 
 pub fn shared_answers(settings: &Settings) -> Result<Option<RedisAnswers>, BuildError> {
     let answered = &settings.answered;
     let started = answered.redis_url.as_ref().map(|url| {
-        let url = RedisUrl(url.secret().clone());
-        let url = match answered.redis_url_file.clone() {
-            Some(file) => Renewed::new(url, move || Ok(RedisUrl(file.read::<settings::RedisUrl>()?.secret().clone()))),
-            None => Renewed::fixed(url),
-        };
+        let url = conversations::renewed(RedisUrl(url.secret().clone()), answered.redis_url_file.clone());
         RedisAnswers::start(url, settings.amqp.exchange.as_str(), answered.ttl.get())
     });
     Ok(started.transpose()?)

@@ -54,6 +54,7 @@ impl NamedSections {
 pub(super) struct Known {
     keys: BTreeSet<Key>,
     unlisted: Option<Unlisted>,
+    elsewhere: &'static [(&'static str, &'static str)],
 }
 
 /// What a named section has, and what makes a section one.
@@ -66,14 +67,18 @@ struct Unlisted {
 
 impl Known {
     /// These keys; those of the template say what a named section has.
-    pub(super) fn new(keys: impl IntoIterator<Item = Key>, named: Option<NamedSections>) -> Self {
+    pub(super) fn new(
+        keys: impl IntoIterator<Item = Key>,
+        named: Option<NamedSections>,
+        elsewhere: &'static [(&'static str, &'static str)],
+    ) -> Self {
         let keys: BTreeSet<Key> = keys.into_iter().collect();
         let unlisted = named.map(|named| {
             let template = keys.iter().filter(|key| key.section() == named.template);
             let names = template.map(|key| key.name().to_owned()).collect();
             Unlisted { names, marked_by: named.marked_by, is_name: named.is_name }
         });
-        Self { keys, unlisted }
+        Self { keys, unlisted, elsewhere }
     }
 
     /// Adds the keys of a named section.
@@ -82,9 +87,12 @@ impl Known {
         self.keys.extend(names.map(|name| Key::new(section, name.as_str())));
     }
 
-    /// What would make `unknown` a setting, where it has a name that a named section has, and its section is unlike any
+    /// Where `unknown` belongs, or what would make it a setting, where it has a name that a named section has, and its section is unlike any
     /// that there is. `shown` writes a key as the operator would.
     pub(super) fn hint(&self, unknown: &str, shown: impl Fn(&Key) -> String) -> Option<String> {
+        if let Some((_, place)) = self.elsewhere.iter().find(|(key, _)| *key == unknown) {
+            return Some(format!("it belongs to {place}"));
+        }
         let Unlisted { names, marked_by, is_name } = self.unlisted.as_ref()?;
         let (section, name) = unknown.split_once('.')?;
         if self.keys.iter().any(|key| osa_distance(key.section(), section) <= 2) {

@@ -33,6 +33,8 @@ pub struct Program<'a, T> {
     pub named: Option<NamedSections>,
     /// Names of such sections that count as listed, even if the list does not name them.
     pub also_listed: &'a [String],
+    /// Keys that one may take for settings, `section.name`, and where they belong.
+    pub elsewhere: &'static [(&'static str, &'static str)],
     /// What the settings' types can't see: values that contradict one another.
     pub check: fn(&T) -> Vec<Conflict>,
 }
@@ -78,7 +80,7 @@ where
     Problems::collect(problems)?;
     let mut layers = Layers::new(defaults, program.named);
     let mut builtin = layers.built_in::<T>()?;
-    let mut known = Known::new(builtin.keys().cloned(), program.named);
+    let mut known = Known::new(builtin.keys().cloned(), program.named, program.elsewhere);
 
     let mut environment = environment::read(program.prefix, variables, &known, read);
     let mut problems = Vec::new();

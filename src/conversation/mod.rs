@@ -4,15 +4,21 @@
 //! **Invariant:** what is kept changes by compare-and-set alone ([`Store::put`]), so that of two workers that have the same
 //! turn in work one wins.
 
+pub mod file;
 mod filling;
+pub mod memory;
 pub mod record;
+pub mod redis;
 pub mod script;
 pub mod slots;
 pub mod state;
 pub mod store;
 pub mod turn;
 
+pub use file::{FileStore, LOCK_LIMIT, OpenError};
+pub use memory::{Bounds, MemoryStore};
 pub use record::{Lookup, Record, RecordError, Who};
+pub use redis::RedisStore;
 pub use script::Script;
 pub use slots::Slots;
 pub use state::State;

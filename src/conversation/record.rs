@@ -191,16 +191,15 @@ impl Record {
     }
 }
 
-/// An encoded record without the outcomes that are no longer kept at `now`; as it is where there are none, or it can't be
-/// read.
-pub(super) fn settled(bytes: &Bytes, now: u64) -> Bytes {
+/// An encoded record without any outcome; as it is where it can't be read.
+pub(super) fn without_outcomes(bytes: &Bytes) -> Bytes {
     let Ok(mut form) = serde_json::from_slice::<Form<Who, Box<RawValue>, Vec<Known>>>(bytes) else {
         return bytes.clone();
     };
-    if form.schema != SCHEMA || form.turns.iter().all(|turn| turn.outcome.is_none() || turn.is_kept(now)) {
+    if form.schema != SCHEMA {
         return bytes.clone();
     }
-    form.turns.iter_mut().for_each(|turn| turn.settle(now));
+    form.turns.iter_mut().for_each(|turn| turn.outcome = None);
     serde_json::to_vec(&form).map_or_else(|_| bytes.clone(), Bytes::from)
 }
 
@@ -209,7 +208,6 @@ mod tests {
     #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may")]
 
     use super::*;
-    use crate::domain::{Role, Turn};
 
     const MINUTE: u64 = 60_000;
 
@@ -226,7 +224,7 @@ mod tests {
     }
 
     fn state(text: &str) -> State {
-        State { history: vec![Turn { role: Role::User, text: text.into() }], ..State::default() }
+        serde_json::from_value(serde_json::json!({ "history": [{ "role": "user", "text": text }] })).unwrap()
     }
 
     fn key() -> Key {
@@ -306,7 +304,7 @@ mod tests {
         }
         let stored = record.stored().unwrap();
         assert!(stored.bytes.len() < IDENTITIES * (MAX_OUTCOME + 128) + 512, "{}", stored.bytes.len());
-        let settled = settled(&stored.bytes, 12 * MINUTE);
+        let settled = without_outcomes(&stored.bytes);
         assert!(settled.len() < 5 << 10, "{}", settled.len());
 
         let larger = record.after(identity(99), State::default(), outcome(&"x".repeat(MAX_OUTCOME - 1)), MINUTE);
@@ -314,18 +312,17 @@ mod tests {
     }
 
     #[test]
-    fn settling_takes_away_old_outcomes_and_nothing_else() {
+    fn outcomes_are_taken_away_and_nothing_else() {
         let record = Record::begin(who()).after(identity(1), state("a"), outcome("old"), 0);
         let stored = record.after(identity(2), state("b"), outcome("new"), 8 * MINUTE).stored().unwrap();
-        assert_eq!(settled(&stored.bytes, 9 * MINUTE), stored.bytes);
-        let bytes = settled(&stored.bytes, 12 * MINUTE);
-        assert!(!bytes.windows(3).any(|part| part == b"old"));
+        let bytes = without_outcomes(&stored.bytes);
+        assert!(!bytes.windows(3).any(|part| part == b"old" || part == b"new"));
         let read = Record::read(&key(), &Stored { bytes, ..stored }).unwrap();
         assert_eq!((&read.state, read.changed, read.version()), (&state("b"), 8 * MINUTE, 2));
-        assert_eq!(known(&read, &identity(1), 12 * MINUTE), "no longer");
-        assert_eq!(known(&read, &identity(2), 12 * MINUTE), "\"new\"");
+        assert_eq!(known(&read, &identity(1), 8 * MINUTE), "no longer");
+        assert_eq!(known(&read, &identity(2), 8 * MINUTE), "no longer");
         let other = Bytes::from_static(b"{\"schema\":2}");
-        assert_eq!(settled(&other, 0), other);
+        assert_eq!(without_outcomes(&other), other);
     }
 
     #[test]

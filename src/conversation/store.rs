@@ -19,6 +19,16 @@ pub struct Stored {
     pub bytes: Bytes,
 }
 
+impl Stored {
+    /// Whether it may be put where this life and version are.
+    pub(super) fn follows(&self, there: Option<(u64, u64)>) -> bool {
+        match there {
+            None => self.version == 1,
+            Some((life, version)) => life == self.life && version.checked_add(1) == Some(self.version),
+        }
+    }
+}
+
 /// What became of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Put {

@@ -73,7 +73,8 @@ fn describe() {
         ("chatbot_handed_back_total", "Deliveries that couldn't be settled, and went back to their queue."),
         ("chatbot_lost_acks_total", "Acks that couldn't be written; the message is delivered again."),
         ("chatbot_answered_total", "Messages that came again, by where their answer was found; miss: nowhere."),
-        ("chatbot_redis_total", "What Redis was asked, by operation and result; away: not asked, as it is away."),
+        ("chatbot_redis_total", "What Redis was asked, by use, operation and result; away: not asked, as it is away."),
+        ("chatbot_conversation_dropped_total", "Conversations dropped by their store, by reason."),
         ("chatbot_unreadable_total", "Messages of which something couldn't be read."),
         ("chatbot_ignored_fields_total", "Fields of requests passed over, as they have another form, by field."),
         ("chatbot_attachments_total", "Attachments of requests that were answered, by type and what became of them."),
@@ -104,6 +105,8 @@ fn describe() {
     describe_gauge!("chatbot_last_reload_timestamp_seconds", Unit::Seconds, "When that was, in Unix seconds.");
     describe_gauge!("chatbot_answered_entries", "Answers remembered in memory.");
     describe_gauge!("chatbot_answered_bytes", Unit::Bytes, "Memory that they take, about.");
+    describe_gauge!("chatbot_conversation_entries", "Conversations that this worker keeps, in memory or a file.");
+    describe_gauge!("chatbot_conversation_bytes", Unit::Bytes, "What they take, about.");
     for (name, help) in [
         ("chatbot_model_seconds", "Time that the model took to classify."),
         ("chatbot_handler_seconds", "Time that a handler took to answer."),

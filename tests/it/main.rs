@@ -15,6 +15,7 @@ mod attachments;
 mod channels;
 mod chaos;
 mod cli;
+mod conversation_stores;
 mod conversations;
 mod dead;
 mod deadlines;

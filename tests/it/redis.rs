@@ -8,9 +8,10 @@ use std::{
 
 use chatbot_worker::{
     amqp::WorkQueue,
-    answered::{Answers, Bounds, RedisAnswers, RedisUrl, SharedAnswers},
+    answered::{Answers, Bounds, RedisAnswers, SharedAnswers},
     app::{self, settings::Settings},
     domain::{Details, Key, Reply},
+    redis_link::RedisUrl,
     renewed::Renewed,
 };
 

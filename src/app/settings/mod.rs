@@ -8,6 +8,7 @@ mod amqp_url;
 mod answered;
 mod attachments;
 mod backend;
+mod conversation;
 mod http;
 mod intents;
 mod log;
@@ -30,6 +31,7 @@ pub use self::{
     answered::{Answered, RedisUrl},
     attachments::{AllowedHost, Attachments},
     backend::{Backend, Embedded, Flag, Format, HeaderName, JsonObject, Kind, Pointer, Text, Tokens},
+    conversation::{Conversation, Place},
     http::{Http, ListenAddress},
     intents::Intents,
     log::{Log, LogFilter, LogFormat},
@@ -58,6 +60,7 @@ pub struct Settings {
     pub overload: Overload,
     pub retry: Retry,
     pub answered: Answered,
+    pub conversation: Conversation,
     pub attachments: Attachments,
     pub model: Model,
     /// The built-in model, as a part of a chain.
@@ -98,8 +101,14 @@ impl Settings {
         let is_name = |name: &str| matches!(name.parse(), Ok(ModelName::Section(_)));
         let named =
             Some(NamedSections { template: "backend", listed_in: ("model", "chain"), marked_by: "kind", is_name });
-        let program =
-            Program { prefix: PREFIX, defaults: DEFAULTS, named, also_listed: &also_listed, check: Self::conflicts };
+        let program = Program {
+            prefix: PREFIX,
+            defaults: DEFAULTS,
+            named,
+            also_listed: &also_listed,
+            elsewhere: conversation::OF_THE_BOT,
+            check: Self::conflicts,
+        };
         let mut loaded = load(&program, variables, read)?;
         loaded.settings.note_files(&loaded.effective);
         Ok(loaded)
@@ -112,6 +121,7 @@ impl Settings {
             match setting.key.split_once('.') {
                 Some(("amqp", "url")) => self.amqp.url_file = Some(file),
                 Some(("answered", "redis_url")) => self.answered.redis_url_file = Some(file),
+                Some(("conversation", "redis_url")) => self.conversation.redis_url_file = Some(file),
                 Some((model, "api_key")) => {
                     if let Some(backend) = self.backend.get_mut(model) {
                         backend.api_key_file = Some(file);
@@ -139,6 +149,6 @@ impl Settings {
             let is_model = self.model.chain.contains(&ModelName::Section(name.clone()));
             backend.conflicts(name, is_model, &self.worker.handler_timeout)
         });
-        of_sections.into_iter().flatten().chain(of_services).collect()
+        of_sections.into_iter().flatten().chain(self.conversation.conflicts()).chain(of_services).collect()
     }
 }

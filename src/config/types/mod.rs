@@ -14,7 +14,7 @@ mod secret;
 mod size;
 pub(crate) mod text;
 
-pub use count::Count;
+pub use count::{Count, CountTo};
 pub use duration::{BoundedDuration, ShownDuration};
 pub use file_path::FilePath;
 pub use fraction::Fraction;

@@ -1,0 +1,252 @@
+//! The tables of the file, and what is read from and written to them.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use metrics::counter;
+use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table as RedbTable, TableDefinition};
+
+use crate::{
+    conversation::{Bounds, Cursor, Page, Put, StoreError, Stored},
+    domain::Key,
+};
+
+/// Life, version, when it changed last in Unix microseconds, and the record, by key.
+type Value = (u64, u64, u64, &'static [u8]);
+const CONVERSATIONS: TableDefinition<&[u8; 32], Value> = TableDefinition::new("conversations");
+/// The size of each, in bytes, by when it changed last. No two have changed at once.
+const CHANGES: TableDefinition<(u64, &[u8; 32]), u64> = TableDefinition::new("changes");
+/// In which form all this is, under [`FORM`].
+const ABOUT: TableDefinition<&str, u64> = TableDefinition::new("about");
+const FORM: &str = "form";
+const KNOWN_FORM: u64 = 1;
+
+/// What a conversation takes beside its record, in bytes: its places in both tables.
+const FIXED: u64 = 128;
+/// The most that one commit removes for their age.
+const EXPIRED: usize = 256;
+/// How far the newest may be ahead of the clock for many to have changed within a microsecond, in microseconds.
+const SLIP: u64 = 1_000_000;
+/// The most bytes of records in a page of a listing, but for its first.
+const PAGE: usize = 4 << 20;
+
+/// How much is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Total {
+    pub(super) conversations: u64,
+    pub(super) bytes: u64,
+}
+
+/// A write.
+pub(super) enum Change {
+    Put(Key, Stored),
+    /// Its result is a conflict where there is nothing.
+    Delete(Key),
+}
+
+/// The tables, as a transaction has them.
+pub(super) struct Table<'t> {
+    conversations: RedbTable<'t, &'static [u8; 32], Value>,
+    changes: RedbTable<'t, (u64, &'static [u8; 32]), u64>,
+    total: Total,
+    bounds: Bounds,
+    now: u64,
+    /// When the next one changes: now, or just after the one before.
+    next: u64,
+}
+
+impl Table<'_> {
+    /// Makes the tables where they aren't there, and counts what is in them; `None` where a newer program made them.
+    pub(super) fn prepare(database: &Database) -> Result<Option<Total>, redb::Error> {
+        let transaction = database.begin_write()?;
+        let total = {
+            let mut about = transaction.open_table(ABOUT)?;
+            let form = about.get(FORM)?.map(|form| form.value());
+            if form.is_some_and(|form| form > KNOWN_FORM) {
+                None
+            } else {
+                if form.is_none() {
+                    about.insert(FORM, KNOWN_FORM)?;
+                }
+                transaction.open_table(CONVERSATIONS)?;
+                let changes = transaction.open_table(CHANGES)?;
+                let mut bytes = 0;
+                for change in changes.iter()? {
+                    bytes += change?.1.value();
+                }
+                Some(Total { conversations: changes.len()?, bytes })
+            }
+        };
+        if total.is_some() {
+            transaction.commit()?
+        } else {
+            transaction.abort()?
+        }
+        Ok(total)
+    }
+
+    /// What is kept under a key, unless it has expired.
+    pub(super) fn get(database: &Database, key: &Key, expires: Duration) -> Result<Option<Stored>, redb::Error> {
+        let table = database.begin_read()?.open_table(CONVERSATIONS)?;
+        let found = table.get(key.as_bytes())?;
+        Ok(found.and_then(|found| stored(found.value(), expires, now())))
+    }
+
+    /// Some of what is kept, by key.
+    pub(super) fn page(
+        database: &Database,
+        after: Option<Key>,
+        most: usize,
+        expires: Duration,
+    ) -> Result<Page, redb::Error> {
+        let table = database.begin_read()?.open_table(CONVERSATIONS)?;
+        let (mut page, mut bytes, now) = (Page { found: Vec::new(), next: None }, 0, now());
+        let from = after.map_or([0; 32], |key| *key.as_bytes());
+        for entry in table.range::<&[u8; 32]>(&from..)? {
+            let (key, value) = entry?;
+            let key = Key::from_bytes(*key.value());
+            if after == Some(key) {
+                continue;
+            }
+            if page.found.len() >= most || bytes > PAGE {
+                page.next = page.found.last().map(|(key, _)| Cursor::After(*key));
+                break;
+            }
+            if let Some(stored) = stored(value.value(), expires, now) {
+                bytes += stored.bytes.len();
+                page.found.push((key, stored));
+            }
+        }
+        Ok(page)
+    }
+
+    /// Makes changes, one after the other, and drops what is old or too much; all of it by one commit. The results, and
+    /// how much there is now.
+    pub(super) fn write(
+        database: &Database,
+        changes: Vec<Change>,
+        total: Total,
+        bounds: Bounds,
+    ) -> Result<(Vec<Result<Put, StoreError>>, Total), redb::Error> {
+        let transaction = database.begin_write()?;
+        let (results, after, expired, full) = {
+            let conversations = transaction.open_table(CONVERSATIONS)?;
+            let (changes_table, now) = (transaction.open_table(CHANGES)?, now());
+            let newest = changes_table.last()?.map(|(change, _)| change.value().0);
+            // One that is far ahead was told a wrong time, and isn't followed.
+            let next = newest.filter(|newest| (now..now + SLIP).contains(newest)).map_or(now, |newest| newest + 1);
+            let mut tables = Table { conversations, changes: changes_table, total, bounds, now, next };
+            let results: Result<Vec<_>, redb::Error> = changes.into_iter().map(|change| tables.make(change)).collect();
+            let (results, expired, full) = (results?, tables.expire()?, tables.make_room()?);
+            (results, tables.total, expired, full)
+        };
+        let changed = expired + full > 0 || results.contains(&Ok(Put::Done));
+        if changed {
+            transaction.commit()?
+        } else {
+            transaction.abort()?
+        }
+        for (reason, dropped) in [("expired", expired), ("full", full)].into_iter().filter(|(_, dropped)| *dropped > 0) {
+            counter!("chatbot_conversation_dropped_total", "reason" => reason).increment(dropped);
+        }
+        Ok((results, after))
+    }
+
+    fn make(&mut self, change: Change) -> Result<Result<Put, StoreError>, redb::Error> {
+        let (key, stored) = match change {
+            Change::Put(key, stored) => (key, Some(stored)),
+            Change::Delete(key) => (key, None),
+        };
+        let there = self.conversations.get(key.as_bytes())?.map(|found| {
+            let (life, version, changed, _) = found.value();
+            (life, version, changed)
+        });
+        let valid = there.filter(|(_, _, changed)| !is_expired(*changed, self.bounds.expires, self.now));
+        let Some(stored) = stored else {
+            self.remove(&key, there.map(|(_, _, changed)| changed))?;
+            return Ok(Ok(if valid.is_some() { Put::Done } else { Put::Conflict }));
+        };
+        let size = stored.bytes.len() as u64 + FIXED;
+        if size > self.bounds.bytes as u64 {
+            return Ok(Err(StoreError::TooLarge { bytes: stored.bytes.len(), most: self.bounds.bytes }));
+        }
+        if !stored.follows(valid.map(|(life, version, _)| (life, version))) {
+            return Ok(Ok(Put::Conflict));
+        }
+        self.remove(&key, there.map(|(_, _, changed)| changed))?;
+        let value = (stored.life, stored.version, self.next, stored.bytes.as_ref());
+        self.conversations.insert(key.as_bytes(), value)?;
+        self.changes.insert((self.next, key.as_bytes()), size)?;
+        self.next += 1;
+        self.total.conversations += 1;
+        self.total.bytes += size;
+        Ok(Ok(Put::Done))
+    }
+
+    /// Removes one that changed last at `changed`, if there is one.
+    fn remove(&mut self, key: &Key, changed: Option<u64>) -> Result<(), redb::Error> {
+        let Some(changed) = changed else { return Ok(()) };
+        self.conversations.remove(key.as_bytes())?;
+        let size = self.changes.remove((changed, key.as_bytes()))?.map_or(0, |size| size.value());
+        self.total.conversations = self.total.conversations.saturating_sub(1);
+        self.total.bytes = self.total.bytes.saturating_sub(size);
+        Ok(())
+    }
+
+    /// The one whose last turn is the longest ago.
+    fn oldest(&self) -> Result<Option<(u64, Key)>, redb::Error> {
+        Ok(self.changes.first()?.map(|(change, _)| {
+            let (changed, key) = change.value();
+            (changed, Key::from_bytes(*key))
+        }))
+    }
+
+    fn expire(&mut self) -> Result<u64, redb::Error> {
+        let mut dropped = 0;
+        while let Some((changed, key)) = self.oldest()?
+            && is_expired(changed, self.bounds.expires, self.now)
+            && dropped < EXPIRED as u64
+        {
+            self.remove(&key, Some(changed))?;
+            dropped += 1;
+        }
+        Ok(dropped)
+    }
+
+    fn make_room(&mut self) -> Result<u64, redb::Error> {
+        let mut dropped = 0;
+        while self.total.conversations > self.bounds.most as u64 || self.total.bytes > self.bounds.bytes as u64 {
+            let Some((changed, key)) = self.oldest()? else { break };
+            self.remove(&key, Some(changed))?;
+            dropped += 1;
+        }
+        Ok(dropped)
+    }
+}
+
+fn stored((life, version, changed, bytes): (u64, u64, u64, &[u8]), expires: Duration, now: u64) -> Option<Stored> {
+    let there = !is_expired(changed, expires, now);
+    there.then(|| Stored { life, version, bytes: Bytes::copy_from_slice(bytes) })
+}
+
+fn is_expired(changed: u64, expires: Duration, now: u64) -> bool {
+    u128::from(now.saturating_sub(changed)) >= expires.as_micros()
+}
+
+/// Unix microseconds: the file outlasts every other clock.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Says that a newer program has written the file.
+#[cfg(test)]
+pub(super) fn set_form(database: &Database, form: u64) {
+    let write = || {
+        let transaction = database.begin_write()?;
+        transaction.open_table(ABOUT)?.insert(FORM, form)?;
+        transaction.commit()?;
+        Ok::<(), redb::Error>(())
+    };
+    assert!(write().is_ok());
+}
