@@ -2,12 +2,14 @@
 //!
 //! **Invariant:** commands print for people on standard output, or JSON where asked; the log goes to standard error.
 
+mod age;
 mod answer;
 mod ask;
 mod attaching;
 mod check;
 mod classify;
 mod config;
+mod conversation;
 mod dead;
 mod eval;
 mod exit;
@@ -110,6 +112,8 @@ enum Command {
     Topology(topology::Arguments),
     /// List, show, replay, purge, export and import the messages that couldn't be answered
     Dead(dead::Arguments),
+    /// List, show and forget the conversations that are kept
+    Conversation(conversation::Arguments),
     /// Classify a text with the bot's model, without a broker
     Classify(classify::Arguments),
     /// Try the whole bot without a broker: a question, or a conversation on the terminal
@@ -149,6 +153,7 @@ pub fn main() -> std::process::ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Topology(arguments) => topology::run(&arguments),
         Command::Dead(arguments) => dead::run(&arguments),
+        Command::Conversation(arguments) => conversation::run(&arguments),
         Command::Classify(arguments) => classify::run(&arguments),
         Command::Try(arguments) => try_out::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),

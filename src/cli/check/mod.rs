@@ -4,6 +4,7 @@
 
 mod answers;
 mod broker;
+mod conversations;
 mod dead;
 mod local;
 mod objects;
@@ -82,6 +83,7 @@ async fn around(report: &mut Report, settings: &Settings, intents: Option<&Inten
     if let Some(url) = &settings.answered.redis_url {
         redis::check(report, url).await;
     }
+    conversations::check(report, settings).await;
     let amqp = match app::amqp_settings(settings) {
         Ok(amqp) => amqp,
         Err(error) => {

@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::{
     Summary,
-    age::age,
     selection::Selection,
     unreadable,
     walk::{Visitor, Walk},
@@ -16,7 +15,7 @@ use crate::{
         dead::{Held, Letter},
         message::time::now_ms,
     },
-    cli::{Exit, Failure, Format, output, setup, topology::Configured},
+    cli::{Exit, Failure, Format, age::age, output, setup, topology::Configured},
 };
 
 const HELP: &str = "\

@@ -3,7 +3,6 @@
 //! **Invariant:** a command may be stopped at any moment: what is in flight is finished or stays in its queue, and the
 //! command says how far it came.
 
-mod age;
 mod export;
 mod import;
 mod list;

@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use super::{
-    age::{age, time},
     list::Row,
     selection::{Selection, id_prefix},
     walk::{Alike, Visitor, Walk},
@@ -13,7 +12,12 @@ use crate::{
         dead::{Held, Letter, Record},
         message::time::now_ms,
     },
-    cli::{Exit, Failure, Format, output, setup, topology::Configured},
+    cli::{
+        Exit, Failure, Format,
+        age::{age, time},
+        output, setup,
+        topology::Configured,
+    },
 };
 
 const HELP: &str = "\

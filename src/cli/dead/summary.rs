@@ -4,8 +4,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
 
-use super::age::age;
-use crate::{amqp::dead::Letter, cli::output};
+use crate::{
+    amqp::dead::Letter,
+    cli::{age::age, output},
+};
 
 /// How many letters, by queue and reason.
 #[derive(Debug, Default)]

@@ -1,6 +1,7 @@
 //! The program as an operator has it: arguments, environment, standard streams, signals, exit codes.
 
 mod check;
+mod conversation;
 mod dialogues;
 mod eval;
 mod other;
