@@ -13,6 +13,7 @@ pub mod dead;
 pub mod message;
 pub mod migrate;
 pub mod objects;
+pub mod presence;
 pub mod publishing;
 pub mod replace;
 pub mod session;
