@@ -33,11 +33,12 @@ use crate::{
         intents::{BUILT_IN, Checked, Faults, IntentDefinition, IntentsFile},
         settings::{Settings, Threshold},
     },
+    conversation::Store,
     domain::{ChoiceRule, IntentName, InvalidName},
     entity::{Extractor, InvalidPattern},
     handler::template::TemplateError,
     model::{ModelClient, embedded::Processors},
-    pipeline::{Attachments, InlineLimit, Parts, Pipeline, Route},
+    pipeline::{Attachments, Conversations, InlineLimit, Parts, Pipeline, Route},
     redis_link::{InvalidRedisUrl, RedisUrl},
     retry::RetryPolicy,
 };
@@ -91,7 +92,8 @@ pub fn load_intents(settings: &Settings) -> Result<Checked, Faults> {
 
 /// What the broker must have for these settings and intents.
 pub fn topology(settings: &Settings, names: &Names, intents: &IntentsFile) -> Topology {
-    topology_of(settings, names, intents.intents.iter().map(|intent| &intent.name))
+    let topology = topology_of(settings, names, intents.intents.iter().map(|intent| &intent.name));
+    if intents.conversation.is_some() { topology.with_conversations(names) } else { topology }
 }
 
 /// The same for some intents, or none.
@@ -192,8 +194,15 @@ pub fn shared_answers(settings: &Settings) -> Result<Option<RedisAnswers>, Build
     Ok(started.transpose()?)
 }
 
+/// What a worker remembers, whatever bot it serves.
+pub struct Memory {
+    pub answers: Option<Arc<Answers>>,
+    /// Where conversations are kept.
+    pub conversations: Arc<dyn Store>,
+}
+
 /// The bot of an intents file, with the model trained on so many processors: what a worker begins with, and what a reload
-/// puts in its place. One goes on with the answers that the one before remembers.
+/// puts in its place. One goes on with what the one before remembers.
 ///
 /// # Errors
 /// [`BuildError`].
@@ -201,13 +210,18 @@ pub fn bot(
     settings: &Settings,
     names: &Names,
     intents: &IntentsFile,
-    answers: Option<Arc<Answers>>,
+    memory: &Memory,
     processors: Processors,
 ) -> Result<Bot, BuildError> {
     let model = model(settings, intents, &Log::of(processors))?;
     let mut pipeline = pipeline(settings, intents, model)?;
-    if let Some(answers) = answers {
-        pipeline = pipeline.remembering(answers);
+    if let Some(answers) = &memory.answers {
+        pipeline = pipeline.remembering(answers.clone());
+    }
+    if intents.conversation.is_some() {
+        // What the user says, and what the bot does.
+        let texts = 2 * usize::from(settings.conversation.max_turns.get().get());
+        pipeline = pipeline.conversing(Conversations::new(memory.conversations.clone(), texts));
     }
     Ok(Bot { pipeline: Arc::new(pipeline), topology: Arc::new(topology(settings, names, intents)) })
 }
@@ -216,8 +230,8 @@ pub fn bot(
 ///
 /// # Errors
 /// [`BuildError`].
-pub fn worker(settings: &Settings, intents: &IntentsFile, answers: Option<Arc<Answers>>) -> Result<Worker, BuildError> {
+pub fn worker(settings: &Settings, intents: &IntentsFile, memory: &Memory) -> Result<Worker, BuildError> {
     let amqp = amqp_settings(settings)?;
-    let Bot { pipeline, topology } = bot(settings, &amqp.names, intents, answers, Processors::All)?;
+    let Bot { pipeline, topology } = bot(settings, &amqp.names, intents, memory, Processors::All)?;
     Ok(Worker::new(Shared { settings: amqp, pipeline, topology }))
 }

@@ -14,7 +14,7 @@ use metrics::gauge;
 use tokio::{sync::Notify, task::spawn_blocking, time::timeout};
 
 use super::{
-    bot,
+    Memory, bot,
     intents::{IntentsFile, Name},
     load_intents,
     settings::{ModelName, Settings},
@@ -22,7 +22,6 @@ use super::{
 };
 use crate::{
     amqp::{Bot, Names, ReplaceError, Replacer, WorkQueue},
-    answered::Answers,
     domain::IntentName,
     model::embedded::Processors,
 };
@@ -48,14 +47,14 @@ impl Reloader {
         Some(Self { watched: Watched::new(targets), settings, told })
     }
 
-    /// Reloads, for as long as it is polled. `serving` is what the worker began with, and `answers` what it remembers.
-    pub async fn run(mut self, names: Names, serving: &IntentsFile, replacer: Replacer, answers: Option<Arc<Answers>>) {
+    /// Reloads, for as long as it is polled. `serving` is what the worker began with, and `memory` what it remembers.
+    pub async fn run(mut self, names: Names, serving: &IntentsFile, replacer: Replacer, memory: Arc<Memory>) {
         let mut serving = intents_of(serving);
         ended(true);
         self.tell_watched();
         self.wanted().await;
         loop {
-            let Some((file, bot)) = self.built(&names, answers.clone()).await else {
+            let Some((file, bot)) = self.built(&names, memory.clone()).await else {
                 ended(false);
                 self.wanted().await;
                 continue;
@@ -113,7 +112,7 @@ impl Reloader {
     }
 
     /// The bot of the files as they are now, trained beside the one that serves; `None` if one can't be used.
-    async fn built(&mut self, names: &Names, answers: Option<Arc<Answers>>) -> Option<(IntentsFile, Bot)> {
+    async fn built(&mut self, names: &Names, memory: Arc<Memory>) -> Option<(IntentsFile, Bot)> {
         // What the intents file names now is watched before it is read, so that no change in between is missed.
         let (settings, special) = (self.settings.clone(), self.special());
         let loading = spawn_blocking(move || match special {
@@ -131,7 +130,7 @@ impl Reloader {
                 return Err(format!("{} is no regular file, but a pipe or a device", path.display()));
             }
             let settings = with_keys_of_now(&settings)?;
-            let bot = bot(&settings, &names, &checked.file, answers, Processors::AllButOne)
+            let bot = bot(&settings, &names, &checked.file, &memory, Processors::AllButOne)
                 .map_err(|error| error.to_string())?;
             Ok::<_, String>((checked, bot))
         });

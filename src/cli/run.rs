@@ -11,7 +11,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use super::{Exit, Failure, setup, signals};
 use crate::{
     amqp::{Fatal, Names, session::Ended},
-    app::{self, BuildError, Reloader},
+    app::{self, BuildError, Memory, Reloader},
     http::{self, Served},
     telemetry,
 };
@@ -60,9 +60,15 @@ pub(super) fn run() -> Result<Exit, Failure> {
 
         let names = Names::new(settings.amqp.exchange.as_str()).map_err(|error| Failure::new(Exit::Config, error))?;
         let (intents, answers) = (Arc::new(checked.file), app::answers(&settings).map_err(build_failure)?);
+        let conversations = app::conversations(&settings);
+        let conversations = tokio::select! {
+            opened = conversations => opened.map_err(|error| Failure::new(Exit::Config, error))?,
+            () = stop.cancelled() => return Ok(Exit::Ok),
+        };
+        let memory = Arc::new(Memory { answers, conversations });
         let building = tokio::task::spawn_blocking({
-            let (intents, answers) = (intents.clone(), answers.clone());
-            move || app::worker(&settings, &intents, answers)
+            let (intents, memory) = (intents.clone(), memory.clone());
+            move || app::worker(&settings, &intents, &memory)
         });
         let built = tokio::select! {
             built = building => built.map_err(|error| Failure::new(Exit::Os, error))?,
@@ -73,7 +79,7 @@ pub(super) fn run() -> Result<Exit, Failure> {
         let upkeep = tokio::spawn(telemetry::upkeep(metrics));
         let replacer = worker.replacer();
         let reloading = reloader.map(|reloader| {
-            let reloading = async move { reloader.run(names, &intents, replacer, answers).await };
+            let reloading = async move { reloader.run(names, &intents, replacer, memory).await };
             AbortOnDropHandle::new(tokio::spawn(reloading))
         });
         let ended = worker.run(stop).await;

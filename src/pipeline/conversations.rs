@@ -32,8 +32,8 @@ const WRITES: u32 = 20;
 /// The conversations of a bot, and where they are kept.
 pub struct Conversations {
     store: Arc<dyn Store>,
-    /// How many turns are remembered.
-    max_turns: usize,
+    /// How many texts of its history are remembered.
+    texts: usize,
 }
 
 /// What became of a turn.
@@ -79,9 +79,9 @@ enum Kept {
 }
 
 impl Conversations {
-    /// Conversations that are kept in `store`, with so many turns remembered of each.
-    pub fn new(store: Arc<dyn Store>, max_turns: usize) -> Self {
-        Self { store, max_turns }
+    /// Conversations that are kept in `store`, with so many texts remembered of each.
+    pub fn new(store: Arc<dyn Store>, texts: usize) -> Self {
+        Self { store, texts }
     }
 
     pub fn store(&self) -> &dyn Store {
@@ -179,7 +179,7 @@ impl Conversations {
             }
         };
         let Some(written) = written(&outcome) else { return Ok(outcome) };
-        state.history.drain(..state.history.len().saturating_sub(self.max_turns));
+        state.history.drain(..state.history.len().saturating_sub(self.texts));
         let next = record.after(identity.key, state, written, now());
         self.keep(key, who, next, &identity.key).await?;
         Ok(outcome)

@@ -93,7 +93,10 @@ async fn around(report: &mut Report, settings: &Settings, intents: Option<&Inten
     };
     // Where the file has faults, what doesn't hang on it is looked at.
     let known = intents.iter().flat_map(|file| &file.intents).map(|intent| &intent.name);
-    let topology = app::topology_of(settings, &amqp.names, known);
+    let mut topology = app::topology_of(settings, &amqp.names, known);
+    if intents.is_some_and(|file| file.conversation.is_some()) {
+        topology = topology.with_conversations(&amqp.names);
+    }
     let served: Vec<&IntentName> = intents.into_iter().flat_map(app::served).collect();
     let external: Vec<&IntentName> = intents.into_iter().flat_map(app::external).collect();
     let checked = broker::Checked {

@@ -146,7 +146,8 @@ impl Table<'_> {
         } else {
             transaction.abort()?
         }
-        for (reason, dropped) in [("expired", expired), ("full", full)].into_iter().filter(|(_, dropped)| *dropped > 0) {
+        for (reason, dropped) in [("expired", expired), ("full", full)].into_iter().filter(|(_, dropped)| *dropped > 0)
+        {
             counter!("chatbot_conversation_dropped_total", "reason" => reason).increment(dropped);
         }
         Ok((results, after))

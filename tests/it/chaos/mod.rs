@@ -10,6 +10,7 @@ mod cluster;
 mod diagnosis;
 mod load;
 mod network;
+mod order;
 mod proxy;
 mod queues;
 mod reader;

@@ -66,10 +66,15 @@ pub struct Worker {
 impl Subject {
     /// A program whose worker reaches the broker by `urls`, and the client by the first of `reached`.
     pub fn new(urls: &str, reached: &str) -> Self {
+        Self::of(BOT, urls, reached)
+    }
+
+    /// The same with another bot.
+    pub fn of(text: &str, urls: &str, reached: &str) -> Self {
         let program = Program::new();
         let names = program.names.clone();
         let bot = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.toml", names.exchange()));
-        std::fs::write(&bot, BOT).unwrap();
+        std::fs::write(&bot, text).unwrap();
         let program = program
             .with("CHATBOT_AMQP_URL", urls)
             .with("CHATBOT_INTENTS_PATH", bot.to_str().unwrap())
