@@ -49,6 +49,10 @@ fallback = "count"
 [intents.count]
 handler = "webhook"
 webhook.service = "counter"
+# Whose slot it is: the fallback asks nothing itself.
+[intents.noted]
+examples = ["note it", "please write it down", "记下来"]
+reply.en = "Noted: {{ slots.count }}"
 slots.count = { text = true, optional = true, ask.en = "Which?" }
 "#;
 
