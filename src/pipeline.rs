@@ -270,11 +270,16 @@ impl Pipeline {
     }
 
     async fn classify(&self, work: &Work<'_>) -> Result<(IntentName, Classification), MessageError> {
+        self.classified(work, &work.request().text).await
+    }
+
+    /// What a text means that a request says.
+    async fn classified(&self, work: &Work<'_>, text: &str) -> Result<(IntentName, Classification), MessageError> {
         let (model, job, started) = (&self.parts.model, work.job, work.started);
         let asked = Instant::now();
         let limit = self.limit(self.parts.model_timeout, left(job, started))?;
-        let Request { text, locale, .. } = work.request();
-        let query = Query { text, locale: locale.as_deref(), deadline: asked + limit };
+        let locale = work.request().locale.as_deref();
+        let query = Query { text, locale, deadline: asked + limit };
         let classified = timeout_at(query.deadline, AssertUnwindSafe(model.classify(&query)).catch_unwind()).await;
         self.model_seconds.record(asked.elapsed());
         let prediction = match classified {

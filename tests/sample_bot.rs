@@ -3,13 +3,22 @@
 
 use std::collections::BTreeMap;
 
-use chatbot_worker::app::{
-    self,
-    intents::{BUILT_IN, IntentsFile},
+use chatbot_worker::{
+    app::{
+        self,
+        intents::{BUILT_IN, IntentsFile},
+        settings::Settings,
+    },
+    config::Variables,
+    conversation::State,
+    domain::{Outcome, Request, Role},
+    pipeline::{Job, Stage, Turned},
 };
 use serde::Deserialize;
 
 const HELD_OUT: &str = include_str!("fixtures/heldout.jsonl");
+/// Texts that rest on what was said before, and some that only look so.
+const FOLLOW_UPS: &str = include_str!("fixtures/follow-ups.jsonl");
 /// Phrases that are set before or after a request.
 const PADDING: &str = include_str!("fixtures/padding.jsonl");
 
@@ -109,4 +118,57 @@ fn padding_rarely_changes_the_intent() {
         check("after", &after.iter().map(|after| ("", *after)).collect::<Vec<_>>(), 98.0);
         check("before and after", &before.into_iter().zip(after).collect::<Vec<_>>(), 96.0);
     }
+}
+
+#[derive(Deserialize)]
+struct FollowUp {
+    before: String,
+    text: String,
+    /// None where it is out of scope.
+    intent: Option<String>,
+}
+
+/// A follow-up is understood with what went before, where it isn't alone. The share of each language, alone and together,
+/// and of what only looks like one; the limits lie a little below what is measured.
+#[tokio::test]
+async fn follow_ups_are_understood_with_what_went_before() {
+    let bot = IntentsFile::parse("built in", &format!("{BUILT_IN}\n[conversation]\n")).unwrap().file;
+    let settings = Settings::load(&Variables::default(), &|_| Ok(Vec::new())).unwrap().settings;
+    let pipeline = app::pipeline(&settings, &bot, std::sync::Arc::new(app::train(&bot).unwrap())).unwrap();
+    let cases: Vec<FollowUp> = FOLLOW_UPS.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut counts: BTreeMap<(&str, bool), (u32, u32)> = BTreeMap::new();
+    for case in &cases {
+        for together in [false, true] {
+            let mut state = State::default();
+            if together {
+                state.say(Role::User, &case.before);
+                state.say(Role::Assistant, "…");
+            }
+            let request = Request { text: case.text.clone(), ..Request::default() };
+            let job = Job { request, stage: Stage::Classify, attempt: 1, time_left: None, identity: None };
+            let (turned, _) = pipeline.turn(&job, state, 2).await.unwrap();
+            let Turned::Outcome(Outcome::Reply(reply)) = turned else { unreachable!("a template answers") };
+            let expected = case.intent.as_deref().unwrap_or("help_info");
+            let place = cases.iter().position(|it| std::ptr::eq(it, case)).unwrap();
+            let what = match (place, &case.intent) {
+                (0..15, _) => "English",
+                (15..30, _) => "Chinese",
+                (_, Some(_)) => "of its own",
+                (_, None) => "out of scope",
+            };
+            let (right, all) = counts.entry((what, together)).or_default();
+            *right += u32::from(reply.intent.as_str() == expected);
+            *all += 1;
+            if together && reply.intent.as_str() != expected {
+                println!("{} | {}: {}", case.before, case.text, reply.intent);
+            }
+        }
+    }
+    for ((what, together), (right, all)) in &counts {
+        println!("{what}, {}: {right} of {all}", if *together { "together" } else { "alone" });
+    }
+    let right = |what, together| counts[&(what, together)].0;
+    assert!(right("English", true) >= 10 && right("Chinese", true) >= 12);
+    assert!(right("of its own", true) >= right("of its own", false));
+    assert!(right("out of scope", true) + 1 >= right("out of scope", false));
 }

@@ -44,6 +44,22 @@ fn numbers_bound() {
 }
 
 #[test]
+fn what_is_said_later_takes_the_place_of_what_was_said_of_the_same() {
+    #[track_caller]
+    fn check(said: &[&str], expected: &[&str]) {
+        let shop = shop();
+        let wish = said.iter().fold(Wish::default(), |wish, said| wish.then(shop.wish(said, &[])));
+        let found: Vec<&str> = shop.passing(&wish).into_iter().map(|at| &*shop.items()[at].id).collect();
+        assert_eq!(found, expected, "{said:?}: {wish:?}");
+    }
+    check(&["a kettle", "and in red?"], &["k1"]);
+    check(&["a white kettle", "and in black?"], &["k1", "k2"]);
+    check(&["a kettle under 200", "and under 300?"], &["k1", "k3"]);
+    check(&["a kettle under 300", "and in black?", "but not of Dawn"], &[]);
+    check(&["kettle", "那旅行的呢"], &["k1", "k2", "k3"]);
+}
+
+#[test]
 fn values_filter() {
     check("a red kettle", &["k1"]);
     check("red or green", &["k1", "t1", "t2"]);

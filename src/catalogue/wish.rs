@@ -28,6 +28,22 @@ pub struct Wish {
     pub rest: String,
 }
 
+impl Wish {
+    /// This, and then that: what is said later of a column takes the place of what was said of it before.
+    #[must_use]
+    pub fn then(self, later: Self) -> Self {
+        let Self { mut bounds, mut named, order, rest } = self;
+        bounds.retain(|bound| later.bounds.iter().all(|it| it.column != bound.column));
+        named.retain(|it| {
+            !later.named.iter().any(|other| other.columns.iter().any(|column| it.columns.contains(column)))
+        });
+        bounds.extend(later.bounds);
+        named.extend(later.named);
+        let rest = format!("{rest} {}", later.rest).trim().to_owned();
+        Self { bounds, named, order: later.order.or(order), rest }
+    }
+}
+
 /// What a column's numbers have to be.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bound {

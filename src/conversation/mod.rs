@@ -6,6 +6,7 @@
 
 pub mod file;
 mod filling;
+pub mod follow_up;
 pub mod memory;
 pub mod record;
 pub mod redis;

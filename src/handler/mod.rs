@@ -86,6 +86,8 @@ pub struct Job<'a> {
     pub slots: &'a Slots,
     /// What was said before, the oldest first.
     pub history: &'a [Turn],
+    /// What the user said before a follow-up, a text a line; `None` where the text stands alone.
+    pub before: Option<&'a str>,
     /// The number of this turn of its conversation, from 1; `None` if it is in none.
     pub turn: Option<u64>,
     /// What tells the request from every other, and is the same when it comes again; `None` if its client gave it no id.
@@ -106,6 +108,7 @@ impl<'a> Job<'a> {
             entities: &[],
             slots: &NONE,
             history,
+            before: None,
             turn: None,
             key: None,
             deadline,

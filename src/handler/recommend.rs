@@ -154,6 +154,13 @@ impl Handler for Recommend {
     async fn handle(&self, job: &Job<'_>) -> Result<Option<Answer>, HandlerError> {
         let request = job.request;
         let wish = self.shop.catalogue().wish(&request.text, job.entities);
+        let wish = match job.before {
+            Some(before) => before
+                .lines()
+                .fold(Wish::default(), |wish, said| wish.then(self.shop.catalogue().wish(said, &[])))
+                .then(wish),
+            None => wish,
+        };
         let locale = request.locale.as_deref();
         let chinese = locale.or(language::language_of_script(&request.text)).is_some_and(|tag| tag.starts_with("zh"));
         let items: Vec<Recommended<'_>> = self

@@ -1,9 +1,9 @@
 //! Handler `search`: the passage that answers, from the author's documents, with its source.
 //!
 //! A question with an answer of the author's gets that; of a longer text, the sentences that answer best. It has no answer
-//! where the documents' gate is shut.
+//! where the documents' gate is shut; for a follow-up, where it is shut with what was said before as well.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use async_trait::async_trait;
 
@@ -41,10 +41,14 @@ impl Handler for Search {
     }
 
     async fn handle(&self, job: &Job<'_>) -> Result<Option<Answer>, HandlerError> {
-        let question = &job.request.text;
-        let found = self.documents.find(question, SOURCES, job.deadline).await;
+        let mut question = Cow::Borrowed(&*job.request.text);
+        let mut found = self.documents.find(&question, SOURCES, job.deadline).await;
+        if let Some(before) = job.before.filter(|_| !found.is_open) {
+            question = Cow::Owned(format!("{before}\n{question}"));
+            found = self.documents.find(&question, SOURCES, job.deadline).await;
+        }
         let Some(first) = found.hits.first().filter(|_| found.is_open) else { return Ok(None) };
-        let text = self.documents.knowledge().excerpt(question, first.passage).to_owned();
+        let text = self.documents.knowledge().excerpt(&question, first.passage).to_owned();
         let locale = language::language_of_script(&text).map(str::to_owned);
         let near = found.hits.iter().filter(|hit| hit.score >= NEAR * first.score);
         let details = Details { sources: near.map(source).collect(), ..Details::default() };
@@ -74,6 +78,10 @@ mod tests {
     }
 
     async fn asked(text: &str) -> Option<Answer> {
+        asked_behind(None, text).await
+    }
+
+    async fn asked_behind(before: Option<&str>, text: &str) -> Option<Answer> {
         let passages = vec![
             passage("returns", "Returns", "You can return a kettle within 30 days if it is unused."),
             passage("delivery", "Delivery", "Parcels arrive within two working days."),
@@ -82,7 +90,7 @@ mod tests {
         ];
         let documents = Documents::new("help", Knowledge::build(passages), None, Vectors::new(1 << 20));
         let (request, intent) = (Request { text: text.into(), ..Request::default() }, IntentName::new("help").unwrap());
-        let job = Job::new(&request, &intent, Instant::now());
+        let job = Job { before, ..Job::new(&request, &intent, Instant::now()) };
         Search::new(Arc::new(documents)).handle(&job).await.unwrap()
     }
 
@@ -98,6 +106,17 @@ mod tests {
         assert!((0.0..=1.0).contains(&source.score));
         let answer = asked("客服每天几点在线").await.unwrap();
         assert_eq!((answer.text.as_str(), answer.locale.as_deref()), ("客服每天九点到二十一点在线。", Some("zh")));
+    }
+
+    #[tokio::test]
+    async fn a_follow_up_is_looked_for_with_what_went_before() {
+        assert!(asked("and for how many days?").await.is_none());
+        let before = Some("can I return an unused kettle");
+        let answer = asked_behind(before, "and for how many days?").await.unwrap();
+        assert_eq!(answer.text, "You can return a kettle within 30 days if it is unused.");
+        // What answers alone is answered alone.
+        let answer = asked_behind(before, "when do parcels arrive").await.unwrap();
+        assert_eq!(answer.details.sources[0].id, "delivery");
     }
 
     #[tokio::test]

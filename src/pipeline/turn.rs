@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::{Dialogue, Job, Pipeline, Stage, Work, answering::reply, dialogue::Said, words};
 use crate::{
     conversation::{
-        self, Script, Slots, State,
+        self, Script, Slots, State, follow_up,
         state::Asked,
         turn::{Ended, Heard, Question, Run, Step, Why},
     },
@@ -47,6 +47,8 @@ pub(super) struct Talk {
     pub(super) slots: Slots,
     /// What was said before; the request's own history where there is no state.
     pub(super) history: Option<Vec<Turn>>,
+    /// What was said before a follow-up.
+    pub(super) before: Option<String>,
     /// The number of the turn; none for a request in no conversation.
     pub(super) turn: Option<u64>,
     /// What handlers said of the slots.
@@ -84,10 +86,19 @@ impl Pipeline {
             return Ok(handed_over(&work, state, intent, None, false));
         }
         self.localize(&mut work, &state);
-        let (intent, classification) = self.understood(&work).await?;
+        let before = follow_up::before(&state.history, &work.request().text);
+        let (mut intent, mut classification) = self.understood(&work).await?;
+        // Where an intent asks, what isn't understood is an answer or none.
+        let is_missed = state.open.is_empty() && classification.as_ref().is_some_and(|it| it.fallback);
+        if let Some(before) = before.as_deref().filter(|_| is_missed && work.job.stage == Stage::Classify)
+            && let Some(together) = self.together(&work, before).await?
+        {
+            (intent, classification) = together;
+        }
         let (mut state, step) = self.taken(&work, state, &intent, classification.as_deref());
         let history = Some(std::mem::take(&mut state.history)).filter(|history| !history.is_empty());
-        work.talk = Some(Box::new(Talk { slots: state.slots.clone(), history, turn: Some(number), given: Vec::new() }));
+        work.talk =
+            Some(Box::new(Talk { slots: state.slots.clone(), history, before, turn: Some(number), given: Vec::new() }));
         let mut outcome = match step {
             Step::Person(to) => {
                 state.history = work.talk.take().and_then(|talk| talk.history).unwrap_or_default();
@@ -280,6 +291,13 @@ impl Pipeline {
         words.any(|word| word.chars().count() > SHORT && word.chars().all(char::is_alphabetic))
     }
 
+    /// What a follow-up means with what was said before; none where that isn't sure either.
+    async fn together(&self, work: &Work<'_>, before: &str) -> Result<Option<Understood>, MessageError> {
+        let text = format!("{before}\n{}", work.request().text);
+        let (intent, classification) = self.classified(work, &text).await?;
+        Ok((!classification.fallback).then(|| (intent, Some(Box::new(classification)))))
+    }
+
     /// What a request means: as its client says, or as it is classified.
     pub(super) async fn understood(&self, work: &Work<'_>) -> Result<Understood, MessageError> {
         Ok(match &work.job.stage {
@@ -303,8 +321,9 @@ impl Work<'_> {
         let asked = HandlerJob::new(self.request(), intent, deadline);
         match self.talk.as_deref() {
             None => asked,
-            Some(Talk { slots, history, turn, .. }) => {
-                HandlerJob { slots, history: history.as_deref().unwrap_or(asked.history), turn: *turn, ..asked }
+            Some(Talk { slots, history, before, turn, .. }) => {
+                let history = history.as_deref().unwrap_or(asked.history);
+                HandlerJob { slots, history, before: before.as_deref(), turn: *turn, ..asked }
             }
         }
     }

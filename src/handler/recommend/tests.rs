@@ -49,6 +49,16 @@ async fn words_rank_then_the_authors_column_and_each_group_comes_once() {
 }
 
 #[tokio::test]
+async fn a_follow_up_keeps_what_was_wished_before() {
+    let intent = IntentName::new("shop").unwrap();
+    let request = Request { text: "and under 200?".into(), ..Request::default() };
+    let job = Job::new(&request, &intent, tokio::time::Instant::now());
+    let asked = Job { before: Some("a kettle\nand under 300?"), ..job };
+    let answer = recommend(by(None, None)).unwrap().handle(&asked).await.unwrap().unwrap();
+    assert_eq!(answer.text, "1. Travel kettle: price 149 (≤ 200), kettle");
+}
+
+#[tokio::test]
 async fn the_answer_says_why() {
     let answer = asked(by(None, None), "a kettle under 200").await.unwrap();
     assert_eq!(answer.text, "1. Travel kettle: price 149 (≤ 200), kettle");
