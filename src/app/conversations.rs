@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use super::settings::{self, Place, Settings};
+use super::{
+    intents::{HandlerDefinition, IntentsFile},
+    settings::{self, Place, Settings},
+};
 use crate::{
     conversation::{Bounds, FileStore, LOCK_LIMIT, MemoryStore, OpenError, RedisStore, Store},
     redis_link::{InvalidRedisUrl, RedisUrl},
@@ -25,12 +28,24 @@ pub enum StoreFault {
 ///
 /// # Errors
 /// [`StoreFault`].
-pub async fn conversations(settings: &Settings) -> Result<Arc<dyn Store>, StoreFault> {
+pub async fn conversations(settings: &Settings, intents: &IntentsFile) -> Result<Arc<dyn Store>, StoreFault> {
     Ok(match settings.conversation.store {
-        Place::Memory => Arc::new(MemoryStore::new(bounds(settings))),
+        Place::Memory => Arc::new(MemoryStore::new(bounds(settings), &said_often(intents))),
         Place::File => Arc::new(FileStore::open(&path(settings), bounds(settings), true, LOCK_LIMIT).await?),
         Place::Redis => Arc::new(redis_conversations(settings)?),
     })
+}
+
+/// What this bot says, as it stands in JSON: its intents' names, and its templates.
+pub fn said_often(intents: &IntentsFile) -> String {
+    let names = intents.intents.iter().map(|intent| intent.name.to_string());
+    let handlers = intents.intents.iter().flat_map(|intent| &intent.handlers);
+    let replies = handlers.filter_map(|handler| match handler {
+        HandlerDefinition::Template { replies } => Some(replies.iter().map(|(_, text)| text)),
+        _ => None,
+    });
+    // A text always has a form in JSON.
+    names.chain(replies.flatten().map(|text| serde_json::to_string(text).unwrap_or_default())).collect()
 }
 
 /// A store, to look at it from outside of the worker; `None` where that can't be, as the worker has it in its memory. To be

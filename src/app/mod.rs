@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 pub use self::{
     amqp_settings::{TlsFileError, amqp_settings, broker},
-    conversations::{StoreFault, conversations, kept_conversations, redis_conversations},
+    conversations::{StoreFault, conversations, kept_conversations, redis_conversations, said_often},
     embedded::{LoadFault, Log, QUIET, Watcher, train, train_to_save},
     handlers::Workshop,
     models::{Made, ModelFault, each, measurable, model},

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use super::{
     Cursor, Page, Put, Store, StoreError, Stored,
+    packing::Packing,
     record::{KEPT_FOR, without_outcomes},
 };
 use crate::domain::Key;
@@ -32,8 +33,6 @@ pub struct Bounds {
     pub expires: Duration,
 }
 
-/// How hard is compressed; more takes longer than it saves.
-const LEVEL: i32 = 3;
 /// What a conversation takes beside its bytes: its places in the table and in the order, and what allocating them costs.
 const FIXED: usize = 2 * (size_of::<(Key, Entry)>() + size_of::<(u64, Key)>());
 /// How many one operation tidies: more than one operation makes.
@@ -43,6 +42,7 @@ const EXPIRED: usize = 64;
 
 pub struct MemoryStore {
     bounds: Bounds,
+    packing: Packing,
     kept: Mutex<Kept>,
     entries: Gauge,
     bytes: Gauge,
@@ -71,14 +71,19 @@ struct Entry {
 }
 
 impl MemoryStore {
-    /// An empty one.
-    pub fn new(bounds: Bounds) -> Self {
+    /// An empty one, for conversations in which these words are said often, as they stand in JSON.
+    pub fn new(bounds: Bounds, words: &str) -> Self {
         Self {
             bounds,
+            packing: Packing::new(words),
             kept: Mutex::default(),
             entries: gauge!("chatbot_conversation_entries"),
             bytes: gauge!("chatbot_conversation_bytes"),
         }
+    }
+
+    fn stored(&self, life: u64, version: u64, length: usize, packed: &[u8]) -> Result<Stored, StoreError> {
+        Ok(Stored { life, version, bytes: self.packing.unpack(packed, length).map_err(no_memory)? })
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -95,9 +100,9 @@ impl MemoryStore {
     fn tidy(&self) {
         let due = self.kept().due();
         for (key, place, length, packed) in due {
-            let smaller = unpack(&packed, length).and_then(|bytes| {
+            let smaller = self.packing.unpack(&packed, length).and_then(|bytes| {
                 let bytes = without_outcomes(&bytes);
-                Ok((bytes.len(), pack(&bytes)?))
+                Ok((bytes.len(), self.packing.pack(&bytes)?))
             });
             if let Ok((length, packed)) = smaller {
                 self.kept().replace(&key, place, length, packed);
@@ -119,11 +124,11 @@ impl Store for MemoryStore {
             let found = kept.conversations.get(key).filter(|entry| entry.at.elapsed() < self.bounds.expires);
             found.map(|entry| (entry.life, entry.version, entry.length, entry.packed.clone()))
         };
-        found.map(|(life, version, length, packed)| stored(life, version, length, &packed)).transpose()
+        found.map(|(life, version, length, packed)| self.stored(life, version, length, &packed)).transpose()
     }
 
     async fn put(&self, key: &Key, stored: Stored) -> Result<Put, StoreError> {
-        let packed = pack(&stored.bytes)?;
+        let packed = self.packing.pack(&stored.bytes).map_err(no_memory)?;
         let size = packed.len() + FIXED;
         if size > self.bounds.bytes {
             return Err(StoreError::TooLarge { bytes: size, most: self.bounds.bytes });
@@ -165,7 +170,7 @@ impl Store for MemoryStore {
         for (_, key) in places.by_ref().take(most) {
             let entry = kept.conversations.get(key).filter(|entry| entry.at.elapsed() < self.bounds.expires);
             if let Some(entry) = entry {
-                found.push((*key, stored(entry.life, entry.version, entry.length, &entry.packed)?));
+                found.push((*key, self.stored(entry.life, entry.version, entry.length, &entry.packed)?));
             }
         }
         Ok(Page { found, next: places.next().map(|(place, _)| Cursor::At(*place)) })
@@ -231,18 +236,6 @@ impl Kept {
     }
 }
 
-fn stored(life: u64, version: u64, length: usize, packed: &[u8]) -> Result<Stored, StoreError> {
-    Ok(Stored { life, version, bytes: unpack(packed, length)? })
-}
-
-fn pack(bytes: &[u8]) -> Result<Arc<[u8]>, StoreError> {
-    zstd::bulk::compress(bytes, LEVEL).map(Arc::from).map_err(no_memory)
-}
-
-fn unpack(packed: &[u8], length: usize) -> Result<bytes::Bytes, StoreError> {
-    zstd::bulk::decompress(packed, length).map(bytes::Bytes::from).map_err(no_memory)
-}
-
 /// The only reason for which this machine's own bytes can't be compressed, or be read again.
 fn no_memory(error: std::io::Error) -> StoreError {
     StoreError::Away(format!("a conversation can't be compressed or decompressed for want of memory: {error}"))
@@ -280,7 +273,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_one_whose_last_turn_is_the_longest_ago_goes_first() {
-        let store = MemoryStore::new(Bounds { most: 3, bytes: 1 << 20, expires: HOUR });
+        let store = MemoryStore::new(Bounds { most: 3, bytes: 1 << 20, expires: HOUR }, "");
         for number in 0..3 {
             assert_eq!(store.put(&key(number), first("a")).await, Ok(Put::Done));
         }
@@ -292,7 +285,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn all_together_take_no_more_than_they_may() {
-        let store = MemoryStore::new(Bounds { most: 1_000, bytes: 10 * (FIXED + 100), expires: HOUR });
+        let store = MemoryStore::new(Bounds { most: 1_000, bytes: 10 * (FIXED + 100), expires: HOUR }, "");
         for number in 0..100 {
             store.put(&key(number), first("short")).await.unwrap();
         }
@@ -314,7 +307,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_that_was_left_alone_expires() {
-        let store = MemoryStore::new(Bounds { most: 1_000, bytes: 1 << 20, expires: HOUR });
+        let store = MemoryStore::new(Bounds { most: 1_000, bytes: 1 << 20, expires: HOUR }, "");
         for number in 0..100 {
             store.put(&key(number), first("a")).await.unwrap();
         }
@@ -330,7 +323,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_that_was_left_alone_for_ten_minutes_loses_its_outcomes() {
-        let store = MemoryStore::new(Bounds { most: 1_000, bytes: 1 << 20, expires: HOUR });
+        let store = MemoryStore::new(Bounds { most: 1_000, bytes: 1 << 20, expires: HOUR }, "");
         let who = |conversation: usize| Who { user_id: None, sender: None, conversation: conversation.to_string() };
         let outcome = RawValue::from_string(format!("\"{}\"", "0123456789".repeat(100))).unwrap();
         let turn = |number: usize| {

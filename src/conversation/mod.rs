@@ -8,6 +8,7 @@ pub mod file;
 mod filling;
 pub mod follow_up;
 pub mod memory;
+mod packing;
 pub mod record;
 pub mod redis;
 pub mod script;

@@ -93,11 +93,18 @@ struct Schema {
 /// A turn that has happened.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Known {
-    identity: Key,
+    identity: String,
     /// When, in Unix milliseconds.
     at: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     outcome: Option<Box<RawValue>>,
+}
+
+/// Half of an identity: enough to tell 32 turns of one user apart, and half as much to keep.
+fn shortened(identity: &Key) -> String {
+    let mut identity = identity.to_string();
+    identity.truncate(32);
+    identity
 }
 
 impl Known {
@@ -154,7 +161,8 @@ impl Record {
 
     /// What is known of a turn at `now`, in Unix milliseconds. Of two with one identity the later one counts.
     pub fn look_up(&self, identity: &Key, now: u64) -> Lookup<'_> {
-        match self.turns.iter().rev().find(|turn| turn.identity == *identity) {
+        let identity = shortened(identity);
+        match self.turns.iter().rev().find(|turn| turn.identity == identity) {
             None => Lookup::Unknown,
             Some(turn) => turn.outcome.as_deref().filter(|_| turn.is_kept(now)).map_or(Lookup::NoLonger, Lookup::Kept),
         }
@@ -176,7 +184,7 @@ impl Record {
         self.turns.drain(..self.turns.len().saturating_sub(IDENTITIES - 1));
         self.turns.iter_mut().for_each(|turn| turn.settle(now));
         let outcome = Some(outcome).filter(|outcome| outcome.get().len() <= MAX_OUTCOME);
-        self.turns.push(Known { identity, at: now, outcome });
+        self.turns.push(Known { identity: shortened(&identity), at: now, outcome });
         Self { state, changed: now, version: self.version + 1, ..self }
     }
 

@@ -43,7 +43,7 @@ impl Place {
 
     async fn open(&self) -> Arc<dyn Store> {
         match self {
-            Self::Memory => Arc::new(MemoryStore::new(BOUNDS)),
+            Self::Memory => Arc::new(MemoryStore::new(BOUNDS, "")),
             Self::File(path) => Arc::new(FileStore::open(path, BOUNDS, true, Duration::ZERO).await.unwrap()),
             Self::Redis(server) => Arc::new(redis(&server.url(), HOUR)),
         }
