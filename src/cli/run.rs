@@ -60,7 +60,7 @@ pub(super) fn run() -> Result<Exit, Failure> {
 
         let names = Names::new(settings.amqp.exchange.as_str()).map_err(|error| Failure::new(Exit::Config, error))?;
         let (intents, answers) = (Arc::new(checked.file), app::answers(&settings).map_err(build_failure)?);
-        let conversations = app::conversations(&settings);
+        let conversations = app::conversations(&settings, &intents);
         let conversations = tokio::select! {
             opened = conversations => opened.map_err(|error| Failure::new(Exit::Config, error))?,
             () = stop.cancelled() => return Ok(Exit::Ok),

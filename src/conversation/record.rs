@@ -175,7 +175,7 @@ impl Record {
 
     /// Whether its last turn was this one.
     pub fn ended_with(&self, identity: &Key) -> bool {
-        self.turns.last().is_some_and(|turn| turn.identity == *identity)
+        self.turns.last().is_some_and(|turn| turn.identity == shortened(identity))
     }
 
     /// The conversation after one more turn, which led to `state` and came to `outcome` at `now`, in Unix milliseconds.
