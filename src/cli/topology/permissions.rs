@@ -119,8 +119,8 @@ mod tests {
         let text = text(&names, TopologyMode::Verify, &[&intent], &users);
         let commands: Vec<&str> = text.lines().filter(|line| line.starts_with("rabbitmqctl")).collect();
         let worker = concat!(
-            r"rabbitmqctl set_permissions --vhost '/' 'w' '' '^(amq\.default|chatbot(\.retry)?)$' ",
-            r"'^chatbot\.(died|requests|suspects|intent\.[A-Za-z0-9_-]+)$'"
+            r"rabbitmqctl set_permissions --vhost '/' 'w' '' '^(amq\.default|chatbot(\.(relay|retry))?)$' ",
+            r"'^chatbot\.(died|requests|suspects|intent\.[A-Za-z0-9_-]+|conversation\.[0-9a-f])$'"
         );
         let client = r"rabbitmqctl set_permissions --vhost '/' 'c' '^amq\.gen-.+$' '^chatbot$' '^amq\.gen-.+$'";
         let operator = concat!(
