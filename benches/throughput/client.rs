@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use chatbot_worker::domain::Lane;
 use futures_util::StreamExt;
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties, Consumer,
@@ -19,6 +20,19 @@ const REPLY_TO: &str = "amq.rabbitmq.reply-to";
 const REPLY: &str = "chat.reply";
 /// How long the last answers may take to come.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How many turns a conversation has.
+const TURNS: usize = 20;
+
+/// Whether requests belong to conversations: of as many at a time as there are requests in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Talk {
+    No,
+    /// Published to `request`.
+    ToRequest,
+    /// Published to the conversation's queue.
+    ToLane,
+}
 
 /// What one stretch of asking showed.
 pub(crate) struct Load {
@@ -41,6 +55,9 @@ struct Asking {
     /// The routing keys, taken in turn.
     keys: Vec<String>,
     asked: usize,
+    talk: Talk,
+    /// How many turns each slot has had.
+    turns: Vec<usize>,
 }
 
 impl Client {
@@ -51,7 +68,10 @@ impl Client {
         let options = BasicConsumeOptions { no_ack: true, ..Default::default() };
         let replies = channel.basic_consume(short(REPLY_TO), short(""), options, FieldTable::default()).await?;
         let keys = vec!["request".to_owned()];
-        Ok(Self { _connection: connection, asking: Some(Asking { channel, replies, bodies, keys, asked: 0 }) })
+        Ok(Self {
+            _connection: connection,
+            asking: Some(Asking { channel, replies, bodies, keys, asked: 0, talk: Talk::No, turns: Vec::new() }),
+        })
     }
 
     /// Publishes with these routing keys instead.
@@ -60,6 +80,13 @@ impl Client {
             asking.keys = keys;
         }
         self
+    }
+
+    /// Whether its requests belong to conversations from now on.
+    pub(crate) fn talks(&mut self, talk: Talk) {
+        if let Some(asking) = &mut self.asking {
+            asking.talk = talk;
+        }
     }
 
     /// Sends one request; its answer, if one comes, is let go.
@@ -119,9 +146,19 @@ impl Asking {
     }
 
     async fn publish(&mut self, exchange: &ShortString, slot: usize) -> anyhow::Result<()> {
-        let body = &self.bodies[self.asked % self.bodies.len()];
-        let key = short(&self.keys[self.asked % self.keys.len()]);
+        let mut body = std::borrow::Cow::Borrowed(&self.bodies[self.asked % self.bodies.len()][..]);
+        let mut key = short(&self.keys[self.asked % self.keys.len()]);
         self.asked += 1;
+        if self.talk != Talk::No {
+            self.turns.resize(self.turns.len().max(slot + 1), 0);
+            let conversation = format!("{exchange}-{slot}-{}", self.turns[slot] / TURNS);
+            self.turns[slot] += 1;
+            // Each body is an object.
+            body = [format!(r#"{{"conversation":"{conversation}","#).as_bytes(), &body[1..]].concat().into();
+            if self.talk == Talk::ToLane {
+                key = short(&format!("conversation.{}", Lane::of(&conversation)));
+            }
+        }
         let properties = BasicProperties::default()
             .with_content_type(short("application/json"))
             .with_delivery_mode(2)
@@ -129,7 +166,7 @@ impl Asking {
             .with_correlation_id(short(&slot.to_string()));
         let options = BasicPublishOptions::default();
         // The channel confirms nothing: a request that is lost is one that stays unanswered.
-        drop(self.channel.basic_publish(exchange.clone(), key, options, body, properties).await?);
+        drop(self.channel.basic_publish(exchange.clone(), key, options, &body, properties).await?);
         Ok(())
     }
 }

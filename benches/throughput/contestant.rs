@@ -19,7 +19,7 @@ use chatbot_worker::{
 };
 use clap::ValueEnum;
 
-use crate::{echo, topology};
+use crate::{client::Talk, echo, topology};
 
 /// The worker as it is shipped.
 pub(crate) const WORKER: &str = env!("CARGO_BIN_EXE_chatbot-worker");
@@ -37,6 +37,12 @@ pub(crate) enum Kind {
     Inline,
     /// The same, but each message goes through its intent's queue.
     Queued,
+    /// The worker with conversations in its memory; each message is a turn, published to `request`.
+    Turns,
+    /// The same, published to the conversation's queue.
+    Lanes,
+    /// As `turns`, with conversations in the Redis of `--redis`.
+    Redis,
 }
 
 impl Kind {
@@ -45,6 +51,18 @@ impl Kind {
             Self::Echo => "echo",
             Self::Inline => "inline",
             Self::Queued => "queued",
+            Self::Turns => "turns",
+            Self::Lanes => "lanes",
+            Self::Redis => "redis",
+        }
+    }
+
+    /// How it is asked.
+    pub(crate) fn talk(self) -> Talk {
+        match self {
+            Self::Echo | Self::Inline | Self::Queued => Talk::No,
+            Self::Turns | Self::Redis => Talk::ToRequest,
+            Self::Lanes => Talk::ToLane,
         }
     }
 
@@ -74,7 +92,7 @@ pub(crate) struct Contestant {
 
 impl Contestant {
     /// Starts it, and waits until it consumes.
-    pub(crate) fn start(kind: Kind, url: &str, scratch: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn start(kind: Kind, url: &str, redis: Option<&str>, scratch: &Path) -> anyhow::Result<Self> {
         let names = kind.names()?;
         let command = match kind {
             Kind::Echo => {
@@ -86,6 +104,18 @@ impl Contestant {
             Kind::Queued => {
                 let mut command = worker(Path::new(WORKER), url, &names);
                 command.env("CHATBOT_INTENTS_PATH", queued_bot(scratch)?);
+                command
+            }
+            Kind::Turns | Kind::Lanes | Kind::Redis => {
+                let bot = scratch.join("conversing.toml");
+                fs::write(&bot, format!("{BUILT_IN}\n[conversation]\n"))
+                    .with_context(|| format!("can't write {}", bot.display()))?;
+                let mut command = worker(Path::new(WORKER), url, &names);
+                command.env("CHATBOT_INTENTS_PATH", bot);
+                if kind == Kind::Redis {
+                    let redis = redis.context("the contestant 'redis' needs --redis URL")?;
+                    command.envs([("CHATBOT_CONVERSATION_STORE", "redis"), ("CHATBOT_CONVERSATION_REDIS_URL", redis)]);
+                }
                 command
             }
         };

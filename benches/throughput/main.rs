@@ -60,6 +60,9 @@ struct Arguments {
     /// Contestants; the echo is always one.
     #[arg(long, value_delimiter = ',', default_values_t = [Kind::Inline, Kind::Queued])]
     only: Vec<Kind>,
+    /// The Redis of the contestant `redis`.
+    #[arg(long)]
+    redis: Option<String>,
     /// Writes everything measured to this file, as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -123,17 +126,17 @@ async fn rounds(arguments: &Arguments, kinds: &[Kind], scratch: &std::path::Path
     let mut report = Report::new(arguments.in_flight, arguments.seconds)?;
     let mut contestants = Vec::new();
     for &kind in kinds {
-        let contestant = Contestant::start(kind, &arguments.url, scratch)?;
+        let contestant = Contestant::start(kind, &arguments.url, arguments.redis.as_deref(), scratch)?;
         if kind == Kind::Inline {
             report.first_start = Some(contestant.ready_after);
             drop(contestant);
             for _ in 0..STARTS {
-                let contestant = Contestant::start(kind, &arguments.url, scratch)?;
+                let contestant = Contestant::start(kind, &arguments.url, arguments.redis.as_deref(), scratch)?;
                 report.starts.push(contestant.ready_after);
                 tokio::time::sleep(SETTLE).await;
                 report.idle_bytes.push(contestant.memory()?);
             }
-            contestants.push(Contestant::start(kind, &arguments.url, scratch)?);
+            contestants.push(Contestant::start(kind, &arguments.url, arguments.redis.as_deref(), scratch)?);
         } else {
             contestants.push(contestant);
         }
@@ -164,6 +167,7 @@ async fn turn_of(
     duration: Duration,
 ) -> anyhow::Result<report::Half> {
     let before = contestant.processor_time()?;
+    client.talks(contestant.kind.talk());
     let load = client
         .ask(contestant.names.exchange(), in_flight, duration)
         .await

@@ -107,7 +107,7 @@ impl Report {
              request (µs) | p50, p99 at one in flight (ms) | against the echo | memory (MiB) |\n\
              | --- | --- | --- | --- | --- | --- | --- | --- |"
         );
-        for kind in [Kind::Echo, Kind::Inline, Kind::Queued] {
+        for kind in [Kind::Echo, Kind::Inline, Kind::Queued, Kind::Turns, Kind::Lanes, Kind::Redis] {
             if self.of(kind).next().is_none() {
                 continue;
             }
@@ -171,6 +171,9 @@ impl Report {
                 self.against_echo(Kind::Inline, |turn| turn.one.p50),
             ),
             least("queued: requests/s against the echo", 0.55, self.against_echo(Kind::Queued, |turn| turn.many.rate)),
+            least("turns: requests/s against the echo", 0.45, self.against_echo(Kind::Turns, |turn| turn.many.rate)),
+            least("lanes: requests/s against the echo", 0.85, self.against_echo(Kind::Lanes, |turn| turn.many.rate)),
+            least("redis: requests/s against the echo", 0.35, self.against_echo(Kind::Redis, |turn| turn.many.rate)),
             most("memory of an idle worker", 45.0, " MiB", median(self.idle_bytes.iter().map(|b| *b as f64)) / MIB),
             most("ready after its start", 1.0, " s", median(self.starts.iter().map(Duration::as_secs_f64))),
             most("the binary", 40.0, " MiB", self.binary_bytes as f64 / MIB),

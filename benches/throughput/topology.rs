@@ -51,7 +51,7 @@ pub(crate) async fn remove(url: &str, names: &Names) -> anyhow::Result<()> {
 
 /// The same, with the queues of these intents.
 pub(crate) async fn remove_with(url: &str, names: &Names, intents: &[IntentName]) -> anyhow::Result<()> {
-    let topology = Topology::new(names, intents, &[RETRY_DELAY]);
+    let topology = Topology::new(names, intents, &[RETRY_DELAY]).with_conversations(names);
     let connection = Connection::connect(url, ConnectionProperties::default()).await?;
     let channel = connection.create_channel().await?;
     for queue in topology.queues {

@@ -203,9 +203,9 @@ impl Session {
         acking.close();
         let requests = shared.settings.names.queue(&WorkQueue::Requests);
         let fair = async {
-            match has_lanes {
-                true => lanes::watch(&consuming_link, &requests, &places).await,
-                false => std::future::pending().await,
+            match shared.pipeline.conversations().filter(|_| has_lanes) {
+                Some(all) => lanes::watch(&consuming_link, &requests, &places, all.store()).await,
+                None => std::future::pending().await,
             }
         };
         let max_depth = shared.settings.overload.max_depth;

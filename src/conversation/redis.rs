@@ -93,6 +93,10 @@ impl Store for RedisStore {
         "redis"
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
         let found = self.link.command("get", Cmd::new().arg("GET").arg(self.key(key))).await;
         let found: Option<Vec<u8>> = found.map_err(|error| failure(&error))?;

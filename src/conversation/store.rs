@@ -77,6 +77,11 @@ pub trait Store: Send + Sync {
     /// The name that settings, logs and metrics call it by.
     fn name(&self) -> &'static str;
 
+    /// Whether several workers can keep the same conversations in it.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     /// What is kept of a conversation; `None` where nothing is, or no more.
     ///
     /// # Errors

@@ -50,6 +50,10 @@ impl Store for Kept {
         "test"
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
         if self.fails() {
             return Err(StoreError::Away("on purpose".to_owned()));

@@ -13,7 +13,7 @@ use crate::{
         },
         objects::{admin::Admin, ask::AskError, topology::Topology},
     },
-    app::settings::Amqp,
+    app::settings::{Amqp, Place},
     domain::IntentName,
 };
 
@@ -34,6 +34,8 @@ pub(super) struct Checked<'a> {
     /// Whether the intents file could be read: else no queue can be said to be left over.
     pub(super) intents_known: bool,
     /// The broker's queues, as `rabbitmqctl list_queues` prints them.
+    /// The store of conversations, where each worker has its own.
+    pub(super) own_store: Option<Place>,
     pub(super) listed: Option<&'a str>,
 }
 

@@ -17,7 +17,11 @@ use std::path::PathBuf;
 use self::report::Report;
 use super::{Exit, Failure, Format, output, setup, training};
 use crate::{
-    app::{self, intents::IntentsFile, settings::Settings},
+    app::{
+        self,
+        intents::IntentsFile,
+        settings::{Place, Settings},
+    },
     domain::IntentName,
 };
 
@@ -83,7 +87,11 @@ async fn around(report: &mut Report, settings: &Settings, intents: Option<&Inten
     if let Some(url) = &settings.answered.redis_url {
         redis::check(report, url).await;
     }
-    conversations::check(report, settings).await;
+    let has_conversations = intents.is_some_and(|file| file.conversation.is_some());
+    let place = settings.conversation.store;
+    if has_conversations || place != Place::Memory {
+        conversations::check(report, settings).await;
+    }
     let amqp = match app::amqp_settings(settings) {
         Ok(amqp) => amqp,
         Err(error) => {
@@ -94,7 +102,7 @@ async fn around(report: &mut Report, settings: &Settings, intents: Option<&Inten
     // Where the file has faults, what doesn't hang on it is looked at.
     let known = intents.iter().flat_map(|file| &file.intents).map(|intent| &intent.name);
     let mut topology = app::topology_of(settings, &amqp.names, known);
-    if intents.is_some_and(|file| file.conversation.is_some()) {
+    if has_conversations {
         topology = topology.with_conversations(&amqp.names);
     }
     let served: Vec<&IntentName> = intents.into_iter().flat_map(app::served).collect();
@@ -105,6 +113,7 @@ async fn around(report: &mut Report, settings: &Settings, intents: Option<&Inten
         served: &served,
         external: &external,
         intents_known: intents.is_some(),
+        own_store: Some(place).filter(|place| has_conversations && *place != Place::Redis),
         listed,
     };
     broker::check(report, &settings.amqp, &checked).await;

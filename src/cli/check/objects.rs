@@ -103,6 +103,11 @@ pub(super) fn consumers(report: &mut Report, checked: &Checked<'_>, survey: &Sur
     let lacks = |name: &String| survey.depth(name).is_some_and(|depth| depth.consumers == 0);
     let mut workers = vec![names.queue(&WorkQueue::Requests), names.queue(&WorkQueue::Suspects), names.died()];
     workers.extend(checked.served.iter().map(|&intent| names.queue(&WorkQueue::Intent(intent.clone()))));
+    let lanes = survey
+        .queues
+        .iter()
+        .filter(|(queue, _)| matches!(names.work_queue(&queue.name), Some(WorkQueue::Conversation(_))));
+    workers.extend(lanes.map(|(queue, _)| queue.name.clone()));
     workers.retain(|name| survey.depth(name).is_some());
     let idle: Vec<String> = workers.iter().filter(|name| lacks(name)).cloned().collect();
     if !workers.is_empty() && idle.len() == workers.len() {
@@ -115,6 +120,14 @@ pub(super) fn consumers(report: &mut Report, checked: &Checked<'_>, survey: &Sur
         );
     } else if !workers.is_empty() {
         report.ok(CHECK, format!("each of the {} queues of workers is consumed", workers.len()));
+    }
+    let requests = survey.depth(&names.queue(&WorkQueue::Requests)).map_or(0, |depth| depth.consumers);
+    if let Some(store) = checked.own_store.filter(|_| requests > 1) {
+        report.fail(
+            CHECK,
+            format!("{requests} workers consume, and each keeps conversations in a store of its own ({store})"),
+            "Run one worker, or set CHATBOT_CONVERSATION_STORE=redis for all: a conversation that changes its worker begins anew.",
+        );
     }
     for intent in checked.external {
         let queue = names.queue(&WorkQueue::Intent((*intent).clone()));

@@ -16,6 +16,7 @@ use tokio::{
 
 use crate::{
     amqp::{connection::link::Link, consuming::overload::count},
+    conversation::Store,
     domain::Lane,
 };
 
@@ -103,13 +104,15 @@ impl Drop for Place<'_> {
 }
 
 /// Leaves, for ever, what is more than this worker's share; `requests` is a queue that every worker consumes. Where that
-/// can't be asked, all is kept.
-pub(crate) async fn watch(link: &Link, requests: &str, places: &Places) {
+/// can't be asked, all is kept. Where another couldn't go on with a conversation, as `store` is this worker's alone, nothing is
+/// left, and that there is another is told.
+pub(crate) async fn watch(link: &Link, requests: &str, places: &Places, store: &dyn Store) {
     let (mut channel, mut asked) = (None, None::<Instant>);
-    let mut workers = 1;
+    let (mut workers, mut told) = (1, Told::default());
     sleep(SETTLING + jitter()).await;
     loop {
-        if asked.is_none_or(|asked| asked.elapsed() >= PERIOD) {
+        let is_new = asked.is_none_or(|asked| asked.elapsed() >= PERIOD);
+        if is_new {
             asked = Some(Instant::now());
             if channel.is_none() {
                 channel = timeout(link.step_limit(), link.channel()).await.ok().and_then(Result::ok);
@@ -125,8 +128,35 @@ pub(crate) async fn watch(link: &Link, requests: &str, places: &Places) {
                 None => 1,
             };
         }
-        places.leave_one(share(workers));
+        if store.is_shared() {
+            places.leave_one(share(workers));
+        } else if is_new && told.is_to_be_told(workers) {
+            tracing::warn!(
+                store = store.name(),
+                workers,
+                "several workers consume, and conversations are kept in each worker's own store: one that changes its \
+                 worker begins anew. Run one worker, or set CHATBOT_CONVERSATION_STORE=redis for all"
+            );
+        }
         sleep(PAUSE + jitter()).await;
+    }
+}
+
+/// That several workers were seen, which is told once. Seen twice in a row: a bot that is replaced consumes beside its
+/// successor for a moment.
+#[derive(Default)]
+struct Told {
+    was_seen: bool,
+    is_told: bool,
+}
+
+impl Told {
+    fn is_to_be_told(&mut self, workers: u32) -> bool {
+        let is_seen = workers > 1;
+        let is_due = is_seen && std::mem::replace(&mut self.was_seen, is_seen) && !self.is_told;
+        self.was_seen = is_seen;
+        self.is_told = is_seen && (self.is_told || is_due);
+        is_due
     }
 }
 
@@ -152,6 +182,13 @@ mod tests {
         for (workers, expected) in [(0, 16), (1, 16), (2, 8), (3, 6), (15, 2), (16, 1), (100, 1)] {
             assert_eq!(share(workers), expected, "{workers}");
         }
+    }
+
+    #[test]
+    fn several_workers_are_told_of_once_and_again_when_they_come_back() {
+        let mut told = Told::default();
+        let seen = [1, 2, 1, 2, 3, 2, 1, 2, 2].map(|workers| told.is_to_be_told(workers));
+        assert_eq!(seen, [false, false, false, false, true, false, false, false, true]);
     }
 
     #[test]
