@@ -147,3 +147,29 @@ async fn check_looks_at_the_store_and_makes_nothing() {
     server.kill();
     assert_eq!(checked(&redis).0, "fail");
 }
+
+/// Two workers, each of which keeps conversations in its own memory: `check` fails, and names what mends it. One alone is well.
+#[tokio::test(flavor = "multi_thread")]
+async fn check_fails_where_workers_keep_conversations_apart() {
+    let bot = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.toml", uuid::Uuid::now_v7().simple()));
+    let built_in = chatbot_worker::app::intents::BUILT_IN;
+    std::fs::write(&bot, format!("{built_in}\n[conversation]\n")).unwrap();
+    let program = Program::new().with("CHATBOT_INTENTS_PATH", bot.to_str().unwrap());
+    tokio::task::block_in_place(|| {
+        let first = program.start_ready();
+        let alone = program.run(&["check"]);
+        assert!(alone.ok().contains("is consumed"), "{alone:?}");
+        let second = program.start_ready();
+        let apart = program.run(&["check"]);
+        assert_eq!(apart.code, Some(78), "{apart:?}");
+        for part in ["2 workers consume", "(memory)", "CHATBOT_CONVERSATION_STORE=redis"] {
+            assert!(apart.out.contains(part), "{part}: {apart:?}");
+        }
+        let shown = program.run(&["topology"]);
+        assert!(shown.ok().contains(".conversation.f"), "{shown:?}");
+        drop((first, second));
+    });
+    crate::support::remove(&crate::support::broker_url(), &program.names).await;
+    program.remove().await;
+    std::fs::remove_file(&bot).unwrap();
+}
