@@ -229,8 +229,11 @@ impl LaneConsumer<'_> {
                 Some(done) = tasks.join_next() => match done {
                     Ok((ticket, Worked::Settled)) => held.done(ticket),
                     Ok((_, Worked::Leave(why))) => return (Left::Again, Some(why)),
-                    // A panic ends the session, which the task has told.
-                    Err(_) => return (Left::Over, None),
+                    // It catches its own panics: this is one that nobody expected, and nobody would work on the lane.
+                    Err(error) => {
+                        worker.ending.tell(format!("a task of '{}' failed: {error}", self.queue.name));
+                        return (Left::Over, None);
+                    }
                 },
                 () = self.draining.cancelled(), if leaving.is_none() => leaving = Some(Instant::now()),
                 () = place.to_be_left(), if leaving.is_none() => leaving = Some(Instant::now()),
