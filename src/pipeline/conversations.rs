@@ -163,8 +163,9 @@ impl Conversations {
         if identity.repeated {
             match record.look_up(&identity.key, now()) {
                 Lookup::Unknown => {}
-                Lookup::Kept(outcome) => return kept(outcome).ok_or_else(|| no_longer().into()),
-                Lookup::NoLonger => return Err(no_longer().into()),
+                // To try again would change nothing.
+                Lookup::Kept(outcome) => return Ok(kept(outcome).unwrap_or_else(no_longer)),
+                Lookup::NoLonger => return Ok(no_longer()),
             }
         }
         let number = record.version() + 1;
@@ -240,14 +241,13 @@ fn pauses() -> impl Iterator<Item = Duration> {
         .build()
 }
 
-fn no_longer() -> MessageError {
+fn no_longer() -> Outcome {
     let minutes = record::KEPT_FOR.as_secs() / 60;
     let why = format!(
         "this turn was taken before, and its answer is no longer kept: that is so after {minutes} minutes, or beyond {} bytes",
         record::MAX_OUTCOME
     );
-    // To try again changes nothing.
-    MessageError::new(ErrorCode::HandlerFailed, why)
+    Outcome::DeadLetter(MessageError::new(ErrorCode::Internal, why).into())
 }
 
 /// An outcome as it is kept; none of one that hasn't happened.

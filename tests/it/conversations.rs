@@ -235,6 +235,14 @@ async fn a_message_that_comes_again_is_answered_as_before_and_two_that_say_the_s
     }
     assert_eq!(ids[0], ids[1]);
     assert_eq!((handler.calls_of("c").len(), store.said()["c"].len()), (1, 1));
+    // An answer that is too large to be kept is known, and not made again.
+    let large = format!("refund {}", "x".repeat(20_000));
+    for code in [None, Some("internal")] {
+        let asked = client.properties("large").with_message_id(short("m2"));
+        client.publish("request", asked, body("large", &large).as_bytes()).await;
+        assert_eq!(client.next().await.code(), code);
+    }
+    assert_eq!(handler.calls_of("large").len(), 1);
     for _ in 0..2 {
         client.publish("request", client.properties("c"), body("c", "refund yes").as_bytes()).await;
         assert_eq!(client.next().await.text(), Some("refund yes"));
