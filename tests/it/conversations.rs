@@ -151,6 +151,21 @@ async fn publish(client: &Client, conversations: &[(String, String)], turns: std
     }
 }
 
+/// Publishes a conversation's turns one right after the other: none waits for the confirm of the one before.
+async fn burst(client: &Client, conversation: &str, key: &str, turns: usize) {
+    let mut confirms = Vec::new();
+    for turn in 0..turns {
+        let properties = client.properties(&format!("{conversation}/{turn}"));
+        let (exchange, key, body) =
+            (short(client.names.exchange()), short(key), body(conversation, &format!("refund {turn}")));
+        let publish = client.channel.basic_publish(exchange, key, Default::default(), body.as_bytes(), properties);
+        confirms.push(publish.await.unwrap());
+    }
+    for confirm in confirms {
+        assert!(confirm.await.unwrap().is_ack());
+    }
+}
+
 /// So many answers, by conversation, in their order.
 async fn answers(client: &mut Client, count: usize) -> BTreeMap<String, Vec<String>> {
     let mut answers: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -179,7 +194,9 @@ async fn turns_of_a_conversation_go_in_order_and_other_conversations_beside() {
     let conversations: Vec<_> = (0..12).map(|at| format!("c{at}")).map(|it| (it.clone(), it)).collect();
     let conversations: Vec<_> =
         conversations.into_iter().enumerate().map(|(at, (it, _))| (it.clone(), by(at, &it))).collect();
-    publish(&client, &conversations, 0..15).await;
+    for (conversation, key) in &conversations {
+        burst(&client, conversation, key, 15).await;
+    }
     let answers = answers(&mut client, 12 * 15).await;
     for (conversation, key) in &conversations {
         assert_eq!(answers[conversation], numbered(15), "{conversation} by {key}");
