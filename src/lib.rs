@@ -17,6 +17,7 @@ pub mod eval;
 pub mod handler;
 pub mod http;
 pub mod knowledge;
+pub mod listener;
 pub mod model;
 pub mod outbound;
 pub mod pipeline;

@@ -37,7 +37,8 @@ use crate::{
     answered::{Answers, Found, Identity, Sharing},
     domain::{ChoiceRule, Classification, IntentName, MessageError, Outcome, Request},
     entity::Extractor,
-    handler::{self, Handlers},
+    handler::{self, Answer, Handlers},
+    listener::Listener,
     model::{ModelClient, Query, prepared},
     retry::RetryPolicy,
     sharing::{Pool, Share},
@@ -108,6 +109,15 @@ pub struct Job {
     pub time_left: Option<Duration>,
     /// By what it is known again if it comes again; `None` if the client gave it no id.
     pub identity: Option<Identity>,
+    /// Who waits for its answer, where an answer may be stopped.
+    pub listener: Option<Arc<Listener>>,
+}
+
+impl Job {
+    /// A request that comes for the first time, of whose meaning nothing is known.
+    pub fn new(request: Request) -> Self {
+        Self { request, stage: Stage::Classify, attempt: 1, time_left: None, identity: None, listener: None }
+    }
 }
 
 /// How far a request has come.
@@ -126,6 +136,7 @@ pub enum Stage {
 pub struct Pipeline {
     parts: Parts,
     inline: HashMap<IntentName, Inline>,
+    may_be_stopped: bool,
     answers: Option<Arc<Answers>>,
     conversations: Option<Conversations>,
     /// Looked up once, not for each message.
@@ -145,9 +156,12 @@ impl Pipeline {
         let pool = Pool::new(parts.inline.bytes);
         let inline = |intent: &IntentName| (intent.clone(), Inline { share: pool.share(), pace: Pace::default() });
         let inline = parts.routes.keys().map(inline).collect();
+        let may_be_stopped =
+            parts.routes.values().any(|route| route.handlers.iter().any(|handler| handler.may_be_stopped()));
         Self {
             parts,
             inline,
+            may_be_stopped,
             answers: None,
             conversations: None,
             model_seconds: histogram!("chatbot_model_seconds"),
@@ -232,6 +246,8 @@ impl Pipeline {
             _ => None,
         };
         let outcome = self.outcome(job, started).await.unwrap_or_else(|error| self.failed(error, job, started));
+        // Who sends it again from elsewhere, as its connection broke, wants the whole.
+        let claim = claim.filter(|_| job.listener.as_ref().is_none_or(|listener| !listener.is_gone()));
         let sharing = claim.map(|claim| claim.finish(&outcome)).unwrap_or_default();
         (outcome, sharing)
     }
@@ -241,12 +257,34 @@ impl Pipeline {
     }
 
     async fn outcome(&self, job: &Job, started: Instant) -> Result<Outcome, MessageError> {
+        if let Some(outcome) = self.cancelled(job) {
+            return Ok(outcome);
+        }
         if job.request.attachments.is_empty() {
             return self.decided(&mut Work { job, started, attached: None, localized: None, talk: None }).await;
         }
         // Boxed, as it is rare: a delivery's task is as large as its largest branch.
         let attached = Box::new(Box::pin(self.heard(job, started)).await?);
         Box::pin(self.decided(&mut Work { job, started, attached: Some(attached), localized: None, talk: None })).await
+    }
+
+    /// What becomes of a request whose client wants no answer any more before it is begun.
+    fn cancelled(&self, job: &Job) -> Option<Outcome> {
+        job.listener.as_ref().filter(|listener| listener.is_cancelled())?;
+        let (intent, classification) = match &job.stage {
+            Stage::Handle { intent, classification } => (intent.clone(), classification.as_deref().cloned()),
+            Stage::Classify => {
+                let classification = Classification { fallback: true, ..Classification::default() };
+                (self.parts.choice.fallback.clone(), Some(classification))
+            }
+        };
+        let answer = Answer::stopped(String::new(), Vec::new());
+        Some(Outcome::Reply(Arc::new(answering::reply(&job.request, answer, intent, classification, Vec::new()))))
+    }
+
+    /// Whether an answer may be stopped while it is made.
+    pub fn may_be_stopped(&self) -> bool {
+        self.may_be_stopped
     }
 
     /// The request with what is said in its recordings.

@@ -145,7 +145,7 @@ async fn follow_ups_are_understood_with_what_went_before() {
                 state.say(Role::Assistant, "…");
             }
             let request = Request { text: case.text.clone(), ..Request::default() };
-            let job = Job { request, stage: Stage::Classify, attempt: 1, time_left: None, identity: None };
+            let job = Job::new(request);
             let (turned, _) = pipeline.turn(&job, state, 2).await.unwrap();
             let Turned::Outcome(Outcome::Reply(reply)) = turned else { unreachable!("a template answers") };
             let expected = case.intent.as_deref().unwrap_or("help_info");

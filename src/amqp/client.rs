@@ -18,6 +18,7 @@ use lapin::{
     types::{FieldTable, ShortString},
 };
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
@@ -30,8 +31,8 @@ use super::{
     values::short,
 };
 use crate::domain::{
-    IntentName, REQUEST_TYPE, Request,
-    codec::{Answered, UnreadableReply, decode_reply, encode_request},
+    CANCEL_TYPE, IntentName, Part, REQUEST_TYPE, Request,
+    codec::{Answered, UnreadableReply, decode_part, decode_reply, encode_request},
 };
 
 /// Where this channel's own answers arrive.
@@ -39,6 +40,7 @@ const REPLY_TO: &str = "amq.rabbitmq.reply-to";
 /// The routing key of a question that is to be classified.
 const REQUEST_KEY: &str = "request";
 const PERSISTENT: u8 = 2;
+const TRANSIENT: u8 = 1;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -146,7 +148,9 @@ impl Client {
         Ok(Self { link, channel, answers, names })
     }
 
-    /// Asks, and waits for the answer. Without an intent, the text is classified.
+    /// Asks, and waits for the answer. Without an intent, the text is classified. `hear` gets the parts of the answer as it
+    /// is being written, where the request wants them; once `cancel` is told, the request is cancelled, and what there is of
+    /// its answer waited for.
     ///
     /// # Errors
     /// [`AskError`].
@@ -155,8 +159,10 @@ impl Client {
         request: &Request,
         intent: Option<&IntentName>,
         limit: Duration,
+        hear: impl FnMut(Part),
+        cancel: &CancellationToken,
     ) -> Result<Answer, AskError> {
-        match timeout(limit, self.exchange(request, intent)).await {
+        match timeout(limit, self.exchange(request, intent, hear, cancel)).await {
             Ok(result) => result,
             Err(_) if self.link.is_blocked() => Err(AskError::Blocked(limit)),
             Err(_) => Err(AskError::Timeout(limit)),
@@ -173,7 +179,13 @@ impl Client {
         self.link.close(within).await;
     }
 
-    async fn exchange(&mut self, request: &Request, intent: Option<&IntentName>) -> Result<Answer, AskError> {
+    async fn exchange(
+        &mut self,
+        request: &Request,
+        intent: Option<&IntentName>,
+        mut hear: impl FnMut(Part),
+        cancel: &CancellationToken,
+    ) -> Result<Answer, AskError> {
         let (queue, key) = match intent {
             Some(intent) => (WorkQueue::Intent(intent.clone()), Names::intent_key(intent)),
             None => (WorkQueue::Requests, REQUEST_KEY.to_owned()),
@@ -194,7 +206,7 @@ impl Client {
             .await
             .map_err(failed)?;
         let mut confirm = std::pin::pin!(confirm);
-        let mut confirmed = false;
+        let (mut confirmed, mut cancelled) = (false, false);
         // The answer may overtake the confirm.
         loop {
             tokio::select! {
@@ -202,8 +214,16 @@ impl Client {
                     self.accepted(confirmation.map_err(failed)?, &key)?;
                     confirmed = true;
                 }
+                () = cancel.cancelled(), if !cancelled => {
+                    cancelled = true;
+                    self.cancel(&id).await?;
+                }
                 delivery = self.answers.next() => match delivery {
                     Some(Ok(delivery)) if delivery.properties.correlation_id().as_ref() == Some(&id) => {
+                        if let Some(part) = decode_part(&delivery.data) {
+                            hear(part);
+                            continue;
+                        }
                         let answered = decode_reply(&delivery.data)?;
                         return Ok(Answer { body: delivery.data, answered, took: asked.elapsed() });
                     }
@@ -213,6 +233,15 @@ impl Client {
                 },
             }
         }
+    }
+
+    /// Tells the workers that nobody wants the answer to a request any more. Where none hears, the answer comes as ever.
+    async fn cancel(&self, id: &ShortString) -> Result<(), AskError> {
+        let (exchange, key) = (short(self.names.exchange()), short(Names::CANCEL_KEY));
+        let cancel = properties(id.clone()).with_type(short(CANCEL_TYPE)).with_delivery_mode(TRANSIENT);
+        let published = self.channel.basic_publish(exchange, key, BasicPublishOptions::default(), b"", cancel).await;
+        published.map_err(failed)?.await.map_err(failed)?;
+        Ok(())
     }
 
     /// Proves that somebody consumes a queue, since a question would only wait there otherwise.

@@ -233,5 +233,5 @@ pub fn bot(
 pub fn worker(settings: &Settings, intents: &IntentsFile, memory: &Memory) -> Result<Worker, BuildError> {
     let amqp = amqp_settings(settings)?;
     let Bot { pipeline, topology } = bot(settings, &amqp.names, intents, memory, Processors::All)?;
-    Ok(Worker::new(Shared { settings: amqp, pipeline, topology }))
+    Ok(Worker::new(Shared { settings: amqp, pipeline, topology, cancels: Arc::default() }))
 }

@@ -207,7 +207,7 @@ impl Bot<'_> {
             Some(intent) => Stage::Handle { intent: intent.clone(), classification: None },
             None => Stage::Classify,
         };
-        let mut job = Job { request, stage, attempt: 1, time_left: None, identity: None };
+        let mut job = Job { stage, ..Job::new(request) };
         if self.pipeline.dialogue().is_some_and(|dialogue| dialogue.remembers) {
             return self.turn(&job).await;
         }

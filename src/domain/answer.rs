@@ -102,6 +102,17 @@ pub enum Finish {
     Length,
 }
 
+/// A part of an answer that is being written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// The run that it is a part of: each time that an answer is begun it has another, and replaces the one before.
+    pub run: String,
+    /// Its number in the run, from 0.
+    pub seq: u32,
+    /// The text that it adds.
+    pub delta: String,
+}
+
 /// What was said in a conversation before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Turn {

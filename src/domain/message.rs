@@ -10,6 +10,10 @@ use super::{Attachment, Classification, Details, Entity, ErrorCode, IntentName, 
 pub const REQUEST_TYPE: &str = "chat.request";
 pub const REPLY_TYPE: &str = "chat.reply";
 pub const ERROR_TYPE: &str = "chat.error";
+/// A part of an answer that is being written.
+pub const PART_TYPE: &str = "chat.reply.part";
+/// The client wants no answer any more.
+pub const CANCEL_TYPE: &str = "chat.cancel";
 pub const SENDER: &str = "chatbot";
 /// The longest `id`, `type`, `sender` and `receiver`, in bytes: AMQP's short string.
 pub const MAX_SHORT: usize = 255;
@@ -33,6 +37,8 @@ pub struct Request {
     pub history: Vec<Turn>,
     /// What it holds beside its text.
     pub attachments: Vec<Attachment>,
+    /// Whether its answer is wanted in parts as it is being written, before it comes as a whole.
+    pub stream: bool,
     /// Fields that were passed over, as they have another form than here.
     pub ignored: Vec<&'static str>,
     /// The user's text; never empty or only white space, unless there are attachments.
@@ -112,7 +118,7 @@ impl PartialEq for Request {
         (&self.kind, &self.id, &self.sender, &self.receiver, &self.conversation, &self.locale, &self.text)
             == (&other.kind, &other.id, &other.sender, &other.receiver, &other.conversation, &other.locale, &other.text)
             && raw(&self.metadata) == raw(&other.metadata)
-            && (&self.history, &self.attachments) == (&other.history, &other.attachments)
+            && (&self.history, &self.attachments, self.stream) == (&other.history, &other.attachments, other.stream)
     }
 }
 

@@ -16,7 +16,7 @@ pub mod language;
 mod message;
 mod outcome;
 
-pub use answer::{Choice, Details, Finish, Progress, Role, Source, Status, Turn, Usage};
+pub use answer::{Choice, Details, Finish, Part, Progress, Role, Source, Status, Turn, Usage};
 pub use attachment::{Attachment, AttachmentKind, Content};
 pub use choice::{ChoiceRule, Doubt};
 pub use entity::Entity;
@@ -24,5 +24,5 @@ pub use intent::{Classification, Decision, IntentName, InvalidName, Prediction, 
 pub use key::{InvalidKey, Key};
 pub use labels::{Labels, stem};
 pub use lane::Lane;
-pub use message::{ERROR_TYPE, ErrorReply, MAX_SHORT, MessageError, REPLY_TYPE, REQUEST_TYPE, Reply, Request, SENDER};
+pub use message::{CANCEL_TYPE, ERROR_TYPE, ErrorReply, MAX_SHORT, MessageError, PART_TYPE, REPLY_TYPE, REQUEST_TYPE, Reply, Request, SENDER};
 pub use outcome::{DeadLetter, DeadReason, ErrorCode, Outcome};

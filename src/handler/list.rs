@@ -13,7 +13,10 @@ use metrics::{Counter, counter};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{Answer, Handler, HandlerError, Job};
-use crate::outbound::Failure;
+use crate::{
+    listener::{Listener, Unwanted},
+    outbound::Failure,
+};
 
 /// How much of what is left of the time a handler may take that isn't the last.
 pub const SHARE: f64 = 0.8;
@@ -107,13 +110,42 @@ impl Counted {
         Self { answered: count("answered"), none: count("none"), failed: count("failed"), handler }
     }
 
+    /// What there is of an answer that nobody wants any more. Its work has been dropped, and with it the connection to
+    /// whatever service was answering.
+    fn stopped(&self, listener: &Listener, why: Unwanted) -> Answer {
+        counter!("chatbot_answers_stopped_total", "handler" => self.handler.name(), "why" => why.as_str()).increment(1);
+        let (text, sources) = listener.said_so_far();
+        let mut answer = Answer::stopped(text, sources);
+        answer.details.handler = Some(Cow::Borrowed(self.handler.name()));
+        answer
+    }
+
     async fn ask(&self, job: &Job<'_>, is_last: bool) -> Result<Option<Answer>, HandlerError> {
         let now = Instant::now();
         let left = job.deadline.saturating_duration_since(now);
         let limit = if is_last { left } else { left.mul_f64(SHARE) };
         let job = Job { deadline: now + limit, ..*job };
         let intent = || job.intent.clone();
-        let result = match timeout_at(job.deadline, AssertUnwindSafe(self.handler.handle(&job)).catch_unwind()).await {
+        let listener = job.listener.filter(|_| self.handler.may_be_stopped());
+        // Nobody pays for an answer that nobody waits for.
+        if let Some(listener) = listener
+            && let Some(why) = listener.unwanted_now().await
+        {
+            return Ok(Some(self.stopped(listener, why)));
+        }
+        let unwanted = async {
+            match listener {
+                Some(listener) => (listener, listener.unwanted().await),
+                None => std::future::pending().await,
+            }
+        };
+        let handling = timeout_at(job.deadline, AssertUnwindSafe(self.handler.handle(&job)).catch_unwind());
+        let handled = tokio::select! {
+            biased;
+            handled = handling => handled,
+            (listener, why) = unwanted => return Ok(Some(self.stopped(listener, why))),
+        };
+        let result = match handled {
             Ok(Ok(Ok(answer))) => Ok(answer),
             Ok(Ok(Err(error))) => Err(error),
             Ok(Err(_)) => Err(HandlerError::Panicked { intent: intent() }),

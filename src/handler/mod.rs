@@ -7,7 +7,8 @@ use tokio::time::Instant;
 
 use crate::{
     conversation::Slots,
-    domain::{Attachment, Classification, Details, Entity, ErrorCode, IntentName, Key, Request, Turn},
+    domain::{Attachment, Classification, Details, Entity, ErrorCode, Finish, IntentName, Key, Request, Source, Turn},
+    listener::Listener,
     outbound::{Failure, ServiceError},
 };
 
@@ -40,6 +41,11 @@ pub trait Handler: Send + Sync {
     /// What it can do with an attachment of a request. Nothing, for most.
     fn takes(&self, _attachment: &Attachment) -> Takes {
         Takes::Nothing
+    }
+
+    /// Whether its work may be stopped where nobody wants the answer any more: it costs, and has no other effect.
+    fn may_be_stopped(&self) -> bool {
+        false
     }
 
     /// Does what has to be done once before it answers as well as it can, where that takes a network: called at the start,
@@ -92,6 +98,8 @@ pub struct Job<'a> {
     pub turn: Option<u64>,
     /// What tells the request from every other, and is the same when it comes again; `None` if its client gave it no id.
     pub key: Option<Key>,
+    /// Who waits for the answer, where that is known.
+    pub listener: Option<&'a Listener>,
     /// When the answer is of no more use.
     pub deadline: Instant,
 }
@@ -111,6 +119,7 @@ impl<'a> Job<'a> {
             before: None,
             turn: None,
             key: None,
+            listener: None,
             deadline,
         }
     }
@@ -139,6 +148,12 @@ impl Answer {
     /// An answer of text alone.
     pub fn text(text: impl Into<String>, locale: Option<String>) -> Self {
         Self { text: text.into(), locale, details: Details::default(), slots: Vec::new() }
+    }
+
+    /// What there is of an answer that nobody wants any more.
+    pub fn stopped(text: String, sources: Vec<Source>) -> Self {
+        let details = Details { sources, finish: Some(Finish::Cancelled), ..Details::default() };
+        Self { details, ..Self::text(text, None) }
     }
 }
 

@@ -110,6 +110,7 @@ impl Pipeline {
             classification: classification.as_deref(),
             entities: &entities,
             key: job.identity.map(|identity| identity.key),
+            listener: job.listener.as_deref(),
             ..work.asks(&intent, deadline)
         };
         let mut answer = match self.handle(job, started, &route.handlers, &asked).await {

@@ -115,7 +115,7 @@ fn pipeline(model: Does, handler: Does) -> (Pipeline, [Arc<AtomicU32>; 2]) {
 
 fn job(attempt: u32, time_left: Option<Duration>) -> Job {
     let request = Request { text: "refund".to_owned(), ..Request::default() };
-    Job { request, stage: Stage::Classify, attempt, time_left, identity: None }
+    Job { attempt, time_left, ..Job::new(request) }
 }
 
 /// The outcome in words, and how often model and handler were asked.

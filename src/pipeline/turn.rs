@@ -72,6 +72,9 @@ impl Pipeline {
     /// [`MessageError`] where there is no answer: the turn hasn't happened, and its state is the one before.
     pub async fn turn(&self, job: &Job, mut state: State, number: u64) -> Result<(Turned, State), MessageError> {
         let started = Instant::now();
+        if let Some(outcome) = self.cancelled(job) {
+            return Ok((Turned::Outcome(outcome), state));
+        }
         let attached = match job.request.attachments.is_empty() {
             true => None,
             // Boxed, as it is rare: a delivery's task is as large as its largest branch.

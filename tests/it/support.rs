@@ -217,7 +217,7 @@ impl Bench {
     pub fn worker(self) -> Worker {
         let settings = self.settings.clone();
         let Bot { pipeline, topology } = self.bot();
-        Worker::new(Shared { settings, pipeline, topology })
+        Worker::new(Shared { settings, pipeline, topology, cancels: Arc::default() })
     }
 
     /// The same names, so that it works beside that one or after it.

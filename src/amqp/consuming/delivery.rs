@@ -24,6 +24,7 @@ use crate::{
         connection::wire::Mended,
         message::{
             admit::{self, Address, Admission, Limits},
+            cancel::Cancels,
             properties::{Received, envelope},
             reply_to,
             time::now_ms,
@@ -56,6 +57,8 @@ pub struct Shared {
     pub pipeline: Arc<Pipeline>,
     /// What the broker must have.
     pub topology: Arc<Topology>,
+    /// What clients have cancelled.
+    pub cancels: Arc<Cancels>,
 }
 
 /// A delivery as it came.
@@ -184,6 +187,7 @@ impl DeliveryWorker {
                 request_id.clone_from(&job.request.id);
                 events::ignored(&job.request);
                 job.identity = received.identity(&job);
+                job.listener = self.listener(received, address.as_ref().ok().and_then(Option::as_ref), &job.request);
                 reusable.store(pipeline.is_remembering() && job.identity.is_some(), Ordering::Relaxed);
                 pipeline.run(&job).await
             }

@@ -358,6 +358,7 @@ impl DeliveryWorker {
         if job.time_left.is_some_and(|left| left.is_zero()) {
             return Taken::Settle(Outcome::DeadLetter(crate::pipeline::deadline_exceeded().into()));
         }
+        job.listener = self.listener(&delivery.received, delivery.reply_to.as_ref(), &job.request);
         let identity = delivery.received.turn(&job.request);
         let pipeline = &self.shared.pipeline;
         let turn = conversations.turn(pipeline, job, who, identity, now_ms);

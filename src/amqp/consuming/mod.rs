@@ -5,6 +5,7 @@ pub(super) mod delivery;
 pub(super) mod ending;
 pub(super) mod events;
 pub(super) mod lanes;
+mod listening;
 pub(super) mod overload;
 mod prefetch;
 pub(super) mod queue;

@@ -82,7 +82,7 @@ fn check(received: &Received, queue: &WorkQueue, address: &Address, limits: &Lim
         return Err(Outcome::DeadLetter(MessageError::new(ErrorCode::Overloaded, why).into()));
     }
     let request = relayed.unwrap_or_else(decode)?;
-    Ok(Job { request, stage: stage(received), attempt: received.trail.attempt, time_left, identity: None })
+    Ok(Job { stage: stage(received), attempt: received.trail.attempt, time_left, ..Job::new(request) })
 }
 
 /// Hands a request that names a conversation to that one's queue, before anything else is decided of it: nothing that is

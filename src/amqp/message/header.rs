@@ -16,6 +16,18 @@ pub(crate) fn text<'a>(headers: &'a FieldTable, name: &str) -> Option<&'a str> {
     text_of(headers.inner().get(name)?)
 }
 
+/// Whether a header says yes: a boolean, the number 1, or such a word, in whatever type a client's library writes it.
+pub(crate) fn is_true(headers: &FieldTable, name: &str) -> bool {
+    match headers.inner().get(name) {
+        Some(AMQPValue::Boolean(value)) => *value,
+        Some(value) => {
+            whole(value) == Some(1)
+                || text_of(value).is_some_and(|text| ["true", "yes"].contains(&&*text.trim().to_ascii_lowercase()))
+        }
+        None => false,
+    }
+}
+
 /// A header that holds a point in time: a number, an AMQP timestamp, or digits; in seconds, milliseconds, or less.
 /// In Unix milliseconds; none where it isn't set, or set to nothing.
 ///

@@ -41,6 +41,9 @@ pub const OUR_HEADERS: &str = "chatbot-";
 /// The client asks for a compressed reply with this header.
 pub const ACCEPT_ENCODING: &str = "accept-encoding";
 
+/// The client asks for its answer in parts, as it is being written, with this header.
+pub const ACCEPT_STREAM: &str = "accept-stream";
+
 /// Kombu says with this header how it has compressed a body.
 pub const COMPRESSION: &str = "compression";
 
@@ -93,6 +96,9 @@ impl Names {
     pub fn new(exchange: &str) -> Result<Self, InvalidName> {
         if is_valid_name(exchange) { Ok(Self { exchange: exchange.into() }) } else { Err(InvalidName(exchange.into())) }
     }
+
+    /// The routing key by which clients cancel requests.
+    pub const CANCEL_KEY: &str = "cancel";
 
     /// The topic exchange where clients publish.
     pub fn exchange(&self) -> &str {

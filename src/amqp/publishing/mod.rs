@@ -9,6 +9,7 @@ mod owed;
 pub mod publisher;
 pub mod replies;
 pub mod settle;
+mod waiting;
 
 /// How often [`after_others`] yields. Beside once, twice took a tenth less processor time for a request that goes through
 /// its intent's queue, and three times brought nothing more; a request that is alone took as long.

@@ -6,9 +6,10 @@ use std::{
     future::poll_fn,
     pin::pin,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
+    task::{Context, Waker},
     time::Duration,
 };
 
@@ -16,13 +17,18 @@ use bytes::Bytes;
 use lapin::{
     BasicProperties, Channel, Confirmation, PublisherConfirm, options::BasicPublishOptions, types::ShortString,
 };
-use tokio::time::{Instant, timeout};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout},
+};
 
 use super::{after_others, events, owed::Owed};
 use crate::amqp::connection::link::Link;
 
 /// How long a confirm may be late.
 const LAST_LOOK: Duration = Duration::from_millis(500);
+/// How many messages of whose fate nobody asks may be under way.
+const UNHEEDED: usize = 1024;
 
 /// Why a publish wasn't confirmed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -78,6 +84,8 @@ pub struct Publisher {
     order: Mutex<()>,
     /// The confirms that nobody waits for any more.
     owed: Owed<PublisherConfirm>,
+    /// Places for what nobody asks about.
+    unheeded: Arc<Semaphore>,
 }
 
 impl Publisher {
@@ -88,7 +96,7 @@ impl Publisher {
     pub async fn open(link: Link, confirm_timeout: Duration) -> Result<Self, PublishError> {
         let channel = link.channel().await.map_err(lost)?;
         channel.confirm_select(Default::default()).await.map_err(lost)?;
-        Ok(Self { link, channel, confirm_timeout, order: Mutex::new(()), owed: Owed::default() })
+        Ok(Self { link, channel, confirm_timeout, order: Mutex::new(()), owed: Owed::default(), unheeded: Arc::new(Semaphore::new(UNHEEDED)) })
     }
 
     /// The connection.
@@ -119,6 +127,31 @@ impl Publisher {
         let result = self.confirmed(message).await;
         events::confirmed(result.as_ref().err().map(PublishError::as_str), started.elapsed());
         result
+    }
+
+    /// Publishes a message of whose fate nobody asks. It is left out where the broker blocks the connection, or many such
+    /// are under way.
+    pub fn publish_unheeded(&self, message: Message) {
+        if !self.is_open() || self.link.is_blocked() {
+            return;
+        }
+        let Ok(place) = self.unheeded.clone().try_acquire_owned() else { return };
+        let (channel, Message { exchange, routing_key, mandatory, properties, body }) = (self.channel.clone(), message);
+        let mut publish = Box::pin(async move {
+            let options = BasicPublishOptions { mandatory, immediate: false };
+            // Its confirm is waited for, as lapin would keep it for good.
+            if let Ok(confirm) = channel.basic_publish(exchange, routing_key, options, &body, properties).await {
+                let _ = confirm.await;
+            }
+            drop(place);
+        });
+        let polled = {
+            let _order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+            publish.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        };
+        if polled.is_pending() {
+            tokio::spawn(publish);
+        }
     }
 
     async fn confirmed(&self, message: Message) -> Result<(), PublishError> {

@@ -18,10 +18,16 @@ use std::{
 
 use tokio::{sync::Mutex, time::sleep};
 
-use super::publisher::{Message, PublishError, Publisher};
-use crate::amqp::connection::{
-    address::Broker,
-    link::{Fault, Link, Use, reconnected},
+use super::{
+    publisher::{Message, PublishError, Publisher},
+    waiting::{Addresses, Waiting},
+};
+use crate::amqp::{
+    connection::{
+        address::Broker,
+        link::{Fault, Link, Use, reconnected},
+    },
+    message::reply_to::ReplyTo,
 };
 
 /// How long to wait before a refused reply is tried again.
@@ -87,6 +93,9 @@ pub struct Replies<O: Open = Dial> {
     current: RwLock<Arc<O::Line>>,
     reopening: Mutex<()>,
     quarantine: Mutex<Option<O::Line>>,
+    /// Addresses that broke a connection.
+    bad: Addresses,
+    waiting: Waiting,
 }
 
 impl Replies {
@@ -97,12 +106,35 @@ impl Replies {
     pub async fn open(broker: &Broker, name: &str) -> Result<Self, String> {
         Self::by(Dial { broker: broker.clone(), name: name.to_owned() }).await
     }
+
+    /// Publishes a part of a reply, where that can be done at once; nobody waits for it. It is on the reply's own channel, and
+    /// so comes before it. None goes to an address that broke a connection.
+    pub fn say(&self, part: Message) {
+        if let Some(line) = self.open_line().filter(|_| !self.bad.has(&part.routing_key)) {
+            line.publish_unheeded(part);
+        }
+    }
+
+    /// Whether surely nobody waits at an address any more.
+    pub async fn is_gone(&self, to: &ReplyTo) -> bool {
+        match self.open_line() {
+            Some(line) => self.waiting.is_gone(line.link(), &to.address).await,
+            None => false,
+        }
+    }
 }
 
 impl<O: Open> Replies<O> {
     async fn by(dial: O) -> Result<Self, String> {
         let line = dial.open(false).await?;
-        Ok(Self { dial, current: RwLock::new(Arc::new(line)), reopening: Mutex::new(()), quarantine: Mutex::new(None) })
+        Ok(Self {
+            dial,
+            current: RwLock::new(Arc::new(line)),
+            reopening: Mutex::new(()),
+            quarantine: Mutex::new(None),
+            bad: Addresses::default(),
+            waiting: Waiting::default(),
+        })
     }
 
     /// Publishes a reply and waits for the confirm. It is written anew each time that it is tried: a copy to try again with
@@ -189,6 +221,7 @@ impl<O: Open> Replies<O> {
                         _ => false,
                     };
                     if is_bad {
+                        self.bad.add(&message().routing_key);
                         return Err(ReplyError::BadAddress(why));
                     }
                     failed = why;

@@ -97,7 +97,7 @@ fn bot(file: &str, hook: &str) -> Pipeline {
 
 fn job(text: &str, locale: Option<&str>) -> Job {
     let request = Request { text: text.to_owned(), locale: locale.map(str::to_owned), ..Request::default() };
-    Job { request, stage: Stage::Classify, attempt: 1, time_left: None, identity: None }
+    Job::new(request)
 }
 
 /// A conversation that is held.

@@ -4,11 +4,10 @@ use std::pin::pin;
 
 use tokio::signal::ctrl_c;
 
-use super::{Asker, failure};
-use crate::{
-    cli::{Exit, Failure, Format, answer, output, questions::Questions},
-    domain::codec::Answered,
-};
+use tokio_util::sync::CancellationToken;
+
+use super::{Asker, failure, stream::Shown};
+use crate::cli::{Exit, Failure, output, questions::Questions};
 
 pub(in crate::cli) const GREETING: &str = "Ask the bot; Ctrl-D ends. 请输入您的问题，按 Ctrl-D 结束。\n";
 pub(in crate::cli) const PROMPT: &str = "> ";
@@ -29,10 +28,25 @@ pub(super) async fn run(asker: &mut Asker<'_>) -> Result<Exit, Failure> {
             }
         };
         let Some(question) = question else { break };
-        let asked = tokio::select! {
-            asked = asker.ask(&question) => asked,
-            _ = &mut interrupted => break,
+        let (shown, cancel) = (Shown::default(), CancellationToken::new());
+        let stops = asker.arguments.stream;
+        let asked = {
+            let mut asking = pin!(asker.ask(&question, &shown, &cancel));
+            loop {
+                tokio::select! {
+                    asked = &mut asking => break Some(asked),
+                    // The first stops the answer, where it is shown as it is being written.
+                    _ = &mut interrupted => {
+                        if !stops || cancel.is_cancelled() {
+                            break None;
+                        }
+                        cancel.cancel();
+                        interrupted.set(ctrl_c());
+                    }
+                }
+            }
         };
+        let Some(asked) = asked else { break };
         let answer = match asked {
             Ok(answer) => answer,
             Err(error) if error.leaves_the_client_whole() => {
@@ -41,11 +55,7 @@ pub(super) async fn run(asker: &mut Asker<'_>) -> Result<Exit, Failure> {
             }
             Err(error) => return Err(failure(error)),
         };
-        match (asker.arguments.format, &answer.answered) {
-            (Format::Json, _) => output::print(&answer::json_line(&answer.body))?,
-            (Format::Text, Answered::Reply(reply)) => output::print(&answer::for_people(reply, answer.took))?,
-            (Format::Text, Answered::Error(error)) => output::tell(&answer::error_line(error)),
-        }
+        asker.print(&answer, &shown)?;
     }
     // The shell's prompt begins on a line of its own.
     output::tell("\n");

@@ -1,6 +1,8 @@
 //! A question a line of standard input, an answer a line of standard output.
 
-use super::{Asker, exit, failure};
+use tokio_util::sync::CancellationToken;
+
+use super::{Asker, exit, failure, stream::Shown};
 use crate::{
     cli::{Exit, Failure, Format, answer, output, questions::Questions},
     domain::codec::Answered,
@@ -10,7 +12,7 @@ pub(super) async fn run(asker: &mut Asker<'_>) -> Result<Exit, Failure> {
     let mut questions = Questions::new();
     let mut worst = Exit::Ok;
     while let Some(question) = questions.next().await? {
-        let asked = asker.ask(&question).await.map_err(failure);
+        let asked = asker.ask(&question, &Shown::default(), &CancellationToken::new()).await.map_err(failure);
         let answer = asked.map_err(|failure| Failure {
             message: format!("line {} of standard input: {}", questions.number(), failure.message),
             ..failure

@@ -2,13 +2,17 @@
 
 pub(super) mod conversation;
 mod lines;
+mod stream;
 
 use std::{
     io::{self, IsTerminal},
     time::Duration,
 };
 
-use super::{Exit, Failure, Format, answer, output, questions::QuestionArguments, setup};
+use tokio_util::sync::CancellationToken;
+
+use self::stream::Shown;
+use super::{Exit, Failure, Format, answer, output, questions::QuestionArguments, setup, signals};
 use crate::{
     amqp::{
         Names,
@@ -17,7 +21,7 @@ use crate::{
     },
     app,
     config::types::BoundedDuration,
-    domain::{Attachment, Request, codec::Answered},
+    domain::{Attachment, Part, Request, codec::Answered},
 };
 
 /// How long closing the connection in order may take.
@@ -29,6 +33,7 @@ Examples:
   chatbot-worker ask I want to return this kettle
   chatbot-worker ask --intent refund 'order 1234'          no classification: straight to an intent
   chatbot-worker ask --attach kettle.png what is this      a picture goes along; a recording needs no text
+  chatbot-worker ask --stream write me a poem              as it is being written; Ctrl-C stops the answer
   chatbot-worker ask --format json 怎么退货 | jq .intent   the reply as it was received
   chatbot-worker ask                                       a conversation; Ctrl-D or Ctrl-C ends it
   chatbot-worker ask < questions.txt                       an answer a line
@@ -52,6 +57,9 @@ pub(super) struct Arguments {
     /// How long to wait for each answer: 500ms, 10s, 5m
     #[arg(long, value_name = "DURATION", default_value = "10s")]
     timeout: BoundedDuration<1, 3_600_000>,
+    /// Show the answer as it is being written, where a language model writes it; Ctrl-C stops it, and a second one ends
+    #[arg(long)]
+    stream: bool,
     /// How to print: text for people; json, each reply as it was received, on a line
     #[arg(long, value_enum, default_value_t = Format::Text, hide_possible_values = true)]
     format: Format,
@@ -65,11 +73,29 @@ struct Asker<'a> {
 }
 
 impl Asker<'_> {
-    async fn ask(&mut self, text: &str) -> Result<Answer, AskError> {
-        let Arguments { question, timeout, .. } = self.arguments;
-        let (text, attachments) = (text.to_owned(), self.attachments.clone());
-        let request = Request { text, locale: question.locale.clone(), attachments, ..Request::default() };
-        self.client.ask(&request, question.intent.as_ref(), timeout.get()).await
+    /// Asks, and shows on the way what comes in parts; once `cancel` is told, what there is of the answer is the answer.
+    async fn ask(&mut self, text: &str, shown: &Shown, cancel: &CancellationToken) -> Result<Answer, AskError> {
+        let Arguments { question, timeout, stream, format } = self.arguments;
+        let (text, attachments, stream) = (text.to_owned(), self.attachments.clone(), *stream);
+        let request = Request { text, locale: question.locale.clone(), attachments, stream, ..Request::default() };
+        let hear = |part: Part| shown.add(&part, *format);
+        self.client.ask(&request, question.intent.as_ref(), timeout.get(), hear, cancel).await
+    }
+
+    /// Prints an answer for people, or as it was received.
+    fn print(&self, answer: &Answer, shown: &Shown) -> Result<(), Failure> {
+        match (self.arguments.format, &answer.answered) {
+            (Format::Json, _) => output::print(&answer::json_line(&answer.body)),
+            (Format::Text, Answered::Reply(reply)) => {
+                let whole = answer::for_people(reply, answer.took);
+                let (begins, rest) = shown.rest(&reply.text, &whole)?;
+                output::print(&format!("{begins}{rest}"))
+            }
+            (Format::Text, Answered::Error(error)) => {
+                output::tell(&answer::error_line(error));
+                Ok(())
+            }
+        }
     }
 }
 
@@ -100,12 +126,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 
 async fn once(asker: &mut Asker<'_>) -> Result<Exit, Failure> {
     let text = asker.arguments.question.text.join(" ");
-    let answer = asker.ask(&text).await.map_err(failure)?;
-    match (asker.arguments.format, &answer.answered) {
-        (Format::Json, _) => output::print(&answer::json_line(&answer.body))?,
-        (Format::Text, Answered::Reply(reply)) => output::print(&answer::for_people(reply, answer.took))?,
-        (Format::Text, Answered::Error(error)) => output::tell(&answer::error_line(error)),
+    let (shown, cancel) = (Shown::default(), CancellationToken::new());
+    if asker.arguments.stream {
+        signals::watch(cancel.clone(), || output::tell("\nthe answer is being stopped\n"))?;
     }
+    let answer = asker.ask(&text, &shown, &cancel).await.map_err(failure)?;
+    asker.print(&answer, &shown)?;
     Ok(exit(&answer))
 }
 

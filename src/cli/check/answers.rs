@@ -217,6 +217,7 @@ fn one_token() -> Prompt<'static> {
         max_tokens: Some(1),
         stream: false,
         pictures: vec![],
+        follower: None,
         private: vec![],
     }
 }

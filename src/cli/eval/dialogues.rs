@@ -13,7 +13,7 @@ use crate::{
     conversation::State,
     domain::{Outcome, Request, Status},
     eval::dialogues::{Dialogue, Did, Found, read},
-    pipeline::{Job, Pipeline, Stage, Turned},
+    pipeline::{Job, Pipeline, Turned},
 };
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
@@ -76,7 +76,7 @@ fn held(
     let mut state = State::default();
     for (exchange, number) in dialogue.exchanges.iter().zip(1..) {
         let request = Request { text: exchange.said.clone(), ..Request::default() };
-        let job = Job { request, stage: Stage::Classify, attempt: 1, time_left: None, identity: None };
+        let job = Job::new(request);
         let turned = runtime.block_on(pipeline.turn(&job, state, number));
         let (turned, next) = turned.map_err(|error| {
             let place = format!("dialogue '{}', line {}", dialogue.name, exchange.line);

@@ -26,6 +26,7 @@ pub(super) struct Object<'a> {
     pub(super) metadata: Option<&'a RawValue>,
     pub(super) history: Option<&'a RawValue>,
     pub(super) attachments: Option<&'a RawValue>,
+    pub(super) stream: Option<&'a RawValue>,
     pub(super) body: Option<&'a RawValue>,
     /// A field that is there more than once: which one counts, every parser decides for itself.
     pub(super) repeated: Option<&'static str>,
@@ -75,6 +76,7 @@ enum Name {
     Metadata,
     History,
     Attachments,
+    Stream,
     Body,
     #[serde(other)]
     Unknown,
@@ -102,6 +104,7 @@ impl<'de> Visitor<'de> for ObjectVisitor {
                 Name::Metadata => ("metadata", &mut object.metadata),
                 Name::History => ("history", &mut object.history),
                 Name::Attachments => ("attachments", &mut object.attachments),
+                Name::Stream => ("stream", &mut object.stream),
                 Name::Body => ("body", &mut object.body),
                 Name::Unknown => {
                     map.next_value::<IgnoredAny>()?;

@@ -8,12 +8,12 @@ use serde_json::value::RawValue;
 use super::to_json;
 use crate::domain::{
     Choice, Classification, Details, ERROR_TYPE, Entity, ErrorCode, ErrorReply, Finish, IntentName, MessageError,
-    Progress, REPLY_TYPE, Reply, SENDER, Scored, Source, Usage, intent::rounded,
+    PART_TYPE, Part, Progress, REPLY_TYPE, Reply, SENDER, Scored, Source, Usage, intent::rounded,
 };
 
-/// Whether a message of this type is a reply or an error reply, and so never answered.
+/// Whether a message of this type is a reply, a part of one or an error reply, and so never answered.
 pub fn is_reply_kind(kind: &str) -> bool {
-    kind == REPLY_TYPE || kind == ERROR_TYPE
+    [REPLY_TYPE, PART_TYPE, ERROR_TYPE].contains(&kind)
 }
 
 /// What a client got.
@@ -58,6 +58,17 @@ pub fn encode_reply(reply: &Reply) -> Vec<u8> {
         state: reply.details.state.as_ref().map(Cow::Borrowed),
         finish: reply.details.finish,
     })
+}
+
+/// `in_reply_to` is the request's id.
+pub fn encode_part(part: &Part, in_reply_to: Option<&str>) -> Vec<u8> {
+    to_json(&PartJson { kind: Cow::Borrowed(PART_TYPE), in_reply_to, part: Cow::Borrowed(part) })
+}
+
+/// Reads a part of an answer that is being written; none where the message is something else.
+pub fn decode_part(body: &[u8]) -> Option<Part> {
+    let json: PartJson<'_> = serde_json::from_slice(body).ok()?;
+    (json.kind == PART_TYPE).then(|| json.part.into_owned())
 }
 
 pub fn encode_error(reply: &ErrorReply) -> Vec<u8> {
@@ -147,6 +158,17 @@ struct IntentJson<'a> {
     fallback: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     predicted: Option<Cow<'a, Scored>>,
+}
+
+/// A part as it is written.
+#[derive(Serialize, Deserialize)]
+struct PartJson<'a> {
+    #[serde(rename = "type")]
+    kind: Cow<'a, str>,
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    in_reply_to: Option<&'a str>,
+    #[serde(flatten)]
+    part: Cow<'a, Part>,
 }
 
 /// An error reply as it is written.

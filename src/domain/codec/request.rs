@@ -56,6 +56,7 @@ pub fn encode_request(request: &Request) -> Vec<u8> {
         metadata: request.metadata.as_deref(),
         history: &request.history,
         attachments: &request.attachments,
+        stream: request.stream,
         body: &request.text,
     })
 }
@@ -81,6 +82,8 @@ struct Json<'a> {
     history: &'a [Turn],
     #[serde(skip_serializing_if = "<[Attachment]>::is_empty")]
     attachments: &'a [Attachment],
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    stream: bool,
     body: &'a str,
 }
 
@@ -108,7 +111,9 @@ fn from_object(object: &Object<'_>, envelope: &Envelope<'_>) -> Result<Request, 
         .or(attachments.as_ref().filter(|list| !list.is_empty()).map(|_| String::new()));
     let text = text.ok_or_else(|| invalid("the request has no 'body', the user's text: send {\"body\": \"…\"}"))?;
     let history = object::later(object.history);
-    let ignored = [("history", history.is_none()), ("attachments", attachments.is_none())];
+    let stream = object::later::<bool>(object.stream);
+    let ignored =
+        [("history", history.is_none()), ("attachments", attachments.is_none()), ("stream", stream.is_none())];
     Ok(Request {
         kind: kind?,
         id: object::string("id", object.id)?,
@@ -120,6 +125,7 @@ fn from_object(object: &Object<'_>, envelope: &Envelope<'_>) -> Result<Request, 
         ignored: ignored.into_iter().filter_map(|(name, is)| is.then_some(name)).collect(),
         history: history.unwrap_or_default(),
         attachments: attachments.unwrap_or_default(),
+        stream: stream.unwrap_or_default(),
         text,
     })
 }
@@ -176,6 +182,7 @@ mod tests {
             metadata: Some(RawValue::from_string(r#"{ "a":1,  "a": [2.50] }"#.into()).unwrap()),
             history: vec![Turn { role: Role::User, text: "hi".into() }],
             attachments: Vec::new(),
+            stream: false,
             ignored: Vec::new(),
             text: "你好\n😀\0".into(),
         };
@@ -405,6 +412,7 @@ mod tests {
             metadata: Some(RawValue::from_string("{ }".into()).unwrap()),
             history: vec![Turn { role: Role::Assistant, text: "yes".into() }],
             attachments: Vec::new(),
+            stream: false,
             ignored: Vec::new(),
             text: "hi".into(),
         };

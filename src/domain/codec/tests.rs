@@ -71,14 +71,14 @@ fn metadata() -> impl Strategy<Value = Box<RawValue>> {
 fn request() -> impl Strategy<Value = Request> {
     let optional = || option::of(text());
     let header = (optional(), optional(), optional(), optional(), optional(), optional());
-    let rest = (option::of(metadata()), vec(turn(), 0..3), vec(attachment(), 0..3), text());
+    let rest = (option::of(metadata()), vec(turn(), 0..3), vec(attachment(), 0..3), any::<bool>(), text());
     let said =
-        |(_, (.., attachments, text)): &(_, (_, _, Vec<_>, String))| !attachments.is_empty() || !text.trim().is_empty();
+        |(_, (_, _, attachments, _, text)): &(_, (_, _, Vec<_>, bool, String))| !attachments.is_empty() || !text.trim().is_empty();
     (header, rest).prop_filter("nothing is no request", said).prop_map(|(header, rest)| {
         let (kind, id, sender, receiver, conversation, locale) = header;
-        let (metadata, history, attachments, text) = rest;
+        let (metadata, history, attachments, stream, text) = rest;
         let ignored = Vec::new();
-        Request { kind, id, sender, receiver, conversation, locale, metadata, history, attachments, ignored, text }
+        Request { kind, id, sender, receiver, conversation, locale, metadata, history, attachments, stream, ignored, text }
     })
 }
 

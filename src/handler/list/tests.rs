@@ -1,13 +1,15 @@
 //! Lists of handlers, on paused time.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may")]
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::{
-    domain::{IntentName, Request},
+    domain::{Finish, IntentName, Request},
+    listener::tests::Desk,
     outbound::Failure,
 };
 
@@ -19,6 +21,8 @@ enum Does {
     IsAway,
     Panics,
     Hangs,
+    /// Says the beginning of its answer, and hangs; may be stopped.
+    Begins(&'static str),
 }
 
 #[async_trait]
@@ -39,8 +43,58 @@ impl Handler for Does {
             }
             Self::Panics => panic!("a test's handler panics, as it was told"),
             Self::Hangs => std::future::pending().await,
+            Self::Begins(text) => {
+                job.listener.unwrap().so_far((*text).to_owned(), Vec::new());
+                std::future::pending().await
+            }
         }
     }
+
+    fn may_be_stopped(&self) -> bool {
+        matches!(self, Self::Begins(_))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_nobody_wants_is_stopped_with_what_there_is() {
+    /// What there is after `seconds`, where the client cancels or leaves after five.
+    async fn check(does: Does, cancels: bool, before: bool, expected: Option<(&str, u64)>) {
+        let (desk, cancelled) = (Desk::default(), CancellationToken::new());
+        let listener = desk.listener(true, &cancelled);
+        let handlers = Handlers::new([Arc::new(does) as Arc<dyn Handler>]);
+        let (request, intent) = (Request::default(), IntentName::new("refund").unwrap());
+        let began = Instant::now();
+        let job = Job { listener: Some(&listener), ..Job::new(&request, &intent, began + Duration::from_secs(20)) };
+        let leaves = async {
+            if !before {
+                sleep(Duration::from_secs(5)).await;
+            }
+            if cancels { cancelled.cancel() } else { desk.gone.store(true, Ordering::Relaxed) }
+        };
+        let asked = if before {
+            leaves.await;
+            handlers.ask(&job).await
+        } else {
+            tokio::join!(handlers.ask(&job), leaves).0
+        };
+        match expected {
+            Some((text, seconds)) => {
+                let answer = asked.unwrap().unwrap();
+                let told = (answer.text.as_str(), began.elapsed().as_secs());
+                assert_eq!((told, answer.details.finish), ((text, seconds), Some(Finish::Cancelled)));
+                assert_eq!(answer.details.handler.as_deref(), Some("test"));
+            }
+            None => assert!(matches!(asked, Err(HandlerError::TimedOut { .. }))),
+        }
+    }
+    check(Does::Begins("so far"), true, false, Some(("so far", 5))).await;
+    check(Does::Begins("so far"), false, false, Some(("so far", 6))).await;
+    // It isn't begun.
+    check(Does::Begins("so far"), true, true, Some(("", 0))).await;
+    check(Does::Begins("so far"), false, true, Some(("", 0))).await;
+    // What it does may have an effect.
+    check(Does::Hangs, true, false, None).await;
+    check(Does::Hangs, false, true, None).await;
 }
 
 async fn asked(does: &[Does], seconds: u64) -> Result<Option<Answer>, HandlerError> {

@@ -8,6 +8,7 @@
 //! **Invariant:** what a user, a client or a document says is data. It stands in messages of its own ([`prompt`]) and
 //! changes neither intent, tools, addresses nor the form of the answer; an answer is a text and nothing else.
 
+mod following;
 mod grounding;
 pub(super) mod guard;
 #[cfg(test)]
@@ -20,7 +21,7 @@ use std::{num::NonZeroU16, sync::Arc};
 
 use async_trait::async_trait;
 
-use self::prompt::NO_ANSWER;
+use self::{following::Following, prompt::NO_ANSWER};
 use super::{
     Answer, Handler, HandlerError, Job, Retrieved, Retriever, Takes,
     claims::Said as SaidOf,
@@ -127,10 +128,21 @@ impl LlmHandler {
     }
 
     fn verdict(&self, said: &Said, author: &str, language: &str, found: Option<&[Source]>, job: &Job<'_>) -> Verdict {
-        let answer = said.text.trim();
-        if said.finish == Finish::Length {
-            return Verdict::None("it was cut off");
+        match said.finish {
+            Finish::Length => Verdict::None("it was cut off"),
+            _ => self.verdict_of(said.text.trim(), author, language, found, job),
         }
+    }
+
+    /// The same of an answer's words.
+    fn verdict_of(
+        &self,
+        answer: &str,
+        author: &str,
+        language: &str,
+        found: Option<&[Source]>,
+        job: &Job<'_>,
+    ) -> Verdict {
         if answer.contains(NO_ANSWER) {
             return Verdict::None("the model found no answer");
         }
@@ -169,6 +181,10 @@ impl Handler for LlmHandler {
         }
     }
 
+    fn may_be_stopped(&self) -> bool {
+        true
+    }
+
     async fn handle(&self, job: &Job<'_>) -> Result<Option<Answer>, HandlerError> {
         let request = job.request;
         let failed = |reason: String| HandlerError::Failed { intent: job.intent.clone(), reason };
@@ -188,6 +204,14 @@ impl Handler for LlmHandler {
         let mut private: Vec<&str> = vec![&request.text];
         private.extend(history.iter().map(|turn| turn.text.as_str()));
         private.extend(found.iter().flatten().map(|passage| passage.text.as_str()));
+        let following = job.listener.map(|listener| Following {
+            listener,
+            handler: self,
+            author: &author,
+            language,
+            found: found.as_deref(),
+            job,
+        });
         let prompt = Prompt {
             messages: prompt::messages(
                 format!("{author}\n\n{rules}"),
@@ -201,6 +225,7 @@ impl Handler for LlmHandler {
             logprobs: false,
             max_tokens: Some(self.max_tokens.get()),
             stream: true,
+            follower: following.as_ref().map(|following| following as _),
             private,
         };
         let said = self.chat.answer(&prompt, job.deadline).await;

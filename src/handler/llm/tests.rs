@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use serde_json::{Map, json};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::{
     domain::{Content, IntentName, Request, Turn},
+    listener::tests::Desk,
     outbound::{
         Failure, Service,
-        chat::ChatSettings,
+        chat::{ChatSettings, Follower},
         stub::{Act, Stub},
         tests::nowhere,
     },
@@ -226,4 +228,50 @@ async fn a_picture_that_a_server_refuses_is_this_requests_fault_alone() {
     let Err(HandlerError::Service { error, .. }) = asked else { unreachable!("{asked:?}") };
     assert_eq!(error.failure, Failure::Refused);
     assert!(!error.to_string().contains("cG5n"), "{error}");
+}
+
+/// What a client shows after each piece of an answer that is being written, each piece of one character.
+async fn shown(said: &str, text: &str, knowledge: Option<Passages>) -> Vec<String> {
+    let (desk, none) = (Desk::default(), CancellationToken::new());
+    let listener = desk.listener(true, &none);
+    let (request, intent) = (request(text), IntentName::new("help_info").unwrap());
+    let handler = handler(nowhere("m"), None);
+    let found = knowledge.map(|it| it.0);
+    let job = Job { listener: Some(&listener), ..Job::new(&request, &intent, Instant::now()) };
+    let (author, found) = ("You help in a shop. Mail help@shop.example.", found.as_deref());
+    let language = if text.is_ascii() { "en" } else { "zh" };
+    let following = Following { listener: &listener, handler: &handler, author, language, found, job: &job };
+    let mut shown = vec![String::new()];
+    for (at, c) in said.char_indices() {
+        following.so_far(&said[..at + c.len_utf8()]);
+        shown.extend(Some(desk.shown()).filter(|now| shown.last() != Some(now)));
+    }
+    shown
+}
+
+#[tokio::test]
+async fn an_answer_is_shown_word_by_word_as_far_as_it_passes() {
+    let check = async |said: &str, text: &str, expected: &[&str]| {
+        assert_eq!(shown(said, text, None).await[1..], *expected, "{said}");
+    };
+    check("It is open today.", "open?", &["It", "It is", "It is open"]).await;
+    check("今天开门。", "开门吗？", &["今", "今天", "今天开", "今天开门", "今天开门。"]).await;
+    check("Mail help@shop.example now", "how?", &["Mail", "Mail help@shop.example"]).await;
+    // What doesn't pass as a whole answer isn't shown, and nothing behind it.
+    check("See http://evil.example now please", "how?", &["See"]).await;
+    check("Look <script>alert(1)</script> here", "how?", &["Look"]).await;
+    check("NO_ANSWER as I know", "how?", &[]).await;
+    check("今天开门。", "open today, please?", &[]).await;
+}
+
+#[tokio::test]
+async fn an_answer_from_passages_is_shown_by_sentences_that_rest_on_them() {
+    let passages = || Some(Passages(returns()));
+    let all = shown("Returns are free in Germany [1]. You can return a product within 30 days [1]. I", "free?", passages()).await;
+    let first = "Returns are free in Germany [1].";
+    assert_eq!(all[1..], [first, "Returns are free in Germany [1]. You can return a product within 30 days [1]."]);
+    let all = shown("收到商品后30天内可以退货[2]。退货运费由我们承担。[2]还", "多久？", passages()).await;
+    assert_eq!(all[1..], ["收到商品后30天内可以退货[1]。", "收到商品后30天内可以退货[1]。退货运费由我们承担。[1]"]);
+    assert!(shown("You have 90 days [1]. It is so.", "how long?", passages()).await[1..].is_empty());
+    assert!(shown("You have 30 days. It is so.", "how long?", passages()).await[1..].is_empty());
 }

@@ -90,6 +90,7 @@ impl TranslateHandler {
             logprobs: false,
             max_tokens: Some(self.settings.max_tokens.get()),
             stream: true,
+            follower: None,
             private: vec![text],
         }
     }
@@ -139,6 +140,10 @@ fn unquoted(said: &str, text: &str) -> String {
 impl Handler for TranslateHandler {
     fn name(&self) -> &'static str {
         "translate"
+    }
+
+    fn may_be_stopped(&self) -> bool {
+        true
     }
 
     async fn handle(&self, job: &Job<'_>) -> Result<Option<Answer>, HandlerError> {

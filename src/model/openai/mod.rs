@@ -75,6 +75,7 @@ impl OpenAi {
             logprobs: true,
             max_tokens: self.max_tokens,
             stream: false,
+            follower: None,
             private: vec![text],
         }
     }

@@ -101,7 +101,7 @@ pub struct Schema {
 }
 
 /// What is asked of a language model.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Prompt<'a> {
     pub messages: Vec<Message>,
     /// What the last message comes with.
@@ -113,8 +113,18 @@ pub struct Prompt<'a> {
     pub max_tokens: Option<u16>,
     /// Whether the answer is asked for as it is being written.
     pub stream: bool,
+    /// Who follows the answer as it is being written, where it comes so.
+    pub follower: Option<&'a dyn Follower>,
     /// What of it a user wrote, or stands in a document: no error tells it.
     pub private: Vec<&'a str>,
+}
+
+/// Who follows an answer as it is being written.
+pub trait Follower: Send + Sync {
+    /// Whether it wants to know now how far the answer has come.
+    fn is_due(&self) -> bool;
+    /// What the model has said so far, from the beginning: no thought, and no mark that may yet become one.
+    fn so_far(&self, said: &str);
 }
 
 impl Role {
@@ -280,23 +290,26 @@ impl Chat {
         prompt: &Prompt<'_>,
         asked: Instant,
     ) -> Result<Received, ServiceError> {
-        let (mut events, mut gathered, mut first_token) = (Events::default(), Gathered::default(), None);
+        let (mut events, mut first_token) = (Events::default(), None);
+        let mut paid = Paid { chat: self, prompt, gathered: Gathered::default() };
+        let gathered = &mut paid.gathered;
         while !gathered.is_done() {
             let chunk = match opened.chunk().await {
                 Ok(Some(chunk)) => chunk,
                 Ok(None) => break,
                 // Some close the connection roughly behind the last piece.
                 Err(error) if error.failure == Failure::Unreachable && gathered.is_whole() => break,
-                Err(error) => {
-                    self.spend_broken(prompt, &gathered);
-                    return Err(error);
-                }
+                Err(error) => return Err(error),
             };
             events.push(&chunk).iter().for_each(|data| gathered.push(data));
+            if let Some(follower) = prompt.follower.filter(|follower| follower.is_due()) {
+                follower.so_far(&thoughts::spoken_so_far(gathered.content()));
+            }
             if gathered.begun && first_token.is_none() {
                 first_token = Some(asked.elapsed());
             }
         }
+        let gathered = std::mem::take(gathered);
         self.whole(gathered, events, prompt, |body| opened.with_body(body), first_token)
     }
 
@@ -366,6 +379,20 @@ impl Chat {
         let (service, model) = (self.service.name().to_string(), self.settings.model.clone());
         metrics::histogram!("chatbot_service_first_token_seconds", "service" => service, "model" => model)
             .record(after);
+    }
+}
+
+/// An answer that is being read. Dropped in the middle, as whoever asked gave up or the service did, what has come of it is
+/// paid for as well.
+struct Paid<'a> {
+    chat: &'a Chat,
+    prompt: &'a Prompt<'a>,
+    gathered: Gathered,
+}
+
+impl Drop for Paid<'_> {
+    fn drop(&mut self) {
+        self.chat.spend_broken(self.prompt, &self.gathered);
     }
 }
 

@@ -28,6 +28,7 @@ fn prompt(text: &str) -> Prompt<'_> {
         logprobs: false,
         max_tokens: Some(64),
         stream: true,
+        follower: None,
         private: vec![text],
     }
 }

@@ -54,6 +54,17 @@ pub(super) fn spoken(content: &str) -> Spoken {
     Spoken { text, thought, called }
 }
 
+/// The same of an answer that is being written: without a mark at its end that isn't whole yet.
+pub(super) fn spoken_so_far(content: &str) -> String {
+    let begins = THOUGHTS.iter().chain(&CALLS).flat_map(|(begin, end)| [*begin, *end]);
+    let marks: Vec<&str> = begins.chain(ENDS).chain([MESSAGE]).collect();
+    let longest = marks.iter().map(|mark| mark.len()).max().unwrap_or(0);
+    let is_begun = |at: &usize| marks.iter().any(|mark| mark.starts_with(&content[*at..]));
+    let from = content.len().saturating_sub(longest);
+    let cut = content.char_indices().map(|(at, _)| at).filter(|at| *at >= from).find(is_begun);
+    spoken(&content[..cut.unwrap_or(content.len())]).text
+}
+
 /// Takes out what stands between two marks, or from a mark to the end.
 fn without(text: &mut String, begin: &str, end: &str) -> bool {
     let mut found = false;
@@ -68,6 +79,33 @@ fn without(text: &mut String, begin: &str, end: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_what_is_being_written_no_thought_is_told_and_no_half_of_a_mark() {
+        for (content, text) in [
+            ("", ""),
+            ("ref", "ref"),
+            ("退货", "退货"),
+            ("1 <", "1 "),
+            ("1 < 2", "1 < 2"),
+            ("<", ""),
+            ("<thin", ""),
+            ("<think>the user", ""),
+            ("<think>the user</thi", ""),
+            ("<think>the user</think>ref", "ref"),
+            ("ref<think>", "ref"),
+            ("[TH", ""),
+            ("a [1", "a [1"),
+            ("ref<|im_e", "ref"),
+            ("<tool_call>{", ""),
+        ] {
+            assert_eq!(spoken_so_far(content), text, "{content}");
+        }
+        let whole = "你好<think>谢谢</think>，世界";
+        for (at, _) in whole.char_indices() {
+            assert!("你好，世界".starts_with(&spoken_so_far(&whole[..at])), "{at}");
+        }
+    }
 
     #[test]
     fn thoughts_and_calls_are_not_said() {

@@ -136,7 +136,7 @@ impl Bot {
 
     async fn run(&self, text: &str, attachments: Vec<Attachment>, stage: Stage) -> Outcome {
         let request = Request { text: text.into(), attachments, locale: Some("en".into()), ..Request::default() };
-        self.pipeline.run(&Job { request, stage, attempt: 1, time_left: None, identity: None }).await.0
+        self.pipeline.run(&Job { stage, ..Job::new(request) }).await.0
     }
 
     async fn reply(&self, text: &str, attachments: Vec<Attachment>) -> Arc<Reply> {

@@ -144,9 +144,10 @@ async fn an_answer_belongs_to_its_question() {
     let program = Program::new();
     let mut other = Other::new(&program.names, "slow", true).await;
     let mut client = Asking::open(&broker(), program.names.clone()).await.unwrap();
+    let never = CancellationToken::new();
     let (request, slow) = (Request { text: "hi".to_owned(), ..Request::default() }, intent("slow"));
     let first = tokio::select! {
-        asked = client.ask(&request, Some(&slow), PATIENCE) => panic!("nobody answered: {asked:?}"),
+        asked = client.ask(&request, Some(&slow), PATIENCE, |_| {}, &never) => panic!("nobody answered: {asked:?}"),
         first = other.next() => first,
     };
     let answering = async {
@@ -154,7 +155,7 @@ async fn an_answer_belongs_to_its_question() {
         other.answer(&first, &reply("late")).await;
         other.answer(&second, &reply("in time")).await;
     };
-    let (asked, ()) = tokio::join!(client.ask(&request, Some(&slow), PATIENCE), answering);
+    let (asked, ()) = tokio::join!(client.ask(&request, Some(&slow), PATIENCE, |_| {}, &never), answering);
     let Ok(Answered::Reply(reply)) = asked.map(|answer| answer.answered) else { panic!("no reply") };
     assert_eq!(reply.text, "in time");
 
@@ -162,7 +163,7 @@ async fn an_answer_belongs_to_its_question() {
         let question = other.next().await;
         other.answer(&question, "pong").await;
     };
-    let (asked, ()) = tokio::join!(client.ask(&request, Some(&slow), PATIENCE), answering);
+    let (asked, ()) = tokio::join!(client.ask(&request, Some(&slow), PATIENCE, |_| {}, &never), answering);
     assert!(matches!(asked, Err(AskError::Unreadable(_))), "{asked:?}");
     client.close(PATIENCE).await;
     other.stop().await;

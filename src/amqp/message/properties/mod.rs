@@ -18,3 +18,5 @@ pub use republish::Purpose;
 
 /// AMQP's persistent delivery mode.
 const PERSISTENT: u8 = 2;
+/// The same of what needn't outlive the broker.
+const TRANSIENT: u8 = 1;

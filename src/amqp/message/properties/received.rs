@@ -20,7 +20,7 @@ use crate::{
         values::table_size,
     },
     domain::{
-        DeadLetter, DeadReason, ERROR_TYPE, ErrorCode, IntentName, REPLY_TYPE,
+        DeadLetter, DeadReason, ERROR_TYPE, ErrorCode, IntentName, PART_TYPE, REPLY_TYPE,
         codec::{ContentEncoding, Envelope},
     },
 };
@@ -102,7 +102,7 @@ impl Received {
 
     /// Whether it is itself a reply or an error reply, by its `type` property.
     pub fn is_reply(&self) -> bool {
-        matches!(str_of(self.properties.kind()), Some(REPLY_TYPE | ERROR_TYPE))
+        matches!(str_of(self.properties.kind()), Some(REPLY_TYPE | PART_TYPE | ERROR_TYPE))
     }
 
     /// Whether it only asks whether unroutable messages reach a worker, and wants no answer.
@@ -119,6 +119,12 @@ impl Received {
     pub fn accepted_encoding(&self) -> Option<ContentEncoding> {
         let headers = self.properties.headers().as_ref()?;
         ContentEncoding::accepted(&trail::accepted_encoding(headers).ok()??)
+    }
+
+    /// Whether the client asks by a header for its answer in parts as it is being written.
+    pub fn accepts_parts(&self) -> bool {
+        let headers = self.properties.headers().as_ref();
+        headers.is_some_and(|headers| header::is_true(headers, names::ACCEPT_STREAM))
     }
 
     /// The work queue that the message counts as one of: the first, as far as is known.

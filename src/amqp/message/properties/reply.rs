@@ -2,7 +2,7 @@
 
 use lapin::{BasicProperties, types::FieldTable};
 
-use super::{PERSISTENT, Received};
+use super::{PERSISTENT, Received, TRANSIENT};
 use crate::{
     amqp::{
         message::header,
@@ -40,6 +40,13 @@ impl Received {
         }
         let trace = trace(&self.properties);
         if trace.inner().is_empty() { properties } else { properties.with_headers(trace) }
+    }
+}
+
+impl Received {
+    /// The properties of a part of a reply, which needn't outlive the broker.
+    pub fn part_properties(&self, kind: &str, id: &str, request_id: Option<&str>) -> BasicProperties {
+        self.reply_properties(kind, id, request_id, None).with_delivery_mode(TRANSIENT)
     }
 }
 
