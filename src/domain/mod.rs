@@ -24,5 +24,8 @@ pub use intent::{Classification, Decision, IntentName, InvalidName, Prediction, 
 pub use key::{InvalidKey, Key};
 pub use labels::{Labels, stem};
 pub use lane::Lane;
-pub use message::{CANCEL_TYPE, ERROR_TYPE, ErrorReply, MAX_SHORT, MessageError, PART_TYPE, REPLY_TYPE, REQUEST_TYPE, Reply, Request, SENDER};
+pub use message::{
+    CANCEL_TYPE, ERROR_TYPE, ErrorReply, MAX_SHORT, MessageError, PART_TYPE, REPLY_TYPE, REQUEST_TYPE, Reply, Request,
+    SENDER,
+};
 pub use outcome::{DeadLetter, DeadReason, ErrorCode, Outcome};

@@ -39,6 +39,7 @@ mod raw;
 mod redis;
 mod redis_server;
 mod services;
+mod streaming;
 mod stub;
 mod support;
 mod tls;

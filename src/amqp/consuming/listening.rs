@@ -39,7 +39,9 @@ impl Address for ReplyAddress {
         self.settler.broker.replies.say(Message {
             exchange: short(""),
             routing_key: self.to.address.clone(),
-            mandatory: false,
+            // One that comes back tells that nobody is there. A mandatory direct reply is falsely returned on RabbitMQ 3.10
+            // and 4.0.
+            mandatory: !self.to.direct,
             properties: self.received.part_properties(PART_TYPE, &id, request_id),
             body: encode_part(part, request_id).into(),
         });

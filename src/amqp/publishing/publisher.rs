@@ -96,7 +96,14 @@ impl Publisher {
     pub async fn open(link: Link, confirm_timeout: Duration) -> Result<Self, PublishError> {
         let channel = link.channel().await.map_err(lost)?;
         channel.confirm_select(Default::default()).await.map_err(lost)?;
-        Ok(Self { link, channel, confirm_timeout, order: Mutex::new(()), owed: Owed::default(), unheeded: Arc::new(Semaphore::new(UNHEEDED)) })
+        Ok(Self {
+            link,
+            channel,
+            confirm_timeout,
+            order: Mutex::new(()),
+            owed: Owed::default(),
+            unheeded: Arc::new(Semaphore::new(UNHEEDED)),
+        })
     }
 
     /// The connection.
@@ -129,21 +136,29 @@ impl Publisher {
         result
     }
 
-    /// Publishes a message of whose fate nobody asks. It is left out where the broker blocks the connection, or many such
-    /// are under way.
-    pub fn publish_unheeded(&self, message: Message) {
+    /// Publishes a message of whose fate nobody asks; `returned` is called where it comes back. It is left out where the
+    /// broker blocks the connection, or many such are under way.
+    pub fn publish_unheeded(&self, message: Message, returned: impl FnOnce() + Send + 'static) {
         if !self.is_open() || self.link.is_blocked() {
             return;
         }
         let Ok(place) = self.unheeded.clone().try_acquire_owned() else { return };
-        let (channel, Message { exchange, routing_key, mandatory, properties, body }) = (self.channel.clone(), message);
+        let (channel, mended) = (self.channel.clone(), self.link.mended().clone());
+        let Message { exchange, routing_key, mandatory, properties, body } = message;
         let mut publish = Box::pin(async move {
+            let _place = place;
             let options = BasicPublishOptions { mandatory, immediate: false };
+            let returns = mended.returns().counter(exchange.as_str(), routing_key.as_str());
+            let before = count(returns);
             // Its confirm is waited for, as lapin would keep it for good.
-            if let Ok(confirm) = channel.basic_publish(exchange, routing_key, options, &body, properties).await {
-                let _ = confirm.await;
+            let confirm = channel.basic_publish(exchange, routing_key, options, &body, properties).await;
+            if let Ok(confirm) = confirm
+                && confirm.await.is_ok()
+                && mandatory
+                && count(returns) > before
+            {
+                returned();
             }
-            drop(place);
         });
         let polled = {
             let _order = self.order.lock().unwrap_or_else(PoisonError::into_inner);

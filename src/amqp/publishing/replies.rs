@@ -95,7 +95,7 @@ pub struct Replies<O: Open = Dial> {
     quarantine: Mutex<Option<O::Line>>,
     /// Addresses that broke a connection.
     bad: Addresses,
-    waiting: Waiting,
+    waiting: Arc<Waiting>,
 }
 
 impl Replies {
@@ -111,7 +111,8 @@ impl Replies {
     /// so comes before it. None goes to an address that broke a connection.
     pub fn say(&self, part: Message) {
         if let Some(line) = self.open_line().filter(|_| !self.bad.has(&part.routing_key)) {
-            line.publish_unheeded(part);
+            let (waiting, address) = (self.waiting.clone(), part.routing_key.clone());
+            line.publish_unheeded(part, move || waiting.came_back(&address));
         }
     }
 
@@ -133,7 +134,7 @@ impl<O: Open> Replies<O> {
             reopening: Mutex::new(()),
             quarantine: Mutex::new(None),
             bad: Addresses::default(),
-            waiting: Waiting::default(),
+            waiting: Arc::default(),
         })
     }
 

@@ -33,6 +33,10 @@ impl Addresses {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(address)
     }
 
+    fn take(&self, address: &ShortString) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(address)
+    }
+
     /// Adds one. Where there are too many, all are forgotten, and found again.
     pub(super) fn add(&self, address: &ShortString) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -49,18 +53,31 @@ pub(super) struct Waiting {
     /// Channels that were used and stand.
     idle: Mutex<Vec<Channel>>,
     cannot_be_asked: Addresses,
+    /// Where something was published to, and came back.
+    came_back: Addresses,
 }
 
 impl Default for Waiting {
     fn default() -> Self {
-        Self { places: Semaphore::new(AT_A_TIME), idle: Mutex::default(), cannot_be_asked: Addresses::default() }
+        Self {
+            places: Semaphore::new(AT_A_TIME),
+            idle: Mutex::default(),
+            cannot_be_asked: Addresses::default(),
+            came_back: Addresses::default(),
+        }
     }
 }
 
 impl Waiting {
+    /// Something that was published to an address came back: it may be asked, if it mayn't else.
+    pub(super) fn came_back(&self, address: &ShortString) {
+        self.came_back.add(address);
+    }
+
     /// Whether surely nobody waits at an address. What the broker doesn't answer in time isn't known.
     pub(super) async fn is_gone(&self, link: &Link, address: &ShortString) -> bool {
-        if self.cannot_be_asked.has(address) {
+        // Another's exclusive queue is refused as long as it is there, and each refusal is a line in the broker's log.
+        if self.cannot_be_asked.has(address) && !self.came_back.take(address) {
             return false;
         }
         let asked = async {

@@ -23,7 +23,9 @@ use super::{ErrorCode, MessageError};
 const USUAL_JSON: usize = 2048;
 
 pub use compression::ContentEncoding;
-pub use reply::{Answered, UnreadableReply, decode_part, decode_reply, encode_error, encode_part, encode_reply, is_reply_kind};
+pub use reply::{
+    Answered, UnreadableReply, decode_part, decode_reply, encode_error, encode_part, encode_reply, is_reply_kind,
+};
 pub use request::{decode_request, encode_request};
 
 /// What a delivery's AMQP properties tell about its body. An empty property counts as unset: several clients can't tell

@@ -72,13 +72,27 @@ fn request() -> impl Strategy<Value = Request> {
     let optional = || option::of(text());
     let header = (optional(), optional(), optional(), optional(), optional(), optional());
     let rest = (option::of(metadata()), vec(turn(), 0..3), vec(attachment(), 0..3), any::<bool>(), text());
-    let said =
-        |(_, (_, _, attachments, _, text)): &(_, (_, _, Vec<_>, bool, String))| !attachments.is_empty() || !text.trim().is_empty();
+    let said = |(_, (_, _, attachments, _, text)): &(_, (_, _, Vec<_>, bool, String))| {
+        !attachments.is_empty() || !text.trim().is_empty()
+    };
     (header, rest).prop_filter("nothing is no request", said).prop_map(|(header, rest)| {
         let (kind, id, sender, receiver, conversation, locale) = header;
         let (metadata, history, attachments, stream, text) = rest;
         let ignored = Vec::new();
-        Request { kind, id, sender, receiver, conversation, locale, metadata, history, attachments, stream, ignored, text }
+        Request {
+            kind,
+            id,
+            sender,
+            receiver,
+            conversation,
+            locale,
+            metadata,
+            history,
+            attachments,
+            stream,
+            ignored,
+            text,
+        }
     })
 }
 

@@ -267,7 +267,9 @@ async fn an_answer_is_shown_word_by_word_as_far_as_it_passes() {
 #[tokio::test]
 async fn an_answer_from_passages_is_shown_by_sentences_that_rest_on_them() {
     let passages = || Some(Passages(returns()));
-    let all = shown("Returns are free in Germany [1]. You can return a product within 30 days [1]. I", "free?", passages()).await;
+    let all =
+        shown("Returns are free in Germany [1]. You can return a product within 30 days [1]. I", "free?", passages())
+            .await;
     let first = "Returns are free in Germany [1].";
     assert_eq!(all[1..], [first, "Returns are free in Germany [1]. You can return a product within 30 days [1]."]);
     let all = shown("收到商品后30天内可以退货[2]。退货运费由我们承担。[2]还", "多久？", passages()).await;

@@ -32,6 +32,8 @@ use self::{
     other::{Other, reply},
     program::{end_of, in_background},
 };
+use tokio_util::sync::CancellationToken;
+
 use crate::support::{PATIENCE, broker_url, intent, short};
 
 /// Where nobody listens.

@@ -1,0 +1,255 @@
+//! Answers as they are written, and answers that nobody wants any more.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use chatbot_worker::handler::{Answer, Handler, HandlerError, Job};
+use futures_util::StreamExt;
+use lapin::{
+    BasicProperties, Channel, Connection, ConnectionProperties, Consumer,
+    options::{BasicConsumeOptions, BasicPublishOptions},
+    types::{AMQPValue, FieldTable},
+};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use crate::support::{Bench, PATIENCE, Running, broker_url, eventually, headers, short};
+
+/// Writes an answer word by word, each when it is told to.
+#[derive(Clone, Default)]
+struct Writes {
+    next: Arc<Notify>,
+    began: Arc<AtomicUsize>,
+    /// How many were dropped before their end.
+    stopped: Arc<AtomicUsize>,
+    written: Arc<Mutex<usize>>,
+}
+
+const WORDS: [&str; 4] = ["退货", "很简单", "，", "三十天内"];
+
+/// Tells that it was dropped before its end.
+struct Unless<'a>(Option<&'a AtomicUsize>);
+
+impl Drop for Unless<'_> {
+    fn drop(&mut self) {
+        if let Some(stopped) = self.0 {
+            stopped.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+#[async_trait]
+impl Handler for Writes {
+    fn name(&self) -> &'static str {
+        "test"
+    }
+
+    fn may_be_stopped(&self) -> bool {
+        true
+    }
+
+    async fn handle(&self, job: &Job<'_>) -> Result<Option<Answer>, HandlerError> {
+        let mut unless = Unless(Some(&self.stopped));
+        self.began.fetch_add(1, Ordering::SeqCst);
+        for end in 1..=WORDS.len() {
+            self.next.notified().await;
+            if let Some(listener) = job.listener {
+                listener.so_far(WORDS[..end].concat(), Vec::new());
+            }
+            *self.written.lock().unwrap() = end;
+        }
+        unless.0 = None;
+        Ok(Some(Answer::text(WORDS.concat() + "。", Some("zh".to_owned()))))
+    }
+}
+
+impl Writes {
+    /// Has the next words be written, up to the word of this number.
+    async fn write(&self, words: usize) {
+        eventually("the word is written", || async {
+            let written = *self.written.lock().unwrap();
+            if written < words {
+                self.next.notify_one();
+            }
+            (written >= words).then_some(())
+        })
+        .await;
+    }
+
+    async fn begins(&self) {
+        eventually("the answer is begun", || async { (self.began.load(Ordering::SeqCst) > 0).then_some(()) }).await;
+    }
+
+    async fn is_stopped(&self) {
+        eventually("the answer is stopped", || async { (self.stopped.load(Ordering::SeqCst) > 0).then_some(()) }).await;
+    }
+}
+
+async fn worker(writes: &Writes) -> Running {
+    let mut bench = Bench::new().handler("refund", writes.clone());
+    bench.parts.handler_timeout = Duration::from_secs(60);
+    bench.start().await
+}
+
+/// A client by direct reply-to, as most are.
+struct Direct {
+    connection: Connection,
+    channel: Channel,
+    answers: Consumer,
+    exchange: String,
+}
+
+impl Direct {
+    async fn of(worker: &Running) -> Self {
+        let connection = Connection::connect(&broker_url(), ConnectionProperties::default()).await.unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        let options = BasicConsumeOptions { no_ack: true, ..Default::default() };
+        let address = short("amq.rabbitmq.reply-to");
+        let answers = channel.basic_consume(address, short(""), options, FieldTable::default()).await.unwrap();
+        Self { connection, channel, answers, exchange: worker.names.exchange().to_owned() }
+    }
+
+    async fn publish(&self, key: &str, properties: BasicProperties, body: &Value) {
+        let properties = properties.with_reply_to(short("amq.rabbitmq.reply-to")).with_correlation_id(short("c"));
+        let options = BasicPublishOptions::default();
+        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        self.channel.basic_publish(short(&self.exchange), short(key), options, &body, properties).await.unwrap();
+    }
+
+    /// Asks for an answer in parts.
+    async fn ask(&self, id: &str) {
+        self.publish("request", BasicProperties::default(), &json!({"id": id, "body": "refund", "stream": true})).await;
+    }
+
+    async fn next(&mut self) -> (Option<String>, Value) {
+        let delivery = tokio::time::timeout(PATIENCE, self.answers.next()).await.expect("in time").unwrap().unwrap();
+        assert_eq!(delivery.properties.correlation_id().as_ref().map(|id| id.as_str()), Some("c"));
+        (
+            delivery.properties.kind().as_ref().map(|kind| kind.to_string()),
+            serde_json::from_slice(&delivery.data).unwrap(),
+        )
+    }
+
+    /// The parts until the reply, and the reply.
+    async fn to_the_end(&mut self) -> (Vec<Value>, Value) {
+        let mut parts = Vec::new();
+        loop {
+            match self.next().await {
+                (Some(kind), part) if kind == "chat.reply.part" => parts.push(part),
+                (_, reply) => return (parts, reply),
+            }
+        }
+    }
+}
+
+fn text_of(parts: &[Value]) -> String {
+    let run = parts.last().map(|part| part["run"].clone()).unwrap_or_default();
+    let of_run: Vec<&Value> = parts.iter().filter(|part| part["run"] == run).collect();
+    for (seq, part) in of_run.iter().enumerate() {
+        assert_eq!(part["seq"], json!(seq), "{parts:?}");
+    }
+    of_run.iter().map(|part| part["delta"].as_str().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_come_as_they_are_written_and_the_reply_is_whole() {
+    let writes = Writes::default();
+    let worker = worker(&writes).await;
+    let mut client = Direct::of(&worker).await;
+    client.ask("7").await;
+    for (seq, word) in WORDS.into_iter().enumerate() {
+        writes.write(seq + 1).await;
+        let (kind, part) = client.next().await;
+        assert_eq!(kind.as_deref(), Some("chat.reply.part"));
+        let run = part["run"].clone();
+        let expected = json!({"type": "chat.reply.part", "in_reply_to": "7", "run": run, "seq": seq, "delta": word});
+        assert_eq!(part, expected);
+    }
+    let (parts, reply) = client.to_the_end().await;
+    assert_eq!(
+        (parts.len(), &reply["type"], &reply["body"]),
+        (0, &json!("chat.reply"), &json!("退货很简单，三十天内。"))
+    );
+    assert_eq!(reply.get("finish"), None);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_are_asked_for_by_a_header_or_a_field_and_nobody_else_gets_any() {
+    let text = |text: &str| AMQPValue::LongString(text.into());
+    for (header, field, gets) in [
+        (None, json!(true), true),
+        (Some(AMQPValue::Boolean(true)), Value::Null, true),
+        (Some(text("true")), Value::Null, true),
+        (Some(AMQPValue::LongInt(1)), Value::Null, true),
+        (None, Value::Null, false),
+        (None, json!(false), false),
+        (None, json!("yes"), false),
+        (Some(AMQPValue::Boolean(false)), Value::Null, false),
+        (Some(text("false")), Value::Null, false),
+    ] {
+        let writes = Writes::default();
+        let worker = worker(&writes).await;
+        let mut client = Direct::of(&worker).await;
+        let mut properties = BasicProperties::default();
+        if let Some(header) = header.clone() {
+            properties = properties.with_headers(headers(&[("accept-stream", header)]));
+        }
+        client.publish("request", properties, &json!({"body": "refund", "stream": field})).await;
+        writes.write(WORDS.len()).await;
+        let (parts, reply) = client.to_the_end().await;
+        assert_eq!(reply["body"], "退货很简单，三十天内。");
+        assert_eq!(text_of(&parts), if gets { WORDS.concat() } else { String::new() }, "{header:?} {field}");
+        worker.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_stopped_once_its_client_has_left() {
+    // By direct reply-to, with parts or without.
+    for stream in [true, false] {
+        let writes = Writes::default();
+        let worker = worker(&writes).await;
+        let client = Direct::of(&worker).await;
+        let body = json!({"body": "refund", "stream": stream});
+        client.publish("request", BasicProperties::default(), &body).await;
+        writes.write(1).await;
+        client.connection.close(200, short("bye")).await.unwrap();
+        writes.is_stopped().await;
+        worker.stop().await;
+    }
+    // At an exclusive queue, which nobody else may ask about: the next part tells.
+    let writes = Writes::default();
+    let worker = worker(&writes).await;
+    let client = worker.client().await;
+    client.publish("request", client.properties("c"), br#"{"body":"refund","stream":true}"#).await;
+    writes.write(1).await;
+    client.connection.close(200, short("bye")).await.unwrap();
+    writes.write(2).await;
+    writes.is_stopped().await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_left_before_costs_nothing_and_who_comes_back_gets_the_whole() {
+    let writes = Writes::default();
+    let worker = worker(&writes).await;
+    let client = worker.client().await;
+    let gone = BasicProperties::default().with_reply_to(short("nobody.is.here")).with_message_id(short("7"));
+    client.publish("request", gone, b"refund").await;
+    // Whoever comes behind it finds that it was never begun.
+    let mut direct = Direct::of(&worker).await;
+    direct.publish("request", BasicProperties::default().with_message_id(short("7")), &json!({"body": "refund"})).await;
+    writes.begins().await;
+    writes.write(WORDS.len()).await;
+    let (_, reply) = direct.to_the_end().await;
+    assert_eq!((&reply["body"], reply.get("finish")), (&json!("退货很简单，三十天内。"), None));
+    assert_eq!(writes.began.load(Ordering::SeqCst), 1);
+    worker.stop().await;
+}
