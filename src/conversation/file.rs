@@ -165,6 +165,10 @@ impl Store for FileStore {
         "file"
     }
 
+    async fn begin_anew(&self) -> Result<(), StoreError> {
+        self.write(Change::Anew).await.map(|_| ())
+    }
+
     async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
         let (key, expires) = (*key, self.expires);
         self.read(move |database| Table::get(database, &key, expires)).await

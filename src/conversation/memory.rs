@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::{
     Cursor, Page, Put, Store, StoreError, Stored,
     packing::Packing,
-    record::{KEPT_FOR, without_outcomes},
+    record::{KEPT_FOR, begun_anew, without_outcomes},
 };
 use crate::domain::Key;
 
@@ -57,7 +57,19 @@ struct Kept {
     next: u64,
     /// All before this place are without outcomes.
     tidied: u64,
+    /// All before this place begin anew.
+    anew: u64,
     bytes: usize,
+}
+
+/// What is kept of a conversation.
+struct Found {
+    life: u64,
+    version: u64,
+    length: usize,
+    packed: Arc<[u8]>,
+    /// Whether it begins anew.
+    anew: bool,
 }
 
 struct Entry {
@@ -82,8 +94,10 @@ impl MemoryStore {
         }
     }
 
-    fn stored(&self, life: u64, version: u64, length: usize, packed: &[u8]) -> Result<Stored, StoreError> {
-        Ok(Stored { life, version, bytes: self.packing.unpack(packed, length).map_err(no_memory)? })
+    fn stored(&self, found: Found) -> Result<Stored, StoreError> {
+        let Found { life, version, length, packed, anew } = found;
+        let bytes = self.packing.unpack(&packed, length).map_err(no_memory)?;
+        Ok(Stored { life, version, bytes: if anew { begun_anew(&bytes) } else { bytes } })
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -117,14 +131,19 @@ impl Store for MemoryStore {
         "memory"
     }
 
+    async fn begin_anew(&self) -> Result<(), StoreError> {
+        let mut kept = self.kept();
+        kept.anew = kept.next;
+        Ok(())
+    }
+
     async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
         let found = {
             let mut kept = self.kept();
             kept.expire(self.bounds.expires);
-            let found = kept.conversations.get(key).filter(|entry| entry.at.elapsed() < self.bounds.expires);
-            found.map(|entry| (entry.life, entry.version, entry.length, entry.packed.clone()))
+            kept.find(key, self.bounds.expires)
         };
-        found.map(|(life, version, length, packed)| self.stored(life, version, length, &packed)).transpose()
+        found.map(|found| self.stored(found)).transpose()
     }
 
     async fn put(&self, key: &Key, stored: Stored) -> Result<Put, StoreError> {
@@ -168,9 +187,8 @@ impl Store for MemoryStore {
         let mut found = Vec::new();
         let mut places = kept.order.range(from..);
         for (_, key) in places.by_ref().take(most) {
-            let entry = kept.conversations.get(key).filter(|entry| entry.at.elapsed() < self.bounds.expires);
-            if let Some(entry) = entry {
-                found.push((*key, self.stored(entry.life, entry.version, entry.length, &entry.packed)?));
+            if let Some(entry) = kept.find(key, self.bounds.expires) {
+                found.push((*key, self.stored(entry)?));
             }
         }
         Ok(Page { found, next: places.next().map(|(place, _)| Cursor::At(*place)) })
@@ -178,6 +196,13 @@ impl Store for MemoryStore {
 }
 
 impl Kept {
+    fn find(&self, key: &Key, expires: Duration) -> Option<Found> {
+        let entry = self.conversations.get(key).filter(|entry| entry.at.elapsed() < expires)?;
+        let Entry { life, version, place, length, packed, .. } = entry;
+        let anew = *place < self.anew;
+        Some(Found { life: *life, version: *version, length: *length, packed: packed.clone(), anew })
+    }
+
     fn insert(&mut self, key: Key, stored: &Stored, packed: Arc<[u8]>) {
         self.remove(&key);
         let place = self.next;
@@ -344,5 +369,11 @@ mod tests {
             let found = read.look_up(&key(number), 1);
             assert_eq!(matches!(found, Lookup::NoLonger), number < 50, "{number}: {found:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_begins_anew_says_so_until_its_next_turn_and_is_one_conversation() {
+        let store = MemoryStore::new(Bounds { most: 1_000, bytes: 1 << 20, expires: HOUR }, "");
+        crate::conversation::record::tests::begins_anew(&store).await;
     }
 }

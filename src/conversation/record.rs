@@ -211,11 +211,69 @@ pub(super) fn without_outcomes(bytes: &Bytes) -> Bytes {
     serde_json::to_vec(&form).map_or_else(|_| bytes.clone(), Bytes::from)
 }
 
+/// An encoded record whose conversation begins anew, and tells so once; its turns are known as before. As it is where it
+/// can't be read.
+pub(super) fn begun_anew(bytes: &Bytes) -> Bytes {
+    let Ok(form) = serde_json::from_slice::<Form<Who, State, Vec<Known>>>(bytes) else { return bytes.clone() };
+    if form.schema != SCHEMA {
+        return bytes.clone();
+    }
+    let Form { schema, who, changed, state: _, turns } = form;
+    let form = Form { schema, who, changed, state: State::expired(), turns };
+    serde_json::to_vec(&form).map_or_else(|_| bytes.clone(), Bytes::from)
+}
+
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may")]
 
     use super::*;
+    use crate::conversation::{Put, Store};
+
+    fn kept(conversation: &str) -> Key {
+        Record::key(None, None, conversation)
+    }
+
+    async fn there(store: &dyn Store, conversation: &str) -> Record {
+        let stored = store.get(&kept(conversation)).await.unwrap().unwrap();
+        Record::read(&kept(conversation), &stored).unwrap()
+    }
+
+    async fn say(store: &dyn Store, record: Record, text: &str) {
+        let key = kept(&record.who.conversation);
+        let mut state = record.state.clone();
+        state.expired = false;
+        state.say(crate::domain::Role::User, text);
+        let next = record.after(identity(text.len()), state, outcome(text), 1);
+        assert_eq!(store.put(&key, next.stored().unwrap()).await, Ok(Put::Done));
+    }
+
+    /// Of two conversations, whether they began anew, and what was said in them.
+    pub(in super::super) async fn said(store: &dyn Store) -> [(bool, Vec<String>); 2] {
+        let [a, b] = [there(store, "a").await, there(store, "b").await];
+        [a, b].map(|record| {
+            let texts = record.state.history.iter().map(|turn| turn.text.clone()).collect();
+            (record.state.expired, texts)
+        })
+    }
+
+    /// What every store that can begin anew does.
+    pub(in super::super) async fn begins_anew(store: &dyn Store) {
+        for conversation in ["a", "b"] {
+            let who = Who { user_id: None, sender: None, conversation: conversation.to_owned() };
+            say(store, Record::begin(who), "1").await;
+        }
+        let before = there(store, "a").await;
+        store.begin_anew().await.unwrap();
+        assert_eq!(said(store).await, [(true, vec![]), (true, vec![])]);
+        let after = there(store, "a").await;
+        assert!(after.is_of(&before) && after.version() == before.version());
+        assert!(matches!(after.look_up(&identity(1), 1), Lookup::Kept(_)), "its turns are known as before");
+        say(store, after, "22").await;
+        assert_eq!(said(store).await, [(false, vec!["22".to_owned()]), (true, vec![])]);
+        let page = store.page(None, 10).await.unwrap();
+        assert_eq!(page.found.len(), 2);
+    }
 
     const MINUTE: u64 = 60_000;
 

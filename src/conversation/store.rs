@@ -82,6 +82,16 @@ pub trait Store: Send + Sync {
         false
     }
 
+    /// All conversations that are kept begin anew: another worker may have gone on with any of them in a store of its own. What
+    /// comes to one next finds its state empty, and that it [has expired](super::State::expired); its turns are known as
+    /// before. One that several workers can share needs it never.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn begin_anew(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// What is kept of a conversation; `None` where nothing is, or no more.
     ///
     /// # Errors

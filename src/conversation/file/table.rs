@@ -7,7 +7,7 @@ use metrics::counter;
 use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table as RedbTable, TableDefinition};
 
 use crate::{
-    conversation::{Bounds, Cursor, Page, Put, StoreError, Stored},
+    conversation::{Bounds, Cursor, Page, Put, StoreError, Stored, record::begun_anew},
     domain::Key,
 };
 
@@ -16,9 +16,11 @@ type Value = (u64, u64, u64, &'static [u8]);
 const CONVERSATIONS: TableDefinition<&[u8; 32], Value> = TableDefinition::new("conversations");
 /// The size of each, in bytes, by when it changed last. No two have changed at once.
 const CHANGES: TableDefinition<(u64, &[u8; 32]), u64> = TableDefinition::new("changes");
-/// In which form all this is, under [`FORM`].
+/// In which form all this is, under [`FORM`]; and under [`ANEW`] since when, in Unix microseconds: what changed last then, or
+/// before, begins anew.
 const ABOUT: TableDefinition<&str, u64> = TableDefinition::new("about");
 const FORM: &str = "form";
+const ANEW: &str = "anew";
 const KNOWN_FORM: u64 = 1;
 
 /// What a conversation takes beside its record, in bytes: its places in both tables.
@@ -42,12 +44,15 @@ pub(super) enum Change {
     Put(Key, Stored),
     /// Its result is a conflict where there is nothing.
     Delete(Key),
+    /// All that is there begins anew.
+    Anew,
 }
 
 /// The tables, as a transaction has them.
 pub(super) struct Table<'t> {
     conversations: RedbTable<'t, &'static [u8; 32], Value>,
     changes: RedbTable<'t, (u64, &'static [u8; 32]), u64>,
+    about: RedbTable<'t, &'static str, u64>,
     total: Total,
     bounds: Bounds,
     now: u64,
@@ -87,9 +92,11 @@ impl Table<'_> {
 
     /// What is kept under a key, unless it has expired.
     pub(super) fn get(database: &Database, key: &Key, expires: Duration) -> Result<Option<Stored>, redb::Error> {
-        let table = database.begin_read()?.open_table(CONVERSATIONS)?;
+        let read = database.begin_read()?;
+        let anew = read.open_table(ABOUT)?.get(ANEW)?.map(|anew| anew.value());
+        let table = read.open_table(CONVERSATIONS)?;
         let found = table.get(key.as_bytes())?;
-        Ok(found.and_then(|found| stored(found.value(), expires, now())))
+        Ok(found.and_then(|found| stored(found.value(), expires, anew, now())))
     }
 
     /// Some of what is kept, by key.
@@ -99,7 +106,9 @@ impl Table<'_> {
         most: usize,
         expires: Duration,
     ) -> Result<Page, redb::Error> {
-        let table = database.begin_read()?.open_table(CONVERSATIONS)?;
+        let read = database.begin_read()?;
+        let anew = read.open_table(ABOUT)?.get(ANEW)?.map(|anew| anew.value());
+        let table = read.open_table(CONVERSATIONS)?;
         let (mut page, mut bytes, now) = (Page { found: Vec::new(), next: None }, 0, now());
         let from = after.map_or([0; 32], |key| *key.as_bytes());
         for entry in table.range::<&[u8; 32]>(&from..)? {
@@ -112,7 +121,7 @@ impl Table<'_> {
                 page.next = page.found.last().map(|(key, _)| Cursor::After(*key));
                 break;
             }
-            if let Some(stored) = stored(value.value(), expires, now) {
+            if let Some(stored) = stored(value.value(), expires, anew, now) {
                 bytes += stored.bytes.len();
                 page.found.push((key, stored));
             }
@@ -135,7 +144,10 @@ impl Table<'_> {
             let newest = changes_table.last()?.map(|(change, _)| change.value().0);
             // One that is far ahead was told a wrong time, and isn't followed.
             let next = newest.filter(|newest| (now..now + SLIP).contains(newest)).map_or(now, |newest| newest + 1);
-            let mut tables = Table { conversations, changes: changes_table, total, bounds, now, next };
+            let about = transaction.open_table(ABOUT)?;
+            // What changes from now on doesn't begin anew, whatever the clock says.
+            let next = next.max(about.get(ANEW)?.map_or(0, |anew| anew.value() + 1));
+            let mut tables = Table { conversations, changes: changes_table, about, total, bounds, now, next };
             let results: Result<Vec<_>, redb::Error> = changes.into_iter().map(|change| tables.make(change)).collect();
             let (results, expired, full) = (results?, tables.expire()?, tables.make_room()?);
             (results, tables.total, expired, full)
@@ -157,6 +169,13 @@ impl Table<'_> {
         let (key, stored) = match change {
             Change::Put(key, stored) => (key, Some(stored)),
             Change::Delete(key) => (key, None),
+            Change::Anew => {
+                let newest = self.changes.last()?.map_or(0, |(change, _)| change.value().0);
+                let anew = newest.max(self.now);
+                self.about.insert(ANEW, anew)?;
+                self.next = self.next.max(anew + 1);
+                return Ok(Ok(Put::Done));
+            }
         };
         let there = self.conversations.get(key.as_bytes())?.map(|found| {
             let (life, version, changed, _) = found.value();
@@ -225,9 +244,18 @@ impl Table<'_> {
     }
 }
 
-fn stored((life, version, changed, bytes): (u64, u64, u64, &[u8]), expires: Duration, now: u64) -> Option<Stored> {
-    let there = !is_expired(changed, expires, now);
-    there.then(|| Stored { life, version, bytes: Bytes::copy_from_slice(bytes) })
+fn stored(
+    (life, version, changed, bytes): (u64, u64, u64, &[u8]),
+    expires: Duration,
+    anew: Option<u64>,
+    now: u64,
+) -> Option<Stored> {
+    if is_expired(changed, expires, now) {
+        return None;
+    }
+    let bytes = Bytes::copy_from_slice(bytes);
+    let is_anew = anew.is_some_and(|anew| changed <= anew);
+    Some(Stored { life, version, bytes: if is_anew { begun_anew(&bytes) } else { bytes } })
 }
 
 fn is_expired(changed: u64, expires: Duration, now: u64) -> bool {

@@ -219,3 +219,15 @@ async fn what_has_expired_is_gone_and_is_removed_in_the_course_of_things() {
     let (_, total) = open(&folder.file(), false).unwrap();
     assert_eq!(total.conversations, 1, "the nine others were removed");
 }
+
+#[tokio::test]
+async fn what_begins_anew_says_so_until_its_next_turn_also_after_a_restart() {
+    let folder = Folder::new();
+    let store = open_with(&folder, BOUNDS).await;
+    crate::conversation::record::tests::begins_anew(&store).await;
+    store.begin_anew().await.unwrap();
+    drop(store);
+    let store = open_with(&folder, BOUNDS).await;
+    let said = crate::conversation::record::tests::said(&store).await;
+    assert_eq!(said, [(true, vec![]), (true, vec![])]);
+}
