@@ -43,7 +43,6 @@ const IMPORTS: &[(&str, &str)] = &[
 /// The same within `amqp`, between its folders and files: along the way of a message, without circles.
 const AMQP_IMPORTS: &[(&str, &str)] = &[
     ("values", ""),
-    ("presence", ""),
     ("connection", ""),
     ("objects", "connection values"),
     ("message", "connection objects values"),
@@ -51,9 +50,10 @@ const AMQP_IMPORTS: &[(&str, &str)] = &[
     ("settings", "connection objects"),
     ("start_error", "connection objects"),
     ("consuming", "connection message objects publishing settings start_error values"),
-    ("session", "connection consuming publishing settings start_error"),
+    ("presence", "connection consuming objects publishing values"),
+    ("session", "connection consuming presence publishing settings start_error"),
     ("replace", "objects start_error"),
-    ("worker", "connection consuming objects replace session start_error"),
+    ("worker", "connection consuming objects presence replace session start_error"),
     ("migrate", "connection message objects publishing values"),
     ("dead", "connection message objects publishing values"),
     ("client", "connection message objects values"),

@@ -124,7 +124,8 @@ pub(crate) async fn run(exchange: OsString) -> anyhow::Result<()> {
         inline: InlineLimit { bytes: 8 * 1024 * 1024, requests: 128 },
         attachments: Attachments::default(),
     });
-    let worker = Worker::new(Shared { settings, pipeline: Arc::new(pipeline), topology: Arc::new(topology) });
+    let (pipeline, topology) = (Arc::new(pipeline), Arc::new(topology));
+    let worker = Worker::new(Shared { settings, pipeline, topology, hash: "slow".into() });
     let mut ready = worker.readiness();
     let run = tokio::spawn(worker.run(CancellationToken::new()));
     if ready.wait_for(|ready| *ready).await.is_ok() {

@@ -383,5 +383,6 @@ pub async fn left(admin: &Admin, names: &Names, topology: &Topology) -> Result<S
 }
 
 fn exchange(name: String) -> Exchange {
-    Exchange { name, kind: ExchangeKind::Fanout, purpose: "leads to where messages are being moved" }
+    let purpose = "leads to where messages are being moved";
+    Exchange { name, kind: ExchangeKind::Fanout, purpose, is_optional: false }
 }

@@ -17,6 +17,8 @@ pub struct Bot {
     pub pipeline: Arc<Pipeline>,
     /// What the broker must have.
     pub topology: Arc<Topology>,
+    /// A hash of all that it is made of: two that answer alike have the same.
+    pub hash: Arc<str>,
 }
 
 /// Why a bot isn't the one that serves.

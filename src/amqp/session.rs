@@ -25,6 +25,7 @@ use super::{
         queue::{self as consuming, Current, During, Queue, Started},
         unfinished::Unfinished,
     },
+    presence::{Here, Presence},
     publishing::{connections::Connections, publisher::Publisher, replies::Replies, settle::Settler},
     start_error::{StartError, too_slow},
 };
@@ -47,9 +48,10 @@ pub struct Session {
     channels: Arc<Channels>,
     settler: Arc<Settler<Connections>>,
     consuming: Vec<(Queue, Started)>,
-    /// Of conversations.
-    lanes: Vec<(LaneQueue, Started)>,
+    /// Of conversations; not started where they may not be taken yet.
+    lanes: Vec<(LaneQueue, Option<Started>)>,
     unfinished: Arc<Unfinished>,
+    presence: Arc<Presence>,
     /// Its deliveries that are still its own: tokens, as [`Unfinished`] owns their tasks.
     tasks: TaskTracker,
     ending: Arc<Ending>,
@@ -60,7 +62,11 @@ impl Session {
     ///
     /// # Errors
     /// [`StartError`].
-    pub(super) async fn start(shared: Arc<Shared>, unfinished: Arc<Unfinished>) -> Result<Self, StartError> {
+    pub(super) async fn start(
+        shared: Arc<Shared>,
+        unfinished: Arc<Unfinished>,
+        presence: Arc<Presence>,
+    ) -> Result<Self, StartError> {
         let settings = &shared.settings;
         let broker = &settings.broker;
         let name = |what: &str| format!("chatbot-worker {} {what}", settings.worker);
@@ -84,7 +90,8 @@ impl Session {
             Ok((queue, started))
         });
         let lanes = lanes::queues(&shared).into_iter().map(async |queue| {
-            let started = queue.open(&channels, broker.connect_timeout).await?;
+            let waits = !presence.begins_with_lanes(&shared);
+            let started = queue.begin(&channels, broker.connect_timeout, waits).await?;
             Ok((queue, started))
         });
         let (consuming, lanes) = tokio::join!(join_all(started), join_all(lanes));
@@ -105,6 +112,7 @@ impl Session {
         };
         Ok(Self {
             unfinished,
+            presence,
             shared,
             consuming_link,
             channels: Arc::new(channels),
@@ -133,7 +141,8 @@ impl Session {
         retired: &CancellationToken,
         on_end: impl FnOnce(),
     ) -> Ended {
-        let Self { shared, consuming_link, channels, settler, consuming, lanes, unfinished, tasks, ending } = self;
+        let Self { shared, consuming_link, channels, settler, consuming, lanes, unfinished, presence, tasks, ending } =
+            self;
         let draining = CancellationToken::new();
         let mut cancels = Vec::new();
         let (loops, acking, mut watched) = (TaskTracker::new(), TaskTracker::new(), Vec::new());
@@ -184,7 +193,17 @@ impl Session {
                 }
             });
         }
-        let (places, has_lanes) = (Arc::<Places>::default(), !lanes.is_empty());
+        let (places, has_lanes) = (Arc::new(Places::new(presence.gate(&shared))), !lanes.is_empty());
+        let present = presence.attend(Here {
+            shared: shared.clone(),
+            hears: consuming_link.clone(),
+            settler: settler.clone(),
+            places: places.clone(),
+            tasks: tasks.clone(),
+            draining: draining.clone(),
+            retired: retired.clone(),
+            ending: ending.clone(),
+        });
         let share = unfinished.budget.share();
         for (queue, started) in lanes {
             let worker = worker_of(Some(WorkQueue::Conversation(queue.lane)), share.clone(), Arc::default());
@@ -203,8 +222,8 @@ impl Session {
         acking.close();
         let requests = shared.settings.names.queue(&WorkQueue::Requests);
         let fair = async {
-            match shared.pipeline.conversations().filter(|_| has_lanes) {
-                Some(all) => lanes::watch(&consuming_link, &requests, &places, all.store()).await,
+            match shared.pipeline.conversations().filter(|all| has_lanes && all.store().is_shared()) {
+                Some(_) => lanes::watch(&consuming_link, &requests, &places).await,
                 None => std::future::pending().await,
             }
         };
@@ -247,6 +266,7 @@ impl Session {
         ending.token.cancel();
         draining.cancel();
         tasks.close();
+        present.end().await;
         let close = Duration::from_secs(2);
         let Connections { forwards, replies, .. } = &settler.broker;
         tokio::join!(consuming_link.close(close), replies.close(close), forwards.link().close(close));

@@ -17,6 +17,7 @@ use super::{
     connection::{error::ConnectError, link::reconnected},
     consuming::{delivery::Shared, unfinished::Unfinished},
     objects::problem::TopologyError,
+    presence::Presence,
     replace::{ReplaceError, Replacer},
     session::{Ended, Session},
     start_error::StartError,
@@ -45,6 +46,7 @@ pub enum Fatal {
 pub struct Worker {
     shared: Arc<Shared>,
     unfinished: Arc<Unfinished>,
+    presence: Arc<Presence>,
     ready: watch::Sender<bool>,
     replacer: Replacer,
     /// Sessions whose bot was replaced, and which finish what they have in work.
@@ -85,6 +87,7 @@ impl Worker {
     pub fn new(shared: Shared) -> Self {
         Self {
             unfinished: Arc::new(Unfinished::new(shared.settings.memory_budget)),
+            presence: Arc::new(Presence::new(&shared.settings.worker)),
             shared: Arc::new(shared),
             ready: watch::Sender::new(false),
             replacer: Replacer::default(),
@@ -132,7 +135,7 @@ impl Worker {
         let mut sessions = 0_u64;
         loop {
             let started = tokio::select! {
-                started = Session::start(self.shared.clone(), self.unfinished.clone()) => started,
+                started = Session::start(self.shared.clone(), self.unfinished.clone(), self.presence.clone()) => started,
                 () = shutdown.cancelled() => return Ok(Ended::Drained),
             };
             let reason = match started {
@@ -152,6 +155,7 @@ impl Worker {
                             return Ok(Ended::Lost(reason));
                         }
                         Ended::Lost(reason) => {
+                            self.presence.session_lost();
                             if serving.since.elapsed() > GOOD_SESSION {
                                 backoff = pauses();
                             }
@@ -202,10 +206,10 @@ impl Worker {
                 replacement = replacer.next() => replacement,
             };
             let bot = &replacement.bot;
-            let (pipeline, topology) = (bot.pipeline.clone(), bot.topology.clone());
-            let shared = Arc::new(Shared { pipeline, topology, ..Shared::clone(&self.shared) });
+            let (pipeline, topology, hash) = (bot.pipeline.clone(), bot.topology.clone(), bot.hash.clone());
+            let shared = Arc::new(Shared { pipeline, topology, hash, ..Shared::clone(&self.shared) });
             tokio::select! {
-                started = start_beside(shared.clone(), self.unfinished.clone()) => match started {
+                started = start_beside(shared.clone(), self.unfinished.clone(), self.presence.clone()) => match started {
                     Ok(session) => {
                         self.shared = shared;
                         self.prepare();
@@ -249,11 +253,15 @@ fn joined(ended: Result<Ended, JoinError>) -> Ended {
 }
 
 /// Starts a session beside the one that serves. What may pass is waited for.
-async fn start_beside(shared: Arc<Shared>, unfinished: Arc<Unfinished>) -> Result<Session, StartError> {
+async fn start_beside(
+    shared: Arc<Shared>,
+    unfinished: Arc<Unfinished>,
+    presence: Arc<Presence>,
+) -> Result<Session, StartError> {
     let mut backoff = pauses();
     let mut told = false;
     loop {
-        let error = match Session::start(shared.clone(), unfinished.clone()).await {
+        let error = match Session::start(shared.clone(), unfinished.clone(), presence.clone()).await {
             Ok(session) => return Ok(session),
             Err(error) => match fatal(error) {
                 Ok(Fatal::Refused(error) | Fatal::Misconfigured(error)) => return Err(error),

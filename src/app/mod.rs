@@ -7,6 +7,7 @@ mod conversations;
 pub mod corpus;
 mod dialogue;
 mod embedded;
+mod fingerprint;
 mod handlers;
 pub mod import;
 pub mod intents;
@@ -223,7 +224,11 @@ pub fn bot(
         let texts = 2 * usize::from(settings.conversation.max_turns.get().get());
         pipeline = pipeline.conversing(Conversations::new(memory.conversations.clone(), texts));
     }
-    Ok(Bot { pipeline: Arc::new(pipeline), topology: Arc::new(topology(settings, names, intents)) })
+    Ok(Bot {
+        pipeline: Arc::new(pipeline),
+        topology: Arc::new(topology(settings, names, intents)),
+        hash: fingerprint::bot(settings, intents).into(),
+    })
 }
 
 /// The worker of these settings and intents, with the model trained.
@@ -232,6 +237,6 @@ pub fn bot(
 /// [`BuildError`].
 pub fn worker(settings: &Settings, intents: &IntentsFile, memory: &Memory) -> Result<Worker, BuildError> {
     let amqp = amqp_settings(settings)?;
-    let Bot { pipeline, topology } = bot(settings, &amqp.names, intents, memory, Processors::All)?;
-    Ok(Worker::new(Shared { settings: amqp, pipeline, topology, cancels: Arc::default() }))
+    let Bot { pipeline, topology, hash } = bot(settings, &amqp.names, intents, memory, Processors::All)?;
+    Ok(Worker::new(Shared { settings: amqp, pipeline, topology, hash, cancels: Arc::default() }))
 }

@@ -26,6 +26,7 @@ mod topology;
 mod train;
 mod training;
 mod try_out;
+mod workers;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -112,6 +113,8 @@ enum Command {
     Topology(topology::Arguments),
     /// List, show, replay, purge, export and import the messages that couldn't be answered
     Dead(dead::Arguments),
+    /// List the workers that are alive: bot, store, lanes, what they have in work
+    Workers(workers::Arguments),
     /// List, show and forget the conversations that are kept
     Conversation(conversation::Arguments),
     /// Classify a text with the bot's model, without a broker
@@ -153,6 +156,7 @@ pub fn main() -> std::process::ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Topology(arguments) => topology::run(&arguments),
         Command::Dead(arguments) => dead::run(&arguments),
+        Command::Workers(arguments) => workers::run(&arguments),
         Command::Conversation(arguments) => conversation::run(&arguments),
         Command::Classify(arguments) => classify::run(&arguments),
         Command::Try(arguments) => try_out::run(&arguments),

@@ -106,6 +106,10 @@ fn describe() {
     describe_gauge!("chatbot_answered_entries", "Answers remembered in memory.");
     describe_gauge!("chatbot_answered_bytes", Unit::Bytes, "Memory that they take, about.");
     describe_gauge!("chatbot_conversation_entries", "Conversations that this worker keeps, in memory or a file.");
+    describe_gauge!(
+        "chatbot_conversation_waiting",
+        "1 while this worker takes no queue of conversations, as its store is its own and another worker has them."
+    );
     describe_gauge!("chatbot_conversation_bytes", Unit::Bytes, "What they take, about.");
     for (name, help) in [
         ("chatbot_model_seconds", "Time that the model took to classify."),

@@ -137,7 +137,7 @@ pub fn shell(line: &str) -> String {
 }
 
 /// A user of the broker without any permission, and the URL with which it logs in.
-fn add_user(names: &Names, role: &str) -> (String, String) {
+pub fn add_user(names: &Names, role: &str) -> (String, String) {
     let user = format!("{}-{role}", names.exchange());
     shell(&format!("rabbitmqctl add_user '{user}' secret"));
     (user.clone(), broker_url().replacen("guest:guest", &format!("{user}:secret"), 1))
@@ -429,7 +429,9 @@ async fn a_worker_and_a_client_with_the_printed_permissions_and_no_others_can_wo
         admin.url = worker_url;
         let (found, code) = admin.check();
         assert_eq!(code, Some(0), "{found:?}");
-        assert_eq!(complaints(&found, "permissions"), [""; 0]);
+        assert_eq!((complaints(&found, "permissions"), complaints(&found, "workers")), (vec![], vec![]));
+        let workers = admin.run(&["workers"]);
+        assert!(workers.code == Some(0) && workers.out.lines().count() == 2, "{workers:?}");
         // A worker may not read dead letters: it only learns how many there are.
         let dead = format!("warn: 1 in {}.requests.dead: what couldn't be answered", names.exchange());
         assert_eq!(complaints(&found, "dead"), [dead]);

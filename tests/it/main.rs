@@ -32,6 +32,7 @@ mod models;
 mod mute;
 mod node;
 mod overload;
+mod presence;
 mod process;
 mod proxy;
 mod publisher;

@@ -120,6 +120,8 @@ pub struct Bench {
     pub answers: Option<Arc<Answers>>,
     /// Where its conversations are kept; none where it has none.
     pub conversations: Option<Arc<dyn Store>>,
+    /// What tells its bot from others.
+    pub hash: &'static str,
 }
 
 impl Bench {
@@ -178,7 +180,8 @@ impl Bench {
             attachments: Attachments::default(),
         };
         let bounds = Bounds { entries: 1000, bytes: 1 << 20, age: Duration::from_secs(600) };
-        Self { names, settings, parts, answers: Some(Arc::new(Answers::new(bounds, None))), conversations: None }
+        let answers = Some(Arc::new(Answers::new(bounds, None)));
+        Self { names, settings, parts, answers, conversations: None, hash: "b0" }
     }
 
     /// Answers an intent by this handler.
@@ -210,14 +213,14 @@ impl Bench {
             pipeline = pipeline.conversing(Conversations::new(store, 50));
             topology = topology.with_conversations(&self.names);
         }
-        Bot { pipeline: Arc::new(pipeline), topology: Arc::new(topology) }
+        Bot { pipeline: Arc::new(pipeline), topology: Arc::new(topology), hash: self.hash.into() }
     }
 
     /// A worker that isn't started.
     pub fn worker(self) -> Worker {
         let settings = self.settings.clone();
-        let Bot { pipeline, topology } = self.bot();
-        Worker::new(Shared { settings, pipeline, topology, cancels: Arc::default() })
+        let Bot { pipeline, topology, hash } = self.bot();
+        Worker::new(Shared { settings, pipeline, topology, hash, cancels: Arc::default() })
     }
 
     /// The same names, so that it works beside that one or after it.

@@ -59,6 +59,8 @@ pub struct Shared {
     pub topology: Arc<Topology>,
     /// What clients have cancelled.
     pub cancels: Arc<Cancels>,
+    /// A hash of all that the bot is made of.
+    pub hash: Arc<str>,
 }
 
 /// A delivery as it came.

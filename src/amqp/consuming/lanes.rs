@@ -100,19 +100,32 @@ pub(crate) fn queues(shared: &Shared) -> Vec<LaneQueue> {
 }
 
 impl LaneQueue {
+    /// Starts its first consumer, unless it has to wait for that.
+    ///
+    /// # Errors
+    /// [`StartError`], also where it takes longer than `limit`.
+    pub(crate) async fn begin(
+        &self,
+        channels: &Channels,
+        limit: Duration,
+        waits: bool,
+    ) -> Result<Option<Started>, StartError> {
+        if waits { Ok(None) } else { self.open(channels, limit).await.map(Some) }
+    }
+
     /// Starts its next consumer.
     ///
     /// # Errors
     /// [`StartError`], also where it takes longer than `limit`.
-    pub(crate) async fn open(&self, channels: &Channels, limit: Duration) -> Result<Started, StartError> {
+    async fn open(&self, channels: &Channels, limit: Duration) -> Result<Started, StartError> {
         Started::apart(channels, &self.name, PREFETCH, limit).await
     }
 }
 
-/// Consumes a lane until its session ends.
+/// Consumes a lane until its session ends, as long as it may be taken.
 pub(crate) async fn consume(
     queue: LaneQueue,
-    mut started: Started,
+    mut started: Option<Started>,
     channels: &Channels,
     worker: DeliveryWorker,
     draining: &CancellationToken,
@@ -122,21 +135,28 @@ pub(crate) async fn consume(
     let worker = Arc::new(worker);
     let limit = worker.shared.settings.broker.connect_timeout;
     loop {
-        let place = places.take(queue.lane);
-        let left =
-            LaneConsumer { queue: &queue, worker: &worker, draining, acking, place: &place }.consume(started).await;
-        drop(place);
-        if matches!(left, Left::Over) {
-            return Ok(());
+        if let Some(started) = started.take() {
+            let place = places.take(queue.lane);
+            let left =
+                LaneConsumer { queue: &queue, worker: &worker, draining, acking, place: &place }.consume(started).await;
+            drop(place);
+            if matches!(left, Left::Over) {
+                return Ok(());
+            }
+            tokio::select! {
+                () = sleep(AWAY) => {}
+                () = draining.cancelled() => return Ok(()),
+                () = worker.ending.token.cancelled() => return Ok(()),
+            }
         }
         tokio::select! {
-            () = sleep(AWAY) => {}
+            () = places.may_be_taken() => {}
             () = draining.cancelled() => return Ok(()),
             () = worker.ending.token.cancelled() => return Ok(()),
         }
         started = tokio::select! {
             opened = queue.open(channels, limit) => {
-                opened.map_err(|error| format!("consuming '{}' anew failed: {error}", queue.name))?
+                Some(opened.map_err(|error| format!("consuming '{}' failed: {error}", queue.name))?)
             }
             () = worker.ending.token.cancelled() => return Ok(()),
         };

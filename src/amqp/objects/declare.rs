@@ -46,14 +46,17 @@ impl Topology {
         if problems.is_empty() { Ok(()) } else { Err(TopologyError::Problems(problems)) }
     }
 
-    /// Bindings come last: one to an object that isn't there would only repeat what is known.
+    /// Bindings come last: one to an object that isn't there would only repeat what is known. What is optional comes behind
+    /// the other objects, as a refusal has all be asked again that stands behind it.
     async fn declare(&self, link: &Link) -> Result<Vec<Problem>, AskError> {
-        let exchanges = self.exchanges.iter().map(Step::Exchange);
+        let exchanges = |optional| self.exchanges.iter().filter(move |exchange| exchange.is_optional == optional);
         let queues = self.queues.iter().filter(|queue| !queue.on_demand).map(Step::Queue);
-        let objects: Vec<_> = exchanges.chain(queues).collect();
+        let objects: Vec<_> =
+            exchanges(false).map(Step::Exchange).chain(queues).chain(exchanges(true).map(Step::Exchange)).collect();
         let bindings: Vec<_> = self.bindings.iter().map(Step::Binding).collect();
         let mut lanes = Lanes::open(link, objects.len().max(bindings.len())).await?;
         let mut problems = lanes.run(&objects).await?;
+        problems.retain(|problem| !self.works_without(problem));
         if problems.is_empty() {
             problems = lanes.run(&bindings).await?;
         }
@@ -66,13 +69,23 @@ impl Topology {
     /// the channel of the others.
     async fn verify(&self, link: &Link) -> Result<Vec<Problem>, AskError> {
         let queues = || self.queues.iter().filter(|queue| !queue.on_demand);
-        let exchanges = self.exchanges.iter().map(Step::Proof);
-        let seen: Vec<_> = exchanges.chain(queues().filter(|queue| queue.is_read).map(Step::ProofOfQueue)).collect();
+        let exchanges = |optional| self.exchanges.iter().filter(move |exchange| exchange.is_optional == optional);
+        let read = queues().filter(|queue| queue.is_read).map(Step::ProofOfQueue);
+        let seen: Vec<_> =
+            exchanges(false).map(Step::Proof).chain(read).chain(exchanges(true).map(Step::Proof)).collect();
         let unread: Vec<_> = queues().filter(|queue| !queue.is_read).map(Step::ProofOfQueue).collect();
         let mut lanes = Lanes::open(link, seen.len()).await?;
         let (seen, unread) = tokio::try_join!(lanes.run(&seen), each(link, &unread))?;
         lanes.close().await;
-        Ok(seen.into_iter().chain(unread.into_iter().filter(|problem| !problem.refused)).collect())
+        let seen = seen.into_iter().filter(|problem| !self.works_without(problem));
+        Ok(seen.chain(unread.into_iter().filter(|problem| !problem.refused)).collect())
+    }
+
+    /// Whether a worker works on in spite of this: what it may not use, or isn't there, is optional.
+    pub fn works_without(&self, problem: &Problem) -> bool {
+        let mut optional = self.exchanges.iter().filter(|exchange| exchange.is_optional);
+        (problem.refused || problem.missing)
+            && optional.any(|exchange| Step::Exchange(exchange).object() == problem.object)
     }
 }
 

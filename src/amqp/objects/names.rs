@@ -4,6 +4,8 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use uuid::Uuid;
+
 use crate::domain::{IntentName, InvalidName, Lane, is_valid_name};
 
 /// Header of ours: the intent that a forwarded message goes to.
@@ -50,6 +52,9 @@ pub const COMPRESSION: &str = "compression";
 /// The `type` of a message that `check` publishes where nobody binds its routing key, to see whether the policy for
 /// such messages is in force: a worker that finds it in [`Names::died`] drops it.
 pub const PROBE_TYPE: &str = "chat.probe";
+
+/// The routing key by which a client has an answer stopped.
+pub const CANCEL_KEY: &str = "cancel";
 
 /// The routing keys that reach [`WorkQueue::Requests`].
 pub const REQUESTS_BINDING: &str = "request.#";
@@ -118,6 +123,16 @@ impl Names {
     /// The exchange by which workers hand conversations to their queues; no client writes to it.
     pub fn relay_exchange(&self) -> String {
         format!("{}.relay", self.exchange)
+    }
+
+    /// The fanout exchange by which workers know of each other; no client writes to it.
+    pub fn control_exchange(&self) -> String {
+        format!("{}.control", self.exchange)
+    }
+
+    /// A worker's own queue, for as long as its connection lasts.
+    pub fn worker_queue(&self, id: Uuid) -> String {
+        format!("{}.worker.{id}", self.exchange)
     }
 
     /// The fanout exchange, and the queue behind it, where the broker itself puts messages.

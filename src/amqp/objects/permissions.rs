@@ -26,6 +26,8 @@ pub struct Permissions {
 /// An intent's name, and a retry delay in milliseconds, as part of a queue's name. No dot: so no `.dead` queue matches.
 const INTENT: &str = "[A-Za-z0-9_-]+";
 const MILLIS: &str = "[0-9]+";
+/// A worker's own queue, as part of its name.
+const OWN: &str = r"worker\.[0-9a-f-]{36}";
 
 impl Permissions {
     /// A worker's. Intents and delays aren't named one by one, so that a new one needs no administrator.
@@ -33,21 +35,22 @@ impl Permissions {
     /// - It publishes answers, dead letters and suspects through the default exchange.
     /// - To bind takes write on the queue and read on the exchange; to declare a queue that dead-letters takes read on
     ///   it and write on its dead-letter exchange.
+    /// - Its own queue, by which it knows of other workers, it makes in either mode, and binds to the topic exchange as well.
     pub fn worker(names: &Names, mode: TopologyMode) -> Self {
         let exchange = escape(names.exchange());
         let consumed = format!(r"died|requests|suspects|intent\.{INTENT}|conversation\.[0-9a-f]");
         match mode {
             TopologyMode::Declare => Self {
                 configure: format!(
-                    r"^{exchange}(\.(({consumed})(\.dead)?|conversation\.dead|relay|retry(\.{MILLIS})?))?$"
+                    r"^{exchange}(\.(({consumed})(\.dead)?|conversation\.dead|relay|control|{OWN}|retry(\.{MILLIS})?))?$"
                 ),
-                write: format!(r"^(amq\.default|{exchange}(\.({consumed}|relay|retry(\.{MILLIS})?))?)$"),
-                read: format!(r"^{exchange}(\.({consumed}|relay|retry(\.{MILLIS})?))?$"),
+                write: format!(r"^(amq\.default|{exchange}(\.({consumed}|relay|control|{OWN}|retry(\.{MILLIS})?))?)$"),
+                read: format!(r"^{exchange}(\.({consumed}|relay|control|{OWN}|retry(\.{MILLIS})?))?$"),
             },
             TopologyMode::Verify => Self {
-                configure: String::new(),
-                write: format!(r"^(amq\.default|{exchange}(\.(relay|retry))?)$"),
-                read: format!(r"^{exchange}\.({consumed})$"),
+                configure: format!(r"^{exchange}\.{OWN}$"),
+                write: format!(r"^(amq\.default|{exchange}(\.(relay|retry|control|{OWN}))?)$"),
+                read: format!(r"^{exchange}(\.({consumed}|control|{OWN}))?$"),
             },
         }
     }
@@ -101,10 +104,14 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_verifies_may_configure_nothing() {
-        let permissions = Permissions::worker(&Names::new("shop").unwrap(), TopologyMode::Verify);
-        assert_eq!(permissions.configure, "");
-        assert_eq!(permissions.write, r"^(amq\.default|shop(\.(relay|retry))?)$");
+    fn a_worker_that_verifies_may_configure_its_own_queue_alone() {
+        let names = Names::new("shop").unwrap();
+        let permissions = Permissions::worker(&names, TopologyMode::Verify);
+        assert_eq!(permissions.configure, r"^shop\.worker\.[0-9a-f-]{36}$");
+        assert_eq!(permissions.write, r"^(amq\.default|shop(\.(relay|retry|control|worker\.[0-9a-f-]{36}))?)$");
+        let configure = regex::Regex::new(&permissions.configure).unwrap();
+        assert!(configure.is_match(&names.worker_queue(uuid::Uuid::now_v7())));
+        assert!(!configure.is_match(&names.control_exchange()));
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub struct Exchange {
     pub kind: ExchangeKind,
     /// What it is for.
     pub purpose: &'static str,
+    /// Whether a worker works on without it, where it may not use it or it isn't there.
+    pub is_optional: bool,
 }
 
 /// A queue; each is durable.
@@ -133,6 +135,8 @@ impl Topology {
         this.exchange(&exchange, ExchangeKind::Topic, "where clients publish");
         this.exchange(&died, ExchangeKind::Fanout, "where the broker puts messages");
         this.exchange(&retry, ExchangeKind::Headers, "tries again later");
+        this.exchange(&names.control_exchange(), ExchangeKind::Fanout, "by which workers know of each other");
+        this.exchanges.iter_mut().for_each(|exchange| exchange.is_optional = exchange.name == names.control_exchange());
 
         this.queues.push(Queue::dead(names, &died));
         this.read(died.clone(), died_arguments(&died), "expired, rejected, given up by the broker, or unroutable");
@@ -193,7 +197,7 @@ impl Topology {
     }
 
     fn exchange(&mut self, name: &str, kind: ExchangeKind, purpose: &'static str) {
-        self.exchanges.push(Exchange { name: name.to_owned(), kind, purpose });
+        self.exchanges.push(Exchange { name: name.to_owned(), kind, purpose, is_optional: false });
     }
 
     fn read(&mut self, name: String, arguments: FieldTable, purpose: &'static str) {

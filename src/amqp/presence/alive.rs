@@ -21,9 +21,19 @@ pub struct Alive {
 }
 
 impl Alive {
+    /// Nobody is held for gone who wasn't before `now`: nothing could be heard meanwhile.
+    pub fn hold(&mut self, now: Instant) {
+        self.forget_gone(now);
+        self.heard.values_mut().for_each(|(at, _)| *at = now);
+    }
+
+    fn forget_gone(&mut self, now: Instant) {
+        self.heard.retain(|_, (at, _)| now.saturating_duration_since(*at) < GONE);
+    }
+
     /// Notes what a worker said at `now`.
     pub fn hear(&mut self, beat: Beat, now: Instant) {
-        self.heard.retain(|_, (at, _)| now.saturating_duration_since(*at) < GONE);
+        self.forget_gone(now);
         if beat.leaves {
             self.heard.remove(&beat.name);
         } else if self.heard.len() < MOST || self.heard.contains_key(&beat.name) {
@@ -37,14 +47,15 @@ impl Alive {
         self.heard.values().map(move |(at, beat)| ago((*at, beat))).filter(|(_, ago)| *ago < GONE)
     }
 
-    /// Whether another worker than `name` is alive at `now`.
-    pub fn another(&self, name: &str, now: Instant) -> bool {
-        self.at(now).any(|(beat, _)| beat.name != name)
+    /// The bots that workers answer from, each once.
+    pub fn bots(&self, now: Instant) -> BTreeSet<&str> {
+        self.at(now).map(|(beat, _)| beat.bot.as_str()).collect()
     }
 
-    /// Where workers answer from different bots: how many there are.
-    pub fn bots(&self, now: Instant) -> usize {
-        self.at(now).map(|(beat, _)| beat.bot.as_str()).collect::<BTreeSet<_>>().len()
+    /// The one that most of them answer from.
+    pub fn usual_bot(&self, now: Instant) -> Option<&str> {
+        let count = |bot: &&str| self.at(now).filter(|(beat, _)| beat.bot == **bot).count();
+        self.bots(now).into_iter().max_by_key(count)
     }
 
     /// Those that keep conversations where no other worker sees them, while there are others; nobody where that is right.
@@ -74,13 +85,30 @@ mod tests {
         alive.hear(beat("b"), start);
         alive.hear(beat("a"), start + BEAT);
         assert_eq!(names(&alive, start + BEAT), ["a", "b"]);
-        assert!(alive.another("a", start + BEAT));
         assert_eq!(names(&alive, start + GONE), ["a"]);
-        assert!(!alive.another("a", start + GONE));
         alive.hear(beat("b"), start + GONE);
         assert_eq!(names(&alive, start + GONE + BEAT), ["b"]);
         alive.hear(Beat { leaves: true, ..beat("b") }, start + GONE + BEAT);
         assert!(names(&alive, start + GONE + BEAT).is_empty());
+    }
+
+    #[test]
+    fn while_nothing_can_be_heard_nobody_goes() {
+        let (mut alive, start) = (Alive::default(), Instant::now());
+        alive.hear(beat("a"), start);
+        alive.hear(beat("b"), start + BEAT);
+        alive.hold(start + GONE);
+        assert_eq!(names(&alive, start + GONE + BEAT), ["b"], "who was gone before is");
+    }
+
+    #[test]
+    fn the_bot_of_most_is_the_usual_one() {
+        let (mut alive, now) = (Alive::default(), Instant::now());
+        assert_eq!(alive.usual_bot(now), None);
+        for (name, bot) in [("a", "x"), ("b", "y"), ("c", "y")] {
+            alive.hear(Beat { bot: bot.into(), ..beat(name) }, now);
+        }
+        assert_eq!(alive.usual_bot(now), Some("y"));
     }
 
     #[test]
@@ -113,7 +141,7 @@ mod tests {
             for (number, (bot, store)) in workers.iter().enumerate() {
                 alive.hear(Beat { bot: (*bot).into(), store: *store, ..beat(&number.to_string()) }, now);
             }
-            assert_eq!((alive.bots(now), alive.alone_among_others(now).len()), (bots, alone), "{workers:?}");
+            assert_eq!((alive.bots(now).len(), alive.alone_among_others(now).len()), (bots, alone), "{workers:?}");
         };
         let (memory, file, redis) = (Some(StoreKind::Memory), Some(StoreKind::File), Some(StoreKind::Redis));
         check(&[], 0, 0);

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::conversation::Store;
+
 /// The longest text in it that is believed, in bytes.
 const MAX_TEXT: usize = 255;
 /// The longest message that is read, in bytes.
@@ -18,17 +20,31 @@ pub struct Beat {
     pub version: String,
     /// A hash of all that the bot is made of.
     pub bot: String,
-    /// Where it keeps conversations; `None` where its bot has none.
+    /// Where it keeps conversations; `None` where its bot has none, or it takes none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreKind>,
     /// The lanes that it delivers from.
     #[serde(default)]
     pub lanes: Lanes,
+    /// Whether it takes no lane now, as its store is its own, and another worker may have conversations.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waits: bool,
     /// How many messages it has in work.
     pub in_flight: u64,
     /// Whether it says this as its last word, as it ends.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub leaves: bool,
+}
+
+impl fmt::Display for StoreKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Memory => "memory",
+            Self::File => "file",
+            Self::Redis => "redis",
+            Self::Other => "other",
+        })
+    }
 }
 
 /// Where conversations are kept.
@@ -44,6 +60,16 @@ pub enum StoreKind {
 }
 
 impl StoreKind {
+    /// That of a store.
+    pub fn of(store: &dyn Store) -> Self {
+        match store.name() {
+            "memory" => Self::Memory,
+            "file" => Self::File,
+            "redis" => Self::Redis,
+            _ => Self::Other,
+        }
+    }
+
     /// Whether several workers may share it.
     pub fn is_shared(self) -> bool {
         matches!(self, Self::Redis | Self::Other)
@@ -60,6 +86,11 @@ impl Lanes {
     #[must_use]
     pub fn with(self, lane: u8) -> Self {
         Self(self.0 | 1_u16.checked_shl(lane.into()).unwrap_or(0))
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
     }
 
     /// Whether a lane is among them.
@@ -115,6 +146,7 @@ pub(super) mod tests {
             bot: "b0".into(),
             store: Some(StoreKind::Redis),
             lanes: Lanes::default(),
+            waits: false,
             in_flight: 0,
             leaves: false,
         }
@@ -127,7 +159,7 @@ pub(super) mod tests {
         let expected = r#"{"name":"a","version":"0.1.0","bot":"b0","store":"redis","lanes":"0af","in_flight":7}"#;
         assert_eq!(text, expected);
         assert_eq!(Beat::read(text.as_bytes()), Some(beat.clone()));
-        let last = Beat { leaves: true, store: None, ..beat };
+        let last = Beat { leaves: true, waits: true, store: None, ..beat };
         assert_eq!(Beat::read(&last.write()), Some(last));
     }
 

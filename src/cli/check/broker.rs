@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 
-use super::{Report, dead, objects, permissions};
+use super::{Report, dead, objects, permissions, workers};
 use crate::{
     amqp::{
         Settings,
@@ -33,9 +33,9 @@ pub(super) struct Checked<'a> {
     pub(super) external: &'a [&'a IntentName],
     /// Whether the intents file could be read: else no queue can be said to be left over.
     pub(super) intents_known: bool,
-    /// The broker's queues, as `rabbitmqctl list_queues` prints them.
     /// The store of conversations, where each worker has its own.
     pub(super) own_store: Option<Place>,
+    /// The broker's queues, as `rabbitmqctl list_queues` prints them.
     pub(super) listed: Option<&'a str>,
 }
 
@@ -68,7 +68,8 @@ async fn beyond(report: &mut Report, admin: &Admin, checked: &Checked<'_>) -> Re
     let survey = admin.survey(checked.topology).await?;
     let refused = objects::topology(report, admin, checked, &survey).await?;
     permissions::check(report, admin, checked, &survey, &refused).await?;
-    objects::consumers(report, checked, &survey);
+    let are_heard = workers::check(report, admin, &checked.settings.names).await?;
+    objects::consumers(report, checked, &survey, are_heard);
     objects::messages(report, checked, &survey);
     dead::letters(report, checked, &survey).await;
     objects::unroutable(report, admin, checked, &survey).await?;

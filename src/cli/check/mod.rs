@@ -11,6 +11,7 @@ mod objects;
 mod permissions;
 mod redis;
 mod report;
+mod workers;
 
 use std::path::PathBuf;
 

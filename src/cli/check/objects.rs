@@ -59,7 +59,7 @@ pub(super) async fn topology(
         );
         report.warn(CHECK, message, "Unless it still runs, `chatbot-worker topology migrate --yes` goes on with it.");
     }
-    let (mut differing, mut refused) = (false, Vec::new());
+    let (mut differing, mut refused) = (false, Vec::<Problem>::new());
     let mut tell = |result: Result<(), AskError>| match result {
         Ok(()) => Ok(()),
         Err(AskError::Refused(problem)) if problem.refused => {
@@ -79,6 +79,8 @@ pub(super) async fn topology(
             tell(result)?;
         }
     }
+    // A worker works on without; that it may not is told by whoever looks for workers.
+    refused.retain(|problem| !checked.topology.works_without(problem));
     if missing.is_empty() && !differing && refused.is_empty() {
         let exchanges = survey.exchanges.len();
         let queues = objects.len() - exchanges;
@@ -96,8 +98,9 @@ pub(super) async fn topology(
     Ok(refused)
 }
 
-/// Whether every work queue has somebody to work on it.
-pub(super) fn consumers(report: &mut Report, checked: &Checked<'_>, survey: &Survey) {
+/// Whether every work queue has somebody to work on it. Where no worker tells of itself (`are_heard`), how many consume tells
+/// whether there are several.
+pub(super) fn consumers(report: &mut Report, checked: &Checked<'_>, survey: &Survey, are_heard: bool) {
     const CHECK: &str = "consumers";
     let names = &checked.settings.names;
     let lacks = |name: &String| survey.depth(name).is_some_and(|depth| depth.consumers == 0);
@@ -122,7 +125,7 @@ pub(super) fn consumers(report: &mut Report, checked: &Checked<'_>, survey: &Sur
         report.ok(CHECK, format!("each of the {} queues of workers is consumed", workers.len()));
     }
     let requests = survey.depth(&names.queue(&WorkQueue::Requests)).map_or(0, |depth| depth.consumers);
-    if let Some(store) = checked.own_store.filter(|_| requests > 1) {
+    if let Some(store) = checked.own_store.filter(|_| requests > 1 && !are_heard) {
         report.fail(
             CHECK,
             format!("{requests} workers consume, and each keeps conversations in a store of its own ({store})"),

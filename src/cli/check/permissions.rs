@@ -58,7 +58,7 @@ fn needed(checked: &Checked<'_>, survey: &Survey) -> Vec<Right> {
     let work = work.filter(|queue| consumes.work(queue)).map(|queue| names.queue(&queue));
     let mut read: Vec<String> = work.chain(consumes.died().then(|| died.clone())).collect();
     if checked.settings.topology == TopologyMode::Declare {
-        let exchanges = survey.exchanges.iter().filter(|(_, exists)| !exists);
+        let exchanges = survey.exchanges.iter().filter(|(exchange, exists)| !exists && !exchange.is_optional);
         rights.extend(exchanges.map(|(exchange, _)| Right::DeclareExchange(exchange.name.clone())));
         let queues = survey.queues.iter().filter(|(_, depth)| depth.is_none());
         rights.extend(queues.map(|(queue, _)| Right::DeclareQueue(queue.name.clone())));

@@ -12,8 +12,8 @@ use crate::{
 };
 
 const HELP: &str = "\
-The worker's are those that its mode needs (CHATBOT_AMQP_TOPOLOGY): `declare` has to configure, `verify` has not, and
-then `chatbot-worker topology declare` is run by an administrator. The users have to exist: `rabbitmqctl add_user NAME`.
+The worker's are those that its mode needs (CHATBOT_AMQP_TOPOLOGY): `declare` has to configure, `verify` no more than
+its own queue, and then `chatbot-worker topology declare` is run by an administrator. The users have to exist: `rabbitmqctl add_user NAME`.
 Each command replaces what the user may do in the virtual host.
 
 Example:
@@ -119,8 +119,10 @@ mod tests {
         let text = text(&names, TopologyMode::Verify, &[&intent], &users);
         let commands: Vec<&str> = text.lines().filter(|line| line.starts_with("rabbitmqctl")).collect();
         let worker = concat!(
-            r"rabbitmqctl set_permissions --vhost '/' 'w' '' '^(amq\.default|chatbot(\.(relay|retry))?)$' ",
-            r"'^chatbot\.(died|requests|suspects|intent\.[A-Za-z0-9_-]+|conversation\.[0-9a-f])$'"
+            r"rabbitmqctl set_permissions --vhost '/' 'w' '^chatbot\.worker\.[0-9a-f-]{36}$' ",
+            r"'^(amq\.default|chatbot(\.(relay|retry|control|worker\.[0-9a-f-]{36}))?)$' ",
+            r"'^chatbot(\.(died|requests|suspects|intent\.[A-Za-z0-9_-]+|conversation\.[0-9a-f]|control|",
+            r"worker\.[0-9a-f-]{36}))?$'"
         );
         let client = r"rabbitmqctl set_permissions --vhost '/' 'c' '^amq\.gen-.+$' '^chatbot$' '^amq\.gen-.+$'";
         let operator = concat!(

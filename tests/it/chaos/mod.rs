@@ -11,7 +11,7 @@ mod diagnosis;
 mod load;
 mod network;
 mod order;
-mod proxy;
+pub mod proxy;
 mod queues;
 mod reader;
 mod soak;

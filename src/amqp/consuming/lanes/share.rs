@@ -1,7 +1,7 @@
-//! A worker's fair share of the lanes: as many as there are for each that consumes.
+//! The lanes on which a session has consumers, and a worker's fair share of them: as many as there are for each that consumes.
 //!
-//! **Invariant:** a lane is left only while nothing of it is held; one in [`PAUSE`], and none in the first [`SETTLING`]. The
-//! broker chooses who has it next.
+//! **Invariant:** for the share a lane is left only while nothing of it is held; one in [`PAUSE`], and none in the first
+//! [`SETTLING`]. The broker chooses who has it next. Where no lane may be taken any more, all are left at once.
 
 use std::{
     collections::BTreeMap,
@@ -10,13 +10,12 @@ use std::{
 };
 
 use tokio::{
-    sync::Notify,
+    sync::{Notify, watch as watched},
     time::{Instant, sleep, timeout},
 };
 
 use crate::{
     amqp::{connection::link::Link, consuming::overload::count},
-    conversation::Store,
     domain::Lane,
 };
 
@@ -28,8 +27,13 @@ const PAUSE: Duration = Duration::from_secs(2);
 const SETTLING: Duration = Duration::from_secs(10);
 
 /// The lanes on which a session has consumers.
-#[derive(Default)]
-pub(crate) struct Places(Mutex<BTreeMap<Lane, Arc<State>>>);
+pub(crate) struct Places {
+    there: Mutex<BTreeMap<Lane, Arc<State>>>,
+    /// Whether lanes may be taken.
+    gate: watched::Receiver<bool>,
+    /// That others are taken, or handed out to it, than before.
+    changed: Notify,
+}
 
 #[derive(Default)]
 struct State {
@@ -51,6 +55,40 @@ pub(crate) struct Place<'a> {
 }
 
 impl Places {
+    /// None yet; they may be taken while `gate` holds so.
+    pub(crate) fn new(gate: watched::Receiver<bool>) -> Self {
+        Self { there: Mutex::default(), gate, changed: Notify::new() }
+    }
+
+    /// The lanes that the broker hands out to this session.
+    pub(crate) fn delivering(&self) -> impl Iterator<Item = Lane> {
+        let places = self.lock();
+        let mine = places.iter().filter(|(_, state)| state.lock().has_delivered).map(|(lane, _)| *lane);
+        mine.collect::<Vec<_>>().into_iter()
+    }
+
+    /// How many deliveries of lanes are held.
+    pub(crate) fn held(&self) -> usize {
+        self.lock().values().map(|state| state.lock().held).sum()
+    }
+
+    /// Until other lanes are handed out than before.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Until lanes may be taken.
+    pub(super) async fn may_be_taken(&self) {
+        self.until_gate(true).await;
+    }
+
+    async fn until_gate(&self, open: bool) {
+        // Nobody opens or closes it any more where its worker is gone.
+        if self.gate.clone().wait_for(|gate| *gate == open).await.is_err() {
+            std::future::pending().await
+        }
+    }
+
     /// A consumer was started on a lane.
     pub(super) fn take(&self, lane: Lane) -> Place<'_> {
         let state = Arc::<State>::default();
@@ -70,7 +108,7 @@ impl Places {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Lane, Arc<State>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.there.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -83,7 +121,9 @@ impl State {
 impl Place<'_> {
     /// The broker hands the lane out to this consumer.
     pub(super) fn has_delivered(&self) {
-        self.state.lock().has_delivered = true;
+        if !std::mem::replace(&mut self.state.lock().has_delivered, true) {
+            self.places.changed.notify_one();
+        }
     }
 
     /// How many of its deliveries are held now.
@@ -93,26 +133,28 @@ impl Place<'_> {
 
     /// Until it is to be left to another.
     pub(super) async fn to_be_left(&self) {
-        self.state.leave.notified().await;
+        tokio::select! {
+            () = self.state.leave.notified() => {}
+            () = self.places.until_gate(false) => {}
+        }
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.places.lock().remove(&self.lane);
+        self.places.changed.notify_one();
     }
 }
 
 /// Leaves, for ever, what is more than this worker's share; `requests` is a queue that every worker consumes. Where that
-/// can't be asked, all is kept. Where another couldn't go on with a conversation, as `store` is this worker's alone, nothing is
-/// left, and that there is another is told.
-pub(crate) async fn watch(link: &Link, requests: &str, places: &Places, store: &dyn Store) {
+/// can't be asked, all is kept.
+pub(crate) async fn watch(link: &Link, requests: &str, places: &Places) {
     let (mut channel, mut asked) = (None, None::<Instant>);
-    let (mut workers, mut told) = (1, Told::default());
+    let mut workers = 1;
     sleep(SETTLING + jitter()).await;
     loop {
-        let is_new = asked.is_none_or(|asked| asked.elapsed() >= PERIOD);
-        if is_new {
+        if asked.is_none_or(|asked| asked.elapsed() >= PERIOD) {
             asked = Some(Instant::now());
             if channel.is_none() {
                 channel = timeout(link.step_limit(), link.channel()).await.ok().and_then(Result::ok);
@@ -128,35 +170,8 @@ pub(crate) async fn watch(link: &Link, requests: &str, places: &Places, store: &
                 None => 1,
             };
         }
-        if store.is_shared() {
-            places.leave_one(share(workers));
-        } else if is_new && told.is_to_be_told(workers) {
-            tracing::warn!(
-                store = store.name(),
-                workers,
-                "several workers consume, and conversations are kept in each worker's own store: one that changes its \
-                 worker begins anew. Run one worker, or set CHATBOT_CONVERSATION_STORE=redis for all"
-            );
-        }
+        places.leave_one(share(workers));
         sleep(PAUSE + jitter()).await;
-    }
-}
-
-/// That several workers were seen, which is told once. Seen twice in a row: a bot that is replaced consumes beside its
-/// successor for a moment.
-#[derive(Default)]
-struct Told {
-    was_seen: bool,
-    is_told: bool,
-}
-
-impl Told {
-    fn is_to_be_told(&mut self, workers: u32) -> bool {
-        let is_seen = workers > 1;
-        let is_due = is_seen && std::mem::replace(&mut self.was_seen, is_seen) && !self.is_told;
-        self.was_seen = is_seen;
-        self.is_told = is_seen && (self.is_told || is_due);
-        is_due
     }
 }
 
@@ -185,15 +200,9 @@ mod tests {
     }
 
     #[test]
-    fn several_workers_are_told_of_once_and_again_when_they_come_back() {
-        let mut told = Told::default();
-        let seen = [1, 2, 1, 2, 3, 2, 1, 2, 2].map(|workers| told.is_to_be_told(workers));
-        assert_eq!(seen, [false, false, false, false, true, false, false, false, true]);
-    }
-
-    #[test]
     fn what_is_too_much_is_left_where_nothing_is_held_and_what_never_delivered_is_not_ours() {
-        let places = Places::default();
+        let (gate, is_open) = watched::channel(true);
+        let places = Places::new(is_open);
         let taken: Vec<_> = Lane::ALL.into_iter().take(4).map(|lane| places.take(lane)).collect();
         let left = || taken.iter().filter(|place| place.to_be_left().now_or_never().is_some()).count();
         places.leave_one(1);
@@ -201,9 +210,15 @@ mod tests {
         taken.iter().take(2).for_each(Place::has_delivered);
         places.leave_one(2);
         assert_eq!(left(), 0, "that is the share");
+        assert_eq!((places.delivering().collect::<Vec<_>>(), places.held()), (Lane::ALL[..2].to_vec(), 0));
         taken[0].holds(1);
+        assert_eq!(places.held(), 1);
         places.leave_one(1);
         assert!(taken[0].to_be_left().now_or_never().is_none() && taken[1].to_be_left().now_or_never().is_some());
+        assert!(places.may_be_taken().now_or_never().is_some());
+        gate.send_replace(false);
+        assert_eq!(left(), 4, "no lane may be taken");
+        assert!(places.may_be_taken().now_or_never().is_none());
         drop(taken);
         assert!(places.lock().is_empty());
     }

@@ -1,0 +1,162 @@
+//! How workers hear of each other and speak: an exclusive queue behind the control exchange, and a channel to publish on.
+//!
+//! **Invariants:** what is heard is bounded by the queue's arguments and the prefetch. A beat is transient, unconfirmed, and
+//! never waited for longer than [`SAYING`].
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use lapin::{
+    BasicProperties, Channel, Consumer,
+    message::Delivery,
+    options::{
+        BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, QueueBindOptions,
+        QueueDeclareOptions,
+    },
+    types::{AMQPValue, FieldTable},
+};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::{Beat, GONE, MOST};
+use crate::amqp::{
+    Names,
+    connection::link::Link,
+    objects::{
+        ask::{AskError, answered, attempt},
+        names::CANCEL_KEY,
+        topology::millis,
+    },
+    values::{short, text},
+};
+
+/// The `type` of a beat.
+const BEAT_TYPE: &str = "chat.worker";
+/// The `type` of the question who is alive. Its body is empty.
+const QUESTION_TYPE: &str = "chat.workers";
+/// The `type` by which a client has an answer stopped.
+const CANCEL_TYPE: &str = "chat.cancel";
+/// How long handing over a beat may take; then it isn't waited for.
+const SAYING: Duration = Duration::from_secs(1);
+/// How many messages the broker hands out at a time.
+const PREFETCH: u16 = 16;
+
+/// A queue that hears, and a channel that speaks.
+pub(super) struct Line {
+    names: Names,
+    hears: Channel,
+    consumer: Consumer,
+    speaks: Channel,
+}
+
+/// What a message of a worker's queue is.
+pub(super) enum Heard {
+    Beat(Beat),
+    /// Somebody asks who is alive.
+    Question,
+    /// A client has an answer stopped; as it came by the topic exchange.
+    Cancel(Box<Delivery>),
+    Nothing,
+}
+
+impl Line {
+    /// Opens one, which hears on one connection and speaks on another, and asks who is alive. `cancels`: it also hears what
+    /// clients have stopped.
+    ///
+    /// # Errors
+    /// [`AskError`]: refused also where the control exchange isn't there, or may not be written to.
+    pub(super) async fn open(hears: &Link, speaks: &Link, names: &Names, cancels: bool) -> Result<Self, AskError> {
+        let queue = names.worker_queue(Uuid::now_v7());
+        let object = format!("queue '{queue}'");
+        let control = names.control_exchange();
+        let opened = async {
+            let (channel, name) = (hears.channel().await?, short(&queue));
+            let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..Default::default() };
+            channel.queue_declare(name.clone(), options, arguments()).await?;
+            let bind = |exchange: &str, key: &str| {
+                let options = QueueBindOptions::default();
+                channel.queue_bind(name.clone(), short(exchange), short(key), options, FieldTable::default())
+            };
+            bind(&control, "").await?;
+            if cancels {
+                bind(names.exchange(), CANCEL_KEY).await?;
+            }
+            channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
+            let options = BasicConsumeOptions::default();
+            let consumer = channel.basic_consume(name.clone(), short(""), options, FieldTable::default()).await?;
+            Ok((channel, consumer))
+        };
+        let (channel, consumer) = answered(hears, &object, opened).await?;
+        // On a channel of its own with confirms, as only these tell that it may not be published.
+        let object = format!("exchange '{control}'");
+        attempt(speaks, &object, async |channel| {
+            channel.confirm_select(Default::default()).await?;
+            let options = BasicPublishOptions::default();
+            let published = channel.basic_publish(short(&control), short(""), options, b"", properties(QUESTION_TYPE));
+            published.await?.await.map(|_| ())
+        })
+        .await?;
+        let speaks = answered(speaks, &object, speaks.channel()).await?;
+        Ok(Self { names: names.clone(), hears: channel, consumer, speaks })
+    }
+
+    /// The next message; none where the line is lost.
+    pub(super) async fn next(&mut self) -> Option<Heard> {
+        let delivery = self.consumer.next().await?.ok()?;
+        // By the channel, and not by lapin's acker, whose command may never end.
+        let ack = self.hears.basic_ack(delivery.delivery_tag, BasicAckOptions::default());
+        timeout(SAYING, ack).await.ok()?.ok()?;
+        Some(self.read(delivery))
+    }
+
+    /// Whoever may publish to the topic exchange can put what it likes into the queue, but by another exchange than workers
+    /// do.
+    fn read(&self, delivery: Delivery) -> Heard {
+        let kind = delivery.properties.kind().as_ref().map(|kind| kind.as_str());
+        let exchange = delivery.exchange.as_str();
+        if exchange == self.names.control_exchange() {
+            match kind {
+                Some(BEAT_TYPE) => Beat::read(&delivery.data).map_or(Heard::Nothing, Heard::Beat),
+                Some(QUESTION_TYPE) => Heard::Question,
+                _ => Heard::Nothing,
+            }
+        } else if exchange == self.names.exchange() && kind == Some(CANCEL_TYPE) {
+            Heard::Cancel(Box::new(delivery))
+        } else {
+            Heard::Nothing
+        }
+    }
+
+    /// Tells all others. Whether the line still stands.
+    pub(super) async fn say(&self, beat: &Beat) -> bool {
+        let (control, options) = (short(&self.names.control_exchange()), BasicPublishOptions::default());
+        let body = beat.write();
+        let published = self.speaks.basic_publish(control, short(""), options, &body, properties(BEAT_TYPE));
+        // What isn't taken in time is old.
+        timeout(SAYING, published).await.is_err() || self.speaks.status().connected()
+    }
+
+    /// Closes it in order.
+    pub(super) async fn close(&self) {
+        let close = [&self.hears, &self.speaks].map(|channel| channel.close(200, short("done")));
+        let _ = timeout(SAYING, futures_util::future::join_all(close)).await;
+    }
+}
+
+fn properties(kind: &str) -> BasicProperties {
+    const TRANSIENT: u8 = 1;
+    BasicProperties::default()
+        .with_type(short(kind))
+        .with_app_id(short("chatbot-worker"))
+        .with_content_type(short("application/json"))
+        .with_delivery_mode(TRANSIENT)
+}
+
+/// What is too much goes at the front, as the newest says most; what is older than what is held for gone says nothing.
+fn arguments() -> FieldTable {
+    let mut arguments = FieldTable::default();
+    arguments.insert(short("x-max-length"), AMQPValue::LongLongInt(i64::try_from(MOST).unwrap_or(i64::MAX)));
+    arguments.insert(short("x-overflow"), text("drop-head"));
+    arguments.insert(short("x-message-ttl"), AMQPValue::LongLongInt(millis(GONE)));
+    arguments
+}

@@ -1,0 +1,101 @@
+//! When a worker tells of itself: every so often, and soon after something changed or somebody asked. Pure.
+//!
+//! **Invariant:** however often it is asked, it speaks no more often than its pauses allow, and these grow as long as it is
+//! asked on: workers that start together ask each other all at once.
+
+use std::time::{Duration, Instant};
+
+use super::BEAT;
+
+/// The shortest pause between two beats.
+const LEAST: Duration = Duration::from_millis(100);
+
+/// When the next beat is due.
+#[derive(Debug)]
+pub(super) struct Pace {
+    last: Option<Instant>,
+    /// The least that has to lie between the last beat and the next.
+    pause: Duration,
+    due: Instant,
+}
+
+impl Pace {
+    /// The first beat is due at `now`.
+    pub(super) fn new(now: Instant) -> Self {
+        Self { last: None, pause: LEAST, due: now }
+    }
+
+    /// When the next one is due.
+    pub(super) fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// It is to be told soon, as something has changed or somebody asks.
+    pub(super) fn soon(&mut self, now: Instant) {
+        let earliest = self.last.map_or(now, |last| last + self.pause);
+        self.due = self.due.min(earliest.max(now));
+    }
+
+    /// One was told at `now`. `jitter` is from 0 to 1: workers that started together don't tell together.
+    pub(super) fn told(&mut self, now: Instant, jitter: f64) {
+        let quiet = self.last.is_none_or(|last| now.saturating_duration_since(last) >= BEAT / 2);
+        self.pause = if quiet { LEAST } else { (2 * self.pause).min(BEAT) };
+        self.last = Some(now);
+        self.due = now + BEAT.mul_f64(0.8 + 0.3 * jitter);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many beats there are in so long, when somebody asks every `between`.
+    fn beats(between: Duration, lasts: Duration) -> usize {
+        let start = Instant::now();
+        let (mut pace, mut now, mut beats) = (Pace::new(start), start, 0);
+        while now < start + lasts {
+            if now >= pace.due() {
+                pace.told(now, 0.5);
+                beats += 1;
+            }
+            pace.soon(now);
+            now += between;
+        }
+        beats
+    }
+
+    #[test]
+    fn it_is_told_every_five_seconds_with_some_jitter() {
+        let start = Instant::now();
+        for (jitter, millis) in [(0.0, 4_000), (1.0, 5_500)] {
+            let mut pace = Pace::new(start);
+            assert_eq!(pace.due(), start);
+            pace.told(start, jitter);
+            assert_eq!(pace.due(), start + Duration::from_millis(millis));
+        }
+    }
+
+    #[test]
+    fn who_asks_after_a_while_is_answered_at_once() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start);
+        pace.told(start, 0.5);
+        for _ in 0..3 {
+            let asked = pace.last.unwrap_or(start) + Duration::from_secs(3);
+            pace.soon(asked);
+            assert_eq!(pace.due(), asked);
+            pace.told(asked, 0.5);
+        }
+        let asked = pace.last.unwrap_or(start) + Duration::from_millis(1);
+        pace.soon(asked);
+        assert_eq!(pace.due(), asked + Duration::from_millis(99), "one right after the other waits a moment");
+    }
+
+    #[test]
+    fn a_storm_of_questions_is_answered_less_and_less() {
+        let asked = Duration::from_millis(1);
+        let (ten, hundred) = (beats(asked, Duration::from_secs(10)), beats(asked, Duration::from_secs(100)));
+        assert!((5..=10).contains(&ten), "{ten}");
+        assert!(hundred <= 45, "{hundred}");
+    }
+}
