@@ -25,7 +25,7 @@ use chatbot_worker::{
         codec::{Envelope, decode_request, encode_reply},
     },
     model::embedded::EmbeddedModel,
-    pipeline::{Job, Pipeline, Stage},
+    pipeline::{Job, Pipeline},
 };
 use clap::Parser;
 
@@ -91,7 +91,7 @@ impl Work {
         let pipeline = app::pipeline(&settings.settings, &bot, model.clone())?;
         let bodies = sample::bodies(&bot)?;
         let jobs = bodies.iter().map(|body| {
-            Ok(Job { request: decode(body)?, stage: Stage::Classify, attempt: 1, time_left: None, identity: None })
+            Ok(Job::new(decode(body)?))
         });
         let jobs = jobs.collect::<anyhow::Result<Vec<_>>>()?;
         let replies = jobs.iter().map(|job| match runtime.block_on(pipeline.run(job)).0 {

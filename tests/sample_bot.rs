@@ -12,7 +12,7 @@ use chatbot_worker::{
     config::Variables,
     conversation::State,
     domain::{Outcome, Request, Role},
-    pipeline::{Job, Stage, Turned},
+    pipeline::{Job, Turned},
 };
 use serde::Deserialize;
 

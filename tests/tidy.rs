@@ -50,7 +50,7 @@ const AMQP_IMPORTS: &[(&str, &str)] = &[
     ("settings", "connection objects"),
     ("start_error", "connection objects"),
     ("consuming", "connection message objects publishing settings start_error values"),
-    ("presence", "connection consuming objects publishing values"),
+    ("presence", "connection consuming message objects publishing values"),
     ("session", "connection consuming presence publishing settings start_error"),
     ("replace", "objects start_error"),
     ("worker", "connection consuming objects presence replace session start_error"),

@@ -28,6 +28,7 @@ use super::{
         error::ConnectError,
         link::{Link, Use},
     },
+    objects::names::CANCEL_KEY,
     values::short,
 };
 use crate::domain::{
@@ -237,7 +238,7 @@ impl Client {
 
     /// Tells the workers that nobody wants the answer to a request any more. Where none hears, the answer comes as ever.
     async fn cancel(&self, id: &ShortString) -> Result<(), AskError> {
-        let (exchange, key) = (short(self.names.exchange()), short(Names::CANCEL_KEY));
+        let (exchange, key) = (short(self.names.exchange()), short(CANCEL_KEY));
         let cancel = properties(id.clone()).with_type(short(CANCEL_TYPE)).with_delivery_mode(TRANSIENT);
         let published = self.channel.basic_publish(exchange, key, BasicPublishOptions::default(), b"", cancel).await;
         published.map_err(failed)?.await.map_err(failed)?;

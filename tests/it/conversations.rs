@@ -33,7 +33,7 @@ impl Kept {
     }
 
     /// What the user said in each conversation, as it is kept.
-    fn said(&self) -> BTreeMap<String, Vec<String>> {
+    pub fn said(&self) -> BTreeMap<String, Vec<String>> {
         let there = self.there.lock().unwrap();
         let said = |(key, stored): (&Key, &Stored)| {
             let record = Record::read(key, stored).unwrap();

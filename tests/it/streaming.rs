@@ -19,7 +19,10 @@ use lapin::{
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use crate::support::{Bench, PATIENCE, Running, broker_url, eventually, headers, short};
+use crate::{
+    conversations::Kept,
+    support::{Bench, PATIENCE, Running, broker_url, eventually, headers, short},
+};
 
 /// Writes an answer word by word, each when it is told to.
 #[derive(Clone, Default)]
@@ -251,5 +254,81 @@ async fn who_has_left_before_costs_nothing_and_who_comes_back_gets_the_whole() {
     let (_, reply) = direct.to_the_end().await;
     assert_eq!((&reply["body"], reply.get("finish")), (&json!("退货很简单，三十天内。"), None));
     assert_eq!(writes.began.load(Ordering::SeqCst), 1);
+    worker.stop().await;
+}
+
+/// Cancels the request of this id, as a client does that has no other right than to ask.
+async fn cancel(client: &Direct, id: &str) {
+    let properties = BasicProperties::default().with_type(short("chat.cancel"));
+    client.publish("cancel", properties, &json!({"id": id})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_stops_its_answer_and_gets_what_there_was() {
+    let writes = Writes::default();
+    let worker = worker(&writes).await;
+    let (mut client, other) = (Direct::of(&worker).await, Direct::of(&worker).await);
+    client.ask("7").await;
+    writes.write(2).await;
+    // Neither another's, nor another request's.
+    cancel(&other, "7").await;
+    cancel(&client, "8").await;
+    client.publish("cancel", BasicProperties::default().with_message_id(short("7")), &json!({"body": "stop"})).await;
+    writes.write(3).await;
+    assert_eq!(writes.stopped.load(Ordering::SeqCst), 0);
+    cancel(&client, "7").await;
+    let (parts, reply) = client.to_the_end().await;
+    assert_eq!(text_of(&parts), "退货很简单，");
+    let told = (&reply["body"], &reply["finish"], &reply["in_reply_to"], &reply["handler"]);
+    assert_eq!(told, (&json!("退货很简单，"), &json!("cancelled"), &json!("7"), &json!("test")));
+    writes.is_stopped().await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_cancelled_before_it_is_begun_is_not_begun() {
+    let writes = Writes::default();
+    let worker = worker(&writes).await;
+    let mut client = Direct::of(&worker).await;
+    // Heard before the request comes, as one in work shows that is cancelled behind it.
+    cancel(&client, "8").await;
+    client.ask("7").await;
+    writes.begins().await;
+    cancel(&client, "7").await;
+    assert_eq!(client.to_the_end().await.1["in_reply_to"], "7");
+    for key in ["request", "intent.refund"] {
+        client
+            .publish(key, BasicProperties::default(), &json!({"id": "8", "body": "refund", "metadata": {"a": 1}}))
+            .await;
+        let (parts, reply) = client.to_the_end().await;
+        assert!(parts.is_empty());
+        let told = (&reply["body"], &reply["finish"], &reply["in_reply_to"], &reply["metadata"]["a"]);
+        assert_eq!(told, (&json!(""), &json!("cancelled"), &json!("8"), &json!(1)), "{key}");
+    }
+    assert_eq!(writes.began.load(Ordering::SeqCst), 1);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_turn_that_is_stopped_counts_with_what_was_said() {
+    let (writes, store) = (Writes::default(), Arc::new(Kept::default()));
+    let mut bench = Bench::new().handler("refund", writes.clone()).conversations(store.clone());
+    bench.parts.handler_timeout = Duration::from_secs(60);
+    let worker = bench.start().await;
+    let mut client = Direct::of(&worker).await;
+    let body = json!({"id": "7", "body": "refund", "conversation": "c", "stream": true});
+    client.publish("request", BasicProperties::default(), &body).await;
+    writes.write(2).await;
+    cancel(&client, "7").await;
+    let (parts, reply) = client.to_the_end().await;
+    assert_eq!((text_of(&parts).as_str(), &reply["finish"]), ("退货很简单", &json!("cancelled")));
+    assert_eq!(store.said()["c"], ["refund"]);
+    // A repetition has the same reply, and no parts.
+    client.publish("request", BasicProperties::default(), &body).await;
+    let (parts, again) = client.to_the_end().await;
+    assert_eq!((parts.len(), again), (0, reply));
+    client.publish("request", BasicProperties::default(), &json!({"body": "help_info", "conversation": "c"})).await;
+    assert_eq!(client.to_the_end().await.1["body"], "help_info: help_info");
+    assert_eq!(store.said()["c"], ["refund", "help_info"]);
     worker.stop().await;
 }

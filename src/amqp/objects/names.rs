@@ -102,9 +102,6 @@ impl Names {
         if is_valid_name(exchange) { Ok(Self { exchange: exchange.into() }) } else { Err(InvalidName(exchange.into())) }
     }
 
-    /// The routing key by which clients cancel requests.
-    pub const CANCEL_KEY: &str = "cancel";
-
     /// The topic exchange where clients publish.
     pub fn exchange(&self) -> &str {
         &self.exchange

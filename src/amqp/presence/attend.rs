@@ -9,7 +9,6 @@ use std::{
 };
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use lapin::message::Delivery;
 use tokio::time::{sleep, sleep_until};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle, task::TaskTracker};
 
@@ -93,7 +92,7 @@ impl Presence {
         let hearing = async {
             while let Some(heard) = line.next().await {
                 match heard {
-                    Heard::Cancel(delivery) => self.heard(*delivery),
+                    Heard::Cancel(request) => here.shared.cancels.cancel(request),
                     Heard::Beat(beat) => self.hear(beat, Instant::now()),
                     Heard::Question | Heard::Nothing => {}
                 }
@@ -165,7 +164,7 @@ impl Presence {
                         self.hear(beat, Instant::now());
                     }
                     Some(Heard::Question) => pace.soon(Instant::now()),
-                    Some(Heard::Cancel(delivery)) => self.heard(*delivery),
+                    Some(Heard::Cancel(request)) => here.shared.cancels.cancel(request),
                     Some(Heard::Nothing) => {}
                 },
                 () = sleep_until(pace.due().into()) => {
@@ -189,11 +188,6 @@ impl Presence {
                 }
             }
         }
-    }
-
-    /// Where a message that has an answer stopped (`chat.cancel`) is handed to. Nobody stops answers yet.
-    fn heard(&self, cancel: Delivery) {
-        tracing::debug!(bytes = cancel.data.len(), "a client has an answer stopped, which this worker can't do");
     }
 
     fn speaks<'a>(&self, here: &'a Here) -> &'a Link {

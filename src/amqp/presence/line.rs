@@ -19,23 +19,25 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{Beat, GONE, MOST};
-use crate::amqp::{
-    Names,
-    connection::link::Link,
-    objects::{
-        ask::{AskError, answered, attempt},
-        names::CANCEL_KEY,
-        topology::millis,
+use crate::{
+    amqp::{
+        Names,
+        connection::link::Link,
+        message::cancel,
+        objects::{
+            ask::{AskError, answered, attempt},
+            names::CANCEL_KEY,
+            topology::millis,
+        },
+        values::{short, text},
     },
-    values::{short, text},
+    domain::Key,
 };
 
 /// The `type` of a beat.
 const BEAT_TYPE: &str = "chat.worker";
 /// The `type` of the question who is alive. Its body is empty.
 const QUESTION_TYPE: &str = "chat.workers";
-/// The `type` by which a client has an answer stopped.
-const CANCEL_TYPE: &str = "chat.cancel";
 /// How long handing over a beat may take; then it isn't waited for.
 const SAYING: Duration = Duration::from_secs(1);
 /// How many messages the broker hands out at a time.
@@ -54,8 +56,8 @@ pub(super) enum Heard {
     Beat(Beat),
     /// Somebody asks who is alive.
     Question,
-    /// A client has an answer stopped; as it came by the topic exchange.
-    Cancel(Box<Delivery>),
+    /// A client cancels this request.
+    Cancel(Key),
     Nothing,
 }
 
@@ -120,8 +122,8 @@ impl Line {
                 Some(QUESTION_TYPE) => Heard::Question,
                 _ => Heard::Nothing,
             }
-        } else if exchange == self.names.exchange() && kind == Some(CANCEL_TYPE) {
-            Heard::Cancel(Box::new(delivery))
+        } else if exchange == self.names.exchange() {
+            cancel::cancelled(&delivery.properties, &delivery.data).map_or(Heard::Nothing, Heard::Cancel)
         } else {
             Heard::Nothing
         }
