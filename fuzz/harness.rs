@@ -143,7 +143,7 @@ pub(crate) fn delivery(data: &[u8]) {
         received.keep_known(&names, |intent| *intent == refund);
         let address = reply_to::check(received.properties.reply_to().as_ref(), &names, &[]);
         match &queue {
-            None => drop(admit::died(&received, &address)),
+            None => drop(admit::died(&received, &address, &names)),
             Some(queue) => {
                 let limits = Limits { has_conversations: true, max_body: MAX_BODY, max_age: ttl, too_many: false };
                 drop(admit::admit(&received, queue, &address, &limits, NOW));

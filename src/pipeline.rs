@@ -8,6 +8,7 @@ mod attachments;
 mod conversations;
 mod dialogue;
 mod errors;
+mod handover;
 mod pace;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ pub use self::{
     conversations::{Conversations, Taken},
     dialogue::{Dialogue, Questions, Texts},
     errors::deadline_exceeded,
+    handover::{Desk, Incoming, Purpose},
     turn::{Handover, Turned},
 };
 use crate::{
@@ -205,6 +207,11 @@ impl Pipeline {
         failed.extend(model.err().map(|error| error.to_string()));
         failed.dedup();
         failed
+    }
+
+    /// The intent that answers what isn't understood.
+    pub(crate) fn fallback(&self) -> &IntentName {
+        &self.parts.choice.fallback
     }
 
     /// The delays after which a retry may come.

@@ -94,7 +94,19 @@ pub fn load_intents(settings: &Settings) -> Result<Checked, Faults> {
 /// What the broker must have for these settings and intents.
 pub fn topology(settings: &Settings, names: &Names, intents: &IntentsFile) -> Topology {
     let topology = topology_of(settings, names, intents.intents.iter().map(|intent| &intent.name));
-    if intents.conversation.is_some() { topology.with_conversations(names) } else { topology }
+    of_conversations(topology, names, Some(intents))
+}
+
+/// The same with what a bot's conversations need of it, where it has them; `None` for a bot that isn't known.
+pub fn of_conversations(mut topology: Topology, names: &Names, intents: Option<&IntentsFile>) -> Topology {
+    let conversation = intents.and_then(|intents| intents.conversation.as_ref());
+    if conversation.is_some() {
+        topology = topology.with_conversations(names);
+    }
+    if conversation.is_some_and(|conversation| conversation.person.is_some()) {
+        topology = topology.with_person(names);
+    }
+    topology
 }
 
 /// The same for some intents, or none.
@@ -222,7 +234,8 @@ pub fn bot(
     if intents.conversation.is_some() {
         // What the user says, and what the bot does.
         let texts = 2 * usize::from(settings.conversation.max_turns.get().get());
-        pipeline = pipeline.conversing(Conversations::new(memory.conversations.clone(), texts));
+        let conversations = Conversations::new(memory.conversations.clone(), texts);
+        pipeline = pipeline.conversing(conversations.idle_after(settings.conversation.person_idle.get()));
     }
     Ok(Bot {
         pipeline: Arc::new(pipeline),

@@ -227,6 +227,7 @@ impl Bot<'_> {
                     let code = letter.reason.error_code().unwrap_or(ErrorCode::Internal);
                     return Tried::Error(MessageError::new(code, letter.message));
                 }
+                Outcome::Person(_) | Outcome::Speak { .. } | Outcome::Done(_) => break,
                 Outcome::Relay(_) | Outcome::Suspect | Outcome::Drop => break,
             }
         }

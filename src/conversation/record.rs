@@ -188,6 +188,14 @@ impl Record {
         Self { state, changed: now, version: self.version + 1, ..self }
     }
 
+    /// The conversation forgotten: its next turns begin anew. That there were turns stays known, and what they were answered
+    /// doesn't.
+    #[must_use]
+    pub fn forgotten(mut self) -> Self {
+        self.turns.iter_mut().for_each(|turn| turn.outcome = None);
+        Self { state: State::default(), ..self }
+    }
+
     /// As it is stored.
     ///
     /// # Errors
@@ -389,6 +397,17 @@ pub(super) mod tests {
         assert_eq!(known(&read, &identity(2), 8 * MINUTE), "no longer");
         let other = Bytes::from_static(b"{\"schema\":2}");
         assert_eq!(without_outcomes(&other), other);
+    }
+
+    #[test]
+    fn what_is_forgotten_holds_nothing_that_was_said() {
+        let record = Record::begin(who()).after(identity(1), state("s3cret"), outcome("s3cret"), 1);
+        let stored = record.forgotten().after(identity(2), State::default(), outcome("done"), 2).stored().unwrap();
+        assert!(!String::from_utf8_lossy(&stored.bytes).contains("s3cret"));
+        let read = Record::read(&key(), &stored).unwrap();
+        assert_eq!((read.version(), &read.state), (2, &State::default()));
+        assert_eq!(known(&read, &identity(1), 2), "no longer");
+        assert_eq!(known(&read, &identity(2), 2), "\"done\"");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Slots, slots::Value};
-use crate::domain::{IntentName, Role, Turn};
+use crate::domain::{Address, IntentName, Role, Token, Turn};
 
 /// The most turns of a history: the newest are kept.
 pub const MOST_TURNS: usize = 50;
@@ -38,6 +38,12 @@ pub struct State {
     /// Whether a person has the conversation.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub person: bool,
+    /// What lets a person's program speak in it, while a person has it: another one each time that it is handed over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Token>,
+    /// Where its user listened last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<Address>,
     /// The language of the last answer, a BCP 47 tag, where it is known: an order number alone has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
@@ -125,10 +131,21 @@ impl State {
 
     /// A person has given the conversation back: nothing is asked any more, the slots stay, and the history says so.
     pub fn release(&mut self) {
-        if std::mem::take(&mut self.person) {
+        if self.person {
             self.say(Role::Assistant, RELEASED);
         }
+        self.keep();
+    }
+
+    /// Nobody took the conversation: the bot keeps it, and nothing is asked any more.
+    pub fn keep(&mut self) {
+        (self.person, self.token) = (false, None);
         self.open.clear();
+    }
+
+    /// Whether a person has the conversation by this token.
+    pub fn is_held_by(&self, token: &Token) -> bool {
+        self.person && self.token.as_ref() == Some(token)
     }
 
     /// The answer ended with something else than the question, so that what comes isn't an answer to it.
@@ -174,6 +191,12 @@ mod tests {
             r#"{"slots": {"order": {"text": "FL1"}}, "open": [{"intent": "cancel", "asked": {"slot": "why"}}]}"#;
         let state: State = serde_json::from_str(older).unwrap();
         assert_eq!((state.slots.get("order"), &state.open[0].asked), (Some("FL1"), &Asked::Slot("why".into())));
+        let held = r#"{"person": true, "token": "0123456789abcdef0123456789abcdef", "reply_to": {"queue": "q"}}"#;
+        let state: State = serde_json::from_str(held).unwrap();
+        assert!(
+            state.is_held_by(&Token::of(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef)) && !state.is_held_by(&Token::of(0))
+        );
+        assert_eq!(serde_json::from_str::<State>(&serde_json::to_string(&state).unwrap()).unwrap(), state);
         let newer = r#"{"person": true, "mood": 3, "open": [{"intent": "a", "asked": "confirmation", "more": []}]}"#;
         let state: State = serde_json::from_str(newer).unwrap();
         assert!(state.person && state.open[0].asked == Asked::Confirmation);
@@ -186,8 +209,13 @@ mod tests {
         let mut state: State =
             serde_json::from_str(r#"{"person": true, "open": [{"intent": "a", "asked": "confirmation"}]}"#).unwrap();
         state.slots.say("order", "FL1");
+        state.token = Some(Token::of(1));
+        let mut kept = state.clone();
         state.release();
-        assert!(!state.person && state.open.is_empty());
+        assert!(!state.person && state.open.is_empty() && state.token.is_none());
+        kept.keep();
+        assert!(!kept.person && kept.open.is_empty() && kept.token.is_none());
+        assert!(kept.history.is_empty(), "nobody was there");
         assert_eq!((state.slots.get("order"), state.history.len()), (Some("FL1"), 1));
         // Nothing is marked where nobody had it.
         state.release();

@@ -4,7 +4,7 @@
 
 use serde_json::value::RawValue;
 
-use super::{Attachment, Classification, Details, Entity, ErrorCode, IntentName, Turn};
+use super::{Attachment, Classification, Command, Details, Entity, ErrorCode, IntentName, Turn};
 
 /// The `type` of a request that names none.
 pub const REQUEST_TYPE: &str = "chat.request";
@@ -14,6 +14,9 @@ pub const ERROR_TYPE: &str = "chat.error";
 pub const PART_TYPE: &str = "chat.reply.part";
 /// The client wants no answer any more.
 pub const CANCEL_TYPE: &str = "chat.cancel";
+/// Word that a command was done.
+pub const DONE_TYPE: &str = "chat.done";
+
 pub const SENDER: &str = "chatbot";
 /// The longest `id`, `type`, `sender` and `receiver`, in bytes: AMQP's short string.
 pub const MAX_SHORT: usize = 255;
@@ -98,6 +101,11 @@ impl Request {
     /// The message's type, [`REQUEST_TYPE`] where it named none.
     pub fn kind(&self) -> &str {
         self.kind.as_deref().unwrap_or(REQUEST_TYPE)
+    }
+
+    /// What it asks for, where its type isn't that of a user's text.
+    pub fn command(&self) -> Option<Command> {
+        Command::of(self.kind())
     }
 
     /// Whether it says anything in words.

@@ -7,6 +7,7 @@ mod answer;
 mod attachment;
 mod choice;
 pub mod codec;
+mod command;
 mod entity;
 mod intent;
 mod key;
@@ -15,17 +16,21 @@ mod lane;
 pub mod language;
 mod message;
 mod outcome;
+mod pass;
 
 pub use answer::{Choice, Details, Finish, Part, Progress, Role, Source, Status, Turn, Usage};
 pub use attachment::{Attachment, AttachmentKind, Content};
 pub use choice::{ChoiceRule, Doubt};
+pub use command::{Command, Delivered, Done, Spoken};
 pub use entity::Entity;
 pub use intent::{Classification, Decision, IntentName, InvalidName, Prediction, Scored, is_valid_name};
 pub use key::{InvalidKey, Key};
 pub use labels::{Labels, stem};
 pub use lane::Lane;
 pub use message::{
-    CANCEL_TYPE, ERROR_TYPE, ErrorReply, MAX_SHORT, MessageError, PART_TYPE, REPLY_TYPE, REQUEST_TYPE, Reply, Request,
-    SENDER,
+    CANCEL_TYPE, DONE_TYPE, ERROR_TYPE, ErrorReply, MAX_SHORT, MessageError, PART_TYPE, REPLY_TYPE, REQUEST_TYPE,
+    Reply, Request, SENDER,
 };
-pub use outcome::{DeadLetter, DeadReason, ErrorCode, Outcome};
+pub use outcome::{Address, DeadLetter, DeadReason, ErrorCode, Handed, Outcome};
+pub use pass::{InvalidPass, Pass, Token};
+

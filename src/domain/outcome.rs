@@ -2,9 +2,10 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Classification, IntentName, Lane, MessageError, Reply};
+use super::{Classification, Done, IntentName, Lane, MessageError, Pass, Reply, Spoken};
 
 /// The error codes of the public contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -118,6 +119,31 @@ impl From<MessageError> for DeadLetter {
     }
 }
 
+/// Where a conversation's answers went last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Address {
+    /// The queue's name, or a direct reply-to address; checked when a message came with it.
+    pub queue: String,
+    /// Whether it is RabbitMQ's direct reply-to.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub direct: bool,
+}
+
+/// A request that goes to a person.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Handed {
+    /// The intent whose handlers answer where no person does.
+    pub intent: IntentName,
+    /// How it was classified; `None` where it wasn't.
+    pub classification: Option<Box<Classification>>,
+    /// What lets the person's program speak in the conversation.
+    pub pass: Pass,
+    /// The request, with what was said before it, as JSON.
+    pub body: Bytes,
+    /// How long it waits for somebody to take it; less where its deadline is nearer.
+    pub wait: Duration,
+}
+
 /// What becomes of a message. There is no 'requeue', so that a hot loop can't be written.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
@@ -128,6 +154,18 @@ pub enum Outcome {
         /// How it was classified; `None` if the client addressed the intent.
         classification: Option<Box<Classification>>,
     },
+    /// Hand it to the queue of people.
+    Person(Box<Handed>),
+    /// Tell the user what a person says, and the person's program what became of it.
+    Speak {
+        /// Where the user listened last; `None` where nowhere.
+        to: Option<Address>,
+        spoken: Box<Spoken>,
+        /// What of [`Done::delivered`] isn't known before.
+        done: Box<Done>,
+    },
+    /// Tell that what it asks for was done.
+    Done(Box<Done>),
     /// Hand it to the queue of its conversation.
     Relay(Lane),
     /// Set it apart with the messages that were there when a worker died, to be started there; or, where it is there,

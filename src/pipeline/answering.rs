@@ -12,6 +12,7 @@ use super::{
     turn::Talk,
 };
 use crate::{
+    conversation::Slots,
     domain::{Classification, Entity, ErrorCode, IntentName, MessageError, Outcome, Reply, Request},
     handler::{Answer, HandlerError, Handlers, Job as HandlerJob},
     sharing::Room,
@@ -24,8 +25,9 @@ impl Pipeline {
         job: &Job,
         intent: IntentName,
         classification: Option<Box<Classification>>,
+        slots: Slots,
     ) -> Result<Outcome, MessageError> {
-        let talk = Some(Box::new(Talk { turn: Some(0), ..Talk::default() }));
+        let talk = Some(Box::new(Talk { slots, turn: Some(0), ..Talk::default() }));
         let mut work = Work { job, started: Instant::now(), attached: None, localized: None, talk };
         self.answered(&mut work, intent, classification).await
     }

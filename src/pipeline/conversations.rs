@@ -3,21 +3,22 @@
 //! **Invariants:** a turn is one compare-and-set of state, version and outcome. What is published is what the store holds.
 //! Whoever finds that another has gone on gives up, and publishes nothing. A turn that ends as an error hasn't happened.
 
+mod kept;
+
 use std::{sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use serde::{Deserialize, Serialize};
-use serde_json::value::{RawValue, to_raw_value};
 use tokio::time::{Instant, sleep};
 
-use super::{Handover, Job, Pipeline, Turned, left};
+use super::{
+    Job, Pipeline,
+    handover::{self, Desk, Incoming, Purpose, Rules},
+    left,
+};
 use crate::{
     answered::Identity,
-    conversation::{Lookup, Put, Record, RecordError, Store, StoreError, Who, record},
-    domain::{
-        Classification, ErrorCode, IntentName, Key, MessageError, Outcome,
-        codec::{Answered, decode_reply, encode_reply},
-    },
+    conversation::{Lookup, Put, Record, RecordError, Store, StoreError, record},
+    domain::{ErrorCode, Key, MessageError, Outcome},
 };
 
 /// How long a turn is tried again in its place, in all. Whatever comes after it waits as long.
@@ -28,12 +29,13 @@ const MAX_PAUSE: Duration = Duration::from_secs(1);
 const WRITE_AGAIN: Duration = Duration::from_millis(100);
 /// How often that is done before the turn is taken anew.
 const WRITES: u32 = 20;
+/// How long a person who has a conversation may say nothing, where nobody says otherwise.
+const PERSON_IDLE: Duration = Duration::from_secs(30 * 60);
 
 /// The conversations of a bot, and where they are kept.
 pub struct Conversations {
     store: Arc<dyn Store>,
-    /// How many texts of its history are remembered.
-    texts: usize,
+    rules: Rules,
 }
 
 /// What became of a turn.
@@ -70,18 +72,17 @@ impl From<MessageError> for Ended {
     }
 }
 
-/// An outcome as it is kept with its turn.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Kept {
-    Reply(Box<RawValue>),
-    Forward { intent: IntentName, classification: Option<Box<Classification>> },
-}
-
 impl Conversations {
     /// Conversations that are kept in `store`, with so many texts remembered of each.
     pub fn new(store: Arc<dyn Store>, texts: usize) -> Self {
-        Self { store, texts }
+        Self { store, rules: Rules { texts, idle: PERSON_IDLE } }
+    }
+
+    /// The same, in which a person who has one may say nothing for so long.
+    #[must_use]
+    pub fn idle_after(mut self, idle: Duration) -> Self {
+        self.rules.idle = idle;
+        self
     }
 
     pub fn store(&self) -> &dyn Store {
@@ -93,18 +94,18 @@ impl Conversations {
         &self,
         pipeline: &Pipeline,
         job: &mut Job,
-        who: &Who,
-        identity: Identity,
+        incoming: &Incoming,
+        desk: &impl Desk,
         now: impl Fn() -> u64 + Send,
     ) -> Taken {
         let (began, time_left) = (Instant::now(), job.time_left);
-        let key = Record::key(who.user_id.as_deref(), who.sender.as_deref(), &who.conversation);
-        let (mut identity, mut pauses) = (identity, pauses());
+        let key = incoming.purpose.key();
+        let (mut identity, mut pauses) = (incoming.identity, pauses());
         loop {
             job.time_left = time_left.map(|left| left.saturating_sub(began.elapsed()));
             let mut seen = None;
             let tried = Instant::now();
-            let error = match self.once(pipeline, job, who, &key, identity, &mut seen, &now).await {
+            let error = match self.once(pipeline, job, &incoming.purpose, desk, &key, identity, &mut seen, &now).await {
                 Ok(outcome) => return Taken::Settle(outcome),
                 Err(Ended::Fenced(why)) => return Taken::Fenced(why),
                 Err(Ended::Away(error)) => {
@@ -152,42 +153,43 @@ impl Conversations {
         &self,
         pipeline: &Pipeline,
         job: &Job,
-        who: &Who,
+        purpose: &Purpose,
+        desk: &impl Desk,
         key: &Key,
         identity: Identity,
         seen: &mut Option<u64>,
         now: &(impl Fn() -> u64 + Send),
     ) -> Result<Outcome, Ended> {
-        let record = self.read(key, who).await?;
+        let mut record = self.read(key, purpose).await?;
         *seen = Some(record.version());
         if identity.repeated {
             match record.look_up(&identity.key, now()) {
                 Lookup::Unknown => {}
                 // To try again would change nothing.
-                Lookup::Kept(outcome) => return Ok(kept(outcome).unwrap_or_else(no_longer)),
+                Lookup::Kept(outcome) => {
+                    let kept = kept::read(outcome);
+                    let outcome = kept.and_then(|kept| kept.outcome(key, job, &record.state, self.rules.idle));
+                    return Ok(outcome.unwrap_or_else(no_longer));
+                }
                 Lookup::NoLonger => return Ok(no_longer()),
             }
         }
-        let number = record.version() + 1;
-        let (turned, mut state) = pipeline.turn(job, record.state.clone(), number).await?;
-        let outcome = match turned {
-            Turned::Outcome(outcome) => outcome,
-            // There is no queue for a person yet: the intent's own handlers answer, and the bot keeps the conversation.
-            Turned::Person(handover) => {
-                state.release();
-                let Handover { intent, classification, .. } = *handover;
-                pipeline.by_handlers(job, intent, classification).await?
-            }
-        };
-        let Some(written) = written(&outcome) else { return Ok(outcome) };
-        state.history.drain(..state.history.len().saturating_sub(self.texts));
+        let (outcome, mut state) = handover::turn(pipeline, job, purpose, &record, desk, &self.rules, now()).await?;
+        let Some(written) = kept::written(&outcome) else { return Ok(outcome) };
+        self.rules.trim(&mut state);
+        if matches!(purpose, Purpose::Forget(_)) {
+            record = record.forgotten();
+        }
         let next = record.after(identity.key, state, written, now());
-        self.keep(key, who, next, &identity.key).await?;
+        self.keep(key, next, &identity.key).await?;
         Ok(outcome)
     }
 
-    async fn read(&self, key: &Key, who: &Who) -> Result<Record, Ended> {
-        let Some(stored) = self.store.get(key).await? else { return Ok(Record::begin(who.clone())) };
+    async fn read(&self, key: &Key, purpose: &Purpose) -> Result<Record, Ended> {
+        let Some(stored) = self.store.get(key).await? else {
+            let who = purpose.who().ok_or_else(|| Ended::Failed(handover::no_handover()))?;
+            return Ok(Record::begin(who.clone()));
+        };
         Record::read(key, &stored).map_err(|error| match error {
             // A worker that knows it may take over.
             RecordError::Newer { .. } => Ended::Fenced(error.to_string()),
@@ -200,7 +202,7 @@ impl Conversations {
     }
 
     /// Keeps a turn. Where it isn't known whether that was done, what is there tells.
-    async fn keep(&self, key: &Key, who: &Who, next: Record, identity: &Key) -> Result<(), Ended> {
+    async fn keep(&self, key: &Key, next: Record, identity: &Key) -> Result<(), Ended> {
         let stored = next.stored().map_err(|error| {
             MessageError::new(ErrorCode::HandlerFailed, format!("the conversation can't be written: {error}"))
         })?;
@@ -216,11 +218,11 @@ impl Conversations {
                 Ok(there) => {
                     let there = there.map(|stored| Record::read(key, &stored)).transpose();
                     let there = there.map_err(|error| Ended::Fenced(error.to_string()))?;
-                    let there = there.unwrap_or_else(|| Record::begin(who.clone()));
-                    if there.is_of(&next) && there.version() == next.version() && there.ended_with(identity) {
+                    let is_next = |there: &Record| there.is_of(&next) && there.version() == next.version();
+                    if there.as_ref().is_some_and(|there| is_next(there) && there.ended_with(identity)) {
                         return Ok(());
                     }
-                    if there.version() + 1 != next.version() {
+                    if there.map_or(0, |there| there.version()) + 1 != next.version() {
                         return Err(Ended::Fenced("another worker has gone on with a conversation".to_owned()));
                     }
                 }
@@ -248,26 +250,4 @@ fn no_longer() -> Outcome {
         record::MAX_OUTCOME
     );
     Outcome::DeadLetter(MessageError::new(ErrorCode::Internal, why).into())
-}
-
-/// An outcome as it is kept; none of one that hasn't happened.
-fn written(outcome: &Outcome) -> Option<Box<RawValue>> {
-    let kept = match outcome {
-        Outcome::Reply(reply) => Kept::Reply(RawValue::from_string(String::from_utf8(encode_reply(reply)).ok()?).ok()?),
-        Outcome::Forward { intent, classification } => {
-            Kept::Forward { intent: intent.clone(), classification: classification.clone() }
-        }
-        _ => return None,
-    };
-    to_raw_value(&kept).ok()
-}
-
-fn kept(outcome: &RawValue) -> Option<Outcome> {
-    Some(match serde_json::from_str(outcome.get()).ok()? {
-        Kept::Reply(reply) => match decode_reply(reply.get().as_bytes()).ok()? {
-            Answered::Reply(reply) => Outcome::Reply(Arc::from(reply)),
-            Answered::Error(_) => return None,
-        },
-        Kept::Forward { intent, classification } => Outcome::Forward { intent, classification },
-    })
 }

@@ -29,7 +29,7 @@ use crate::{
             reply_to,
             time::now_ms,
         },
-        objects::topology::Topology,
+        objects::{names, topology::Topology},
         publishing::{
             acks::Ack,
             connections::Connections,
@@ -118,10 +118,12 @@ impl DeliveryWorker {
     /// escapes is missed, and its message goes on a moment later.
     pub(super) fn may_name_conversation(&self, delivery: &lapin::message::Delivery) -> bool {
         const FIELD: &[u8] = b"\"conversation\"";
+        let headers = delivery.properties.headers().as_ref();
+        let has_pass = headers.is_some_and(|headers| headers.contains_key(names::CONVERSATION));
         let holds = |body: &[u8]| body.windows(FIELD.len()).any(|window| window == FIELD);
         self.shared.pipeline.conversations().is_some()
             && self.queue.is_some()
-            && (codec::is_compressed(&envelope(&delivery.properties)) || holds(&delivery.data))
+            && (codec::is_compressed(&envelope(&delivery.properties)) || has_pass || holds(&delivery.data))
     }
 
     /// What becomes of a delivery; none where its session ends first. Work whose outcome its redelivery can use is let
@@ -182,7 +184,8 @@ impl DeliveryWorker {
         reusable: &AtomicBool,
     ) -> (Outcome, Sharing) {
         let pipeline = &self.shared.pipeline;
-        let Some(queue) = &self.queue else { return (admit::died(received, address), Sharing::default()) };
+        let names = &self.shared.settings.names;
+        let Some(queue) = &self.queue else { return (admit::died(received, address, names), Sharing::default()) };
         match admit::admit(received, queue, address, &self.limits(), now) {
             Admission::Decided(outcome) => (outcome, Sharing::default()),
             Admission::Work(mut job) => {

@@ -7,6 +7,7 @@
 //! and at every time: with two different ones the order is lost (tried on RabbitMQ 3.10 to 4.3).
 
 mod held;
+mod incoming;
 mod share;
 
 use std::{
@@ -24,8 +25,11 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::held::{Held, Next, Ticket};
 pub(crate) use self::share::{Places, watch};
+use self::{
+    held::{Held, Next, Ticket},
+    incoming::People,
+};
 use super::{
     channels::Channels,
     delivery::{Came, DeliveryWorker, Shared},
@@ -41,9 +45,8 @@ use crate::{
         publishing::settle::{Delivery, SessionLost},
         start_error::StartError,
     },
-    conversation::{Record, Who},
     domain::{DeadLetter, DeadReason, ErrorCode, Lane, MessageError, Outcome},
-    pipeline::{Conversations, Job, Taken},
+    pipeline::{Conversations, Incoming, Job, Taken},
     sharing::Room,
 };
 
@@ -77,7 +80,7 @@ enum Worked {
 struct Turn {
     delivery: Delivery,
     job: Box<Job>,
-    who: Who,
+    incoming: Incoming,
     room: Room,
     came: Instant,
 }
@@ -266,8 +269,7 @@ impl LaneConsumer<'_> {
                     let (turn, alone) = self.read(*came, room, at, std::mem::take(&mut is_first));
                     match turn {
                         Ok(turn) => {
-                            let Who { user_id, sender, conversation } = &turn.who;
-                            let key = Record::key(user_id.as_deref(), sender.as_deref(), conversation);
+                            let key = turn.incoming.purpose.key();
                             if let Err(turn) = held.put(key, Box::new(turn), at, alone) {
                                 held.put_decided(Box::new(overloaded(*turn)), at);
                             }
@@ -319,12 +321,8 @@ impl LaneConsumer<'_> {
             Ok(Admission::Work(job)) => {
                 delivery.request_id.clone_from(&job.request.id);
                 super::events::ignored(&job.request);
-                let who = Who {
-                    user_id: delivery.received.trail.user_id.clone(),
-                    sender: job.request.sender.clone(),
-                    conversation: job.request.conversation.clone().unwrap_or_default(),
-                };
-                (Ok(Turn { delivery, job, who, room, came: at }), alone)
+                let incoming = incoming::incoming(&delivery, &job.request);
+                (Ok(Turn { delivery, job, incoming, room, came: at }), alone)
             }
             Ok(Admission::Decided(outcome)) => (Err(Decided { delivery, outcome, _room: room, came: at }), false),
             Err(_) => {
@@ -363,25 +361,32 @@ impl DeliveryWorker {
 
     async fn turn_taken(&self, turn: Turn) -> Worked {
         let _in_flight = self.deliveries.delivered();
-        let Turn { delivery, mut job, who, room: _room, came } = turn;
+        let Turn { delivery, mut job, incoming, room: _room, came } = turn;
         let Some(conversations) = self.shared.pipeline.conversations() else { return Worked::Settled };
-        let outcome = match self.turn_of(conversations, &delivery, &mut job, &who).await {
+        let outcome = match self.turn_of(conversations, &delivery, &mut job, &incoming).await {
             Taken::Settle(outcome) => outcome,
             Taken::Fenced(why) => return Worked::Leave(why),
         };
         self.settled_in_lane(delivery, outcome, came).await
     }
 
-    async fn turn_of(&self, conversations: &Conversations, delivery: &Delivery, job: &mut Job, who: &Who) -> Taken {
+    async fn turn_of(
+        &self,
+        conversations: &Conversations,
+        delivery: &Delivery,
+        job: &mut Job,
+        incoming: &Incoming,
+    ) -> Taken {
         // It may have waited behind the turns before it.
         job.time_left = delivery.received.trail.time_left(now_ms());
         if job.time_left.is_some_and(|left| left.is_zero()) {
             return Taken::Settle(Outcome::DeadLetter(crate::pipeline::deadline_exceeded().into()));
         }
         job.listener = self.listener(&delivery.received, delivery.reply_to.as_ref(), &job.request);
-        let identity = delivery.received.turn(&job.request);
+
         let pipeline = &self.shared.pipeline;
-        let turn = conversations.turn(pipeline, job, who, identity, now_ms);
+        let people = People(&self.settler);
+        let turn = conversations.turn(pipeline, job, incoming, &people, now_ms);
         super::ending::caught(turn).await.unwrap_or_else(|| {
             Taken::Settle(match self.panicked(&delivery.received, now_ms()) {
                 Outcome::Retry { error, .. } => Outcome::DeadLetter(error.into()),

@@ -10,8 +10,8 @@ use super::{
     time::unix_ms,
 };
 use crate::{
-    amqp::WorkQueue,
-    domain::{DeadLetter, DeadReason, ErrorCode, Lane, MessageError, Outcome, Request, codec::decode_request},
+    amqp::{Names, WorkQueue, objects::names},
+    domain::{Command, DeadLetter, DeadReason, ErrorCode, Lane, MessageError, Outcome, Request, codec::decode_request},
     pipeline::{Job, Stage, deadline_exceeded},
 };
 
@@ -67,10 +67,14 @@ fn check(received: &Received, queue: &WorkQueue, address: &Address, limits: &Lim
     if time_left.is_some_and(|left| left.is_zero()) {
         return Err(Outcome::DeadLetter(deadline_exceeded().into()));
     }
-    let decode = || decode_request(&received.envelope(), &received.body, limits.max_body).map_err(Outcome::DeadLetter);
+    // What a worker wrote for a person is larger than what its client sent: escapes, and what was said before.
+    let written = || limits.max_body.saturating_mul(6).saturating_add(1 << 20);
+    let max_body = if received.trail.is_returned { written() } else { limits.max_body };
+    let decode = || decode_request(&received.envelope(), &received.body, max_body).map_err(Outcome::DeadLetter);
     let relayed = if limits.has_conversations { Some(decode()) } else { None };
     if let Some(Ok(request)) = &relayed {
-        relay(queue, request)?;
+        typed(received, request, limits)?;
+        relay(received, queue, request)?;
     }
     if matches!(queue, WorkQueue::Conversation(_)) {
         // What was there when workers died is started in its place.
@@ -82,13 +86,45 @@ fn check(received: &Received, queue: &WorkQueue, address: &Address, limits: &Lim
         return Err(Outcome::DeadLetter(MessageError::new(ErrorCode::Overloaded, why).into()));
     }
     let request = relayed.unwrap_or_else(decode)?;
+    if !limits.has_conversations {
+        typed(received, &request, limits)?;
+    }
     Ok(Job { stage: stage(received), attempt: received.trail.attempt, time_left, ..Job::new(request) })
+
 }
 
-/// Hands a request that names a conversation to that one's queue, before anything else is decided of it: nothing that is
+/// Whether a message of its type can be dealt with at all.
+fn typed(received: &Received, request: &Request, limits: &Limits) -> Result<(), Outcome> {
+    let invalid = |why: String| Err(Outcome::DeadLetter(MessageError::new(ErrorCode::InvalidMessage, why).into()));
+    if let Some(why) = Command::refused(request.kind()) {
+        return invalid(why);
+    }
+    let Some(command) = request.command() else { return Ok(()) };
+    let kind = command.as_str();
+    if !limits.has_conversations {
+        return invalid(format!("{kind} is about a conversation, and this bot has none"));
+    }
+    match command {
+        Command::Message | Command::Release if received.trail.pass.is_none() => invalid(format!(
+            "{kind} needs the header {} as the request had it that went to a person",
+            names::CONVERSATION
+        )),
+        Command::Message if !request.has_text() => invalid(format!("{kind} has no 'body': what the person says")),
+        Command::Forget if request.conversation.is_none() => {
+            invalid(format!("{kind} has to name the conversation to forget: {{\"conversation\": \"…\"}}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Hands a request that names a conversation, or has a pass to one, to that one's queue, before anything else is decided of it: nothing that is
 /// decided elsewhere has a place in the order.
-fn relay(queue: &WorkQueue, request: &Request) -> Result<(), Outcome> {
-    match (queue, request.conversation.as_deref().map(Lane::of)) {
+fn relay(received: &Received, queue: &WorkQueue, request: &Request) -> Result<(), Outcome> {
+    let lane = match request.command() {
+        Some(Command::Message | Command::Release) => received.trail.pass.as_ref().map(|pass| pass.lane),
+        Some(Command::Forget) | None => request.conversation.as_deref().map(Lane::of),
+    };
+    match (queue, lane) {
         (WorkQueue::Conversation(here), Some(lane)) if *here == lane => Ok(()),
         (WorkQueue::Conversation(_), None) => {
             let why = "a message in a conversation's queue has to name its conversation; use the routing key request";
@@ -141,7 +177,7 @@ fn stage(received: &Received) -> Stage {
 }
 
 /// What becomes of a message that the broker itself put into [`Names::died`]: told from headers alone.
-pub fn died(received: &Received, address: &Address) -> Outcome {
+pub fn died(received: &Received, address: &Address, names: &Names) -> Outcome {
     if received.is_reply() {
         return dead(DeadReason::NotARequest, "it is itself a reply, by its type");
     }
@@ -154,6 +190,12 @@ pub fn died(received: &Received, address: &Address) -> Outcome {
     }
     if let (None, Some(letter)) = (death, received.unreadable()) {
         return Outcome::DeadLetter(letter);
+    }
+    // What nobody took where people would is its conversation's again, in its place: so that no one who takes it late is
+    // in its way.
+    let of_people = || received.last_death("queue") == Some(names.queue(&WorkQueue::Person).as_str());
+    if let Some(pass) = received.trail.pass.as_ref().filter(|_| received.is_relayed && of_people()) {
+        return Outcome::Relay(pass.lane);
     }
     let queue = received.last_death("queue").unwrap_or("a queue");
     let error = match death {
@@ -192,7 +234,6 @@ mod tests {
 
     use super::*;
     use crate::amqp::{
-        Names,
         objects::names::{self, PROBE_TYPE},
         values::short,
     };
@@ -325,7 +366,7 @@ mod tests {
             if !deaths.is_empty() {
                 received.properties = received.properties.with_headers(dead_of(&deaths));
             }
-            let Outcome::DeadLetter(letter) = died(&received, &Ok(None)) else {
+            let Outcome::DeadLetter(letter) = died(&received, &Ok(None), &Names::new("shop").unwrap()) else {
                 unreachable!("it is always a dead letter")
             };
             assert_eq!(letter.reason.as_str(), expected);
@@ -348,7 +389,7 @@ mod tests {
             let mut delivery = Delivery::mock(1, short("shop"), short("nobody"), false, Vec::new());
             delivery.properties = properties.clone();
             let received = Received::read(delivery, None, &[], &names, 0, None);
-            let outcome = died(&received, &Ok(None));
+            let outcome = died(&received, &Ok(None), &names);
             assert_eq!(outcome == Outcome::Drop, dropped, "{properties:?}: {outcome:?}");
         };
         let probe = BasicProperties::default().with_type(short(PROBE_TYPE));

@@ -1,6 +1,7 @@
 //! What our headers tell of a message's way so far: read with care, because a client can write them too.
 //!
-//! **Invariant:** of a message that a client published, no header of ours is believed but the deadline. Whatever anybody
+//! **Invariant:** of a message that a client published, no header of ours is believed but the deadline, and none is read but
+//! that and a pass to a conversation, which is believed where its token is. Whatever anybody
 //! puts in them, they get nothing that they couldn't have had by publishing elsewhere.
 
 use std::{borrow::Cow, time::Duration};
@@ -13,7 +14,7 @@ use lapin::{
 use super::header::{self, integer, text};
 use crate::{
     amqp::{Names, WorkQueue, objects::names},
-    domain::{Classification, IntentName},
+    domain::{Classification, IntentName, Pass},
 };
 
 /// A classification header larger than this is no worker's.
@@ -42,6 +43,10 @@ pub struct Trail {
     pub user_id: Option<String>,
     /// Whether it may be a second copy.
     pub is_repetition: bool,
+    /// What lets it speak in a conversation that a person has; whether that holds is for the conversation to say.
+    pub pass: Option<Pass>,
+    /// Whether it waited for a person, and nobody took it.
+    pub is_returned: bool,
 }
 
 impl Trail {
@@ -61,8 +66,9 @@ impl Trail {
         let deadline = header::time(headers, names::DEADLINE).ok().flatten();
         let deadline = deadline.or_else(|| ttl.map(|ttl| now.saturating_add(ttl)));
         let user_id = properties.user_id().as_ref().map(|user| user.as_str().to_owned());
+        let pass = text(headers, names::CONVERSATION).and_then(|pass| pass.parse().ok());
         if !is_relayed {
-            return Self { attempt: 1, deadline, user_id, ..Self::default() };
+            return Self { attempt: 1, deadline, user_id, pass, ..Self::default() };
         }
         let number = |name| integer(headers, name);
         let small = |name| number(name).map(|n| u32::try_from(n).unwrap_or(u32::MAX));
@@ -83,6 +89,8 @@ impl Trail {
                 text(headers, names::USER_ID).filter(|user| user.len() <= crate::domain::MAX_SHORT).map(str::to_owned)
             }),
             is_repetition: number(names::REDELIVERED).is_some(),
+            pass,
+            is_returned: number(names::RETURNED).is_some(),
         }
     }
 
@@ -98,7 +106,8 @@ pub(crate) fn complaint(properties: &BasicProperties, is_relayed: bool) -> Optio
     let deadline = header::time(headers, names::DEADLINE).err();
     let accepted = || accepted_encoding(headers).err();
     let relayed = || {
-        const NUMBERS: [&str; 4] = [names::ATTEMPT, names::STARTS, names::FIRST_SEEN, names::REDELIVERED];
+        const NUMBERS: [&str; 5] =
+            [names::ATTEMPT, names::STARTS, names::FIRST_SEEN, names::REDELIVERED, names::RETURNED];
         const TEXTS: [&str; 5] =
             [names::FIRST_QUEUE, names::FIRST_ROUTING_KEY, names::INTENT, names::CLASSIFICATION, names::USER_ID];
         let numbers = NUMBERS.into_iter().filter_map(|name| header::not_integer(headers, name));
@@ -238,6 +247,7 @@ mod tests {
             (names::INTENT, long("refund")),
             (names::CLASSIFICATION, long(r#"{"ranking":[]}"#)),
             (names::REDELIVERED, AMQPValue::LongLongInt(1)),
+            (names::RETURNED, AMQPValue::LongLongInt(1)),
             (names::DEADLINE, AMQPValue::Timestamp(1_800_000_000)),
         ] {
             table.insert(name.into(), value);

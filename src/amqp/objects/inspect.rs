@@ -151,7 +151,11 @@ impl Admin {
 }
 
 /// What a queue holds; none where it doesn't exist.
-async fn depth(link: &Link, queue: &str) -> Result<Option<Depth>, AskError> {
+/// What a queue holds; none where it doesn't exist.
+///
+/// # Errors
+/// [`AskError`].
+pub(crate) async fn depth(link: &Link, queue: &str) -> Result<Option<Depth>, AskError> {
     let options = QueueDeclareOptions { passive: true, ..Default::default() };
     let what = object("queue", queue);
     let looked =

@@ -30,6 +30,11 @@ pub const FIRST_ROUTING_KEY: &str = "chatbot-routing-key";
 pub const FIRST_SEEN: &str = "chatbot-first-seen";
 /// Header of ours: the `user_id` that the client published with.
 pub const USER_ID: &str = "chatbot-user-id";
+/// Header of ours on what goes to a person: what lets a person's program speak in the conversation. It is the one header
+/// but the deadline that is read in what a client published, as it is its own proof.
+pub const CONVERSATION: &str = "chatbot-conversation";
+/// Header of ours on a relay: that nobody took the message out of the queue of people.
+pub const RETURNED: &str = "chatbot-returned";
 /// Header of ours on a dead letter: the reason.
 pub const DEAD_REASON: &str = "chatbot-dead-reason";
 /// Header of ours on a dead letter: the reason in a sentence.
@@ -58,6 +63,8 @@ pub const CANCEL_KEY: &str = "cancel";
 
 /// The routing keys that reach [`WorkQueue::Requests`].
 pub const REQUESTS_BINDING: &str = "request.#";
+/// The routing key that reaches [`WorkQueue::Person`].
+pub const PERSON_KEY: &str = "person";
 
 /// A queue of messages to be worked on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -70,15 +77,18 @@ pub enum WorkQueue {
     Suspects,
     /// Conversations, each in its order.
     Conversation(Lane),
+    /// What goes to people, whose program consumes it.
+    Person,
 }
 
 impl WorkQueue {
     /// The work queue that is shown so, as its name is without the exchange's: `requests`, `suspects`, `intent.<name>`,
-    /// `conversation.<digit>`.
+    /// `conversation.<digit>`, `person`.
     pub fn parse(shown: &str) -> Option<Self> {
         match shown {
             "requests" => Some(Self::Requests),
             "suspects" => Some(Self::Suspects),
+            "person" => Some(Self::Person),
             other => match other.strip_prefix("conversation.") {
                 Some(digit) => Lane::parse(digit).map(Self::Conversation),
                 None => Some(Self::Intent(IntentName::new(other.strip_prefix("intent.")?).ok()?)),
@@ -144,6 +154,7 @@ impl Names {
             WorkQueue::Intent(intent) => format!("{}.intent.{intent}", self.exchange),
             WorkQueue::Suspects => format!("{}.suspects", self.exchange),
             WorkQueue::Conversation(lane) => format!("{}.conversation.{lane}", self.exchange),
+            WorkQueue::Person => format!("{}.person", self.exchange),
         }
     }
 
@@ -211,6 +222,7 @@ impl fmt::Display for WorkQueue {
             Self::Intent(intent) => write!(f, "intent.{intent}"),
             Self::Suspects => f.write_str("suspects"),
             Self::Conversation(lane) => write!(f, "conversation.{lane}"),
+            Self::Person => f.write_str("person"),
         }
     }
 }
@@ -248,7 +260,8 @@ mod tests {
     fn a_work_queue_is_found_again_by_its_name() {
         let names = Names::new("shop").unwrap();
         let lanes = Lane::ALL.map(WorkQueue::Conversation);
-        let others = [WorkQueue::Requests, WorkQueue::Suspects, WorkQueue::Intent(IntentName::new("refund").unwrap())];
+        let intent = WorkQueue::Intent(IntentName::new("refund").unwrap());
+        let others = [WorkQueue::Requests, WorkQueue::Suspects, WorkQueue::Person, intent];
         for queue in others.into_iter().chain(lanes) {
             assert_eq!(names.work_queue(&names.queue(&queue)), Some(queue));
         }

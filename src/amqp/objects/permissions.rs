@@ -38,7 +38,7 @@ impl Permissions {
     /// - Its own queue, by which it knows of other workers, it makes in either mode, and binds to the topic exchange as well.
     pub fn worker(names: &Names, mode: TopologyMode) -> Self {
         let exchange = escape(names.exchange());
-        let consumed = format!(r"died|requests|suspects|intent\.{INTENT}|conversation\.[0-9a-f]");
+        let consumed = format!(r"died|requests|suspects|person|intent\.{INTENT}|conversation\.[0-9a-f]");
         match mode {
             TopologyMode::Declare => Self {
                 configure: format!(
@@ -70,6 +70,18 @@ impl Permissions {
             configure: String::new(),
             write: format!(r"^(amq\.default|{exchange})$"),
             read: format!(r"^{exchange}\..+\.dead$"),
+        }
+    }
+
+    /// That of the program by which people speak: it consumes what goes to them, replies, and publishes what they say. A
+    /// reply queue that the broker names is for word of what became of that.
+    pub fn person(names: &Names) -> Self {
+        let (exchange, queue) = (escape(names.exchange()), escape(&names.queue(&WorkQueue::Person)));
+        let reply_queue = r"amq\.gen-.+";
+        Self {
+            configure: format!("^{reply_queue}$"),
+            write: format!(r"^(amq\.default|{exchange})$"),
+            read: format!("^({queue}|{reply_queue})$"),
         }
     }
 
@@ -118,6 +130,14 @@ mod tests {
     fn an_operator_reads_dead_letters_alone() {
         let permissions = Permissions::operator(&Names::new("shop").unwrap());
         assert_eq!((permissions.configure.as_str(), permissions.read.as_str()), ("", r"^shop\..+\.dead$"));
+    }
+
+    #[test]
+    fn peoples_program_reads_their_queue_alone_and_writes_as_a_client_does() {
+        let permissions = Permissions::person(&Names::new("shop").unwrap());
+        let expected = (r"^amq\.gen-.+$", r"^(amq\.default|shop)$", r"^(shop\.person|amq\.gen-.+)$");
+        let Permissions { configure, write, read } = &permissions;
+        assert_eq!((configure.as_str(), write.as_str(), read.as_str()), expected);
     }
 
     #[test]

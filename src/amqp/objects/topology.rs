@@ -183,6 +183,16 @@ impl Topology {
         self
     }
 
+    /// The same with the queue of people.
+    #[must_use]
+    pub fn with_person(mut self, names: &Names) -> Self {
+        let (exchange, died, name) = (names.exchange().to_owned(), names.died(), names.queue(&WorkQueue::Person));
+        self.queues.push(Queue::dead(names, &name));
+        self.read(name.clone(), work_arguments(&died), "conversations that people have");
+        self.bind(&exchange, &name, names::PERSON_KEY, FieldTable::default());
+        self
+    }
+
     /// The bindings of a queue.
     pub fn bindings_of(&self, queue: &str) -> impl Iterator<Item = &Binding> {
         self.bindings.iter().filter(move |binding| binding.queue == queue)
@@ -289,6 +299,9 @@ mod tests {
         assert_eq!(from_the_start.len(), 2 + (2 + intents.len() + 1) + 2);
         let with = topology.clone().with_conversations(&names);
         assert_eq!(with.queues.len(), queues.len() + 17, "sixteen, and one for their dead letters");
+        let with = with.with_person(&names);
+        assert_eq!(with.queues.len(), queues.len() + 17 + 2);
+        assert_eq!(with.bindings_of(&names.queue(&WorkQueue::Person)).count(), 1);
         for intent in &intents {
             let name = names.queue(&WorkQueue::Intent(intent.clone()));
             assert!(queues.contains(&name.as_str()));

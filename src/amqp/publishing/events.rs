@@ -28,7 +28,8 @@ struct EveryMessage {
     confirm_seconds: Histogram,
 }
 
-const OUTCOMES: [&str; 7] = ["reply", "forward", "relay", "suspect", "retry", "dead-letter", "drop"];
+const OUTCOMES: [&str; 10] =
+    ["reply", "forward", "person", "message", "done", "relay", "suspect", "retry", "dead-letter", "drop"];
 
 /// A delivery ended as an outcome (one of [`outcome_name`]'s) and was acked.
 pub(crate) fn settled(outcome: &'static str, after: Duration) {
@@ -40,10 +41,13 @@ pub(crate) fn settled(outcome: &'static str, after: Duration) {
 
 /// An outcome's name in metrics.
 pub(crate) fn outcome_name(outcome: &Outcome) -> &'static str {
-    let [reply, forward, relay, suspect, retry, dead_letter, drop] = OUTCOMES;
+    let [reply, forward, person, message, done, relay, suspect, retry, dead_letter, drop] = OUTCOMES;
     match outcome {
         Outcome::Reply(_) => reply,
         Outcome::Forward { .. } => forward,
+        Outcome::Person(_) => person,
+        Outcome::Speak { .. } => message,
+        Outcome::Done(_) => done,
         Outcome::Relay(_) => relay,
         Outcome::Suspect => suspect,
         Outcome::Retry { .. } => retry,

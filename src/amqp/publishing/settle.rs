@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 mod model;
+mod person;
 #[cfg(test)]
 mod tests;
 
@@ -114,6 +115,14 @@ struct Client<'a> {
     request_id: Option<&'a str>,
 }
 
+/// An answer's name, and what it answers.
+#[derive(Clone, Copy)]
+struct Answer<'a> {
+    kind: &'static str,
+    id: &'a str,
+    in_reply_to: Option<&'a str>,
+}
+
 impl Delivery {
     /// Gives the delivery with this tag, which wasn't started, back to its queue. Only for shutdown.
     ///
@@ -154,6 +163,11 @@ impl<B: Broker> Settler<B> {
                 Outcome::Forward { intent, classification } => {
                     self.forward(received, &intent, classification.as_deref()).await?
                 }
+                Outcome::Person(handed) => Box::pin(self.hand_over(received, &handed)).await?,
+                Outcome::Speak { to, spoken, done } => {
+                    Box::pin(self.speak(received, client.reply_to, to, &spoken, *done)).await?
+                }
+                Outcome::Done(done) => Box::pin(self.done(received, client.reply_to, &done)).await?,
                 Outcome::Relay(lane) => {
                     self.relay(received, lane).await?;
                     None
@@ -186,12 +200,25 @@ impl<B: Broker> Settler<B> {
         reply_to: Option<&ReplyTo>,
         reply: &Reply,
     ) -> Result<Option<Outcome>, SessionLost> {
+        let of = Answer { kind: REPLY_TYPE, id: &reply.id, in_reply_to: reply.in_reply_to.as_deref() };
+        self.answer(received, reply_to, of, || codec::encode_reply(reply)).await
+    }
+
+    /// Sends an answer of any type, as `encode` writes it.
+    async fn answer(
+        &self,
+        received: &Received,
+        reply_to: Option<&ReplyTo>,
+        of: Answer<'_>,
+        encode: impl Fn() -> Vec<u8> + Send + Sync,
+    ) -> Result<Option<Outcome>, SessionLost> {
         let Some(to) = reply_to else {
             events::replied("dropped");
             return Ok(Some(Outcome::Drop));
         };
-        let (request_id, body) = (reply.in_reply_to.as_deref(), codec::encode_reply(reply).into());
-        let message = || answer(received, to, REPLY_TYPE, &reply.id, request_id, &body);
+        let Answer { kind, id, in_reply_to } = of;
+        let body = encode().into();
+        let message = || answer(received, to, kind, id, in_reply_to, &body);
         let dead = |reason, message| Ok(Some(Outcome::DeadLetter(DeadLetter { reason, message })));
         match self.broker.reply(message, to.direct).await {
             Ok(()) => {
@@ -227,23 +254,35 @@ impl<B: Broker> Settler<B> {
         intent: &IntentName,
         classification: Option<&Classification>,
     ) -> Result<Option<Outcome>, SessionLost> {
+        let properties = received.republished(&self.names, Purpose::Forward { intent, classification }, now_ms());
+        let body = received.body.clone();
+        self.put(received, &WorkQueue::Intent(intent.clone()), properties, body).await
+    }
+
+    /// Puts what was decided of a message into a work queue; tells what becomes of it instead, where the broker refuses.
+    async fn put(
+        &self,
+        received: &Received,
+        queue: &WorkQueue,
+        properties: lapin::BasicProperties,
+        body: Bytes,
+    ) -> Result<Option<Outcome>, SessionLost> {
         // By the queue's name, as no client may publish: so whoever reads it can believe our headers.
-        let message = Message {
-            exchange: short(""),
-            routing_key: short(&self.names.queue(&WorkQueue::Intent(intent.clone()))),
-            mandatory: true,
-            properties: received.republished(&self.names, Purpose::Forward { intent, classification }, now_ms()),
-            body: received.body.clone(),
+        let (exchange, routing_key) = (short(""), short(&self.names.queue(queue)));
+        let message = Message { exchange, routing_key, mandatory: true, properties, body };
+        let queue = match queue {
+            WorkQueue::Intent(intent) => format!("the queue of intent '{intent}'"),
+            other => format!("the queue '{other}'"),
         };
         let error = match self.broker.publish(message).await {
             Ok(()) => return Ok(None),
             Err(error @ (PublishError::Lost(_) | PublishError::Unconfirmed(_))) => {
                 return Err(SessionLost(error.to_string()));
             }
-            Err(PublishError::Nacked) => format!("the queue of intent '{intent}' refuses messages; it may be full"),
+            Err(PublishError::Nacked) => format!("{queue} refuses messages; it may be full"),
             Err(PublishError::Returned(_)) => {
                 Box::pin(self.broker.declare_again()).await?;
-                format!("the queue of intent '{intent}' was missing")
+                format!("{queue} was missing")
             }
         };
         let error = MessageError::new(ErrorCode::Internal, error);

@@ -34,6 +34,8 @@ pub struct Conversation {
     pub redis_url_file: Option<ValueFile>,
     /// How long after its last turn one is kept, 1 min to 30 days.
     pub expires: BoundedDuration<60_000, 2_592_000_000>,
+    /// How long a person who has one may say nothing, nor its user, 1 min to 30 days; then the bot has it again.
+    pub person_idle: BoundedDuration<60_000, 2_592_000_000>,
     /// The most conversations.
     pub max: CountTo<10_000_000>,
     /// The most bytes of all together.

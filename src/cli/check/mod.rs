@@ -102,10 +102,8 @@ async fn around(report: &mut Report, settings: &Settings, intents: Option<&Inten
     };
     // Where the file has faults, what doesn't hang on it is looked at.
     let known = intents.iter().flat_map(|file| &file.intents).map(|intent| &intent.name);
-    let mut topology = app::topology_of(settings, &amqp.names, known);
-    if has_conversations {
-        topology = topology.with_conversations(&amqp.names);
-    }
+    let topology = app::topology_of(settings, &amqp.names, known);
+    let topology = app::of_conversations(topology, &amqp.names, intents);
     let served: Vec<&IntentName> = intents.into_iter().flat_map(app::served).collect();
     let external: Vec<&IntentName> = intents.into_iter().flat_map(app::external).collect();
     let checked = broker::Checked {

@@ -132,6 +132,7 @@ pub(super) fn consumers(report: &mut Report, checked: &Checked<'_>, survey: &Sur
             "Run one worker, or set CHATBOT_CONVERSATION_STORE=redis for all: a conversation that changes its worker begins anew.",
         );
     }
+    people(report, checked, survey);
     for intent in checked.external {
         let queue = names.queue(&WorkQueue::Intent((*intent).clone()));
         if lacks(&queue) {
@@ -141,6 +142,18 @@ pub(super) fn consumers(report: &mut Report, checked: &Checked<'_>, survey: &Sur
                 "Start the program that answers it, or give the intent a reply of its own.",
             );
         }
+    }
+}
+
+/// Whether somebody takes what goes to people, where the bot sends any.
+fn people(report: &mut Report, checked: &Checked<'_>, survey: &Survey) {
+    let queue = checked.settings.names.queue(&WorkQueue::Person);
+    if survey.depth(&queue).is_some_and(|depth| depth.consumers == 0) {
+        report.warn(
+            "consumers",
+            format!("no program consumes {queue}, where conversations go that a person is to have: the bot answers these itself"),
+            "Start the program by which people speak, or take 'person' out of the intents file's [conversation].",
+        );
     }
 }
 

@@ -36,6 +36,10 @@ pub(in crate::cli) fn candidates(names: &Names, configured: &Topology, listed: O
     if listed.is_some_and(|listed| queue_names(listed).any(is_of_conversation)) {
         found = found.with_conversations(names);
     }
+    let people = names.queue(&WorkQueue::Person);
+    if listed.is_some_and(|listed| queue_names(listed).any(|name| name == people || name == Names::dead(&people))) {
+        found = found.with_person(names);
+    }
     let mut found = found.without(configured);
     if let Some(listed) = listed {
         let mut left = migrate::scaffold(&found, names);
@@ -97,6 +101,8 @@ mod tests {
         check("shop.retry.5000\r\n", &["shop.retry.5000"]);
         check("shop.holding.retry.5000 0\n", &["shop.retry.5000", "shop.holding.retry.5000"]);
         check("shop.holding.intent.kept\nshop.holding.requests\nshop.holding\n", &[]);
+        check("shop.person\n", &["shop.person.dead", "shop.person"]);
+        check("shop.person.dead\n", &["shop.person.dead", "shop.person"]);
         check("shop.tap\nshop2.intent.a\nshop.requests\nshop.died.dead\nshop.intent.a.b\nother\n", &[]);
     }
 

@@ -35,6 +35,9 @@ pub(super) struct Arguments {
     /// The user of the program that answers external intents
     #[arg(long, value_name = "USER", default_value = "PROGRAM")]
     external: String,
+    /// The user of the program by which people speak
+    #[arg(long, value_name = "USER", default_value = "PEOPLE")]
+    person: String,
 }
 
 /// Prints the commands.
@@ -56,6 +59,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         client: &arguments.client,
         operator: &arguments.operator,
         program: &arguments.external,
+        people: intents.conversation.as_ref().and_then(|it| it.person.as_ref()).map(|_| &*arguments.person),
     };
     output::print(&text(&names(&settings)?, mode, &external, &users))?;
     Ok(Exit::Ok)
@@ -67,10 +71,12 @@ struct Users<'a> {
     client: &'a str,
     operator: &'a str,
     program: &'a str,
+    /// None where the bot hands nothing to people.
+    people: Option<&'a str>,
 }
 
 fn text(names: &Names, mode: TopologyMode, external: &[&IntentName], users: &Users<'_>) -> String {
-    let Users { vhost, worker, client, operator, program } = users;
+    let Users { vhost, worker, client, operator, program, people } = users;
     let worker_in = |mode| set_permissions(vhost, worker, &Permissions::worker(names, mode));
     let (name, other, other_name) = match mode {
         TopologyMode::Declare => ("declare", TopologyMode::Verify, "verify"),
@@ -97,6 +103,12 @@ fn text(names: &Names, mode: TopologyMode, external: &[&IntentName], users: &Use
         set_permissions(vhost, client, &Permissions::client(names)),
         set_permissions(vhost, operator, &Permissions::operator(names)),
     );
+    if let Some(people) = people {
+        text.push_str(&format!(
+            "\n# The program by which people speak, to which conversations are handed.\n{}\n",
+            set_permissions(vhost, people, &Permissions::person(names))
+        ));
+    }
     for intent in external {
         text.push_str(&format!(
             "\n# The program that answers '{intent}'. For one user with several, join the expressions by |.\n{}\n",
@@ -115,14 +127,15 @@ mod tests {
     #[test]
     fn the_commands_to_run_are_for_the_mode_that_is_set() {
         let (names, intent) = (Names::new("chatbot").unwrap(), IntentName::new("returns").unwrap());
-        let users = Users { vhost: "/", worker: "w", client: "c", operator: "o", program: "p" };
+        let users = Users { vhost: "/", worker: "w", client: "c", operator: "o", program: "p", people: Some("h") };
         let text = text(&names, TopologyMode::Verify, &[&intent], &users);
         let commands: Vec<&str> = text.lines().filter(|line| line.starts_with("rabbitmqctl")).collect();
         let worker = concat!(
             r"rabbitmqctl set_permissions --vhost '/' 'w' '^chatbot\.worker\.[0-9a-f-]{36}$' ",
             r"'^(amq\.default|chatbot(\.(relay|retry|control|worker\.[0-9a-f-]{36}))?)$' ",
-            r"'^chatbot(\.(died|requests|suspects|intent\.[A-Za-z0-9_-]+|conversation\.[0-9a-f]|control|",
+            r"'^chatbot(\.(died|requests|suspects|person|intent\.[A-Za-z0-9_-]+|conversation\.[0-9a-f]|control|",
             r"worker\.[0-9a-f-]{36}))?$'"
+
         );
         let client = r"rabbitmqctl set_permissions --vhost '/' 'c' '^amq\.gen-.+$' '^chatbot$' '^amq\.gen-.+$'";
         let operator = concat!(
@@ -130,6 +143,10 @@ mod tests {
             r"'^chatbot\..+\.dead$'"
         );
         let program = r"rabbitmqctl set_permissions --vhost '/' 'p' '' '^amq\.default$' '^chatbot\.intent\.returns$'";
-        assert_eq!(commands, [worker, client, operator, program]);
+        let people = concat!(
+            r"rabbitmqctl set_permissions --vhost '/' 'h' '^amq\.gen-.+$' '^(amq\.default|chatbot)$' ",
+            r"'^(chatbot\.person|amq\.gen-.+)$'"
+        );
+        assert_eq!(commands, [worker, client, operator, people, program]);
     }
 }

@@ -6,6 +6,7 @@
 mod amqp10;
 mod attachments;
 mod charset;
+mod command;
 mod compression;
 mod media_type;
 mod object;
@@ -22,11 +23,13 @@ use super::{ErrorCode, MessageError};
 /// The room that a message's JSON usually takes, in bytes: one that grows step by step is copied at each.
 const USUAL_JSON: usize = 2048;
 
+pub use command::{encode_done, encode_spoken};
 pub use compression::ContentEncoding;
 pub use reply::{
     Answered, UnreadableReply, decode_part, decode_reply, encode_error, encode_part, encode_reply, is_reply_kind,
 };
-pub use request::{decode_request, encode_request};
+pub use request::{decode_request, encode_handed, encode_request};
+
 
 /// What a delivery's AMQP properties tell about its body. An empty property counts as unset: several clients can't tell
 /// the two apart.

@@ -7,13 +7,14 @@ use serde_json::value::RawValue;
 
 use super::to_json;
 use crate::domain::{
-    Choice, Classification, Details, ERROR_TYPE, Entity, ErrorCode, ErrorReply, Finish, IntentName, MessageError,
-    PART_TYPE, Part, Progress, REPLY_TYPE, Reply, SENDER, Scored, Source, Usage, intent::rounded,
+    Choice, Classification, DONE_TYPE, Details, ERROR_TYPE, Entity, ErrorCode, ErrorReply, Finish, IntentName,
+    MessageError, PART_TYPE, Part, Progress, REPLY_TYPE, Reply, SENDER, Scored, Source, Usage, intent::rounded,
 };
 
-/// Whether a message of this type is a reply, a part of one or an error reply, and so never answered.
+/// Whether a message of this type is an answer of the bot's, or a part of one, and so never answered.
 pub fn is_reply_kind(kind: &str) -> bool {
-    [REPLY_TYPE, PART_TYPE, ERROR_TYPE].contains(&kind)
+    [REPLY_TYPE, PART_TYPE, ERROR_TYPE, DONE_TYPE].contains(&kind)
+
 }
 
 /// What a client got.

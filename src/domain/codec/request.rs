@@ -1,5 +1,7 @@
 //! Requests: from bytes, and to bytes.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -10,7 +12,7 @@ use super::{
     payload::Payload,
     set, to_json,
 };
-use crate::domain::{Attachment, DeadLetter, DeadReason, MAX_SHORT, MessageError, Request, Turn};
+use crate::domain::{Attachment, Command, DeadLetter, DeadReason, MAX_SHORT, MessageError, Request, Turn};
 
 /// Reads a request of at most `max_body` bytes, as received and as decompressed.
 ///
@@ -46,7 +48,21 @@ pub fn decode_request(envelope: &Envelope<'_>, body: &[u8], max_body: usize) -> 
 }
 
 pub fn encode_request(request: &Request) -> Vec<u8> {
-    to_json(&Json {
+    to_json(&json(request))
+}
+
+/// A request as a person's program gets it: with what was said, the oldest first and this text the last, and what is known
+/// by name.
+pub fn encode_handed<'a>(
+    request: &Request,
+    transcript: &[Turn],
+    slots: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Vec<u8> {
+    to_json(&Handed { request: json(request), transcript, slots: slots.into_iter().collect() })
+}
+
+fn json(request: &Request) -> Json<'_> {
+    Json {
         kind: request.kind.as_deref(),
         id: request.id.as_deref(),
         sender: request.sender.as_deref(),
@@ -58,7 +74,7 @@ pub fn encode_request(request: &Request) -> Vec<u8> {
         attachments: &request.attachments,
         stream: request.stream,
         body: &request.text,
-    })
+    }
 }
 
 /// A request as it is written.
@@ -87,6 +103,15 @@ struct Json<'a> {
     body: &'a str,
 }
 
+/// What goes to a person.
+#[derive(Serialize)]
+struct Handed<'a> {
+    #[serde(flatten)]
+    request: Json<'a>,
+    transcript: &'a [Turn],
+    slots: BTreeMap<&'a str, &'a str>,
+}
+
 fn refuse_reply(kind: Option<&str>) -> Result<(), DeadLetter> {
     match kind.filter(|kind| is_reply_kind(kind)) {
         Some(kind) => Err(DeadLetter {
@@ -107,8 +132,10 @@ fn from_object(object: &Object<'_>, envelope: &Envelope<'_>) -> Result<Request, 
         return Err(invalid(format!("'{name}' is there more than once")).into());
     }
     let attachments = attachments::read(object.attachments)?;
-    let text = object::string("body", object.body)?
-        .or(attachments.as_ref().filter(|list| !list.is_empty()).map(|_| String::new()));
+    let named = kind.as_ref().ok().and_then(Option::as_deref);
+    let may_be_silent =
+        needs_no_text(set(envelope.kind).or(named)) || attachments.as_ref().is_some_and(|it| !it.is_empty());
+    let text = object::string("body", object.body)?.or_else(|| may_be_silent.then(String::new));
     let text = text.ok_or_else(|| invalid("the request has no 'body', the user's text: send {\"body\": \"…\"}"))?;
     let history = object::later(object.history);
     let stream = object::later::<bool>(object.stream);
@@ -130,6 +157,11 @@ fn from_object(object: &Object<'_>, envelope: &Envelope<'_>) -> Result<Request, 
     })
 }
 
+/// Whether a message of this type says nothing in words.
+fn needs_no_text(kind: Option<&str>) -> bool {
+    kind.and_then(Command::of).is_some_and(|command| !command.has_text())
+}
+
 /// What holds for every request, however it was written.
 fn check(request: &Request) -> Result<(), MessageError> {
     let short =
@@ -140,7 +172,7 @@ fn check(request: &Request) -> Result<(), MessageError> {
             return Err(invalid(format!("'{name}' has {length} bytes; at most {MAX_SHORT} are accepted")));
         }
     }
-    if !request.has_text() && request.attachments.is_empty() {
+    if !request.has_text() && request.attachments.is_empty() && !needs_no_text(request.kind.as_deref()) {
         return Err(invalid("the text is empty: there is nothing to answer"));
     }
     Ok(())
@@ -233,6 +265,37 @@ mod tests {
         check(TEXT, "nul \0 is text", Ok("nul \0 is text"));
         check(JSON, "{\"body\":\"raw \n newline\"}", Err(INVALID));
         check("text/html", "hi", Err(DeadReason::Error(ErrorCode::UnsupportedMediaType)));
+    }
+
+    #[test]
+    fn what_isnt_a_users_text_needs_none() {
+        let decode = |kind: Option<&str>, body: &str| {
+            let envelope = Envelope { kind, ..Envelope::default() };
+            decode_request(&envelope, body.as_bytes(), MAX).map(|request| request.command())
+        };
+        for command in Command::ALL {
+            let kind = command.as_str();
+            let typed = format!(r#"{{"type":"{kind}","conversation":"c"}}"#);
+            for (kind, body) in [(Some(kind), ""), (Some(kind), "{}"), (Some(kind), r#"{"body":" "}"#), (None, &typed)]
+            {
+                let expected = if command.has_text() { None } else { Some(Some(command)) };
+                assert_eq!(decode(kind, body).ok(), expected, "{kind:?} {body}");
+            }
+            assert_eq!(decode(Some(kind), r#"{"body":"hi"}"#), Ok(Some(command)));
+        }
+        assert_eq!(decode(Some("chat.request"), "hi"), Ok(None));
+        assert!(decode(Some("chat.request"), &format!(r#"{{"type":"{}"}}"#, Command::Forget.as_str())).is_err());
+    }
+
+    #[test]
+    fn what_a_person_gets_is_the_request_with_what_was_said() {
+        let metadata = Some(RawValue::from_string(r#"{"a": 1.50}"#.into()).unwrap());
+        let request = Request { id: Some("7".into()), conversation: Some("c".into()), metadata, ..text("hi") };
+        let said = [Turn { role: Role::User, text: "hi".into() }];
+        let handed = encode_handed(&request, &said, [("order", "FL1")]);
+        let expected = r#"{"id":"7","conversation":"c","metadata":{"a": 1.50},"body":"hi","transcript":[{"role":"user","text":"hi"}],"slots":{"order":"FL1"}}"#;
+        assert_eq!(String::from_utf8(handed.clone()).unwrap(), expected);
+        assert_eq!(decode_request(&typed("application/json"), &handed, MAX), Ok(request));
     }
 
     #[test]

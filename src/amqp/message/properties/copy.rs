@@ -69,7 +69,8 @@ pub(crate) fn moved(properties: &BasicProperties, is_relayed: bool, blemishes: &
     let mut headers = FieldTable::default();
     for (name, value) in properties.headers().iter().flat_map(|table| table.inner()) {
         let name_is = name.as_str();
-        let is_believed = is_relayed || name_is == names::DEADLINE || !name_is.starts_with(names::OUR_HEADERS);
+        let is_read = [names::DEADLINE, names::CONVERSATION].contains(&name_is);
+        let is_believed = is_relayed || is_read || !name_is.starts_with(names::OUR_HEADERS);
         if is_believed && !matches!(name_is, "x-delivery-count" | "x-acquired-count") {
             headers.insert(name.clone(), value.clone());
         }

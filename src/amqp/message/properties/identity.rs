@@ -52,9 +52,19 @@ impl Received {
 impl Received {
     /// By what a turn of a conversation is known again there: its client's name for it, and what it says. Without a name
     /// two messages may well say the same, so that one counts as known only where it may be a repetition.
+    ///
+    /// What nobody took where people would is another turn than the one by which it went there; and what a person's program says
+    /// is known again only with its pass.
     pub fn turn(&self, request: &Request) -> Identity {
         let id = request.id.as_deref().map(str::as_bytes);
-        let key = Key::of([id, bytes_of(self.properties.kind()), Some(&self.body)]);
+        let pass = self.trail.pass.as_ref().filter(|_| self.trail.is_returned || request.command().is_some());
+        let token = pass.map(|pass| pass.token.as_bytes());
+        let key = match self.trail.is_returned {
+            false if token.is_none() => Key::of([id, bytes_of(self.properties.kind()), Some(&self.body)]),
+            false => Key::of([id, bytes_of(self.properties.kind()), Some(&self.body), token]),
+            // Its body may have been written twice, with more in its transcript.
+            true => Key::of([id, Some(b"returned"), Some(request.text.as_bytes()), token]),
+        };
         Identity { key, repeated: id.is_some() || self.is_repeated() }
     }
 }

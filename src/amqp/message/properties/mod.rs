@@ -14,6 +14,7 @@ mod tests;
 pub(crate) use copy::moved;
 pub use received::Received;
 pub(crate) use received::envelope;
+pub(crate) use reply::own_properties;
 pub use republish::Purpose;
 
 /// AMQP's persistent delivery mode.

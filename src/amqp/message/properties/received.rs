@@ -20,8 +20,8 @@ use crate::{
         values::table_size,
     },
     domain::{
-        DeadLetter, DeadReason, ERROR_TYPE, ErrorCode, IntentName, PART_TYPE, REPLY_TYPE,
-        codec::{ContentEncoding, Envelope},
+        DeadLetter, DeadReason, ErrorCode, IntentName,
+        codec::{ContentEncoding, Envelope, is_reply_kind},
     },
 };
 
@@ -37,6 +37,8 @@ pub struct Received {
     pub properties: BasicProperties,
     /// Its way so far.
     pub trail: Trail,
+    /// Whether a worker put it where it is.
+    pub is_relayed: bool,
     /// The queue that it was consumed from; none for [`Names::died`].
     pub queue: Option<WorkQueue>,
     /// The routing key that it arrived with.
@@ -71,6 +73,7 @@ impl Received {
         Self {
             body: delivery.data.into(),
             trail,
+            is_relayed,
             queue,
             routing_key: delivery.routing_key.as_str().to_owned(),
             delivery_count,
@@ -86,7 +89,7 @@ impl Received {
     pub fn keep_known(&mut self, names: &Names, is_known: impl Fn(&IntentName) -> bool) {
         let known = |queue: &WorkQueue| match queue {
             WorkQueue::Intent(intent) => is_known(intent),
-            WorkQueue::Requests | WorkQueue::Suspects | WorkQueue::Conversation(_) => true,
+            WorkQueue::Requests | WorkQueue::Suspects | WorkQueue::Conversation(_) | WorkQueue::Person => true,
         };
         let died_of = if self.queue.is_none() { self.last_death("queue") } else { None };
         let died_of = died_of.and_then(|name| names.work_queue(name));
@@ -100,9 +103,10 @@ impl Received {
         Envelope { user_id: self.trail.user_id.as_deref(), ..envelope(&self.properties) }
     }
 
-    /// Whether it is itself a reply or an error reply, by its `type` property.
+    /// Whether it is itself an answer of the bot's, by its `type` property.
     pub fn is_reply(&self) -> bool {
-        matches!(str_of(self.properties.kind()), Some(REPLY_TYPE | PART_TYPE | ERROR_TYPE))
+        str_of(self.properties.kind()).is_some_and(is_reply_kind)
+
     }
 
     /// Whether it only asks whether unroutable messages reach a worker, and wants no answer.
@@ -147,7 +151,7 @@ impl Received {
         match &self.queue {
             Some(WorkQueue::Intent(intent)) => Some(intent),
             Some(WorkQueue::Suspects | WorkQueue::Conversation(_)) | None => self.trail.intent.as_ref(),
-            Some(WorkQueue::Requests) => None,
+            Some(WorkQueue::Requests | WorkQueue::Person) => None,
         }
     }
 

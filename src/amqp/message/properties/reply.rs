@@ -25,12 +25,7 @@ impl Received {
         request_id: Option<&str>,
         encoding: Option<ContentEncoding>,
     ) -> BasicProperties {
-        let mut properties = BasicProperties::default()
-            .with_content_type(short("application/json"))
-            .with_delivery_mode(PERSISTENT)
-            .with_type(short(kind))
-            .with_message_id(short(id))
-            .with_app_id(short("chatbot-worker"));
+        let mut properties = own_properties(kind, id);
         let correlation_id = self.properties.correlation_id().clone().or_else(|| request_id.map(short));
         if let Some(correlation_id) = correlation_id {
             properties = properties.with_correlation_id(correlation_id);
@@ -48,6 +43,17 @@ impl Received {
     pub fn part_properties(&self, kind: &str, id: &str, request_id: Option<&str>) -> BasicProperties {
         self.reply_properties(kind, id, request_id, None).with_delivery_mode(TRANSIENT)
     }
+}
+
+/// The properties of a message of ours, of a type and with an id.
+pub(crate) fn own_properties(kind: &str, id: &str) -> BasicProperties {
+    BasicProperties::default()
+        .with_content_type(short("application/json"))
+        .with_delivery_mode(PERSISTENT)
+        .with_type(short(kind))
+        .with_message_id(short(id))
+        .with_app_id(short("chatbot-worker"))
+
 }
 
 /// The trace that a client's request belongs to, as far as W3C's Trace Context lets it be: a client's headers may have

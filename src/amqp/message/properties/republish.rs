@@ -7,14 +7,14 @@ use lapin::{
     types::{AMQPValue, FieldTable, ShortString},
 };
 
-use super::{PERSISTENT, Received};
+use super::{PERSISTENT, Received, copy::copied};
 use crate::{
     amqp::{
         Names,
         objects::{names, topology::millis},
         values::{number, short, text, truncated},
     },
-    domain::{Classification, DeadLetter, IntentName},
+    domain::{Classification, DeadLetter, Handed, IntentName, REQUEST_TYPE},
 };
 
 /// The longest `chatbot-dead-error`, in bytes.
@@ -30,7 +30,9 @@ pub enum Purpose<'a> {
         /// How it was classified.
         classification: Option<&'a Classification>,
     },
-    /// To the queue of its conversation.
+    /// To a person.
+    Person(&'a Handed),
+    /// To the queue of its conversation: as it came, or as nobody took it where people would.
     Relay,
     /// To the suspects, about to be started for the `starts`-th time there.
     Suspect {
@@ -61,7 +63,14 @@ pub enum Purpose<'a> {
 impl Received {
     /// The properties with which the message is published again at `now` (Unix milliseconds).
     pub fn republished(&self, names: &Names, purpose: Purpose<'_>, now: u64) -> BasicProperties {
-        let from = &self.properties;
+        let anew;
+        let from = match purpose {
+            Purpose::Person(_) => {
+                anew = self.written_anew();
+                &anew
+            }
+            _ => &self.properties,
+        };
         let mut to = BasicProperties::default()
             .with_delivery_mode(PERSISTENT)
             .with_headers(self.republished_headers(names, purpose));
@@ -85,16 +94,31 @@ impl Received {
             to = to.with_timestamp(*timestamp);
         }
         // Only what waits for its work may expire: on a retry it would cut the delay short, and a dead letter is to stay.
-        if let (Purpose::Forward { .. } | Purpose::Relay, Some(left)) = (purpose, self.trail.time_left(now)) {
-            to = to.with_expiration(short(&left.as_millis().max(1).to_string()));
+        let left = self.trail.time_left(now);
+        let expires = match purpose {
+            Purpose::Forward { .. } | Purpose::Relay => left,
+            // A fifth of its time is the bot's, to answer where nobody has taken it.
+            Purpose::Person(handed) => Some(left.map_or(handed.wait, |left| handed.wait.min(left * 4 / 5))),
+            _ => None,
+        };
+        if let Some(expires) = expires {
+            to = to.with_expiration(short(&expires.as_millis().max(1).to_string()));
         }
         to
     }
 
+    /// The properties of a body that a worker writes anew, as JSON.
+    fn written_anew(&self) -> BasicProperties {
+        let from = copied(&self.properties, |name| name != "content encoding");
+        from.with_content_type(short("application/json")).with_type(short(REQUEST_TYPE))
+    }
+
     fn republished_headers(&self, names: &Names, purpose: Purpose<'_>) -> FieldTable {
         let mut headers = FieldTable::default();
+        // What kombu says of a body that is written anew doesn't hold any more.
+        let is_anew = matches!(purpose, Purpose::Person(_));
         for (name, value) in self.properties.headers().iter().flat_map(|table| table.inner()) {
-            if may_pass(name.as_str()) {
+            if may_pass(name.as_str()) && !(is_anew && name.as_str() == names::COMPRESSION) {
                 headers.insert(name.clone(), value.clone());
             }
         }
@@ -105,6 +129,10 @@ impl Received {
         set(names::FIRST_SEEN, number(trail.first_seen.unwrap_or(self.arrived)));
         if let Some(user) = &trail.user_id {
             set(names::USER_ID, text(user));
+        }
+        let pass = if let Purpose::Person(handed) = purpose { Some(&handed.pass) } else { trail.pass.as_ref() };
+        if let Some(pass) = pass {
+            set(names::CONVERSATION, text(&pass.to_string()));
         }
         if let Purpose::Replay { deadline } = purpose {
             set(names::FIRST_ROUTING_KEY, text(trail.first_routing_key.as_deref().unwrap_or(&self.routing_key)));
@@ -128,6 +156,7 @@ impl Received {
         // Where a message leaves the queue of its intent, the header says what that queue said.
         let (intent, classification) = match purpose {
             Purpose::Forward { intent, classification } => (Some(intent), classification),
+            Purpose::Person(handed) => (Some(&handed.intent), handed.classification.as_deref()),
             _ => (self.intent(), trail.classification.as_ref()),
         };
         if let Some(intent) = intent {
@@ -137,10 +166,21 @@ impl Received {
             set(names::CLASSIFICATION, text(&json));
         }
         match purpose {
-            Purpose::Forward { .. } | Purpose::Relay if self.is_repeated() => set(names::REDELIVERED, number(1)),
-            Purpose::Forward { .. } | Purpose::Relay | Purpose::Replay { .. } => {}
+            Purpose::Forward { .. } | Purpose::Person(_) if self.is_repeated() => set(names::REDELIVERED, number(1)),
+            Purpose::Relay => {
+                if self.is_repeated() {
+                    set(names::REDELIVERED, number(1));
+                }
+                if self.queue.is_none() || trail.is_returned {
+                    set(names::RETURNED, number(1));
+                }
+            }
+            Purpose::Forward { .. } | Purpose::Person(_) | Purpose::Replay { .. } => {}
             Purpose::Suspect { starts } => set(names::STARTS, number(starts.into())),
             Purpose::Retry { delay } => {
+                if trail.is_returned {
+                    set(names::RETURNED, number(1));
+                }
                 set(names::RETRY_DELAY, AMQPValue::LongLongInt(millis(delay)));
                 if trail.starts > 0 {
                     set(names::STARTS, number(trail.starts.into()));

@@ -189,7 +189,7 @@ fn next(flight: &Flight, messages: &Arc<Mutex<Messages>>) -> Ask {
     let limits = Limits { max_body: 1024, ..Limits::default() };
     let mut script = flight.told.iter().copied();
     let outcome = match &queue {
-        None => admit::died(&received, &address),
+        None => admit::died(&received, &address, &broker::names()),
         Some(queue) => match admit::admit(&received, queue, &address, &limits, NOW) {
             Admission::Decided(outcome) => outcome,
             Admission::Work(job) => {

@@ -148,7 +148,9 @@ impl Messages {
             Some(WorkQueue::Requests) => Place::Requests,
             Some(WorkQueue::Suspects) => Place::Suspects,
             Some(WorkQueue::Intent(_)) => Place::Intent,
-            Some(WorkQueue::Conversation(_)) => unreachable!("no message of the model names a conversation"),
+            Some(WorkQueue::Conversation(_) | WorkQueue::Person) => {
+                unreachable!("no message of the model names a conversation")
+            }
             None => unreachable!("a retry comes back to a work queue"),
         }
     }

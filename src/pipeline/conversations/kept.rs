@@ -1,0 +1,64 @@
+//! An outcome as it is kept with its turn.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::{
+    conversation::State,
+    domain::{
+        Address, Classification, Done, IntentName, Key, Outcome, Spoken,
+        codec::{Answered, decode_reply, encode_reply},
+    },
+    pipeline::{Job, handover},
+};
+
+/// An outcome as it is kept.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Kept {
+    Reply(Box<RawValue>),
+    Forward { intent: IntentName, classification: Option<Box<Classification>> },
+    Person(handover::Kept),
+    Speak { to: Option<Address>, spoken: Box<Spoken>, done: Box<Done> },
+    Done(Box<Done>),
+}
+
+/// An outcome as it is written; none of one that hasn't happened.
+pub(super) fn written(outcome: &Outcome) -> Option<Box<RawValue>> {
+    let kept = match outcome {
+        Outcome::Reply(reply) => Kept::Reply(RawValue::from_string(String::from_utf8(encode_reply(reply)).ok()?).ok()?),
+        Outcome::Forward { intent, classification } => {
+            Kept::Forward { intent: intent.clone(), classification: classification.clone() }
+        }
+        Outcome::Person(handed) => Kept::Person(handover::Kept::of(handed)),
+        Outcome::Speak { to, spoken, done } => {
+            Kept::Speak { to: to.clone(), spoken: spoken.clone(), done: done.clone() }
+        }
+        Outcome::Done(done) => Kept::Done(done.clone()),
+        _ => return None,
+    };
+    to_raw_value(&kept).ok()
+}
+
+/// What was written; none where this program can't read it.
+pub(super) fn read(outcome: &RawValue) -> Option<Kept> {
+    serde_json::from_str(outcome.get()).ok()
+}
+
+impl Kept {
+    /// The outcome again, of the same message `job`.
+    pub(super) fn outcome(self, key: &Key, job: &Job, state: &State, wait: Duration) -> Option<Outcome> {
+        Some(match self {
+            Self::Reply(reply) => match decode_reply(reply.get().as_bytes()).ok()? {
+                Answered::Reply(reply) => Outcome::Reply(Arc::from(reply)),
+                Answered::Error(_) => return None,
+            },
+            Self::Forward { intent, classification } => Outcome::Forward { intent, classification },
+            Self::Person(kept) => Outcome::Person(Box::new(kept.handed(key, job, state, wait))),
+            Self::Speak { to, spoken, done } => Outcome::Speak { to, spoken, done },
+            Self::Done(done) => Outcome::Done(done),
+        })
+    }
+}
