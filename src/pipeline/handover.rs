@@ -128,7 +128,9 @@ pub(super) async fn turn(
     now: u64,
 ) -> Result<(Outcome, State), MessageError> {
     let mut state = record.state.clone();
-    if state.person && u128::from(now.saturating_sub(record.changed)) >= rules.idle.as_millis() {
+    // What nobody took may have waited as long, and then nobody was there.
+    let is_untaken = matches!(purpose, Purpose::Return { token, .. } if state.is_held_by(token));
+    if state.person && !is_untaken && u128::from(now.saturating_sub(record.changed)) >= rules.idle.as_millis() {
         state.release();
     }
     match purpose {
@@ -136,8 +138,8 @@ pub(super) async fn turn(
             state.reply_to = reply_to.clone().or(state.reply_to);
             said(pipeline, job, state, record, desk, rules).await
         }
-        Purpose::Return { token, .. } => {
-            if state.is_held_by(token) {
+        Purpose::Return { .. } => {
+            if is_untaken {
                 state.keep();
             }
             let (intent, classification) = match &job.stage {

@@ -32,6 +32,33 @@ impl Kept {
         self.failing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
     }
 
+    /// The conversation that is kept, where there is one.
+    pub fn record(&self) -> Option<Record> {
+        let there = self.there.lock().unwrap();
+        there.iter().next().map(|(key, stored)| Record::read(key, stored).unwrap())
+    }
+
+    /// Makes what is kept older by so many milliseconds.
+    pub fn age(&self, by: u64) {
+        for stored in self.there.lock().unwrap().values_mut() {
+            let mut json: serde_json::Value = serde_json::from_slice(&stored.bytes).unwrap();
+            json["changed"] = (json["changed"].as_u64().unwrap() - by).into();
+            stored.bytes = serde_json::to_vec(&json).unwrap().into();
+        }
+    }
+
+    /// Loses the answers of so many of the next calls.
+    pub fn lose(&self, calls: usize) {
+        self.failing.store(calls, Ordering::SeqCst);
+    }
+
+    /// Everything that is kept of what users and the bot said.
+    pub fn texts(&self) -> Vec<String> {
+        let there = self.there.lock().unwrap();
+        let histories = there.iter().map(|(key, stored)| Record::read(key, stored).unwrap().state.history);
+        histories.flatten().map(|turn| turn.text).collect()
+    }
+
     /// What the user said in each conversation, as it is kept.
     pub fn said(&self) -> BTreeMap<String, Vec<String>> {
         let there = self.there.lock().unwrap();

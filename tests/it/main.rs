@@ -32,7 +32,9 @@ mod models;
 mod mute;
 mod node;
 mod overload;
+mod person;
 mod presence;
+
 mod process;
 mod proxy;
 mod publisher;

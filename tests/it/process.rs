@@ -21,6 +21,7 @@ const EXCHANGE: &str = "TEST_WORKER_EXCHANGE";
 const URL: &str = "TEST_WORKER_URL";
 const REDIS: &str = "TEST_WORKER_REDIS_URL";
 const LARGE: &str = "TEST_WORKER_LARGE";
+const PEOPLE: &str = "TEST_WORKER_PEOPLE_REDIS_URL";
 
 /// Takes its time, and ends the process where the text says so.
 struct Crashing;
@@ -78,6 +79,9 @@ async fn a_worker_when_told_so() {
     if std::env::var(LARGE).is_ok() {
         bench = large(bench);
     }
+    if let Ok(redis) = std::env::var(PEOPLE) {
+        bench = crate::person::kept_in(crate::person::people(bench), &redis);
+    }
     bench.worker().run(CancellationToken::new()).await.unwrap();
 }
 
@@ -98,6 +102,11 @@ impl WorkerProcess {
     /// The same, for large bodies, which it never answers; the memory budget is [`LARGE_BUDGET`].
     pub fn start_large(url: &str, names: &Names) -> Self {
         Self::start_with(url, names, [(LARGE, "yes")])
+    }
+
+    /// The same, with conversations in a Redis, which it hands to people.
+    pub fn start_with_people(url: &str, names: &Names, redis: &str) -> Self {
+        Self::start_with(url, names, [(PEOPLE, redis)])
     }
 
     fn start_with<const N: usize>(url: &str, names: &Names, further: [(&str, &str); N]) -> Self {

@@ -122,6 +122,8 @@ pub struct Bench {
     pub conversations: Option<Arc<dyn Store>>,
     /// What tells its bot from others.
     pub hash: &'static str,
+    /// How long a person who has one may say nothing.
+    pub person_idle: Duration,
 }
 
 impl Bench {
@@ -181,7 +183,9 @@ impl Bench {
         };
         let bounds = Bounds { entries: 1000, bytes: 1 << 20, age: Duration::from_secs(600) };
         let answers = Some(Arc::new(Answers::new(bounds, None)));
-        Self { names, settings, parts, answers, conversations: None, hash: "b0" }
+        let person_idle = Duration::from_secs(1800);
+        Self { names, settings, parts, answers, conversations: None, hash: "b0", person_idle }
+
     }
 
     /// Answers an intent by this handler.
@@ -205,13 +209,17 @@ impl Bench {
     pub fn bot(self) -> Bot {
         let intents: Vec<IntentName> = self.parts.routes.keys().cloned().collect();
         let mut topology = Topology::new(&self.names, &intents, &self.parts.retry.delays);
+        let has_people = self.parts.dialogue.as_ref().is_some_and(|it| it.script.steering.person.is_some());
         let mut pipeline = Pipeline::new(self.parts);
         if let Some(answers) = self.answers {
             pipeline = pipeline.remembering(answers);
         }
         if let Some(store) = self.conversations {
-            pipeline = pipeline.conversing(Conversations::new(store, 50));
+            pipeline = pipeline.conversing(Conversations::new(store, 50).idle_after(self.person_idle));
             topology = topology.with_conversations(&self.names);
+            if has_people {
+                topology = topology.with_person(&self.names);
+            }
         }
         Bot { pipeline: Arc::new(pipeline), topology: Arc::new(topology), hash: self.hash.into() }
     }
@@ -282,7 +290,7 @@ pub async fn remove(url: &str, names: &Names) {
     let channel = connection.create_channel().await.unwrap();
     let intents: Vec<IntentName> = INTENTS.iter().map(|&name| intent(name)).collect();
     let delays = [Duration::from_millis(100), Duration::from_millis(200)];
-    let topology = Topology::new(names, &intents, &delays).with_conversations(names);
+    let topology = Topology::new(names, &intents, &delays).with_conversations(names).with_person(names);
     for queue in topology.queues {
         channel.queue_delete(short(&queue.name), QueueDeleteOptions::default()).await.unwrap();
     }
