@@ -90,9 +90,7 @@ impl Work {
         let model = Arc::new(app::train(&bot)?);
         let pipeline = app::pipeline(&settings.settings, &bot, model.clone())?;
         let bodies = sample::bodies(&bot)?;
-        let jobs = bodies.iter().map(|body| {
-            Ok(Job::new(decode(body)?))
-        });
+        let jobs = bodies.iter().map(|body| Ok(Job::new(decode(body)?)));
         let jobs = jobs.collect::<anyhow::Result<Vec<_>>>()?;
         let replies = jobs.iter().map(|job| match runtime.block_on(pipeline.run(job)).0 {
             Outcome::Reply(reply) => {

@@ -24,6 +24,7 @@ use crate::{
         Attachment, ErrorCode, ErrorReply, IntentName, MessageError, Outcome, Reply, Request, Role, Turn,
         codec::{encode_error, encode_reply},
     },
+    eval::dialogues::RELEASE,
     pipeline::{Job, Pipeline, Stage, Turned},
     telemetry,
 };
@@ -157,6 +158,11 @@ impl Bot<'_> {
 
     /// Asks, and shows the answer.
     async fn show(&mut self, text: &str) -> Result<Exit, Failure> {
+        if self.state.person && text.trim() == RELEASE {
+            self.state.release();
+            output::tell("the bot has the conversation again\n");
+            return Ok(Exit::Ok);
+        }
         let request = Request {
             text: text.to_owned(),
             locale: self.arguments.question.locale.clone(),
@@ -179,7 +185,7 @@ impl Bot<'_> {
                 return Ok(Exit::Ok);
             }
             Tried::Person(intent) => {
-                output::tell(&format!("intent {intent}: a person gets the conversation, until it is given back\n"));
+                output::tell(&format!("intent {intent}: a person has the conversation; {RELEASE} gives it back\n"));
                 return Ok(Exit::Ok);
             }
             Tried::Error(error) => {

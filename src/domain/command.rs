@@ -20,8 +20,6 @@ pub enum Command {
 
 /// The types that begin so are the contract's.
 const RESERVED: &str = "chat.";
-/// A client stops an answer.
-const CANCEL_TYPE: &str = "chat.cancel";
 
 impl Command {
     pub const ALL: [Self; 3] = [Self::Message, Self::Release, Self::Forget];
@@ -47,7 +45,7 @@ impl Command {
 
     /// Why a type is none that may be used, in a sentence: one of the contract's that isn't known.
     pub fn refused(kind: &str) -> Option<String> {
-        let known = [super::REQUEST_TYPE, CANCEL_TYPE];
+        let known = [super::REQUEST_TYPE, super::CANCEL_TYPE];
         let is_unknown = kind.starts_with(RESERVED) && !known.contains(&kind) && Self::of(kind).is_none();
         is_unknown.then(|| {
             let known = known.into_iter().chain(Self::ALL.map(Self::as_str)).collect::<Vec<_>>().join(", ");

@@ -33,4 +33,3 @@ pub use message::{
 };
 pub use outcome::{Address, DeadLetter, DeadReason, ErrorCode, Handed, Outcome};
 pub use pass::{InvalidPass, Pass, Token};
-

@@ -2,11 +2,14 @@
 //!
 //! Markdown: `## ` and a name begin a dialogue, `> ` is what the user says, and the lines below it, `- ` in front or not, are
 //! what the bot does: the intent that answers, `ask` and a slot, `confirm`, `person`, or how its text, or one of its
-//! paragraphs, begins. What stands before the first dialogue is for people.
+//! paragraphs, begins. `> /release` is a person's, who gives the conversation back. What stands before the first dialogue is for people.
 //!
 //! **Invariant:** pure. A dialogue ends where it parts, as what follows rests on it.
 
 use serde::Serialize;
+
+/// What a person says to give the conversation back, in dialogues and in `try`.
+pub const RELEASE: &str = "/release";
 
 /// A dialogue.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! To a person and back, and forgetting, on a real broker.
 
+mod terminal;
+
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use chatbot_worker::{

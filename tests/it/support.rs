@@ -185,7 +185,6 @@ impl Bench {
         let answers = Some(Arc::new(Answers::new(bounds, None)));
         let person_idle = Duration::from_secs(1800);
         Self { names, settings, parts, answers, conversations: None, hash: "b0", person_idle }
-
     }
 
     /// Answers an intent by this handler.

@@ -90,7 +90,6 @@ fn check(received: &Received, queue: &WorkQueue, address: &Address, limits: &Lim
         typed(received, &request, limits)?;
     }
     Ok(Job { stage: stage(received), attempt: received.trail.attempt, time_left, ..Job::new(request) })
-
 }
 
 /// Whether a message of its type can be dealt with at all.
@@ -398,5 +397,75 @@ mod tests {
         check(BasicProperties::default().with_type(short("chat.request")), false);
         check(probe.clone().with_reply_to(short("answers")), false);
         check(probe.with_headers(dead_of(&["expired"])), false);
+    }
+
+    const PASS: &str =
+        "5.0000000000000000000000000000000000000000000000000000000000000000.00000000000000000000000000000001";
+
+    #[test]
+    fn what_is_about_a_conversation_goes_to_its_queue_or_is_told_why_it_cannot() {
+        let check = |conversations: bool, kind: &str, pass: Option<&str>, body: &str, expected: &str| {
+            let mut headers = FieldTable::default();
+            if let Some(pass) = pass {
+                headers.insert(short(names::CONVERSATION), AMQPValue::LongString(pass.into()));
+            }
+            let mut delivery = Delivery::mock(1, short("shop"), short("request"), false, body.as_bytes().to_vec());
+            delivery.properties = BasicProperties::default().with_headers(headers).with_type(short(kind));
+            let (names, requests) = (Names::new("shop").unwrap(), WorkQueue::Requests);
+            let received = Received::read(delivery, Some(requests.clone()), &[], &names, NOW, None);
+            let limits = Limits { max_body: 1024, has_conversations: conversations, ..Limits::default() };
+            let decided = match admit(&received, &requests, &Ok(None), &limits, NOW) {
+                Admission::Work(_) => "work".to_owned(),
+                Admission::Decided(Outcome::Relay(lane)) => lane.to_string(),
+                Admission::Decided(Outcome::DeadLetter(letter)) => letter.message,
+                Admission::Decided(other) => format!("{other:?}"),
+            };
+            assert!(decided.starts_with(expected), "{kind} {pass:?} {body}: {decided}");
+        };
+        let (c, none) = (r#"{"conversation":"c-42","body":"hi"}"#, r#"{"body":"hi"}"#);
+        check(true, "chat.request", None, c, "5");
+        check(true, "chat.request", Some(PASS), none, "work");
+        check(true, "chat.forget", None, c, "5");
+        check(true, "chat.forget", None, none, "chat.forget has to name the conversation");
+        for kind in ["chat.message", "chat.release"] {
+            check(true, kind, Some(PASS), none, "5");
+            check(true, kind, Some(PASS), r#"{"conversation":"c1","body":"hi"}"#, "5");
+            for pass in [None, Some(""), Some("5"), Some(&PASS[1..])] {
+                check(true, kind, pass, c, &format!("{kind} needs the header chatbot-conversation"));
+            }
+            check(false, kind, Some(PASS), c, &format!("{kind} is about a conversation, and this bot has none"));
+        }
+        check(true, "chat.message", Some(PASS), "{}", "the request has no 'body'");
+        check(true, "chat.release", Some(PASS), "", "5");
+        check(false, "chat.forget", None, c, "chat.forget is about");
+        for conversations in [false, true] {
+            check(conversations, "chat.remind", None, none, "types that begin with chat. are reserved");
+        }
+    }
+
+    #[test]
+    fn only_what_a_worker_put_among_people_comes_back_to_its_conversation() {
+        let check = |exchange: &str, queue: &str, pass: Option<&str>, comes_back: bool| {
+            let mut headers = dead_of(&["expired"]);
+            let mut death = FieldTable::default();
+            for (name, value) in [("reason", "expired"), ("queue", queue), ("exchange", exchange)] {
+                death.insert(short(name), AMQPValue::LongString(value.into()));
+            }
+            headers.insert(short("x-death"), AMQPValue::FieldArray(vec![AMQPValue::FieldTable(death)].into()));
+            if let Some(pass) = pass {
+                headers.insert(short(names::CONVERSATION), AMQPValue::LongString(pass.into()));
+            }
+            let key = if exchange.is_empty() { queue } else { "person" };
+            let mut delivery = Delivery::mock(1, short("shop.died"), short(key), false, Vec::new());
+            delivery.properties = BasicProperties::default().with_headers(headers);
+            let names = Names::new("shop").unwrap();
+            let received = Received::read(delivery, None, &[], &names, 0, None);
+            let outcome = died(&received, &Ok(None), &names);
+            assert_eq!(matches!(outcome, Outcome::Relay(_)), comes_back, "{exchange} {queue} {pass:?}: {outcome:?}");
+        };
+        check("", "shop.person", Some(PASS), true);
+        check("", "shop.person", None, false);
+        check("shop", "shop.person", Some(PASS), false);
+        check("", "shop.intent.refund", Some(PASS), false);
     }
 }

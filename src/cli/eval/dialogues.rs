@@ -12,7 +12,7 @@ use crate::{
     },
     conversation::State,
     domain::{Outcome, Request, Status},
-    eval::dialogues::{Dialogue, Did, Found, read},
+    eval::dialogues::{Dialogue, Did, Found, RELEASE, read},
     pipeline::{Job, Pipeline, Turned},
 };
 
@@ -75,6 +75,10 @@ fn held(
 ) -> Result<Option<crate::eval::dialogues::Parted>, Failure> {
     let mut state = State::default();
     for (exchange, number) in dialogue.exchanges.iter().zip(1..) {
+        if state.person && exchange.said == RELEASE {
+            state.release();
+            continue;
+        }
         let request = Request { text: exchange.said.clone(), ..Request::default() };
         let job = Job::new(request);
         let turned = runtime.block_on(pipeline.turn(&job, state, number));

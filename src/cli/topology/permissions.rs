@@ -135,7 +135,6 @@ mod tests {
             r"'^(amq\.default|chatbot(\.(relay|retry|control|worker\.[0-9a-f-]{36}))?)$' ",
             r"'^chatbot(\.(died|requests|suspects|person|intent\.[A-Za-z0-9_-]+|conversation\.[0-9a-f]|control|",
             r"worker\.[0-9a-f-]{36}))?$'"
-
         );
         let client = r"rabbitmqctl set_permissions --vhost '/' 'c' '^amq\.gen-.+$' '^chatbot$' '^amq\.gen-.+$'";
         let operator = concat!(

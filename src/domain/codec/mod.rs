@@ -30,7 +30,6 @@ pub use reply::{
 };
 pub use request::{decode_request, encode_handed, encode_request};
 
-
 /// What a delivery's AMQP properties tell about its body. An empty property counts as unset: several clients can't tell
 /// the two apart.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -14,7 +14,6 @@ use crate::domain::{
 /// Whether a message of this type is an answer of the bot's, or a part of one, and so never answered.
 pub fn is_reply_kind(kind: &str) -> bool {
     [REPLY_TYPE, PART_TYPE, ERROR_TYPE, DONE_TYPE].contains(&kind)
-
 }
 
 /// What a client got.

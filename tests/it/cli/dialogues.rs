@@ -75,5 +75,5 @@ fn a_question_is_shown_with_what_is_asked() {
     assert_eq!(reply["state"], json!({"status": "asking", "intent": "cancel_order", "slot": "order"}));
     let tried = program.run(&["try", "转人工"]);
     assert_eq!(tried.code, Some(0));
-    assert!(tried.err.contains("a person gets the conversation"), "{tried:?}");
+    assert!(tried.err.contains("a person has the conversation"), "{tried:?}");
 }

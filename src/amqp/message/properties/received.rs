@@ -106,7 +106,6 @@ impl Received {
     /// Whether it is itself an answer of the bot's, by its `type` property.
     pub fn is_reply(&self) -> bool {
         str_of(self.properties.kind()).is_some_and(is_reply_kind)
-
     }
 
     /// Whether it only asks whether unroutable messages reach a worker, and wants no answer.

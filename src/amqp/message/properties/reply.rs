@@ -53,7 +53,6 @@ pub(crate) fn own_properties(kind: &str, id: &str) -> BasicProperties {
         .with_type(short(kind))
         .with_message_id(short(id))
         .with_app_id(short("chatbot-worker"))
-
 }
 
 /// The trace that a client's request belongs to, as far as W3C's Trace Context lets it be: a client's headers may have

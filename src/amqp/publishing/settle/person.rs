@@ -52,7 +52,7 @@ impl<B: Broker> Settler<B> {
                 Err(_) => Delivered::No,
             });
         }
-        events::replied(if done.delivered == Some(Delivered::No) { "gone" } else { "message" });
+        events::replied(if done.delivered == Some(Delivered::No) { "undelivered" } else { "message" });
         self.done(received, reply_to, &done).await
     }
 
