@@ -125,7 +125,7 @@ pub(crate) async fn run(exchange: OsString) -> anyhow::Result<()> {
         attachments: Attachments::default(),
     });
     let (pipeline, topology) = (Arc::new(pipeline), Arc::new(topology));
-    let worker = Worker::new(Shared { settings, pipeline, topology, hash: "slow".into() });
+    let worker = Worker::new(Shared { settings, pipeline, topology, hash: "slow".into(), cancels: Arc::default() });
     let mut ready = worker.readiness();
     let run = tokio::spawn(worker.run(CancellationToken::new()));
     if ready.wait_for(|ready| *ready).await.is_ok() {
