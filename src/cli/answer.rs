@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::output::{one_line, printable};
-use crate::domain::{ErrorReply, Reply, Status};
+use crate::domain::{ErrorReply, Finish, Reply, Status};
 
 /// The answer, and below it what it was taken to mean.
 pub(super) fn for_people(reply: &Reply, took: Duration) -> String {
@@ -49,6 +49,12 @@ fn meaning(reply: &Reply) -> String {
             (Status::Person, _) => " · a person has it".to_owned(),
         });
     }
+    if let Some(finish) = reply.details.finish {
+        meaning.push_str(match finish {
+            Finish::Cancelled => " · stopped",
+            Finish::Length => " · cut off",
+        });
+    }
     let Some(found) = &reply.classification else { return meaning };
     match (&found.predicted, found.confidence) {
         (Some(predicted), _) if found.fallback => {
@@ -90,6 +96,9 @@ mod tests {
             "intent help (fallback; predicted b 0.31) · 2500 ms",
         );
         check(r#"{"name":"help","confidence":null,"fallback":true}"#, ms(10), "intent help (fallback) · 10 ms");
+        let mut stopped = reply(r#"{"name":"a","confidence":0.5}"#);
+        stopped.details.finish = Some(Finish::Cancelled);
+        assert!(for_people(&stopped, ms(10)).contains("intent a · stopped · confidence 0.50 · 10 ms"));
     }
 
     #[test]
