@@ -164,7 +164,7 @@ async fn what_is_declared_is_shown_and_deleted_but_not_with_messages_unless_told
         assert_eq!(declared.code, Some(0), "{declared:?}");
     }
     let shown = admin.run(&["topology", "show"]);
-    assert_eq!(shown.out.lines().count(), 1 + 3 + 2 + 2 * 7 + 2, "{}", shown.out);
+    assert_eq!(shown.out.lines().count(), 1 + 4 + 2 + 2 * 7 + 2, "{}", shown.out);
     assert!(!shown.out.contains("MISSING"), "{}", shown.out);
 
     let client = Client::new(&broker_url(), &names).await;
@@ -253,7 +253,7 @@ async fn what_is_missing_is_named_all_at_once() {
     let mut admin = Admin::new(&names, &broker_url());
     let (found, code) = admin.check();
     assert_eq!(code, Some(0), "{found:?}");
-    assert!(complaints(&found, "topology")[0].starts_with("warn: none of the 15 exchanges and queues"), "{found:?}");
+    assert!(complaints(&found, "topology")[0].starts_with("warn: none of the 16 exchanges and queues"), "{found:?}");
 
     admin.run(&["topology", "declare"]);
     let client = Client::new(&broker_url(), &names).await;
@@ -265,7 +265,7 @@ async fn what_is_missing_is_named_all_at_once() {
     admin.mode = TopologyMode::Verify;
     let (found, code) = admin.check();
     assert_eq!(code, Some(78));
-    let expected = format!("fail: 2 of 15 exchanges and queues are missing: queue '{}', queue '{}'", gone[0], gone[1]);
+    let expected = format!("fail: 2 of 16 exchanges and queues are missing: queue '{}', queue '{}'", gone[0], gone[1]);
     assert_eq!(complaints(&found, "topology"), [expected]);
     let worker = admin.run(&["run"]);
     assert_eq!(worker.code, Some(78), "{worker:?}");

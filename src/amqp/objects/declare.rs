@@ -46,17 +46,15 @@ impl Topology {
         if problems.is_empty() { Ok(()) } else { Err(TopologyError::Problems(problems)) }
     }
 
-    /// Bindings come last: one to an object that isn't there would only repeat what is known. What is optional comes behind
-    /// the other objects, as a refusal has all be asked again that stands behind it.
+    /// Bindings come last: one to an object that isn't there would only repeat what is known.
     async fn declare(&self, link: &Link) -> Result<Vec<Problem>, AskError> {
-        let exchanges = |optional| self.exchanges.iter().filter(move |exchange| exchange.is_optional == optional);
         let queues = self.queues.iter().filter(|queue| !queue.on_demand).map(Step::Queue);
-        let objects: Vec<_> =
-            exchanges(false).map(Step::Exchange).chain(queues).chain(exchanges(true).map(Step::Exchange)).collect();
+        let objects: Vec<_> = self.exchanges(false).map(Step::Exchange).chain(queues).collect();
+        let optional: Vec<_> = self.exchanges(true).map(Step::Exchange).collect();
         let bindings: Vec<_> = self.bindings.iter().map(Step::Binding).collect();
         let mut lanes = Lanes::open(link, objects.len().max(bindings.len())).await?;
-        let mut problems = lanes.run(&objects).await?;
-        problems.retain(|problem| !self.works_without(problem));
+        let (mut problems, optional) = tokio::try_join!(lanes.run(&objects), each(link, &optional))?;
+        problems.extend(optional.into_iter().filter(|problem| !self.works_without(problem)));
         if problems.is_empty() {
             problems = lanes.run(&bindings).await?;
         }
@@ -69,23 +67,28 @@ impl Topology {
     /// the channel of the others.
     async fn verify(&self, link: &Link) -> Result<Vec<Problem>, AskError> {
         let queues = || self.queues.iter().filter(|queue| !queue.on_demand);
-        let exchanges = |optional| self.exchanges.iter().filter(move |exchange| exchange.is_optional == optional);
         let read = queues().filter(|queue| queue.is_read).map(Step::ProofOfQueue);
-        let seen: Vec<_> =
-            exchanges(false).map(Step::Proof).chain(read).chain(exchanges(true).map(Step::Proof)).collect();
+        let seen: Vec<_> = self.exchanges(false).map(Step::Proof).chain(read).collect();
         let unread: Vec<_> = queues().filter(|queue| !queue.is_read).map(Step::ProofOfQueue).collect();
+        let optional: Vec<_> = self.exchanges(true).map(Step::Proof).collect();
         let mut lanes = Lanes::open(link, seen.len()).await?;
-        let (seen, unread) = tokio::try_join!(lanes.run(&seen), each(link, &unread))?;
+        let (mut problems, unread, optional) =
+            tokio::try_join!(lanes.run(&seen), each(link, &unread), each(link, &optional))?;
         lanes.close().await;
-        let seen = seen.into_iter().filter(|problem| !self.works_without(problem));
-        Ok(seen.chain(unread.into_iter().filter(|problem| !problem.refused)).collect())
+        problems.extend(unread.into_iter().filter(|problem| !problem.refused));
+        problems.extend(optional.into_iter().filter(|problem| !self.works_without(problem)));
+        Ok(problems)
+    }
+
+    /// The exchanges that a worker needs, or those that are optional: these are asked about apart.
+    fn exchanges(&self, optional: bool) -> impl Iterator<Item = &Exchange> {
+        self.exchanges.iter().filter(move |exchange| exchange.is_optional == optional)
     }
 
     /// Whether a worker works on in spite of this: what it may not use, or isn't there, is optional.
     pub fn works_without(&self, problem: &Problem) -> bool {
-        let mut optional = self.exchanges.iter().filter(|exchange| exchange.is_optional);
         (problem.refused || problem.missing)
-            && optional.any(|exchange| Step::Exchange(exchange).object() == problem.object)
+            && self.exchanges(true).any(|exchange| Step::Exchange(exchange).object() == problem.object)
     }
 }
 

@@ -157,6 +157,8 @@ fn properties(kind: &str) -> BasicProperties {
 /// What is too much goes at the front, as the newest says most; what is older than what is held for gone says nothing.
 fn arguments() -> FieldTable {
     let mut arguments = FieldTable::default();
+    // A virtual host's default may be another, and no quorum queue is exclusive.
+    arguments.insert(short("x-queue-type"), text("classic"));
     arguments.insert(short("x-max-length"), AMQPValue::LongLongInt(i64::try_from(MOST).unwrap_or(i64::MAX)));
     arguments.insert(short("x-overflow"), text("drop-head"));
     arguments.insert(short("x-message-ttl"), AMQPValue::LongLongInt(millis(GONE)));

@@ -16,13 +16,15 @@ pub(super) struct Pace {
     last: Option<Instant>,
     /// The least that has to lie between the last beat and the next.
     pause: Duration,
+    /// Whether the next has to wait for that, as it was asked for too soon.
+    waits: bool,
     due: Instant,
 }
 
 impl Pace {
     /// The first beat is due at `now`.
     pub(super) fn new(now: Instant) -> Self {
-        Self { last: None, pause: LEAST, due: now }
+        Self { last: None, pause: LEAST, waits: false, due: now }
     }
 
     /// When the next one is due.
@@ -32,14 +34,14 @@ impl Pace {
 
     /// It is to be told soon, as something has changed or somebody asks.
     pub(super) fn soon(&mut self, now: Instant) {
-        let earliest = self.last.map_or(now, |last| last + self.pause);
-        self.due = self.due.min(earliest.max(now));
+        let earliest = self.last.map_or(now, |last| last + self.pause).max(now);
+        self.waits |= earliest > now;
+        self.due = self.due.min(earliest);
     }
 
     /// One was told at `now`. `jitter` is from 0 to 1: workers that started together don't tell together.
     pub(super) fn told(&mut self, now: Instant, jitter: f64) {
-        let quiet = self.last.is_none_or(|last| now.saturating_duration_since(last) >= BEAT / 2);
-        self.pause = if quiet { LEAST } else { (2 * self.pause).min(BEAT) };
+        self.pause = if std::mem::take(&mut self.waits) { (2 * self.pause).min(BEAT) } else { LEAST };
         self.last = Some(now);
         self.due = now + BEAT.mul_f64(0.8 + 0.3 * jitter);
     }
