@@ -14,7 +14,7 @@ use chatbot_worker::{
         },
     },
     domain::{
-        DeadLetter, DeadReason, IntentName, Lane,
+        DeadLetter, DeadReason, Handed, IntentName, Key, Lane, Pass, Token,
         codec::{ContentEncoding, Envelope, decode_request, encode_request},
     },
 };
@@ -22,6 +22,7 @@ use futures_util::{AsyncRead, AsyncReadExt, FutureExt};
 use lapin::{BasicProperties, message::Delivery, types::ShortString};
 use peak_alloc::PeakAlloc;
 use std::{
+    collections::BTreeMap,
     io,
     pin::Pin,
     sync::Arc,
@@ -154,8 +155,18 @@ pub(crate) fn delivery(data: &[u8]) {
         assert!(header_frame(&reply) <= REPLY_FRAME, "a reply's header doesn't fit into a frame");
         let letter = DeadLetter { reason: DeadReason::NotARequest, message: "不".repeat(400) };
         let classification = received.trail.classification.clone();
+        let slots = BTreeMap::from([("order".to_owned(), "x".repeat(8_000))]);
+        let pass = Pass { lane: Lane::of("c"), key: Key::of([]), token: Token::of(1) };
+        let handed = Handed {
+            intent: refund.clone(),
+            classification: classification.clone().map(Box::new),
+            pass,
+            body: Default::default(),
+            wait: Duration::from_secs(1800),
+        };
         for purpose in [
-            Purpose::Forward { intent: &refund, classification: classification.as_ref() },
+            Purpose::Forward { intent: &refund, classification: classification.as_ref(), slots: &slots },
+            Purpose::Person(&handed),
             Purpose::Relay,
             Purpose::Suspect { starts: 1 },
             Purpose::Retry { delay: Duration::from_secs(1) },
@@ -176,7 +187,8 @@ fn may_be_published(properties: &BasicProperties, purpose: Purpose<'_>) {
     }
     assert_eq!(properties.delivery_mode(), &Some(2));
     assert!(properties.user_id().is_none());
-    assert!(properties.expiration().is_none() || matches!(purpose, Purpose::Forward { .. } | Purpose::Relay));
+    let may_expire = matches!(purpose, Purpose::Forward { .. } | Purpose::Person(_) | Purpose::Relay);
+    assert!(properties.expiration().is_none() || may_expire);
     assert!(header_frame(properties) <= FORWARD_FRAME, "a header that is published again doesn't fit into a frame");
 }
 

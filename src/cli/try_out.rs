@@ -222,7 +222,7 @@ impl Bot<'_> {
         for _ in 0..HOPS {
             match self.pipeline.run(&job).await.0 {
                 Outcome::Reply(reply) => return Tried::Reply(Box::new((*reply).clone())),
-                Outcome::Forward { intent, classification } => {
+                Outcome::Forward { intent, classification, slots: _ } => {
                     if self.pipeline.routes().get(&intent).is_some_and(|route| route.external) {
                         return Tried::External(intent);
                     }

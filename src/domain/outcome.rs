@@ -1,6 +1,6 @@
 //! What becomes of a message: the outcomes, and the reasons for the one that fails.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -153,6 +153,8 @@ pub enum Outcome {
         intent: IntentName,
         /// How it was classified; `None` if the client addressed the intent.
         classification: Option<Box<Classification>>,
+        /// What is known by name in its conversation.
+        slots: BTreeMap<String, String>,
     },
     /// Hand it to the queue of people.
     Person(Box<Handed>),

@@ -143,7 +143,9 @@ impl Pipeline {
             classification.entities = self.entities(&work.request().text);
             classification.transcript = work.attached.as_ref().and_then(|attached| attached.carried.clone());
         }
-        Given::Outcome(Outcome::Forward { intent, classification })
+        let slots = work.talk.iter().flat_map(|talk| talk.slots.iter());
+        let slots = slots.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Given::Outcome(Outcome::Forward { intent, classification, slots })
     }
 
     /// The entities of a text. They aren't taken from a header, which anybody could write.

@@ -252,7 +252,9 @@ async fn where_an_intent_has_no_answer_the_fallback_is_asked_once() {
     assert_eq!(reply.details.handler.as_deref(), Some("says"));
     // By way of its queue, or another program's, with what is known.
     for route in [Route::new(says(Some("help")), Dispatch::Queue), Route::external(Handlers::default())] {
-        let (Outcome::Forward { intent, classification }, _) = falling_back_to(route).run(&job(1, None)).await else {
+        let (Outcome::Forward { intent, classification, slots: _ }, _) =
+            falling_back_to(route).run(&job(1, None)).await
+        else {
             unreachable!("it is answered elsewhere")
         };
         assert_eq!((intent, classification.unwrap().fallback), (help(), true));

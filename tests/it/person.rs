@@ -201,6 +201,10 @@ async fn a_conversation_goes_to_a_person_and_comes_back() {
     let told: Vec<&str> =
         state.history.iter().filter(|turn| turn.role == Role::Assistant).map(|turn| turn.text.as_str()).collect();
     assert_eq!(told[2..4], ["One moment, please.", "[A person spoke with the user here.]"]);
+    // Another program is told what is known, too.
+    say(&user, "m3", "outside where").await;
+    let forwarded = user.take(&format!("{}.intent.outside", user.names.exchange())).await;
+    assert_eq!(header(&forwarded, "chatbot-slots").as_deref(), Some(r#"{"order":"FL1"}"#));
     // The next handover has another pass, and the one before is of no use in it.
     say(&user, "m4", "product_info again").await;
     let (_, next) = person.next().await;

@@ -12,6 +12,8 @@ use crate::domain::{IntentName, InvalidName, Lane, is_valid_name};
 pub const INTENT: &str = "chatbot-intent";
 /// Header of ours: how a forwarded message was classified, as JSON.
 pub const CLASSIFICATION: &str = "chatbot-classification";
+/// Header of ours on a forward: what is known by name in its conversation, as JSON.
+pub const SLOTS: &str = "chatbot-slots";
 /// Header of ours: the number of this attempt, from 1.
 pub const ATTEMPT: &str = "chatbot-attempt";
 /// Header of ours: how often a suspect was started.

@@ -10,7 +10,7 @@ mod person;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
@@ -160,8 +160,8 @@ impl<B: Broker> Settler<B> {
             // What is rare is boxed: a task is as large as its largest branch, and is moved and allocated whole.
             let instead = match next {
                 Outcome::Reply(reply) => self.reply(received, client.reply_to, &reply).await?,
-                Outcome::Forward { intent, classification } => {
-                    self.forward(received, &intent, classification.as_deref()).await?
+                Outcome::Forward { intent, classification, slots } => {
+                    self.forward(received, &intent, classification.as_deref(), &slots).await?
                 }
                 Outcome::Person(handed) => Box::pin(self.hand_over(received, &handed)).await?,
                 Outcome::Speak { to, spoken, done } => {
@@ -253,8 +253,10 @@ impl<B: Broker> Settler<B> {
         received: &Received,
         intent: &IntentName,
         classification: Option<&Classification>,
+        slots: &BTreeMap<String, String>,
     ) -> Result<Option<Outcome>, SessionLost> {
-        let properties = received.republished(&self.names, Purpose::Forward { intent, classification }, now_ms());
+        let purpose = Purpose::Forward { intent, classification, slots };
+        let properties = received.republished(&self.names, purpose, now_ms());
         let body = received.body.clone();
         self.put(received, &WorkQueue::Intent(intent.clone()), properties, body).await
     }

@@ -1,6 +1,6 @@
 //! An outcome as it is kept with its turn.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
@@ -19,9 +19,18 @@ use crate::{
 #[serde(rename_all = "lowercase")]
 pub(super) enum Kept {
     Reply(Box<RawValue>),
-    Forward { intent: IntentName, classification: Option<Box<Classification>> },
+    Forward {
+        intent: IntentName,
+        classification: Option<Box<Classification>>,
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        slots: BTreeMap<String, String>,
+    },
     Person(handover::Kept),
-    Speak { to: Option<Address>, spoken: Box<Spoken>, done: Box<Done> },
+    Speak {
+        to: Option<Address>,
+        spoken: Box<Spoken>,
+        done: Box<Done>,
+    },
     Done(Box<Done>),
 }
 
@@ -29,8 +38,8 @@ pub(super) enum Kept {
 pub(super) fn written(outcome: &Outcome) -> Option<Box<RawValue>> {
     let kept = match outcome {
         Outcome::Reply(reply) => Kept::Reply(RawValue::from_string(String::from_utf8(encode_reply(reply)).ok()?).ok()?),
-        Outcome::Forward { intent, classification } => {
-            Kept::Forward { intent: intent.clone(), classification: classification.clone() }
+        Outcome::Forward { intent, classification, slots } => {
+            Kept::Forward { intent: intent.clone(), classification: classification.clone(), slots: slots.clone() }
         }
         Outcome::Person(handed) => Kept::Person(handover::Kept::of(handed)),
         Outcome::Speak { to, spoken, done } => {
@@ -55,7 +64,7 @@ impl Kept {
                 Answered::Reply(reply) => Outcome::Reply(Arc::from(reply)),
                 Answered::Error(_) => return None,
             },
-            Self::Forward { intent, classification } => Outcome::Forward { intent, classification },
+            Self::Forward { intent, classification, slots } => Outcome::Forward { intent, classification, slots },
             Self::Person(kept) => Outcome::Person(Box::new(kept.handed(key, job, state, wait))),
             Self::Speak { to, spoken, done } => Outcome::Speak { to, spoken, done },
             Self::Done(done) => Outcome::Done(done),

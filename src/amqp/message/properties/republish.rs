@@ -1,6 +1,6 @@
 //! The properties of a message that is published again.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use lapin::{
     BasicProperties,
@@ -20,6 +20,9 @@ use crate::{
 /// The longest `chatbot-dead-error`, in bytes.
 pub(super) const MAX_DEAD_ERROR: usize = 1024;
 
+/// The longest `chatbot-slots`, in bytes.
+pub(super) const MAX_SLOTS: usize = 8 * 1024;
+
 /// For what a message is published again.
 #[derive(Debug, Clone, Copy)]
 pub enum Purpose<'a> {
@@ -29,6 +32,8 @@ pub enum Purpose<'a> {
         intent: &'a IntentName,
         /// How it was classified.
         classification: Option<&'a Classification>,
+        /// What is known by name in its conversation.
+        slots: &'a BTreeMap<String, String>,
     },
     /// To a person.
     Person(&'a Handed),
@@ -155,7 +160,7 @@ impl Received {
         set(names::ATTEMPT, number(attempt.into()));
         // Where a message leaves the queue of its intent, the header says what that queue said.
         let (intent, classification) = match purpose {
-            Purpose::Forward { intent, classification } => (Some(intent), classification),
+            Purpose::Forward { intent, classification, .. } => (Some(intent), classification),
             Purpose::Person(handed) => (Some(&handed.intent), handed.classification.as_deref()),
             _ => (self.intent(), trail.classification.as_ref()),
         };
@@ -164,6 +169,11 @@ impl Received {
         }
         if let Some(json) = classification.and_then(|found| serde_json::to_string(found).ok()) {
             set(names::CLASSIFICATION, text(&json));
+        }
+        if let Purpose::Forward { slots, .. } = purpose
+            && let Some(slots) = told(slots)
+        {
+            set(names::SLOTS, text(&slots));
         }
         match purpose {
             Purpose::Forward { .. } | Purpose::Person(_) if self.is_repeated() => set(names::REDELIVERED, number(1)),
@@ -195,6 +205,12 @@ impl Received {
         }
         headers
     }
+}
+
+/// Slots as the header tells them; none where there are none, or they are too long for one.
+fn told(slots: &BTreeMap<String, String>) -> Option<String> {
+    let json = Some(slots).filter(|slots| !slots.is_empty()).and_then(|slots| serde_json::to_string(slots).ok());
+    json.filter(|json| json.len() <= MAX_SLOTS)
 }
 
 /// Whether a client's header is handed on. `CC` and `BCC` deliver into further queues, also when a message comes back

@@ -1,7 +1,7 @@
 //! Tests of what passes from a delivery to what is published for it.
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use lapin::{
@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use super::{
     PERSISTENT, Purpose, Received, moved,
     received::{MAX_HEADERS, clean},
-    republish::MAX_DEAD_ERROR,
+    republish::{MAX_DEAD_ERROR, MAX_SLOTS},
 };
 use crate::{
     amqp::{
@@ -43,6 +43,12 @@ fn header(properties: &BasicProperties, name: &str) -> Option<AMQPValue> {
     properties.headers().as_ref()?.inner().get(name).cloned()
 }
 
+/// None.
+fn no_slots() -> &'static BTreeMap<String, String> {
+    static NONE: BTreeMap<String, String> = BTreeMap::new();
+    &NONE
+}
+
 fn table(entries: &[(&str, AMQPValue)]) -> FieldTable {
     let mut table = FieldTable::default();
     for (name, value) in entries {
@@ -53,7 +59,7 @@ fn table(entries: &[(&str, AMQPValue)]) -> FieldTable {
 
 fn purposes<'a>(intent: &'a IntentName, letter: &'a DeadLetter) -> [Purpose<'a>; 4] {
     [
-        Purpose::Forward { intent, classification: None },
+        Purpose::Forward { intent, classification: None, slots: no_slots() },
         Purpose::Suspect { starts: 1 },
         Purpose::Retry { delay: Duration::from_secs(1) },
         Purpose::Dead { letter, worker: "w", at: NOW },
@@ -382,4 +388,18 @@ fn what_a_persons_program_says_is_known_again_with_its_pass_alone() {
     assert_eq!(key(1, "chat.request", false, "a"), key(2, "chat.request", false, "a"));
     assert_ne!(key(1, "chat.request", false, "a"), key(1, "chat.request", true, "a"));
     assert_ne!(key(1, "chat.request", true, "a"), key(1, "chat.request", true, "b"));
+}
+
+#[test]
+fn another_program_is_told_the_slots_as_far_as_they_fit() {
+    let intent = IntentName::new("refund").unwrap();
+    let check = |value: &str, expected: Option<&str>| {
+        let slots = if value.is_empty() { BTreeMap::new() } else { [("order".to_owned(), value.to_owned())].into() };
+        let purpose = Purpose::Forward { intent: &intent, classification: None, slots: &slots };
+        let to = read(BasicProperties::default(), None).republished(&names(), purpose, NOW);
+        assert_eq!(header(&to, names::SLOTS), expected.map(text), "{}", value.len());
+    };
+    check("", None);
+    check("FL1", Some(r#"{"order":"FL1"}"#));
+    check(&"x".repeat(MAX_SLOTS), None);
 }

@@ -198,7 +198,9 @@ fn next(flight: &Flight, messages: &Arc<Mutex<Messages>>) -> Ask {
                 let failed = |code| retry.decide(MessageError::new(code, "why"), job.attempt, job.time_left);
                 match choice {
                     Choice::Answer => Outcome::Reply(Arc::new(answer())),
-                    Choice::Forward => Outcome::Forward { intent: broker::intent(), classification: None },
+                    Choice::Forward => {
+                        Outcome::Forward { intent: broker::intent(), classification: None, slots: Default::default() }
+                    }
                     Choice::FailForNow => failed(ErrorCode::Timeout),
                     Choice::FailForGood => failed(ErrorCode::HandlerFailed),
                 }
