@@ -140,7 +140,7 @@ impl Direct {
     }
 
     /// The parts until the reply, and the reply.
-    async fn to_the_end(&mut self) -> (Vec<Value>, Value) {
+    async fn rest(&mut self) -> (Vec<Value>, Value) {
         let mut parts = Vec::new();
         loop {
             match self.next().await {
@@ -174,7 +174,7 @@ async fn parts_come_as_they_are_written_and_the_reply_is_whole() {
         let expected = json!({"type": "chat.reply.part", "in_reply_to": "7", "run": run, "seq": seq, "delta": word});
         assert_eq!(part, expected);
     }
-    let (parts, reply) = client.to_the_end().await;
+    let (parts, reply) = client.rest().await;
     assert_eq!(
         (parts.len(), &reply["type"], &reply["body"]),
         (0, &json!("chat.reply"), &json!("退货很简单，三十天内。"))
@@ -206,7 +206,7 @@ async fn parts_are_asked_for_by_a_header_or_a_field_and_nobody_else_gets_any() {
         }
         client.publish("request", properties, &json!({"body": "refund", "stream": field})).await;
         writes.write(WORDS.len()).await;
-        let (parts, reply) = client.to_the_end().await;
+        let (parts, reply) = client.rest().await;
         assert_eq!(reply["body"], "退货很简单，三十天内。");
         assert_eq!(text_of(&parts), if gets { WORDS.concat() } else { String::new() }, "{header:?} {field}");
         worker.stop().await;
@@ -251,7 +251,7 @@ async fn who_has_left_before_costs_nothing_and_who_comes_back_gets_the_whole() {
     direct.publish("request", BasicProperties::default().with_message_id(short("7")), &json!({"body": "refund"})).await;
     writes.begins().await;
     writes.write(WORDS.len()).await;
-    let (_, reply) = direct.to_the_end().await;
+    let (_, reply) = direct.rest().await;
     assert_eq!((&reply["body"], reply.get("finish")), (&json!("退货很简单，三十天内。"), None));
     assert_eq!(writes.began.load(Ordering::SeqCst), 1);
     worker.stop().await;
@@ -277,7 +277,7 @@ async fn a_client_stops_its_answer_and_gets_what_there_was() {
     writes.write(3).await;
     assert_eq!(writes.stopped.load(Ordering::SeqCst), 0);
     cancel(&client, "7").await;
-    let (parts, reply) = client.to_the_end().await;
+    let (parts, reply) = client.rest().await;
     assert_eq!(text_of(&parts), "退货很简单，");
     let told = (&reply["body"], &reply["finish"], &reply["in_reply_to"], &reply["handler"]);
     assert_eq!(told, (&json!("退货很简单，"), &json!("cancelled"), &json!("7"), &json!("test")));
@@ -295,12 +295,12 @@ async fn a_request_that_is_cancelled_before_it_is_begun_is_not_begun() {
     client.ask("7").await;
     writes.begins().await;
     cancel(&client, "7").await;
-    assert_eq!(client.to_the_end().await.1["in_reply_to"], "7");
+    assert_eq!(client.rest().await.1["in_reply_to"], "7");
     for key in ["request", "intent.refund"] {
         client
             .publish(key, BasicProperties::default(), &json!({"id": "8", "body": "refund", "metadata": {"a": 1}}))
             .await;
-        let (parts, reply) = client.to_the_end().await;
+        let (parts, reply) = client.rest().await;
         assert!(parts.is_empty());
         let told = (&reply["body"], &reply["finish"], &reply["in_reply_to"], &reply["metadata"]["a"]);
         assert_eq!(told, (&json!(""), &json!("cancelled"), &json!("8"), &json!(1)), "{key}");
@@ -320,15 +320,15 @@ async fn a_turn_that_is_stopped_counts_with_what_was_said() {
     client.publish("request", BasicProperties::default(), &body).await;
     writes.write(2).await;
     cancel(&client, "7").await;
-    let (parts, reply) = client.to_the_end().await;
+    let (parts, reply) = client.rest().await;
     assert_eq!((text_of(&parts).as_str(), &reply["finish"]), ("退货很简单", &json!("cancelled")));
     assert_eq!(store.said()["c"], ["refund"]);
     // A repetition has the same reply, and no parts.
     client.publish("request", BasicProperties::default(), &body).await;
-    let (parts, again) = client.to_the_end().await;
+    let (parts, again) = client.rest().await;
     assert_eq!((parts.len(), again), (0, reply));
     client.publish("request", BasicProperties::default(), &json!({"body": "help_info", "conversation": "c"})).await;
-    assert_eq!(client.to_the_end().await.1["body"], "help_info: help_info");
+    assert_eq!(client.rest().await.1["body"], "help_info: help_info");
     assert_eq!(store.said()["c"], ["refund", "help_info"]);
     worker.stop().await;
 }
