@@ -16,6 +16,7 @@ mod queues;
 mod reader;
 mod soak;
 mod subject;
+mod talk;
 mod workers;
 
 use std::{
