@@ -160,10 +160,10 @@ mod tests {
         alive.hear(Beat { store: Some(StoreKind::File), waits: true, ..beat("c", "ffff") }, now);
         alive.hear(Beat { store: None, lanes: Lanes::default(), ..beat("d\u{7}", "0123456789abcdef") }, now);
         let expected = "\
-NAME     VERSION  BOT       STORE  LANES  IN WORK  HEARD
-a        0.1.0    01234567  redis  3b     7        1.5s
-b        0.1.0    01234567  redis  -      0        1.5s
-c        0.1.0    ffff*     file   waits  7        1.5s
+NAME    VERSION  BOT       STORE  LANES  IN WORK  HEARD
+a       0.1.0    01234567  redis  3b     7        1.5s
+b       0.1.0    01234567  redis  -      0        1.5s
+c       0.1.0    ffff*     file   waits  7        1.5s
 d\\u{7}  0.1.0    01234567  -      -      7        1.5s
 ";
         let later = now + Duration::from_millis(1_500);

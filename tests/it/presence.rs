@@ -415,7 +415,7 @@ async fn the_second_with_a_memory_of_its_own_takes_conversations_when_the_first_
     assert!(!answer.contains("Refunded"), "the second knows nothing of it: {answer}");
     assert!(killed.elapsed() < 2 * GONE);
     assert_eq!(said(&mut client, "give me a refund").await, "Why?");
-    assert_eq!(said(&mut client, "it is too small").await, "Refunded, as you said: it is too small");
+    assert_eq!(said(&mut client, "it is broken").await, "Refunded, as you said: it is broken");
     assert_eq!(waiting(&address).await, Some(0.0));
     second.signal("TERM");
     let (code, log) = second.end();
