@@ -20,7 +20,9 @@ async fn consumers(names: &Names) -> BTreeMap<String, (String, u16)> {
     eventually("one consumer a queue", || async {
         let listed = shell("rabbitmqctl --quiet list_consumers queue_name channel_pid prefetch_count");
         let mut consumers = BTreeMap::new();
-        for line in listed.lines().filter(|line| line.starts_with(names.exchange())) {
+        // The worker's own queue has a channel of its own.
+        let own = format!("{}.worker.", names.exchange());
+        for line in listed.lines().filter(|line| line.starts_with(names.exchange()) && !line.starts_with(&own)) {
             let [queue, channel, prefetch] = line.split('\t').collect::<Vec<_>>().try_into().ok()?;
             if consumers.insert(queue.to_owned(), (channel.to_owned(), prefetch.parse().ok()?)).is_some() {
                 return None;

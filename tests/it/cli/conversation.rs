@@ -156,13 +156,22 @@ async fn check_fails_where_workers_keep_conversations_apart() {
     std::fs::write(&bot, format!("{built_in}\n[conversation]\n")).unwrap();
     let program = Program::new().with("CHATBOT_INTENTS_PATH", bot.to_str().unwrap());
     tokio::task::block_in_place(|| {
-        let first = program.start_ready();
+        let mut first = program.start();
+        first.until("this worker takes the queues of conversations");
+        // The log says so before they are consumed.
+        let deadline = std::time::Instant::now() + crate::support::PATIENCE;
+        while !program.run(&["check"]).out.contains("is consumed") {
+            assert!(std::time::Instant::now() < deadline, "they are never consumed");
+        }
         let alone = program.run(&["check"]);
         assert!(alone.ok().contains("is consumed"), "{alone:?}");
-        let second = program.start_ready();
+        let mut second = program.start();
+        second.until("another worker has conversations");
         let apart = program.run(&["check"]);
         assert_eq!(apart.code, Some(78), "{apart:?}");
-        for part in ["2 workers consume", "(memory)", "CHATBOT_CONVERSATION_STORE=redis"] {
+        for part in
+            ["there are others", "it takes no queue of conversations", "(memory)", "CHATBOT_CONVERSATION_STORE=redis"]
+        {
             assert!(apart.out.contains(part), "{part}: {apart:?}");
         }
         let shown = program.run(&["topology"]);
