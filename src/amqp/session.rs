@@ -133,14 +133,17 @@ impl Session {
     /// it hands back what hasn't started. A session that is `retired`, as another works in its place, works it off
     /// instead: RabbitMQ before 4.3 counts what is handed back like what ended a worker.
     ///
-    /// The time of grace counts from `stopping`, which comes with or before `shutdown`.
+    /// The time of grace counts from `stopping`, which comes with or before `shutdown`. `deaf` is told once nothing is
+    /// delivered to it any more.
     pub async fn run(
         self,
         shutdown: &CancellationToken,
         stopping: &CancellationToken,
         retired: &CancellationToken,
+        deaf: CancellationToken,
         on_end: impl FnOnce(),
     ) -> Ended {
+        let deaf = deaf.drop_guard();
         let Self { shared, consuming_link, channels, settler, consuming, lanes, unfinished, presence, tasks, ending } =
             self;
         let draining = CancellationToken::new();
@@ -250,6 +253,7 @@ impl Session {
             let drained = async {
                 // All at once: a queue that still has a consumer goes on handing out what is handed back.
                 join_all(cancels.iter().map(Current::cancel)).await;
+                drop(deaf);
                 loops.wait().await;
                 tasks.wait().await;
                 acking.wait().await;

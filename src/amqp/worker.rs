@@ -6,10 +6,11 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use futures_util::future::join_all;
 use tokio::{
     sync::watch,
     task::{JoinError, JoinSet},
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
@@ -27,6 +28,9 @@ use super::{
 const MAX_BACKOFF: Duration = Duration::from_millis(800);
 /// A session that lived so long was a good one: the next pause is short again.
 const GOOD_SESSION: Duration = Duration::from_secs(5);
+
+/// How long a worker that stops waits until sessions that it has replaced are delivered nothing any more.
+const HANDED_OVER: Duration = Duration::from_secs(1);
 
 /// So many reasons are told between two sessions: each once, as two that take turns would else fill the log.
 const MAX_TOLD: usize = 16;
@@ -51,6 +55,8 @@ pub struct Worker {
     replacer: Replacer,
     /// Sessions whose bot was replaced, and which finish what they have in work.
     retired: JoinSet<()>,
+    /// Those of them that may still be delivered something: tells once that is over.
+    deaf: Vec<CancellationToken>,
     /// Has them hand back what they haven't started: once nothing is consumed any more, or the one that serves would get
     /// it, and hand it back again.
     hand_back: CancellationToken,
@@ -65,6 +71,8 @@ struct Serving {
     retired: CancellationToken,
     /// Tells it to stop, as long as it serves.
     stop: CancellationToken,
+    /// That nothing is delivered to it any more.
+    deaf: CancellationToken,
     since: Instant,
     session: AbortOnDropHandle<Ended>,
 }
@@ -92,6 +100,7 @@ impl Worker {
             ready: watch::Sender::new(false),
             replacer: Replacer::default(),
             retired: JoinSet::new(),
+            deaf: Vec::new(),
             hand_back: CancellationToken::new(),
             stopping: CancellationToken::new(),
             preparing: None,
@@ -188,9 +197,12 @@ impl Worker {
         let (retired, stop) = (CancellationToken::new(), self.hand_back.child_token());
         let (shutdown, stopping, is_retired) = (stop.clone(), self.stopping.clone(), retired.clone());
         let serves = Serves { ready: self.ready.clone(), is_retired: retired.clone() };
-        let session =
-            tokio::spawn(async move { session.run(&shutdown, &stopping, &is_retired, move || drop(serves)).await });
-        Serving { retired, stop, since: Instant::now(), session: AbortOnDropHandle::new(session) }
+        let deaf = CancellationToken::new();
+        let session = tokio::spawn({
+            let deaf = deaf.clone();
+            async move { session.run(&shutdown, &stopping, &is_retired, deaf, move || drop(serves)).await }
+        });
+        Serving { retired, stop, deaf, since: Instant::now(), session: AbortOnDropHandle::new(session) }
     }
 
     /// Waits for the end of the session that serves; a bot that comes meanwhile gets one of its own, in its place.
@@ -200,6 +212,9 @@ impl Worker {
             let mut replacement = tokio::select! {
                 ended = &mut serving.session => return joined(ended),
                 () = shutdown.cancelled() => {
+                    // Else they would be delivered what this one hands back.
+                    let deaf = join_all(self.deaf.iter().map(CancellationToken::cancelled));
+                    let _ = timeout(HANDED_OVER, deaf).await;
                     serving.stop.cancel();
                     return joined((&mut serving.session).await);
                 }
@@ -231,7 +246,9 @@ impl Worker {
     }
 
     /// Has a session that is retired finish what it has in work.
-    fn let_finish(&mut self, Serving { session, .. }: Serving) {
+    fn let_finish(&mut self, Serving { session, deaf, .. }: Serving) {
+        self.deaf.retain(|deaf| !deaf.is_cancelled());
+        self.deaf.push(deaf);
         while self.retired.try_join_next().is_some() {}
         self.retired.spawn(async move {
             match joined(session.await) {
