@@ -12,7 +12,7 @@ use super::{
     payload::Payload,
     set, to_json,
 };
-use crate::domain::{Attachment, Command, DeadLetter, DeadReason, MAX_SHORT, MessageError, Request, Turn};
+use crate::domain::{Attachment, CANCEL_TYPE, Command, DeadLetter, DeadReason, MAX_SHORT, MessageError, Request, Turn};
 
 /// Reads a request of at most `max_body` bytes, as received and as decompressed.
 ///
@@ -159,7 +159,7 @@ fn from_object(object: &Object<'_>, envelope: &Envelope<'_>) -> Result<Request, 
 
 /// Whether a message of this type says nothing in words.
 fn needs_no_text(kind: Option<&str>) -> bool {
-    kind.and_then(Command::of).is_some_and(|command| !command.has_text())
+    kind == Some(CANCEL_TYPE) || kind.and_then(Command::of).is_some_and(|command| !command.has_text())
 }
 
 /// What holds for every request, however it was written.
@@ -171,6 +171,9 @@ fn check(request: &Request) -> Result<(), MessageError> {
         if length > MAX_SHORT {
             return Err(invalid(format!("'{name}' has {length} bytes; at most {MAX_SHORT} are accepted")));
         }
+    }
+    if request.kind.as_deref() == Some(CANCEL_TYPE) {
+        return Err(invalid("chat.cancel has to have the routing key cancel, where every worker hears it"));
     }
     if !request.has_text() && request.attachments.is_empty() && !needs_no_text(request.kind.as_deref()) {
         return Err(invalid("the text is empty: there is nothing to answer"));
@@ -282,6 +285,10 @@ mod tests {
                 assert_eq!(decode(kind, body).ok(), expected, "{kind:?} {body}");
             }
             assert_eq!(decode(Some(kind), r#"{"body":"hi"}"#), Ok(Some(command)));
+        }
+        for body in ["", "{}", r#"{"id":"7"}"#, r#"{"body":"hi"}"#] {
+            let told = decode(Some(CANCEL_TYPE), body).unwrap_err();
+            assert!(told.message.contains("routing key cancel"), "{told:?}");
         }
         assert_eq!(decode(Some("chat.request"), "hi"), Ok(None));
         assert!(decode(Some("chat.request"), &format!(r#"{{"type":"{}"}}"#, Command::Forget.as_str())).is_err());
