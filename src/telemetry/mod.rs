@@ -79,6 +79,10 @@ fn describe() {
         ("chatbot_ignored_fields_total", "Fields of requests passed over, as they have another form, by field."),
         ("chatbot_attachments_total", "Attachments of requests that were answered, by type and what became of them."),
         ("chatbot_handler_answers_total", "What handlers were asked, by handler and what came of it."),
+        (
+            "chatbot_answers_stopped_total",
+            "Answers that were stopped as nobody wanted them any more, by handler and why.",
+        ),
     ] {
         describe_counter!(name, help);
     }
