@@ -2,9 +2,11 @@
 //!
 //! One thread writes. What came in while it wrote goes to the disk together, by one commit.
 //!
+//! Of a conversation that has expired stays that it was there, for as long again.
+//!
 //! **Invariants:** a write is on the disk before it is confirmed. A file that is damaged, of a newer program, or another
-//! one's is an error and stays as it is. Bounded by number, bytes and age; the conversation whose last turn is the longest
-//! ago goes first, and is counted.
+//! one's is an error and stays as it is. Bounded by number, bytes and age, with what has expired; what was last changed the
+//! longest ago goes first, and a conversation is counted.
 
 mod table;
 
@@ -31,7 +33,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use self::table::{Change, Table, Total};
+use self::table::{Change, Table, Total, now};
 use super::{Bounds, Cursor, Page, Put, Store, StoreError, Stored};
 use crate::domain::Key;
 
@@ -171,7 +173,7 @@ impl Store for FileStore {
 
     async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
         let (key, expires) = (*key, self.expires);
-        self.read(move |database| Table::get(database, &key, expires)).await
+        self.read(move |database| Table::get(database, &key, expires, now())).await
     }
 
     async fn put(&self, key: &Key, stored: Stored) -> Result<Put, StoreError> {
@@ -188,7 +190,7 @@ impl Store for FileStore {
             _ => None,
         };
         let expires = self.expires;
-        self.read(move |database| Table::page(database, after, most, expires)).await
+        self.read(move |database| Table::page(database, after, most, expires, now())).await
     }
 }
 
@@ -213,8 +215,9 @@ impl Writer {
             };
             let batch: Vec<Job> = first.into_iter().chain(jobs.try_iter().take(BATCH - 1)).collect();
             let (changes, waiting): (Vec<_>, Vec<_>) = batch.into_iter().map(|job| (job.change, job.done)).unzip();
-            let written =
-                catch_unwind(AssertUnwindSafe(|| Table::write(&self.database, changes, self.total, self.bounds)));
+            let written = catch_unwind(AssertUnwindSafe(|| {
+                Table::write(&self.database, changes, self.total, self.bounds, now())
+            }));
             match written {
                 Ok(Ok((results, total))) => {
                     self.total = total;

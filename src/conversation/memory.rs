@@ -1,9 +1,13 @@
 //! The store in a worker's own memory: for one worker, and gone with it.
 //!
 //! Conversations are kept compressed, as most of one is text that repeats. Once a conversation has been left alone for as
-//! long as outcomes are kept, these are taken out of it.
+//! long as outcomes are kept, these are taken out of it. Of one that has expired stays that it was there, for as long again.
 //!
-//! **Invariant:** bounded by number, bytes and age; the one whose last turn is the longest ago goes first, and is counted.
+//! **Invariant:** bounded by number, bytes and age, with what has expired; the one whose last turn is the longest ago goes
+//! first, and is counted.
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -18,18 +22,19 @@ use tokio::time::Instant;
 use super::{
     Cursor, Page, Put, Store, StoreError, Stored,
     packing::Packing,
-    record::{KEPT_FOR, begun_anew, without_outcomes},
+    record::{KEPT_FOR, begun_anew, expired, is_blank, without_outcomes},
+    store::There,
 };
 use crate::domain::Key;
 
 /// How much is kept, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// The most conversations.
+    /// The most conversations, with those that have expired.
     pub most: usize,
     /// The most bytes of all together.
     pub bytes: usize,
-    /// How long after its last turn a conversation is kept.
+    /// How long after its last turn a conversation is kept. That it has expired is known for as long again.
     pub expires: Duration,
 }
 
@@ -51,35 +56,50 @@ pub struct MemoryStore {
 #[derive(Default)]
 struct Kept {
     conversations: HashMap<Key, Entry>,
+    /// How many of them haven't expired.
+    living: usize,
     /// By when each changed last.
     order: BTreeMap<u64, Key>,
     /// The next place in the order.
     next: u64,
-    /// All before this place are without outcomes.
+    /// All before this place have expired.
+    ended: u64,
+    /// All before this place are without outcomes, or have expired.
     tidied: u64,
     /// All before this place begin anew.
     anew: u64,
     bytes: usize,
 }
 
-/// What is kept of a conversation.
-struct Found {
-    life: u64,
-    version: u64,
-    length: usize,
-    packed: Arc<[u8]>,
-    /// Whether it begins anew.
-    anew: bool,
+/// What is found under a key.
+enum Found {
+    Kept {
+        life: u64,
+        packed: Packed,
+        /// Whether it begins anew.
+        anew: bool,
+    },
+    /// It has expired.
+    Ended { life: u64 },
 }
 
 struct Entry {
     life: u64,
-    version: u64,
     place: u64,
+    /// When it changed last.
     at: Instant,
+    /// Nothing once it has expired.
+    packed: Option<Packed>,
+}
+
+#[derive(Clone)]
+struct Packed {
+    version: u64,
     /// Before it was compressed, in bytes.
     length: usize,
-    packed: Arc<[u8]>,
+    bytes: Arc<[u8]>,
+    /// Whether nothing is known in it: then it expires without a trace.
+    is_blank: bool,
 }
 
 impl MemoryStore {
@@ -95,9 +115,9 @@ impl MemoryStore {
     }
 
     fn stored(&self, found: Found) -> Result<Stored, StoreError> {
-        let Found { life, version, length, packed, anew } = found;
-        let bytes = self.packing.unpack(&packed, length).map_err(no_memory)?;
-        Ok(Stored { life, version, bytes: if anew { begun_anew(&bytes) } else { bytes } })
+        let Found::Kept { life, packed, anew } = found else { return Ok(expired()) };
+        let bytes = self.packing.unpack(&packed.bytes, packed.length).map_err(no_memory)?;
+        Ok(Stored { life, version: packed.version, bytes: if anew { begun_anew(&bytes) } else { bytes } })
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -105,7 +125,7 @@ impl MemoryStore {
     }
 
     fn measure(&self, kept: &Kept) {
-        self.entries.set(kept.conversations.len() as f64);
+        self.entries.set(kept.living as f64);
         self.bytes.set(kept.bytes as f64);
     }
 
@@ -113,13 +133,13 @@ impl MemoryStore {
     /// time, so nobody waits for it.
     fn tidy(&self) {
         let due = self.kept().due();
-        for (key, place, length, packed) in due {
-            let smaller = self.packing.unpack(&packed, length).and_then(|bytes| {
+        for (key, place, packed) in due {
+            let smaller = self.packing.unpack(&packed.bytes, packed.length).and_then(|bytes| {
                 let bytes = without_outcomes(&bytes);
                 Ok((bytes.len(), self.packing.pack(&bytes)?))
             });
-            if let Ok((length, packed)) = smaller {
-                self.kept().replace(&key, place, length, packed);
+            if let Ok((length, bytes)) = smaller {
+                self.kept().replace(&key, place, length, bytes);
             }
         }
     }
@@ -147,21 +167,26 @@ impl Store for MemoryStore {
     }
 
     async fn put(&self, key: &Key, stored: Stored) -> Result<Put, StoreError> {
-        let packed = self.packing.pack(&stored.bytes).map_err(no_memory)?;
-        let size = packed.len() + FIXED;
+        let bytes = self.packing.pack(&stored.bytes).map_err(no_memory)?;
+        let size = bytes.len() + FIXED;
         if size > self.bounds.bytes {
             return Err(StoreError::TooLarge { bytes: size, most: self.bounds.bytes });
         }
+        let is_blank = is_blank(&stored.bytes);
+        let packed = Packed { version: stored.version, length: stored.bytes.len(), bytes, is_blank };
         {
             let mut kept = self.kept();
             kept.expire(self.bounds.expires);
-            let there = kept.conversations.get(key).filter(|entry| entry.at.elapsed() < self.bounds.expires);
-            if !stored.follows(there.map(|entry| (entry.life, entry.version))) {
+            let there = kept.find(key, self.bounds.expires).map_or(There::Nothing, |found| match found {
+                Found::Kept { life, packed, .. } => There::Kept { life, version: packed.version },
+                Found::Ended { life } => There::Ended { life },
+            });
+            if !stored.follows(there) {
                 return Ok(Put::Conflict);
             }
-            kept.insert(*key, &stored, packed);
+            kept.insert(*key, stored.life, packed);
             while kept.conversations.len() > self.bounds.most || kept.bytes > self.bounds.bytes {
-                kept.drop_oldest("full");
+                kept.drop_oldest();
             }
             self.measure(&kept);
         }
@@ -172,7 +197,8 @@ impl Store for MemoryStore {
     async fn delete(&self, key: &Key) -> Result<bool, StoreError> {
         let mut kept = self.kept();
         kept.expire(self.bounds.expires);
-        let there = kept.remove(key).is_some_and(|entry| entry.at.elapsed() < self.bounds.expires);
+        let there = matches!(kept.find(key, self.bounds.expires), Some(Found::Kept { .. }));
+        kept.remove(key);
         self.measure(&kept);
         Ok(there)
     }
@@ -185,10 +211,10 @@ impl Store for MemoryStore {
         let mut kept = self.kept();
         kept.expire(self.bounds.expires);
         let mut found = Vec::new();
-        let mut places = kept.order.range(from..);
+        let mut places = kept.order.range(from.max(kept.ended)..);
         for (_, key) in places.by_ref().take(most) {
-            if let Some(entry) = kept.find(key, self.bounds.expires) {
-                found.push((*key, self.stored(entry)?));
+            if let Some(there @ Found::Kept { .. }) = kept.find(key, self.bounds.expires) {
+                found.push((*key, self.stored(there)?));
             }
         }
         Ok(Page { found, next: places.next().map(|(place, _)| Cursor::At(*place)) })
@@ -197,183 +223,109 @@ impl Store for MemoryStore {
 
 impl Kept {
     fn find(&self, key: &Key, expires: Duration) -> Option<Found> {
-        let entry = self.conversations.get(key).filter(|entry| entry.at.elapsed() < expires)?;
-        let Entry { life, version, place, length, packed, .. } = entry;
-        let anew = *place < self.anew;
-        Some(Found { life: *life, version: *version, length: *length, packed: packed.clone(), anew })
+        let Entry { life, place, at, packed } = self.conversations.get(key)?;
+        let age = at.elapsed();
+        match packed {
+            Some(packed) if age < expires => {
+                Some(Found::Kept { life: *life, packed: packed.clone(), anew: *place < self.anew })
+            }
+            Some(packed) if packed.is_blank => None,
+            _ => (age < expires.saturating_mul(2)).then_some(Found::Ended { life: *life }),
+        }
     }
 
-    fn insert(&mut self, key: Key, stored: &Stored, packed: Arc<[u8]>) {
+    fn insert(&mut self, key: Key, life: u64, packed: Packed) {
         self.remove(&key);
         let place = self.next;
         self.next += 1;
-        self.bytes += packed.len() + FIXED;
+        self.living += 1;
+        self.bytes += packed.bytes.len() + FIXED;
         self.order.insert(place, key);
-        let (life, version, length) = (stored.life, stored.version, stored.bytes.len());
-        self.conversations.insert(key, Entry { life, version, place, at: Instant::now(), length, packed });
+        self.conversations.insert(key, Entry { life, place, at: Instant::now(), packed: Some(packed) });
     }
 
-    fn remove(&mut self, key: &Key) -> Option<Entry> {
-        let entry = self.conversations.remove(key)?;
+    /// Removes what is under a key. Whether that hadn't expired.
+    fn remove(&mut self, key: &Key) -> bool {
+        let Some(entry) = self.conversations.remove(key) else { return false };
         self.order.remove(&entry.place);
-        self.bytes -= entry.packed.len() + FIXED;
-        Some(entry)
+        self.bytes -= entry.packed.as_ref().map_or(0, |packed| packed.bytes.len()) + FIXED;
+        self.living -= usize::from(entry.packed.is_some());
+        entry.packed.is_some()
     }
 
-    fn drop_oldest(&mut self, reason: &'static str) {
+    /// Makes room. What has expired is older than all else, so it goes before a conversation does.
+    fn drop_oldest(&mut self) {
         if let Some((_, key)) = self.order.first_key_value() {
             let key = *key;
-            self.remove(&key);
-            counter!("chatbot_conversation_dropped_total", "reason" => reason).increment(1);
+            if self.remove(&key) {
+                dropped("full");
+            }
         }
+    }
+
+    /// The first one from this place on, where it changed last so long ago.
+    fn first(&self, from: u64, age: Duration) -> Option<Key> {
+        let (_, key) = self.order.range(from..).next()?;
+        self.conversations.get(key).filter(|entry| entry.at.elapsed() >= age).map(|_| *key)
     }
 
     fn expire(&mut self, expires: Duration) {
         for _ in 0..EXPIRED {
-            let oldest = self.order.first_key_value().and_then(|(_, key)| self.conversations.get(key));
-            if oldest.is_none_or(|entry| entry.at.elapsed() < expires) {
-                return;
+            let Some(key) = self.first(self.ended, expires) else { break };
+            self.end(&key);
+        }
+        for _ in 0..EXPIRED {
+            match self.first(0, expires.saturating_mul(2)) {
+                Some(key) if self.conversations.get(&key).is_some_and(|entry| entry.packed.is_none()) => {
+                    self.remove(&key);
+                }
+                _ => return,
             }
-            self.drop_oldest("expired");
         }
     }
 
-    /// Those that are next to lose their outcomes: key, place, length and bytes.
-    fn due(&mut self) -> Vec<(Key, u64, usize, Arc<[u8]>)> {
-        let next = self.order.range(self.tidied..).take(TIDIED);
+    /// Drops what is kept of one for its age, and not that it was there.
+    fn end(&mut self, key: &Key) {
+        let Some(entry) = self.conversations.get_mut(key) else { return };
+        self.ended = entry.place + 1;
+        dropped("expired");
+        if entry.packed.as_ref().is_some_and(|packed| packed.is_blank) {
+            self.remove(key);
+        } else if let Some(packed) = entry.packed.take() {
+            self.bytes -= packed.bytes.len();
+            self.living -= 1;
+        }
+    }
+
+    /// Those that are next to lose their outcomes: key, place and what is kept.
+    fn due(&mut self) -> Vec<(Key, u64, Packed)> {
+        let next = self.order.range(self.tidied.max(self.ended)..).take(TIDIED);
         let next = next.filter_map(|(_, key)| self.conversations.get(key).map(|entry| (*key, entry)));
         let due: Vec<_> = next
             .take_while(|(_, entry)| entry.at.elapsed() >= KEPT_FOR)
-            .map(|(key, entry)| (key, entry.place, entry.length, entry.packed.clone()))
+            .filter_map(|(key, entry)| Some((key, entry.place, entry.packed.clone()?)))
             .collect();
-        if let Some((_, place, ..)) = due.last() {
+        if let Some((_, place, _)) = due.last() {
             self.tidied = place + 1;
         }
         due
     }
 
-    /// Puts other bytes in the place of those that are there, unless there was a turn since.
-    fn replace(&mut self, key: &Key, place: u64, length: usize, packed: Arc<[u8]>) {
-        if let Some(entry) = self.conversations.get_mut(key).filter(|entry| entry.place == place) {
-            self.bytes = self.bytes + packed.len() - entry.packed.len();
-            (entry.length, entry.packed) = (length, packed);
+    /// Puts other bytes in the place of those that are there, unless there was a turn since, or it has expired.
+    fn replace(&mut self, key: &Key, place: u64, length: usize, bytes: Arc<[u8]>) {
+        let entry = self.conversations.get_mut(key).filter(|entry| entry.place == place);
+        if let Some(packed) = entry.and_then(|entry| entry.packed.as_mut()) {
+            self.bytes = self.bytes + bytes.len() - packed.bytes.len();
+            (packed.length, packed.bytes) = (length, bytes);
         }
     }
+}
+
+fn dropped(reason: &'static str) {
+    counter!("chatbot_conversation_dropped_total", "reason" => reason).increment(1);
 }
 
 /// The only reason for which this machine's own bytes can't be compressed, or be read again.
 fn no_memory(error: std::io::Error) -> StoreError {
     StoreError::Away(format!("a conversation can't be compressed or decompressed for want of memory: {error}"))
-}
-
-#[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may")]
-
-    use serde_json::value::RawValue;
-    use tokio::time::advance;
-
-    use super::*;
-    use crate::conversation::{Lookup, Record, State, Who};
-
-    const HOUR: Duration = Duration::from_secs(3_600);
-
-    fn key(number: usize) -> Key {
-        Key::of([Some(number.to_string().as_bytes())])
-    }
-
-    fn first(text: &str) -> Stored {
-        Stored { life: 1, version: 1, bytes: text.to_owned().into() }
-    }
-
-    async fn there(store: &MemoryStore, numbers: impl IntoIterator<Item = usize>) -> Vec<usize> {
-        let mut there = Vec::new();
-        for number in numbers {
-            if store.get(&key(number)).await.unwrap().is_some() {
-                there.push(number);
-            }
-        }
-        there
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_one_whose_last_turn_is_the_longest_ago_goes_first() {
-        let store = MemoryStore::new(Bounds { most: 3, bytes: 1 << 20, expires: HOUR }, "");
-        for number in 0..3 {
-            assert_eq!(store.put(&key(number), first("a")).await, Ok(Put::Done));
-        }
-        let second = Stored { version: 2, ..first("b") };
-        assert_eq!(store.put(&key(0), second).await, Ok(Put::Done));
-        store.put(&key(3), first("c")).await.unwrap();
-        assert_eq!(there(&store, 0..4).await, [0, 2, 3]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn all_together_take_no_more_than_they_may() {
-        let store = MemoryStore::new(Bounds { most: 1_000, bytes: 10 * (FIXED + 100), expires: HOUR }, "");
-        for number in 0..100 {
-            store.put(&key(number), first("short")).await.unwrap();
-        }
-        let kept = there(&store, 0..100).await;
-        assert!((10..20).contains(&kept.len()) && kept.ends_with(&[98, 99]), "{kept:?}");
-        let measured: usize = store.kept().conversations.values().map(|entry| entry.packed.len() + FIXED).sum();
-        assert_eq!(store.kept().bytes, measured);
-        for number in kept {
-            assert_eq!(store.delete(&key(number)).await, Ok(true));
-            assert_eq!(store.delete(&key(number)).await, Ok(false));
-        }
-        assert_eq!(store.kept().bytes, 0);
-        assert_eq!(store.kept().order.len(), 0);
-
-        let noise: Vec<u8> = (0..4_096u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
-        let large = Stored { bytes: noise.into(), ..first("") };
-        assert!(matches!(store.put(&key(1), large).await, Err(StoreError::TooLarge { .. })));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn one_that_was_left_alone_expires() {
-        let store = MemoryStore::new(Bounds { most: 1_000, bytes: 1 << 20, expires: HOUR }, "");
-        for number in 0..100 {
-            store.put(&key(number), first("a")).await.unwrap();
-        }
-        advance(HOUR / 2).await;
-        store.put(&key(7), Stored { version: 2, ..first("b") }).await.unwrap();
-        advance(HOUR / 2).await;
-        assert_eq!(there(&store, 0..100).await, [7]);
-        assert_eq!(store.kept().conversations.len(), 1);
-        let next = Stored { version: 2, ..first("b") };
-        assert_eq!(store.put(&key(1), next).await, Ok(Put::Conflict), "it is gone");
-        assert_eq!(store.put(&key(1), first("c")).await, Ok(Put::Done), "and begins anew");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn one_that_was_left_alone_for_ten_minutes_loses_its_outcomes() {
-        let store = MemoryStore::new(Bounds { most: 1_000, bytes: 1 << 20, expires: HOUR }, "");
-        let who = |conversation: usize| Who { user_id: None, sender: None, conversation: conversation.to_string() };
-        let outcome = RawValue::from_string(format!("\"{}\"", "0123456789".repeat(100))).unwrap();
-        let turn = |number: usize| {
-            let record = Record::begin(who(number)).after(key(number), State::default(), outcome.clone(), 1);
-            record.stored().unwrap()
-        };
-        for number in 0..50 {
-            store.put(&key(number), turn(number)).await.unwrap();
-        }
-        let before = store.kept().bytes;
-        advance(KEPT_FOR).await;
-        for number in 50..100 {
-            store.put(&key(number), turn(number)).await.unwrap();
-        }
-        assert!(store.kept().bytes < 2 * before, "{} and {before}", store.kept().bytes);
-        for number in 0..100 {
-            let read = Record::read(&key(number), &store.get(&key(number)).await.unwrap().unwrap()).unwrap();
-            let found = read.look_up(&key(number), 1);
-            assert_eq!(matches!(found, Lookup::NoLonger), number < 50, "{number}: {found:?}");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_begins_anew_says_so_until_its_next_turn_and_is_one_conversation() {
-        let store = MemoryStore::new(Bounds { most: 1_000, bytes: 1 << 20, expires: HOUR }, "");
-        crate::conversation::record::tests::begins_anew(&store).await;
-    }
 }

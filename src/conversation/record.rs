@@ -4,10 +4,10 @@
 //! is bounded beside its state: [`IDENTITIES`] turns, of which each has at most [`MAX_OUTCOME`] bytes of outcome for
 //! [`KEPT_FOR`] — 512 KiB of outcomes at the most, and some 3 KiB once they are no longer kept.
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -37,10 +37,14 @@ pub struct Who {
     pub conversation: String,
 }
 
+/// Whose a conversation is that has expired: that isn't kept.
+static NOBODY: Who = Who { user_id: None, sender: None, conversation: String::new() };
+
 /// A conversation between two of its turns, with what its last turns were answered.
 #[derive(Debug, Clone)]
 pub struct Record {
-    pub who: Who,
+    /// Empty where it has expired, until a turn says whose it is.
+    who: OnceLock<Who>,
     pub state: State,
     /// When it changed last, in Unix milliseconds; 0 before its first turn.
     pub changed: u64,
@@ -128,9 +132,8 @@ impl Record {
 
     /// A conversation that begins, before its first turn.
     pub fn begin(who: Who) -> Self {
-        // The half of it that is random.
-        let (_, life) = Uuid::now_v7().as_u64_pair();
-        Self { who, state: State::default(), changed: 0, life, version: 0, turns: Vec::new() }
+        let life = new_life();
+        Self { who: who.into(), state: State::default(), changed: 0, life, version: 0, turns: Vec::new() }
     }
 
     /// What is stored under `key`, read.
@@ -151,7 +154,18 @@ impl Record {
             // Its own message may quote what a user wrote.
             reason: format!("line {}, column {}", error.line(), error.column()),
         })?;
+        let who = if stored.version == 0 { OnceLock::new() } else { who.into() };
         Ok(Self { who, state, changed, life: stored.life, version: stored.version, turns })
+    }
+
+    /// Whose it is; nobody's where it has expired, and no turn has said it.
+    pub fn who(&self) -> &Who {
+        self.who.get().unwrap_or(&NOBODY)
+    }
+
+    /// Says whose it is, where that isn't known as it has expired.
+    pub fn is_whose(&self, who: &Who) {
+        self.who.get_or_init(|| who.clone());
     }
 
     /// How many turns there were.
@@ -201,10 +215,30 @@ impl Record {
     /// # Errors
     /// The state's, where it has no form in JSON.
     pub fn stored(&self) -> Result<Stored, serde_json::Error> {
-        let Self { who, state, changed, life, version, turns } = self;
-        let form = Form { schema: SCHEMA, who, changed: *changed, state, turns };
+        let Self { who: _, state, changed, life, version, turns } = self;
+        let form = Form { schema: SCHEMA, who: self.who(), changed: *changed, state, turns };
         Ok(Stored { life: *life, version: *version, bytes: serde_json::to_vec(&form)?.into() })
     }
+}
+
+fn new_life() -> u64 {
+    // The half of it that is random.
+    Uuid::now_v7().as_u64_pair().1
+}
+
+/// What is found of a conversation that has expired: the beginning of a new life, whose state says so. It holds nothing of
+/// what was.
+pub(super) fn expired() -> Stored {
+    // As a record of nobody's is written.
+    const EMPTY: &[u8] = br#"{"schema":1,"who":{"conversation":""},"changed":0,"state":{"expired":true},"turns":[]}"#;
+    Stored { life: new_life(), version: 0, bytes: Bytes::from_static(EMPTY) }
+}
+
+/// Whether nothing is known in an encoded record, as it was forgotten: who comes next has nothing to be told. Not where it
+/// can't be read.
+pub(super) fn is_blank(bytes: &[u8]) -> bool {
+    let read = serde_json::from_slice::<Form<IgnoredAny, &RawValue, IgnoredAny>>(bytes);
+    read.is_ok_and(|form| form.schema == SCHEMA && form.state.get() == "{}")
 }
 
 /// An encoded record without any outcome; as it is where it can't be read.
@@ -248,7 +282,7 @@ pub(super) mod tests {
     }
 
     async fn say(store: &dyn Store, record: Record, text: &str) {
-        let key = kept(&record.who.conversation);
+        let key = kept(&record.who().conversation);
         let mut state = record.state.clone();
         state.expired = false;
         state.say(crate::domain::Role::User, text);
@@ -337,7 +371,7 @@ pub(super) mod tests {
         let stored = record.stored().unwrap();
         assert_eq!(stored.version, 1);
         let read = Record::read(&key(), &stored).unwrap();
-        assert_eq!((&read.who, &read.state, read.changed, read.version()), (&who(), &state("退货"), 5, 1));
+        assert_eq!((read.who(), &read.state, read.changed, read.version()), (&who(), &state("退货"), 5, 1));
         assert_eq!(known(&read, &identity(1), 5), "\"好的\"");
         assert_eq!(read.stored().unwrap(), stored);
         let next = read.after(identity(2), state("a"), outcome("b"), 6).stored().unwrap();
@@ -397,6 +431,34 @@ pub(super) mod tests {
         assert_eq!(known(&read, &identity(2), 8 * MINUTE), "no longer");
         let other = Bytes::from_static(b"{\"schema\":2}");
         assert_eq!(without_outcomes(&other), other);
+    }
+
+    #[test]
+    fn one_that_has_expired_is_empty_says_so_and_is_anybodys_until_a_turn_says_whose() {
+        let stored = expired();
+        assert_ne!(stored.life, expired().life);
+        let read = Record::read(&key(), &stored).unwrap();
+        assert_eq!((&read.state, read.version(), read.changed, read.who()), (&State::expired(), 0, 0, &NOBODY));
+        assert_eq!(read.stored().unwrap(), stored, "as it would be written");
+        read.is_whose(&who());
+        let next = read.after(identity(1), state("a"), outcome("b"), 1).stored().unwrap();
+        assert_eq!((next.life, next.version), (stored.life, 1));
+        let next = Record::read(&key(), &next).unwrap();
+        assert_eq!(next.who(), &who());
+        next.is_whose(&NOBODY);
+        assert_eq!(next.who(), &who(), "what is known stays");
+    }
+
+    #[test]
+    fn what_is_forgotten_is_blank_and_nothing_else_is() {
+        let blank = |record: &Record| is_blank(&record.stored().unwrap().bytes);
+        let record = Record::begin(who()).after(identity(1), state("a"), outcome("{}"), 1);
+        assert!(!blank(&record));
+        assert!(!blank(&record.clone().after(identity(2), State::expired(), outcome("{}"), 2)));
+        assert!(blank(&record.forgotten().after(identity(2), State::default(), outcome("done"), 2)));
+        for other in [&b""[..], b"{}", b"x", br#"{"schema":2,"who":0,"changed":0,"state":{},"turns":[]}"#] {
+            assert!(!is_blank(other));
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The store in a Redis: for any number of workers.
 //!
-//! A conversation is one string, `<life>:<version>`, a line break, and the record; it expires by itself. The comparison
-//! is a script, so that it and the write are one step for Redis.
+//! A conversation is one string, `<life>:<version>`, a line break, and the record; it expires by itself. Beside it is another,
+//! its life alone, which is there twice as long and so says that it has expired. Reading and writing the two are a script
+//! each, and so one step for Redis.
 //!
 //! **Invariant:** a call takes no longer than [`LIMIT`], connecting included.
 
@@ -12,7 +13,10 @@ use bytes::Bytes;
 use redis::Cmd;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Cursor, Page, Put, Store, StoreError, Stored};
+use super::{
+    Cursor, Page, Put, Store, StoreError, Stored,
+    record::{expired, is_blank},
+};
 use crate::{
     domain::Key,
     redis_link::{Failed, InvalidRedisUrl, Link, Manner, RedisUrl},
@@ -33,15 +37,30 @@ const MANNER: Manner = Manner {
 
 const VARIABLE: &str = "CHATBOT_CONVERSATION_REDIS_URL";
 
-/// Sets a key where its value begins with a head, or, for an empty head, where there is none: 1 where it did.
+/// What a conversation's second key ends with.
+const EXPIRED: &str = ":expired";
+
+/// The value of the first key, and whether the second is there.
+const GET: &str = "return {redis.call('GET', KEYS[1]), redis.call('EXISTS', KEYS[2])}";
+
+/// Sets a key where its value begins with a head, or, for an empty head, where there is none, and none of this life was: 1
+/// where it did. With it the second key, or, without a time for that, takes it away.
 const PUT: &str = "\
 if ARGV[1] == '' then
-  if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+  if redis.call('EXISTS', KEYS[1]) == 1 or redis.call('GET', KEYS[2]) == ARGV[4] then return 0 end
 elseif redis.call('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) ~= ARGV[1] then
   return 0
 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+if ARGV[5] == '' then
+  redis.call('DEL', KEYS[2])
+else
+  redis.call('SET', KEYS[2], ARGV[4], 'PX', ARGV[5])
+end
 return 1";
+
+/// Deletes both keys: 1 where the first was there.
+const DELETE: &str = "redis.call('DEL', KEYS[2]) return redis.call('DEL', KEYS[1])";
 
 pub struct RedisStore {
     link: Arc<Link>,
@@ -74,11 +93,21 @@ impl RedisStore {
         format!("{}{key}", self.prefix)
     }
 
+    /// A script that is called for a conversation.
+    fn script(&self, script: &str, key: &Key) -> Cmd {
+        let first = self.key(key);
+        let second = format!("{first}{EXPIRED}");
+        let mut command = Cmd::new();
+        command.arg("EVAL").arg(script).arg(2).arg(first).arg(second);
+        command
+    }
+
     fn read(&self, key: &Key, value: Bytes) -> Result<Stored, StoreError> {
         let read = || {
             let end = value.iter().position(|&byte| byte == b'\n')?;
             let (life, version) = std::str::from_utf8(&value[..end]).ok()?.split_once(':')?;
-            Some(Stored { life: life.parse().ok()?, version: version.parse().ok()?, bytes: value.slice(end + 1..) })
+            let version = version.parse().ok().filter(|version| *version > 0)?;
+            Some(Stored { life: life.parse().ok()?, version, bytes: value.slice(end + 1..) })
         };
         read().ok_or_else(|| {
             let key = self.key(key);
@@ -98,9 +127,12 @@ impl Store for RedisStore {
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
-        let found = self.link.command("get", Cmd::new().arg("GET").arg(self.key(key))).await;
-        let found: Option<Vec<u8>> = found.map_err(|error| failure(&error))?;
-        found.map(|value| self.read(key, value.into())).transpose()
+        let found = self.link.command("get", &self.script(GET, key)).await;
+        let (kept, was): (Option<Vec<u8>>, bool) = found.map_err(|error| failure(&error))?;
+        match kept {
+            Some(value) => self.read(key, value.into()).map(Some),
+            None => Ok(was.then(expired)),
+        }
     }
 
     async fn put(&self, key: &Key, stored: Stored) -> Result<Put, StoreError> {
@@ -110,9 +142,14 @@ impl Store for RedisStore {
             Some(before) => head(stored.life, before),
         };
         let value = [head(stored.life, stored.version).as_slice(), &stored.bytes].concat();
-        let expires = u64::try_from(self.expires.as_millis()).unwrap_or(u64::MAX);
-        let mut put = Cmd::new();
-        put.arg("EVAL").arg(PUT).arg(1).arg(self.key(key)).arg(expected).arg(value).arg(expires);
+        let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let mut put = self.script(PUT, key);
+        put.arg(expected).arg(value).arg(milliseconds(self.expires)).arg(stored.life);
+        if is_blank(&stored.bytes) {
+            put.arg("");
+        } else {
+            put.arg(milliseconds(self.expires.saturating_mul(2)));
+        }
         match self.link.command("put", &put).await {
             Ok(1) => Ok(Put::Done),
             Ok(_) => Ok(Put::Conflict),
@@ -121,7 +158,7 @@ impl Store for RedisStore {
     }
 
     async fn delete(&self, key: &Key) -> Result<bool, StoreError> {
-        let deleted = self.link.command::<u64>("delete", Cmd::new().arg("DEL").arg(self.key(key))).await;
+        let deleted = self.link.command::<u64>("delete", &self.script(DELETE, key)).await;
         deleted.map(|deleted| deleted > 0).map_err(|error| failure(&error))
     }
 
@@ -137,8 +174,11 @@ impl Store for RedisStore {
         let is_key = |name: &String| name.strip_prefix(&self.prefix).and_then(|hex| hex.parse::<Key>().ok());
         let mut found = Vec::new();
         for key in names.iter().filter_map(is_key) {
+            let kept = self.link.command::<Option<Vec<u8>>>("get", Cmd::new().arg("GET").arg(self.key(&key))).await;
             // One that has expired meanwhile isn't there.
-            found.extend(self.get(&key).await?.map(|stored| (key, stored)));
+            if let Some(value) = kept.map_err(|error| failure(&error))? {
+                found.push((key, self.read(&key, value.into())?));
+            }
         }
         Ok(Page { found, next: (next != 0).then_some(Cursor::At(next)) })
     }

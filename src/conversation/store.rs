@@ -13,18 +13,34 @@ pub struct Stored {
     /// A number drawn when the conversation began. Versions begin anew where one was forgotten; a writer that still has
     /// the one before in work finds another number here.
     pub life: u64,
-    /// How many turns were kept: 1 after the first.
+    /// How many turns were kept: 1 after the first, and 0 of one that has expired, which begins a new life.
     pub version: u64,
     /// The conversation, encoded ([`super::Record`]).
     pub bytes: Bytes,
 }
 
+/// What is there where a conversation is to be put.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum There {
+    Nothing,
+    Kept {
+        life: u64,
+        version: u64,
+    },
+    /// One that has expired.
+    Ended {
+        life: u64,
+    },
+}
+
 impl Stored {
-    /// Whether it may be put where this life and version are.
-    pub(super) fn follows(&self, there: Option<(u64, u64)>) -> bool {
+    /// Whether it may be put there.
+    pub(super) fn follows(&self, there: There) -> bool {
         match there {
-            None => self.version == 1,
-            Some((life, version)) => life == self.life && version.checked_add(1) == Some(self.version),
+            There::Nothing => self.version == 1,
+            There::Kept { life, version } => life == self.life && version.checked_add(1) == Some(self.version),
+            // A writer of the life that has ended comes too late, also with its first turn.
+            There::Ended { life } => self.version == 1 && life != self.life,
         }
     }
 }
@@ -94,24 +110,29 @@ pub trait Store: Send + Sync {
 
     /// What is kept of a conversation; `None` where nothing is, or no more.
     ///
+    /// Of one that has expired is known for as long again, if there is room, that it was there, and nothing else: it is found as of
+    /// version 0 and of a new life, and its state is empty and [says so](super::State::expired). One that was forgotten, or
+    /// dropped for want of room, is nothing.
+    ///
     /// # Errors
     /// [`StoreError`].
     async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError>;
 
-    /// Keeps `stored` where what is there is the version before it of the same life: nothing for version 1.
+    /// Keeps `stored` where what is there is the version before it of the same life. For version 1 that is nothing, or one
+    /// of another life that has expired.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn put(&self, key: &Key, stored: Stored) -> Result<Put, StoreError>;
 
-    /// Forgets a conversation. Whether there was one. It compares nothing: a turn that is in work meanwhile finds a
+    /// Forgets a conversation, also that it has expired. Whether there was one that hadn't. It compares nothing: a turn that is in work meanwhile finds a
     /// conflict.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn delete(&self, key: &Key) -> Result<bool, StoreError>;
 
-    /// Some of what is kept, in no order; about `most` conversations, and where they are large, fewer. What changes while
+    /// Some of what is kept and hasn't expired, in no order; about `most` conversations, and where they are large, fewer. What changes while
     /// it is listed may be missing or be there twice.
     ///
     /// # Errors

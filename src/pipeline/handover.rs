@@ -127,6 +127,9 @@ pub(super) async fn turn(
     rules: &Rules,
     now: u64,
 ) -> Result<(Outcome, State), MessageError> {
+    if let Some(who) = purpose.who() {
+        record.is_whose(who);
+    }
     let mut state = record.state.clone();
     // What nobody took may have waited as long, and then nobody was there.
     let is_untaken = matches!(purpose, Purpose::Return { token, .. } if state.is_held_by(token));
@@ -154,8 +157,8 @@ pub(super) async fn turn(
             state.say(Role::Assistant, &request.text);
             let spoken = Spoken {
                 id: Uuid::now_v7().to_string(),
-                receiver: record.who.sender.clone(),
-                conversation: record.who.conversation.clone(),
+                receiver: record.who().sender.clone(),
+                conversation: record.who().conversation.clone(),
                 text: request.text.clone(),
                 locale: request.locale.clone(),
                 metadata: request.metadata.clone(),
@@ -196,7 +199,7 @@ async fn said(
     rules.trim(&mut state);
     let token = state.token.get_or_insert_with(|| Token::of(Uuid::new_v4().as_u128())).clone();
     let kept = Kept { intent: handover.intent, classification: handover.classification, token };
-    let Who { user_id, sender, conversation } = &record.who;
+    let Who { user_id, sender, conversation } = record.who();
     let key = Record::key(user_id.as_deref(), sender.as_deref(), conversation);
     Ok((Outcome::Person(Box::new(kept.handed(&key, job, &state, rules.idle))), state))
 }
@@ -236,7 +239,7 @@ fn done(job: &Job, command: Command, record: &Record) -> Done {
         id: Uuid::now_v7().to_string(),
         in_reply_to: job.request.id.clone(),
         command,
-        conversation: record.who.conversation.clone(),
+        conversation: record.who().conversation.clone(),
         delivered: None,
     }
 }

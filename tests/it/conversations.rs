@@ -65,7 +65,7 @@ impl Kept {
         let said = |(key, stored): (&Key, &Stored)| {
             let record = Record::read(key, stored).unwrap();
             let history = record.state.history.iter().filter(|turn| turn.role == Role::User);
-            (record.who.conversation.clone(), history.map(|turn| turn.text.clone()).collect())
+            (record.who().conversation.clone(), history.map(|turn| turn.text.clone()).collect())
         };
         there.iter().map(said).collect()
     }

@@ -38,7 +38,7 @@ pub(super) async fn run(arguments: &Arguments, store: &dyn Store) -> Result<Exit
     let (mut widths, mut listed) = (None, 0_u64);
     each(store, |key, stored| {
         let record = Record::read(&key, stored);
-        if record.as_ref().is_ok_and(|record| !arguments.whose.fits(&record.who)) {
+        if record.as_ref().is_ok_and(|record| !arguments.whose.fits(record.who())) {
             return Ok(());
         }
         listed += 1;
@@ -105,7 +105,7 @@ pub(super) struct Row<'a> {
 
 impl<'a> Row<'a> {
     pub(super) fn of(key: &Key, record: &'a Record, stored: &Stored) -> Self {
-        let who = &record.who;
+        let who = record.who();
         Self {
             key: *key,
             conversation: &who.conversation,

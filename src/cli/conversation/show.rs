@@ -59,7 +59,7 @@ struct Shown<'a> {
 fn text(key: &Key, record: &Record, stored: &Stored) -> Result<String, Failure> {
     let mut rows: Vec<[String; 2]> = Vec::new();
     let mut row = |name: &str, value: &str| rows.push([name.to_owned(), output::one_line(value)]);
-    let who = &record.who;
+    let who = record.who();
     row("key", &key.to_string());
     row("id", &who.conversation);
     row("sender", who.sender.as_deref().unwrap_or("-"));

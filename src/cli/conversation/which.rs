@@ -65,7 +65,7 @@ impl Which {
             None => {
                 // What can't be read is nobody's.
                 let fits = |key: &Key, stored: &Stored| {
-                    Record::read(key, stored).is_ok_and(|record| self.whose.fits(&record.who))
+                    Record::read(key, stored).is_ok_and(|record| self.whose.fits(record.who()))
                 };
                 gather(store, &mut found, fits).await?;
             }
