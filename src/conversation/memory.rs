@@ -1,6 +1,7 @@
 //! The store in a worker's own memory: for one worker, and gone with it.
 //!
-//! Conversations are kept compressed, as most of one is text that repeats. Once a conversation has been left alone for as
+//! Conversations are kept compressed, as most of one is text that repeats; but for the [`HOT`] that changed last, of which
+//! most change again soon: compressing at each turn cost a fifth of all that a turn costs. Once a conversation has been left alone for as
 //! long as outcomes are kept, these are taken out of it. Of one that has expired stays that it was there, for as long again.
 //!
 //! **Invariant:** bounded by number, bytes and age, with what has expired; the one whose last turn is the longest ago goes
@@ -11,11 +12,13 @@ mod tests;
 
 use std::{
     collections::{BTreeMap, HashMap},
+    io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use metrics::{Gauge, counter, gauge};
 use tokio::time::Instant;
 
@@ -42,6 +45,12 @@ pub struct Bounds {
 const FIXED: usize = 2 * (size_of::<(Key, Entry)>() + size_of::<(u64, Key)>());
 /// How many one operation tidies: more than one operation makes.
 const TIDIED: usize = 2;
+/// So many changes after its own a conversation is compressed.
+const HOT: u64 = 1024;
+/// The share of the bytes that those which aren't compressed may have.
+const HOT_SHARE: usize = 8;
+/// How many one operation compresses: more than one operation makes.
+const COOLED: usize = 2;
 /// How many one operation drops for their age.
 const EXPIRED: usize = 64;
 
@@ -64,6 +73,10 @@ struct Kept {
     next: u64,
     /// All before this place have expired.
     ended: u64,
+    /// All before this place are compressed.
+    cooled: u64,
+    /// The bytes of those that aren't.
+    hot_bytes: usize,
     /// All before this place are without outcomes, or have expired.
     tidied: u64,
     /// All before this place begin anew.
@@ -95,11 +108,32 @@ struct Entry {
 #[derive(Clone)]
 struct Packed {
     version: u64,
-    /// Before it was compressed, in bytes.
-    length: usize,
-    bytes: Arc<[u8]>,
+    bytes: Text,
     /// Whether nothing is known in it: then it expires without a trace.
     is_blank: bool,
+}
+
+#[derive(Clone)]
+enum Text {
+    Plain(Bytes),
+    Compressed {
+        /// Before it was, in bytes.
+        length: usize,
+        bytes: Arc<[u8]>,
+    },
+}
+
+impl Text {
+    fn len(&self) -> usize {
+        match self {
+            Self::Plain(bytes) => bytes.len(),
+            Self::Compressed { bytes, .. } => bytes.len(),
+        }
+    }
+
+    fn hot_bytes(&self) -> usize {
+        if let Self::Plain(bytes) = self { bytes.len() } else { 0 }
+    }
 }
 
 impl MemoryStore {
@@ -116,8 +150,19 @@ impl MemoryStore {
 
     fn stored(&self, found: Found) -> Result<Stored, StoreError> {
         let Found::Kept { life, packed, anew } = found else { return Ok(expired()) };
-        let bytes = self.packing.unpack(&packed.bytes, packed.length).map_err(no_memory)?;
+        let bytes = self.plain(&packed.bytes).map_err(no_memory)?;
         Ok(Stored { life, version: packed.version, bytes: if anew { begun_anew(&bytes) } else { bytes } })
+    }
+
+    fn plain(&self, text: &Text) -> io::Result<Bytes> {
+        match text {
+            Text::Plain(bytes) => Ok(bytes.clone()),
+            Text::Compressed { length, bytes } => self.packing.unpack(bytes, *length),
+        }
+    }
+
+    fn compressed(&self, bytes: &Bytes) -> io::Result<Text> {
+        Ok(Text::Compressed { length: bytes.len(), bytes: self.packing.pack(bytes)? })
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -129,17 +174,22 @@ impl MemoryStore {
         self.bytes.set(kept.bytes as f64);
     }
 
-    /// Takes the outcomes out of some that have been left alone for so long that they are no longer kept. That takes its
-    /// time, so nobody waits for it.
+    /// Compresses some that haven't changed for long, and takes the outcomes out of some that have been left alone for so long
+    /// that they are no longer kept. That takes its time, so nobody waits for it.
     fn tidy(&self) {
-        let due = self.kept().due();
+        let (cool, due) = {
+            let mut kept = self.kept();
+            (kept.cool(), kept.due())
+        };
+        for (key, place, bytes) in cool {
+            if let Ok(text) = self.compressed(&bytes) {
+                self.kept().replace(&key, place, text);
+            }
+        }
         for (key, place, packed) in due {
-            let smaller = self.packing.unpack(&packed.bytes, packed.length).and_then(|bytes| {
-                let bytes = without_outcomes(&bytes);
-                Ok((bytes.len(), self.packing.pack(&bytes)?))
-            });
-            if let Ok((length, bytes)) = smaller {
-                self.kept().replace(&key, place, length, bytes);
+            let smaller = self.plain(&packed.bytes).and_then(|bytes| self.compressed(&without_outcomes(&bytes)));
+            if let Ok(text) = smaller {
+                self.kept().replace(&key, place, text);
             }
         }
     }
@@ -167,13 +217,18 @@ impl Store for MemoryStore {
     }
 
     async fn put(&self, key: &Key, stored: Stored) -> Result<Put, StoreError> {
-        let bytes = self.packing.pack(&stored.bytes).map_err(no_memory)?;
+        let hot = self.kept().hot_bytes + stored.bytes.len();
+        let bytes = if hot <= self.bounds.bytes / HOT_SHARE {
+            Text::Plain(stored.bytes.clone())
+        } else {
+            self.compressed(&stored.bytes).map_err(no_memory)?
+        };
         let size = bytes.len() + FIXED;
         if size > self.bounds.bytes {
             return Err(StoreError::TooLarge { bytes: size, most: self.bounds.bytes });
         }
         let is_blank = is_blank(&stored.bytes);
-        let packed = Packed { version: stored.version, length: stored.bytes.len(), bytes, is_blank };
+        let packed = Packed { version: stored.version, bytes, is_blank };
         {
             let mut kept = self.kept();
             kept.expire(self.bounds.expires);
@@ -240,6 +295,7 @@ impl Kept {
         self.next += 1;
         self.living += 1;
         self.bytes += packed.bytes.len() + FIXED;
+        self.hot_bytes += packed.bytes.hot_bytes();
         self.order.insert(place, key);
         self.conversations.insert(key, Entry { life, place, at: Instant::now(), packed: Some(packed) });
     }
@@ -249,6 +305,7 @@ impl Kept {
         let Some(entry) = self.conversations.remove(key) else { return false };
         self.order.remove(&entry.place);
         self.bytes -= entry.packed.as_ref().map_or(0, |packed| packed.bytes.len()) + FIXED;
+        self.hot_bytes -= entry.packed.as_ref().map_or(0, |packed| packed.bytes.hot_bytes());
         self.living -= usize::from(entry.packed.is_some());
         entry.packed.is_some()
     }
@@ -293,8 +350,25 @@ impl Kept {
             self.remove(key);
         } else if let Some(packed) = entry.packed.take() {
             self.bytes -= packed.bytes.len();
+            self.hot_bytes -= packed.bytes.hot_bytes();
             self.living -= 1;
         }
+    }
+
+    /// Those that are next to be compressed: key, place and bytes.
+    fn cool(&mut self) -> Vec<(Key, u64, Bytes)> {
+        let (mut found, until) = (Vec::new(), self.next.saturating_sub(HOT));
+        let mut places = self.order.range(self.cooled.max(self.ended)..until.max(self.cooled.max(self.ended)));
+        while found.len() < COOLED
+            && let Some((place, key)) = places.next()
+        {
+            self.cooled = place + 1;
+            let packed = self.conversations.get(key).and_then(|entry| entry.packed.as_ref());
+            if let Some(Packed { bytes: Text::Plain(bytes), .. }) = packed {
+                found.push((*key, *place, bytes.clone()));
+            }
+        }
+        found
     }
 
     /// Those that are next to lose their outcomes: key, place and what is kept.
@@ -312,11 +386,12 @@ impl Kept {
     }
 
     /// Puts other bytes in the place of those that are there, unless there was a turn since, or it has expired.
-    fn replace(&mut self, key: &Key, place: u64, length: usize, bytes: Arc<[u8]>) {
+    fn replace(&mut self, key: &Key, place: u64, text: Text) {
         let entry = self.conversations.get_mut(key).filter(|entry| entry.place == place);
         if let Some(packed) = entry.and_then(|entry| entry.packed.as_mut()) {
-            self.bytes = self.bytes + bytes.len() - packed.bytes.len();
-            (packed.length, packed.bytes) = (length, bytes);
+            self.bytes = self.bytes + text.len() - packed.bytes.len();
+            self.hot_bytes = self.hot_bytes + text.hot_bytes() - packed.bytes.hot_bytes();
+            packed.bytes = text;
         }
     }
 }
@@ -326,6 +401,6 @@ fn dropped(reason: &'static str) {
 }
 
 /// The only reason for which this machine's own bytes can't be compressed, or be read again.
-fn no_memory(error: std::io::Error) -> StoreError {
+fn no_memory(error: io::Error) -> StoreError {
     StoreError::Away(format!("a conversation can't be compressed or decompressed for want of memory: {error}"))
 }
