@@ -8,7 +8,7 @@ use std::{
 };
 
 use chatbot_worker::{
-    conversation::{Bounds, FileStore, MemoryStore, Put, RedisStore, Store, StoreError, Stored},
+    conversation::{Bounds, FileStore, MemoryStore, Put, Record, RedisStore, State, Store, StoreError, Stored, Who},
     domain::Key,
     redis_link::RedisUrl,
     renewed::Renewed,
@@ -17,12 +17,16 @@ use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
 };
+use serde_json::value::RawValue;
 use tokio::runtime::Runtime;
 
 use crate::{redis_server::RedisServer, support::eventually};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const BOUNDS: Bounds = Bounds { most: 10_000, bytes: 64 << 20, expires: HOUR };
+/// When conversations expire whose expiry is waited for: long enough for what is tried before they are no longer told to
+/// have expired, as long after.
+const SOON: Duration = Duration::from_secs(2);
 
 /// Where a store under test is, so that it can be opened again.
 enum Place {
@@ -42,10 +46,15 @@ impl Place {
     }
 
     async fn open(&self) -> Arc<dyn Store> {
+        self.open_for(HOUR).await
+    }
+
+    async fn open_for(&self, expires: Duration) -> Arc<dyn Store> {
+        let bounds = Bounds { expires, ..BOUNDS };
         match self {
-            Self::Memory => Arc::new(MemoryStore::new(BOUNDS, "")),
-            Self::File(path) => Arc::new(FileStore::open(path, BOUNDS, true, Duration::ZERO).await.unwrap()),
-            Self::Redis(server) => Arc::new(redis(&server.url(), HOUR)),
+            Self::Memory => Arc::new(MemoryStore::new(bounds, "")),
+            Self::File(path) => Arc::new(FileStore::open(path, bounds, true, Duration::ZERO).await.unwrap()),
+            Self::Redis(server) => Arc::new(redis(&server.url(), expires)),
         }
     }
 
@@ -160,6 +169,68 @@ async fn each_version_has_one_writer(store: &Arc<dyn Store>) {
     assert_eq!(store.delete(&key).await, Ok(true));
 }
 
+/// What is found once a conversation is kept no more.
+async fn once_gone(store: &dyn Store, key: &Key) -> Option<Stored> {
+    eventually("it is kept no more", || async {
+        let found = store.get(key).await.unwrap();
+        if found.as_ref().is_some_and(|found| found.version > 0) { None } else { Some(found) }
+    })
+    .await
+}
+
+/// That it has expired, of a life before this one, and nothing else.
+fn says_that_it_expired(key: &Key, life: u64, found: Option<Stored>) -> u64 {
+    let found = found.unwrap();
+    assert!(found.life != life && found.version == 0, "{found:?}");
+    assert!(!String::from_utf8_lossy(&found.bytes).contains("s3cret"), "{found:?}");
+    let read = Record::read(key, &found).unwrap();
+    assert_eq!((read.state, read.changed), (State::expired(), 0));
+    found.life
+}
+
+async fn one_that_expires_says_so(store: &dyn Store) {
+    let a = key("a");
+    assert_eq!(store.put(&a, stored(7, 1, "s3cret")).await, Ok(Put::Done));
+    assert_eq!(store.put(&a, stored(7, 2, "s3cret")).await, Ok(Put::Done));
+    let one = says_that_it_expired(&a, 7, once_gone(store, &a).await);
+    let another = says_that_it_expired(&a, 7, store.get(&a).await.unwrap());
+    assert_ne!(one, another, "of two that find it, only one goes on");
+    assert!(!all(store, 10).await.contains_key(&a.to_string()), "it isn't listed");
+    for (life, version) in [(7, 1), (7, 2), (7, 3), (7, 0), (one, 0), (one, 2)] {
+        assert_eq!(store.put(&a, stored(life, version, "x")).await, Ok(Put::Conflict), "{life}:{version}");
+    }
+    assert_eq!(store.put(&a, stored(one, 1, "s3cret")).await, Ok(Put::Done));
+    assert_eq!(store.put(&a, stored(another, 1, "x")).await, Ok(Put::Conflict));
+    assert_eq!(store.get(&a).await, Ok(Some(stored(one, 1, "s3cret"))));
+
+    says_that_it_expired(&a, one, once_gone(store, &a).await);
+    assert_eq!(store.put(&a, stored(one, 1, "x")).await, Ok(Put::Conflict));
+    eventually("it is no longer told", || async { store.get(&a).await.unwrap().is_none().then_some(()) }).await;
+    assert_eq!(store.put(&a, stored(one, 2, "x")).await, Ok(Put::Conflict));
+    assert_eq!(store.put(&a, stored(8, 1, "x")).await, Ok(Put::Done));
+}
+
+/// One that was deleted, and one that its user had forgotten, with all turns before.
+async fn one_that_was_forgotten_does_not(store: &dyn Store) {
+    let [b, c, d] = ["b", "c", "d"].map(key);
+    let who = Who { user_id: None, sender: None, conversation: "c".into() };
+    let outcome = || RawValue::from_string("{}".into()).unwrap();
+    let said = Record::begin(who).after(key("1"), State::expired(), outcome(), 1);
+    let forgotten = said.clone().forgotten().after(key("2"), State::default(), outcome(), 2);
+    for place in [&b, &c, &d] {
+        assert_eq!(store.put(place, said.stored().unwrap()).await, Ok(Put::Done));
+    }
+    assert_eq!(store.delete(&b).await, Ok(true));
+    assert_eq!(store.get(&b).await, Ok(None));
+    let forgotten = forgotten.stored().unwrap();
+    assert_eq!(store.put(&c, forgotten.clone()).await, Ok(Put::Done));
+    says_that_it_expired(&d, forgotten.life, once_gone(store, &d).await);
+    assert_eq!(store.delete(&d).await, Ok(false), "there is no conversation any more");
+    assert_eq!(store.get(&d).await, Ok(None), "and nobody is told");
+    assert_eq!(once_gone(store, &c).await, None);
+    assert_eq!(store.get(&b).await, Ok(None));
+}
+
 /// What happens next in a conversation that two writers have.
 #[derive(Debug, Clone, Copy)]
 enum Step {
@@ -241,6 +312,10 @@ fn every_store_does(place: &Place, runtime: &Runtime, cases: u32) {
         each_version_has_one_writer(&store).await;
     });
     whatever_two_writers_do(runtime, place, cases);
+    runtime.block_on(async {
+        let store = place.open_for(SOON).await;
+        tokio::join!(one_that_expires_says_so(&*store), one_that_was_forgotten_does_not(&*store));
+    });
 }
 
 fn runtime() -> Runtime {
@@ -269,14 +344,24 @@ async fn a_conversation_in_redis_expires_and_is_under_the_exchanges_name() {
     let server = RedisServer::start().await;
     let store = redis(&server.url(), Duration::from_secs(60));
     assert_eq!(store.put(&key("a"), stored(1, 1, "x")).await, Ok(Put::Done));
-    let names: Vec<String> = server.ask(&["KEYS", "*"]);
-    assert_eq!(names, [format!("shop:conversation:{}", key("a"))]);
-    let left: u64 = server.ask(&["PTTL", &names[0]]);
-    assert!((1..=60_000).contains(&left), "{left}");
-    let _: () = server.ask(&["PEXPIRE", &names[0], "5000"]);
+    let mut names: Vec<String> = server.ask(&["KEYS", "*"]);
+    names.sort();
+    let name = format!("shop:conversation:{}", key("a"));
+    assert_eq!(names, [name.clone(), format!("{name}:expired")]);
+    for (name, most) in names.iter().zip([60_000, 120_000]) {
+        let left: u64 = server.ask(&["PTTL", name]);
+        assert!((most / 2 + 1..=most).contains(&left), "{name}: {left}");
+        let _: () = server.ask(&["PEXPIRE", name, "5000"]);
+    }
     assert_eq!(store.put(&key("a"), stored(1, 2, "y")).await, Ok(Put::Done));
-    let left: u64 = server.ask(&["PTTL", &names[0]]);
-    assert!(left > 5_000, "a turn begins the time anew: {left}");
+    for name in &names {
+        let left: u64 = server.ask(&["PTTL", name]);
+        assert!(left > 5_000, "a turn begins the time anew: {name}: {left}");
+    }
+    assert_eq!(server.ask::<String>(&["GET", &names[1]]), "1", "nothing but the number of its life");
+    assert_eq!(all(&store, 10).await.len(), 1);
+    assert_eq!(store.delete(&key("a")).await, Ok(true));
+    assert_eq!(server.ask::<Vec<String>>(&["KEYS", "*"]), [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -32,11 +32,11 @@ pub struct Conversation {
     pub redis_url: Option<RedisUrl>,
     #[serde(skip)]
     pub redis_url_file: Option<ValueFile>,
-    /// How long after its last turn one is kept, 1 min to 30 days.
+    /// How long after its last turn one is kept, 1 min to 30 days; for as long again its user is told that it isn't.
     pub expires: BoundedDuration<60_000, 2_592_000_000>,
     /// How long a person who has one may say nothing, nor its user, 1 min to 30 days; then the bot has it again.
     pub person_idle: BoundedDuration<60_000, 2_592_000_000>,
-    /// The most conversations.
+    /// The most conversations, with those that have expired.
     pub max: CountTo<10_000_000>,
     /// The most bytes of all together.
     pub max_bytes: BoundedSize<{ 1 << 20 }, { 16 << 30 }>,

@@ -68,6 +68,8 @@ pub(super) struct Table<'t> {
     total: Total,
     bounds: Bounds,
     now: u64,
+    /// Whether anything was removed.
+    removed: bool,
     /// When the next one changes: now, or just after the one before.
     next: u64,
 }
@@ -163,7 +165,7 @@ impl Table<'_> {
         now: u64,
     ) -> Result<(Vec<Result<Put, StoreError>>, Total), redb::Error> {
         let transaction = database.begin_write()?;
-        let (results, after, expired, forgotten, full) = {
+        let (results, after, removed, expired, full) = {
             let conversations = transaction.open_table(CONVERSATIONS)?;
             let changes_table = transaction.open_table(CHANGES)?;
             let newest = changes_table.last()?.map(|(change, _)| change.value().0);
@@ -172,13 +174,15 @@ impl Table<'_> {
             let about = transaction.open_table(ABOUT)?;
             // What changes from now on doesn't begin anew, whatever the clock says.
             let next = next.max(about.get(ANEW)?.map_or(0, |anew| anew.value() + 1));
-            let mut tables = Table { conversations, changes: changes_table, about, total, bounds, now, next };
+            let mut tables =
+                Table { conversations, changes: changes_table, about, total, bounds, now, removed: false, next };
             let results: Result<Vec<_>, redb::Error> = changes.into_iter().map(|change| tables.make(change)).collect();
-            let (results, expired, forgotten) = (results?, tables.expire()?, tables.forget()?);
+            let (results, expired) = (results?, tables.expire()?);
+            tables.forget()?;
             let full = tables.make_room()?;
-            (results, tables.total, expired, forgotten, full)
+            (results, tables.total, tables.removed, expired, full)
         };
-        let changed = expired + forgotten + full > 0 || results.contains(&Ok(Put::Done));
+        let changed = removed || results.contains(&Ok(Put::Done));
         if changed {
             transaction.commit()?
         } else {
@@ -244,6 +248,7 @@ impl Table<'_> {
     /// Removes what changed last at `changed`, if there is anything. Whether it was a conversation that is kept.
     fn remove(&mut self, key: &Key, changed: Option<u64>) -> Result<bool, redb::Error> {
         let Some(changed) = changed else { return Ok(false) };
+        self.removed = true;
         self.conversations.remove(key.as_bytes())?;
         let size = self.changes.remove((changed, key.as_bytes()))?.map_or(0, |size| size.value());
         self.total.bytes = self.total.bytes.saturating_sub(size);
@@ -293,17 +298,17 @@ impl Table<'_> {
         Ok(())
     }
 
-    /// Removes what has expired so long ago that it is no longer told. How many.
-    fn forget(&mut self) -> Result<u64, redb::Error> {
-        let mut removed = 0;
-        while let Some((changed, key, ENDED)) = self.oldest(0)?
-            && is_expired(changed, self.bounds.expires.saturating_mul(2), self.now)
-            && removed < EXPIRED as u64
-        {
-            self.remove(&key, Some(changed))?;
-            removed += 1;
+    /// Removes what has expired so long ago that it is no longer told.
+    fn forget(&mut self) -> Result<(), redb::Error> {
+        for _ in 0..EXPIRED {
+            match self.oldest(0)? {
+                Some((changed, key, ENDED)) if is_expired(changed, self.bounds.expires.saturating_mul(2), self.now) => {
+                    self.remove(&key, Some(changed))?;
+                }
+                _ => break,
+            }
         }
-        Ok(removed)
+        Ok(())
     }
 
     /// Drops what is too much: what has expired, as it is the oldest, and then conversations. How many of these.
