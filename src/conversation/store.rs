@@ -21,7 +21,7 @@ pub struct Stored {
 
 /// What is there where a conversation is to be put.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum There {
+pub(crate) enum There {
     Nothing,
     Kept {
         life: u64,
@@ -35,7 +35,7 @@ pub(super) enum There {
 
 impl Stored {
     /// Whether it may be put there.
-    pub(super) fn follows(&self, there: There) -> bool {
+    pub(crate) fn follows(&self, there: There) -> bool {
         match there {
             There::Nothing => self.version == 1,
             There::Kept { life, version } => life == self.life && version.checked_add(1) == Some(self.version),

@@ -4,6 +4,8 @@
 //! Whoever finds that another has gone on gives up, and publishes nothing. A turn that ends as an error hasn't happened.
 
 mod kept;
+#[cfg(test)]
+mod tests;
 
 use std::{sync::Arc, time::Duration};
 
@@ -162,17 +164,10 @@ impl Conversations {
     ) -> Result<Outcome, Ended> {
         let mut record = self.read(key, purpose).await?;
         *seen = Some(record.version());
-        if identity.repeated {
-            match record.look_up(&identity.key, now()) {
-                Lookup::Unknown => {}
-                // To try again would change nothing.
-                Lookup::Kept(outcome) => {
-                    let kept = kept::read(outcome);
-                    let outcome = kept.and_then(|kept| kept.outcome(key, job, &record.state, self.rules.idle));
-                    return Ok(outcome.unwrap_or_else(no_longer));
-                }
-                Lookup::NoLonger => return Ok(no_longer()),
-            }
+        if identity.repeated
+            && let Some(outcome) = self.known(key, &record, &identity.key, job, now())
+        {
+            return Ok(outcome);
         }
         let (outcome, mut state) = handover::turn(pipeline, job, purpose, &record, desk, &self.rules, now()).await?;
         let Some(written) = kept::written(&outcome) else { return Ok(outcome) };
@@ -181,8 +176,19 @@ impl Conversations {
             record = record.forgotten();
         }
         let next = record.after(identity.key, state, written, now());
-        self.keep(key, next, &identity.key).await?;
-        Ok(outcome)
+        let others = self.keep(key, next, &identity.key).await?;
+        Ok(others.and_then(|there| self.known(key, &there, &identity.key, job, now())).unwrap_or(outcome))
+    }
+
+    /// What a turn came to that has happened; to try again would change nothing.
+    fn known(&self, key: &Key, record: &Record, identity: &Key, job: &Job, now: u64) -> Option<Outcome> {
+        let kept = match record.look_up(identity, now) {
+            Lookup::Unknown => return None,
+            Lookup::Kept(outcome) => kept::read(outcome),
+            Lookup::NoLonger => None,
+        };
+        let outcome = kept.and_then(|kept| kept.outcome(key, job, &record.state, self.rules.idle));
+        Some(outcome.unwrap_or_else(no_longer))
     }
 
     async fn read(&self, key: &Key, purpose: &Purpose) -> Result<Record, Ended> {
@@ -201,26 +207,28 @@ impl Conversations {
         })
     }
 
-    /// Keeps a turn. Where it isn't known whether that was done, what is there tells.
-    async fn keep(&self, key: &Key, next: Record, identity: &Key) -> Result<(), Ended> {
+    /// Keeps a turn. Where it isn't known whether that was done, what is there tells: this, or what another made of the same
+    /// turn, which is given back.
+    async fn keep(&self, key: &Key, next: Record, identity: &Key) -> Result<Option<Record>, Ended> {
         let stored = next.stored().map_err(|error| {
             MessageError::new(ErrorCode::HandlerFailed, format!("the conversation can't be written: {error}"))
         })?;
         let mut last = None;
         for _ in 0..WRITES {
             match self.store.put(key, stored.clone()).await {
-                Ok(Put::Done) => return Ok(()),
+                Ok(Put::Done) => return Ok(None),
                 Ok(Put::Conflict) => {}
                 Err(error @ StoreError::TooLarge { .. }) => return Err(error.into()),
                 Err(error) => last = Some(error),
             }
             match self.store.get(key).await {
+                Ok(Some(there)) if there == stored => return Ok(None),
                 Ok(there) => {
                     let there = there.map(|stored| Record::read(key, &stored)).transpose();
                     let there = there.map_err(|error| Ended::Fenced(error.to_string()))?;
                     let is_next = |there: &Record| there.is_of(&next) && there.version() == next.version();
                     if there.as_ref().is_some_and(|there| is_next(there) && there.ended_with(identity)) {
-                        return Ok(());
+                        return Ok(there);
                     }
                     if there.map_or(0, |there| there.version()) + 1 != next.version() {
                         return Err(Ended::Fenced("another worker has gone on with a conversation".to_owned()));

@@ -113,6 +113,11 @@ fn pipeline(model: Does, handler: Does) -> (Pipeline, [Arc<AtomicU32>; 2]) {
     (pipeline, asked)
 }
 
+/// A pipeline that answers.
+pub(super) fn answering() -> Pipeline {
+    pipeline(Does::Answers, Does::Answers).0
+}
+
 fn job(attempt: u32, time_left: Option<Duration>) -> Job {
     let request = Request { text: "refund".to_owned(), ..Request::default() };
     Job { attempt, time_left, ..Job::new(request) }

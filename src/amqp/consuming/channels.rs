@@ -133,6 +133,11 @@ impl Channel {
         self.acks.of(tag)
     }
 
+    /// Waits until the broker has the acks of all that was settled before; false where that can't be known.
+    pub(super) async fn acks_arrived(&self) -> bool {
+        self.acks.arrived().await
+    }
+
     /// lapin's.
     pub(crate) fn inner(&self) -> &lapin::Channel {
         &self.channel

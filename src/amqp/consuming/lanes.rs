@@ -8,7 +8,10 @@
 
 mod held;
 mod incoming;
+#[cfg(test)]
+mod model;
 mod share;
+mod take;
 
 use std::{
     collections::VecDeque,
@@ -25,11 +28,8 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use self::held::{Held, Next, Suspicion, Ticket};
 pub(crate) use self::share::{Places, watch};
-use self::{
-    held::{Held, Next, Ticket},
-    incoming::People,
-};
 use super::{
     channels::Channels,
     delivery::{Came, DeliveryWorker, Shared},
@@ -42,11 +42,11 @@ use crate::{
             admit::{self, Admission},
             time::now_ms,
         },
-        publishing::settle::{Delivery, SessionLost},
+        publishing::settle::Delivery,
         start_error::StartError,
     },
     domain::{DeadLetter, DeadReason, ErrorCode, Lane, MessageError, Outcome},
-    pipeline::{Conversations, Incoming, Job, Taken},
+    pipeline::{Incoming, Job},
     sharing::Room,
 };
 
@@ -56,12 +56,10 @@ const PREFETCH: u16 = 32;
 const LEAVING: Duration = Duration::from_secs(1);
 /// How long a lane that was left isn't taken again.
 const AWAY: Duration = Duration::from_secs(1);
+/// How long after the first delivery of a channel the others that come again with it are there.
+const TOGETHER: Duration = Duration::from_secs(1);
 /// How long a delivery is held at most; then its lane is left. Well before the broker's own limit of 30 minutes.
 const HELD_AT_MOST: Duration = Duration::from_secs(10 * 60);
-/// A delivery that was delivered so often before runs alone in its lane: it may be what ended the workers.
-const ALONE: u64 = 2;
-/// One that was delivered so often before and comes first on a channel is what ended them.
-const CRASHED: u64 = 4;
 
 /// A lane to consume.
 pub(crate) struct LaneQueue {
@@ -83,6 +81,8 @@ struct Turn {
     incoming: Incoming,
     room: Room,
     came: Instant,
+    /// Whether it may be what ended workers.
+    is_alone: bool,
 }
 
 /// How a lane's channel ended.
@@ -221,7 +221,7 @@ impl LaneConsumer<'_> {
         let (worker, place) = (self.worker, self.place);
         let mut held: Held<Box<Turn>, Box<Decided>> = Held::new(usize::from(PREFETCH) / 2);
         let mut waiting: VecDeque<Waiting> = VecDeque::new();
-        let mut is_first = true;
+        let mut first: Option<Instant> = None;
         // From when on the lane is being left: nothing more is begun.
         let mut leaving: Option<Instant> = None;
         let mut ticks = tokio::time::interval(Duration::from_secs(1));
@@ -236,9 +236,13 @@ impl LaneConsumer<'_> {
             while leaving.is_none()
                 && let Some((ticket, next)) = held.next()
             {
-                let worker = worker.clone();
+                let (worker, channel) = (worker.clone(), channel.clone());
                 tasks.spawn(async move {
                     let worked = match next {
+                        // Those before it would come again with it, and first.
+                        Next::Turn(turn) if turn.is_alone && !channel.acks_arrived().await => {
+                            Worked::Leave("its acks may not have arrived".to_owned())
+                        }
                         Next::Turn(turn) => worker.take_turn(turn).await,
                         Next::Decided(decided) => worker.settle_in_lane(*decided).await,
                     };
@@ -266,14 +270,16 @@ impl LaneConsumer<'_> {
                 } }, if leaving.is_none() && held.takes_more() => {
                     let Some(Waiting { came, at, .. }) = waiting.pop_front() else { continue };
                     place.has_delivered();
-                    let (turn, alone) = self.read(*came, room, at, std::mem::take(&mut is_first));
+                    let (turn, suspicion) = self.read(*came, room, at, first.is_none());
+                    first.get_or_insert(at);
                     match turn {
                         Ok(turn) => {
                             let key = turn.incoming.purpose.key();
-                            if let Err(turn) = held.put(key, Box::new(turn), at, alone) {
+                            if let Err(turn) = held.put(key, Box::new(turn), at, suspicion) {
                                 held.put_decided(Box::new(overloaded(*turn)), at);
                             }
                         }
+                        Err(decided) if suspicion == Suspicion::Crashed => held.put_given_up(Box::new(decided), at),
                         Err(decided) => held.put_decided(Box::new(decided), at),
                     }
                 }
@@ -290,6 +296,8 @@ impl LaneConsumer<'_> {
                     None => return (Left::Again, Some("the broker cancelled its consumer".to_owned())),
                 },
                 _ = ticks.tick() => {
+                    let is_to_come = waiting.iter().any(|waiting| waiting.came.delivery.redelivered);
+                    held.give_up(is_to_come || first.is_none_or(|first| first.elapsed() < TOGETHER));
                     let oldest = held.oldest().into_iter().chain(waiting.front().map(|waiting| waiting.at)).min();
                     if let Some(oldest) = oldest.filter(|oldest| oldest.elapsed() > HELD_AT_MOST) {
                         return (Left::Again, Some(format!("something of it was held for {:?}", oldest.elapsed())));
@@ -299,16 +307,15 @@ impl LaneConsumer<'_> {
         }
     }
 
-    /// A delivery as a turn, and whether it runs alone; or what is decided of it.
-    fn read(&self, came: Came, room: Room, at: Instant, is_first: bool) -> (Result<Turn, Decided>, bool) {
+    /// A delivery as a turn, or what is decided of it; and whether it may be what ended workers.
+    fn read(&self, came: Came, room: Room, at: Instant, is_first: bool) -> (Result<Turn, Decided>, Suspicion) {
         let worker = self.worker;
         let (mut delivery, address) = worker.read(came);
         let received = &delivery.received;
         let count = if received.redelivered { received.delivery_count } else { 0 };
-        let decided = if count >= CRASHED && is_first {
-            let message = "the worker, or its connection, was lost each time that it was started".to_owned();
-            let letter = DeadLetter { reason: DeadReason::Error(ErrorCode::Crashed), message };
-            Ok(Admission::Decided(Outcome::DeadLetter(letter)))
+        let suspicion = Suspicion::of(count, is_first);
+        let decided = if suspicion == Suspicion::Crashed {
+            Ok(Admission::Decided(crashed()))
         } else {
             let queue = worker.queue.as_ref();
             catch_unwind(AssertUnwindSafe(|| {
@@ -316,24 +323,25 @@ impl LaneConsumer<'_> {
             }))
             .map(|admission| admission.unwrap_or(Admission::Decided(Outcome::Drop)))
         };
-        let alone = count >= ALONE;
-        match decided {
+        let turn = match decided {
             Ok(Admission::Work(job)) => {
                 delivery.request_id.clone_from(&job.request.id);
                 super::events::ignored(&job.request);
                 let incoming = incoming::incoming(&delivery, &job.request);
-                (Ok(Turn { delivery, job, incoming, room, came: at }), alone)
+                let is_alone = suspicion == Suspicion::Alone;
+                Ok(Turn { delivery, job, incoming, room, came: at, is_alone })
             }
-            Ok(Admission::Decided(outcome)) => (Err(Decided { delivery, outcome, _room: room, came: at }), false),
+            Ok(Admission::Decided(outcome)) => Err(Decided { delivery, outcome, _room: room, came: at }),
             Err(_) => {
                 let outcome = match worker.panicked(&delivery.received, now_ms()) {
                     // There is no other place for it.
                     Outcome::Retry { error, .. } => Outcome::DeadLetter(error.into()),
                     outcome => outcome,
                 };
-                (Err(Decided { delivery, outcome, _room: room, came: at }), false)
+                Err(Decided { delivery, outcome, _room: room, came: at })
             }
-        }
+        };
+        (turn, suspicion)
     }
 }
 
@@ -345,72 +353,15 @@ struct Decided {
     came: Instant,
 }
 
+/// What becomes of what ended workers.
+fn crashed() -> Outcome {
+    let message = "the worker, or its connection, was lost each time that it was started".to_owned();
+    Outcome::DeadLetter(DeadLetter { reason: DeadReason::Error(ErrorCode::Crashed), message })
+}
+
 fn overloaded(turn: Turn) -> Decided {
     let Turn { delivery, room, came, .. } = turn;
     let why = format!("{} messages of this conversation wait already; try again later", PREFETCH / 2);
     let outcome = Outcome::DeadLetter(MessageError::new(ErrorCode::Overloaded, why).into());
     Decided { delivery, outcome, _room: room, came }
-}
-
-impl DeliveryWorker {
-    /// Takes a turn and settles it. A panic in here ends the session.
-    async fn take_turn(&self, turn: Box<Turn>) -> Worked {
-        let worked = self.ending.unless_it_panics("the task of a turn", self.turn_taken(*turn));
-        worked.await.unwrap_or(Worked::Settled)
-    }
-
-    async fn turn_taken(&self, turn: Turn) -> Worked {
-        let _in_flight = self.deliveries.delivered();
-        let Turn { delivery, mut job, incoming, room: _room, came } = turn;
-        let Some(conversations) = self.shared.pipeline.conversations() else { return Worked::Settled };
-        let outcome = match self.turn_of(conversations, &delivery, &mut job, &incoming).await {
-            Taken::Settle(outcome) => outcome,
-            Taken::Fenced(why) => return Worked::Leave(why),
-        };
-        self.settled_in_lane(delivery, outcome, came).await
-    }
-
-    async fn turn_of(
-        &self,
-        conversations: &Conversations,
-        delivery: &Delivery,
-        job: &mut Job,
-        incoming: &Incoming,
-    ) -> Taken {
-        // It may have waited behind the turns before it.
-        job.time_left = delivery.received.trail.time_left(now_ms());
-        if job.time_left.is_some_and(|left| left.is_zero()) {
-            return Taken::Settle(Outcome::DeadLetter(crate::pipeline::deadline_exceeded().into()));
-        }
-        job.listener = self.listener(&delivery.received, delivery.reply_to.as_ref(), &job.request);
-
-        let pipeline = &self.shared.pipeline;
-        let people = People(&self.settler);
-        let turn = conversations.turn(pipeline, job, incoming, &people, now_ms);
-        super::ending::caught(turn).await.unwrap_or_else(|| {
-            Taken::Settle(match self.panicked(&delivery.received, now_ms()) {
-                Outcome::Retry { error, .. } => Outcome::DeadLetter(error.into()),
-                outcome => outcome,
-            })
-        })
-    }
-
-    async fn settle_in_lane(&self, decided: Decided) -> Worked {
-        let _in_flight = self.deliveries.delivered();
-        let Decided { delivery, outcome, came, .. } = decided;
-        let settled = self.settled_in_lane(delivery, outcome, came);
-        self.ending.unless_it_panics("the task of a turn", settled).await.unwrap_or(Worked::Settled)
-    }
-
-    async fn settled_in_lane(&self, delivery: Delivery, outcome: Outcome, came: Instant) -> Worked {
-        let limit = HELD_AT_MOST.saturating_sub(came.elapsed()).max(Duration::from_secs(30));
-        match timeout(limit, self.settler.settle(delivery, outcome)).await {
-            Ok(Ok(())) => Worked::Settled,
-            Ok(Err(SessionLost(reason))) => {
-                self.ending.tell(reason);
-                Worked::Settled
-            }
-            Err(_) => Worked::Leave(format!("an answer couldn't be settled within {limit:?}")),
-        }
-    }
 }

@@ -13,9 +13,12 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use lapin::{
     Channel,
-    options::{BasicAckOptions, BasicNackOptions},
+    options::{BasicAckOptions, BasicNackOptions, ConfirmSelectOptions},
 };
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{after_others, events};
@@ -27,11 +30,17 @@ const MAX_BATCH: usize = 256;
 /// The right to ack one delivery, once. Dropped unused, it leaves the delivery to be delivered again.
 pub struct Ack {
     tag: u64,
-    settled: mpsc::UnboundedSender<Settled>,
+    settled: mpsc::UnboundedSender<Said>,
 }
 
 /// Gives one delivery back to its queue, where its [`Ack`] was dropped unused.
 pub struct HandBack(Ack);
+
+enum Said {
+    Settled(Settled),
+    /// Whoever waits is to be told once the broker has all acks that were said before.
+    Arrived(oneshot::Sender<bool>),
+}
 
 struct Settled {
     tag: u64,
@@ -44,7 +53,8 @@ impl Ack {
     /// The delivery that came at `started` has ended as `outcome`: let it be acked.
     pub fn settled(self, outcome: &'static str, started: Instant) {
         // Where nobody acks any more, the session is lost and the broker delivers again.
-        if self.settled.send(Settled { tag: self.tag, outcome: Some(outcome), started }).is_err() {
+        let settled = Settled { tag: self.tag, outcome: Some(outcome), started };
+        if self.settled.send(Said::Settled(settled)).is_err() {
             events::lost_acks(1);
         }
     }
@@ -60,12 +70,12 @@ impl HandBack {
     pub(crate) fn now(self) {
         let Ack { tag, settled } = self.0;
         // Where nobody is there to write it, the session is lost, and the delivery comes again anyway.
-        let _ = settled.send(Settled { tag, outcome: None, started: Instant::now() });
+        let _ = settled.send(Said::Settled(Settled { tag, outcome: None, started: Instant::now() }));
     }
 }
 
 /// Makes the acks of one channel.
-pub(crate) struct Acks(mpsc::UnboundedSender<Settled>);
+pub(crate) struct Acks(mpsc::UnboundedSender<Said>);
 
 impl Acks {
     /// Acks for a channel; they are written by the [`AckWriter`].
@@ -78,10 +88,16 @@ impl Acks {
     pub(crate) fn of(&self, tag: u64) -> Ack {
         Ack { tag, settled: self.0.clone() }
     }
+
+    /// Waits until the broker has every ack that was said before; false where that can't be known.
+    pub(crate) async fn arrived(&self) -> bool {
+        let (tell, told) = oneshot::channel();
+        self.0.send(Said::Arrived(tell)).is_ok() && told.await.unwrap_or(false)
+    }
 }
 
 /// Writes the acks of one channel.
-pub(crate) struct AckWriter(mpsc::UnboundedReceiver<Settled>);
+pub(crate) struct AckWriter(mpsc::UnboundedReceiver<Said>);
 
 /// What acks are written to: a channel.
 pub(crate) trait Written {
@@ -89,6 +105,8 @@ pub(crate) trait Written {
     fn ack(&self, tag: u64, multiple: bool) -> impl Future<Output = bool> + Send;
     /// Gives one back to its queue.
     fn hand_back(&self, tag: u64) -> impl Future<Output = bool> + Send;
+    /// Whether the broker has taken all that was written before.
+    fn arrived(&self) -> impl Future<Output = bool> + Send;
     /// Closes it in order: the broker has taken all that was written before.
     fn close(&self) -> impl Future<Output = bool> + Send;
 }
@@ -100,6 +118,12 @@ impl Written for Channel {
 
     async fn hand_back(&self, tag: u64) -> bool {
         self.basic_nack(tag, BasicNackOptions { requeue: true, multiple: false }).await.is_ok()
+    }
+
+    /// By a question: the broker answers it behind what came before it on the channel. Of those that a channel can be asked,
+    /// this one changes nothing where nothing is published.
+    async fn arrived(&self) -> bool {
+        self.confirm_select(ConfirmSelectOptions::default()).await.is_ok()
     }
 
     async fn close(&self) -> bool {
@@ -124,11 +148,13 @@ impl AckWriter {
         let mut batch = Vec::new();
         while let Some(first) = self.0.recv().await {
             after_others().await;
-            batch.push(first);
-            while batch.len() < MAX_BATCH
-                && let Ok(settled) = self.0.try_recv()
-            {
-                batch.push(settled);
+            let (mut next, mut waits) = (Some(first), None);
+            while let Some(said) = next {
+                match said {
+                    Said::Settled(settled) => batch.push(settled),
+                    Said::Arrived(tell) => waits = Some(tell),
+                }
+                next = if waits.is_none() && batch.len() < MAX_BATCH { self.0.try_recv().ok() } else { None };
             }
             let mut written = true;
             // Before an ack of several could take one of them along.
@@ -147,6 +173,11 @@ impl AckWriter {
             } else {
                 events::lost_acks(batch.drain(..).count());
                 tell("acks couldn't be written: the channel that consumes is gone");
+            }
+            if let Some(tell) = waits {
+                let arrived = written && channel.arrived().await;
+                // Whoever waited may be gone.
+                let _ = tell.send(arrived);
             }
         }
         // Nothing came on it that isn't acked; where its session goes on, another consumer has taken over.
@@ -228,138 +259,4 @@ impl Window {
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may")]
-
-    use std::{collections::BTreeSet, sync::Mutex};
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn frames(window: &mut Window, tags: &[u64]) -> Vec<(u64, bool)> {
-        window.settle(tags.iter().copied()).into_iter().map(|frame| (frame.tag, frame.multiple)).collect()
-    }
-
-    #[test]
-    fn what_begins_the_window_goes_together_and_the_rest_alone() {
-        let mut window = Window::default();
-        assert_eq!(frames(&mut window, &[1]), [(1, false)]);
-        assert_eq!(frames(&mut window, &[3, 2]), [(3, true)]);
-        assert_eq!(frames(&mut window, &[6, 8, 5]), [(5, false), (6, false), (8, false)]);
-        // 5 and 6 are acked already, so the frame ends at 7, which acks 4 and 7; 8 is passed over.
-        assert_eq!(frames(&mut window, &[7, 4]), [(7, true)]);
-        assert_eq!(frames(&mut window, &[9]), [(9, false)]);
-    }
-
-    #[test]
-    fn one_that_is_stuck_costs_the_same_however_many_are_acked_behind_it() {
-        let mut window = Window::default();
-        for tag in 2..100_000 {
-            assert_eq!(frames(&mut window, &[tag]), [(tag, false)]);
-            assert_eq!(window.acked.len(), 1);
-        }
-        // Of those that are open at the same time, each costs one run.
-        for tag in (100_001..100_201_u64).filter(|tag| tag % 2 == 1) {
-            frames(&mut window, &[tag]);
-        }
-        assert_eq!(window.acked.len(), 101);
-        assert_eq!(frames(&mut window, &[1]), [(1, false)]);
-        assert_eq!(frames(&mut window, &[100_000]), [(100_000, false)]);
-        assert_eq!(frames(&mut window, &[100_002, 100_004]), [(100_004, true)]);
-    }
-
-    /// A channel that notes what is written, and fails where it is told to.
-    #[derive(Default)]
-    struct Noted {
-        frames: Mutex<Vec<String>>,
-        acks_fail: bool,
-        close_fails: bool,
-    }
-
-    impl Written for &Noted {
-        async fn ack(&self, tag: u64, multiple: bool) -> bool {
-            self.frames.lock().unwrap().push(format!("ack {tag}{}", if multiple { " and before" } else { "" }));
-            !self.acks_fail
-        }
-
-        async fn hand_back(&self, tag: u64) -> bool {
-            self.frames.lock().unwrap().push(format!("back {tag}"));
-            !self.acks_fail
-        }
-
-        async fn close(&self) -> bool {
-            !self.close_fails
-        }
-    }
-
-    /// What is told of a channel on which three were settled and the second handed back.
-    async fn told(channel: &Noted) -> Vec<&'static str> {
-        let (acks, writer) = Acks::new();
-        for tag in [1, 2, 3] {
-            let ack = acks.of(tag);
-            let hand_back = ack.hand_back();
-            if tag == 2 { hand_back.now() } else { ack.settled("reply", Instant::now()) }
-        }
-        drop(acks);
-        let told = Mutex::new(Vec::new());
-        writer.run(channel, CancellationToken::new(), |why| told.lock().unwrap().push(why)).await;
-        told.into_inner().unwrap()
-    }
-
-    #[tokio::test]
-    async fn what_is_handed_back_is_told_before_an_ack_could_take_it_along() {
-        let channel = Noted::default();
-        assert_eq!(told(&channel).await, Vec::<&str>::new());
-        assert_eq!(*channel.frames.lock().unwrap(), ["back 2", "ack 3 and before"]);
-    }
-
-    /// A session that drains must not say that all is settled, then.
-    #[tokio::test]
-    async fn acks_that_are_lost_are_told() {
-        let told_of = told(&Noted { acks_fail: true, ..Noted::default() }).await;
-        assert_eq!(told_of, ["acks couldn't be written: the channel that consumes is gone"]);
-        let told_of = told(&Noted { close_fails: true, ..Noted::default() }).await;
-        assert!(told_of[0].contains("acks on it may be lost") && told_of.len() == 1, "{told_of:?}");
-    }
-
-    /// RabbitMQ's side: acks what a frame names, and takes offence at a tag that it doesn't wait for.
-    fn broker_acks(waiting: &mut BTreeSet<u64>, frame: Frame) -> Vec<u64> {
-        assert!(waiting.contains(&frame.tag), "unknown delivery tag: {frame:?}");
-        let acked: Vec<u64> =
-            waiting.iter().copied().filter(|&tag| tag == frame.tag || frame.multiple && tag < frame.tag).collect();
-        acked.iter().for_each(|tag| assert!(waiting.remove(tag)));
-        acked
-    }
-
-    proptest! {
-        #[test]
-        fn the_broker_acks_what_was_settled_and_nothing_else(
-            (order, sizes) in (1..60_u64).prop_flat_map(|count| {
-                let tags: Vec<u64> = (1..=count).collect();
-                // Near their order, as deliveries are, or in any.
-                (Just(tags).prop_shuffle(), prop::collection::vec(1..12_usize, 60))
-            }),
-            sorted in 0..60_usize,
-        ) {
-            let mut order = order;
-            let sorted = sorted.min(order.len());
-            order[..sorted].sort_unstable();
-            let mut waiting: BTreeSet<u64> = order.iter().copied().collect();
-            let mut window = Window::default();
-            let mut sizes = sizes.into_iter();
-            while !order.is_empty() {
-                let batch: Vec<u64> = order.drain(..sizes.next().unwrap_or(1).min(order.len())).collect();
-                let mut acked: Vec<u64> = Vec::new();
-                for frame in window.settle(batch.iter().copied()) {
-                    acked.extend(broker_acks(&mut waiting, frame));
-                }
-                acked.sort_unstable();
-                let mut batch = batch;
-                batch.sort_unstable();
-                prop_assert_eq!(acked, batch);
-            }
-            prop_assert!(waiting.is_empty());
-        }
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@
 //! Handed back is only what wasn't started (`consuming/queue.rs`), or can't be settled for long (`consuming/delivery.rs`).
 
 #[cfg(test)]
-mod model;
+pub(in crate::amqp) mod model;
 mod person;
 #[cfg(test)]
 mod tests;

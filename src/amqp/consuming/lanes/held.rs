@@ -1,13 +1,44 @@
 //! What is held of a lane, and what of it may be worked on next.
 //!
 //! **Invariant:** of one conversation one turn is out at a time, and they go out as they came in. One that has to be alone
-//! goes out when nothing else is held before it, and nothing is taken in before it is done. Pure.
+//! goes out when nothing else is held before it, and nothing is taken in before it is done. What is given up goes out when
+//! nothing is left that was there when it ended workers: as long as it isn't acked it comes first, so that none of those
+//! comes first in its stead and is taken for it. Pure.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use tokio::time::Instant;
 
 use crate::domain::Key;
+
+/// A delivery that was delivered so often before runs alone in its lane: it may be what ended the workers.
+const ALONE: u64 = 2;
+/// One that was delivered so often before and comes first on a channel is what ended them.
+const CRASHED: u64 = 4;
+
+/// Whether a delivery may be what ended workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Suspicion {
+    Nothing,
+    /// It was there when one was lost.
+    WasThere,
+    /// It has to be alone.
+    Alone,
+    /// It isn't started again.
+    Crashed,
+}
+
+impl Suspicion {
+    /// Of a delivery that was delivered so often before; whether it is the first on its channel.
+    pub(super) fn of(count: u64, is_first: bool) -> Self {
+        match count {
+            CRASHED.. if is_first => Self::Crashed,
+            ALONE.. => Self::Alone,
+            1.. => Self::WasThere,
+            0 => Self::Nothing,
+        }
+    }
+}
 
 /// What is out has this number.
 pub(super) type Ticket = u64;
@@ -34,6 +65,10 @@ pub(super) struct Held<T, D> {
     /// What waits to be alone.
     waits_alone: Option<(Ticket, Key, T)>,
     is_alone: Option<Ticket>,
+    /// What of it was there when a worker was lost.
+    were_there: BTreeSet<Ticket>,
+    /// What is given up, and waits for those.
+    given_up: Option<(D, Instant)>,
 }
 
 impl<T, D> Held<T, D> {
@@ -47,6 +82,8 @@ impl<T, D> Held<T, D> {
             ready: VecDeque::new(),
             waits_alone: None,
             is_alone: None,
+            were_there: BTreeSet::new(),
+            given_up: None,
         }
     }
 
@@ -57,21 +94,25 @@ impl<T, D> Held<T, D> {
 
     /// How many are held.
     pub(super) fn len(&self) -> usize {
-        self.all.len()
+        self.all.len() + usize::from(self.given_up.is_some())
     }
 
     /// Since when the one is held that came first.
     pub(super) fn oldest(&self) -> Option<Instant> {
-        self.all.values().map(|(_, since)| *since).min()
+        let given_up = self.given_up.iter().map(|(_, since)| *since);
+        self.all.values().map(|(_, since)| *since).chain(given_up).min()
     }
 
     /// Takes a turn in that came at `since`; gives it back where its conversation holds too many.
-    pub(super) fn put(&mut self, conversation: Key, turn: T, since: Instant, alone: bool) -> Result<(), T> {
+    pub(super) fn put(&mut self, conversation: Key, turn: T, since: Instant, suspicion: Suspicion) -> Result<(), T> {
         if self.lines.get(&conversation).is_some_and(|line| line.len() + 1 >= self.most) {
             return Err(turn);
         }
         let ticket = self.ticket(Some(conversation), since);
-        if alone {
+        if suspicion >= Suspicion::WasThere {
+            self.were_there.insert(ticket);
+        }
+        if suspicion >= Suspicion::Alone {
             self.waits_alone = Some((ticket, conversation, turn));
         } else {
             self.line_up(ticket, conversation, turn);
@@ -83,6 +124,22 @@ impl<T, D> Held<T, D> {
     pub(super) fn put_decided(&mut self, decided: D, since: Instant) {
         let ticket = self.ticket(None, since);
         self.ready.push_back((ticket, Next::Decided(decided)));
+    }
+
+    /// Takes in what is given up: it came first, and there is one at most.
+    pub(super) fn put_given_up(&mut self, decided: D, since: Instant) {
+        self.given_up = Some((decided, since));
+    }
+
+    /// Lets what is given up go out with the next, where nothing is left that was there with it; `more` tells whether some of
+    /// that wasn't put yet.
+    pub(super) fn give_up(&mut self, more: bool) {
+        if !more
+            && self.were_there.is_empty()
+            && let Some((decided, since)) = self.given_up.take()
+        {
+            self.put_decided(decided, since);
+        }
     }
 
     /// What may go out now. It is held until it is [done](Self::done).
@@ -99,6 +156,7 @@ impl<T, D> Held<T, D> {
     /// What went out with this ticket is done.
     pub(super) fn done(&mut self, ticket: Ticket) {
         self.is_alone.take_if(|alone| *alone == ticket);
+        self.were_there.remove(&ticket);
         let Some((Some(conversation), _)) = self.all.remove(&ticket) else { return };
         match self.lines.get_mut(&conversation).and_then(VecDeque::pop_front) {
             Some((ticket, turn)) => self.ready.push_back((ticket, Next::Turn(turn))),
@@ -133,7 +191,7 @@ mod tests {
         Key::of([Some(conversation.to_string().as_bytes())])
     }
 
-    /// `a1` is conversation a's first turn; `A1` one that has to be alone; `!x` what is decided.
+    /// `a1` is conversation a's first turn; `A1` one that has to be alone; `!x` what is decided, `+x` what is given up.
     struct Lane(Held<String, String>);
 
     impl Lane {
@@ -142,7 +200,11 @@ mod tests {
             let (what, now) = (what.to_owned(), Instant::now());
             match first {
                 '!' => self.0.put_decided(what, now),
-                _ => return self.0.put(key(first.to_ascii_lowercase()), what, now, first.is_uppercase()).is_ok(),
+                '+' => self.0.put_given_up(what, now),
+                _ => {
+                    let suspicion = if first.is_uppercase() { Suspicion::Alone } else { Suspicion::Nothing };
+                    return self.0.put(key(first.to_ascii_lowercase()), what, now, suspicion).is_ok();
+                }
             }
             true
         }
@@ -201,6 +263,24 @@ mod tests {
         lane.0.done(alone[0].0);
         assert!(lane.0.takes_more() && lane.put("a3"));
         assert_eq!(lane.names(), ["a3"]);
+    }
+
+    #[test]
+    fn what_is_given_up_waits_for_those_that_were_there_with_it() {
+        let mut lane = Lane(Held::new(16));
+        for what in ["+k1", "B1"] {
+            assert!(lane.put(what));
+        }
+        assert_eq!(lane.0.len(), 2);
+        lane.0.give_up(false);
+        let alone = lane.out();
+        assert_eq!(alone.iter().map(|(_, name)| &**name).collect::<Vec<_>>(), ["B1"]);
+        lane.0.done(alone[0].0);
+        assert!(lane.put("c1"), "what is new goes on beside");
+        lane.0.give_up(true);
+        assert_eq!(lane.names(), ["c1"], "some of it is still to come");
+        lane.0.give_up(false);
+        assert_eq!(lane.names(), ["+k1"]);
     }
 
     #[test]

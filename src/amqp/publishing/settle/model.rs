@@ -15,6 +15,7 @@
 
 mod broker;
 mod explore;
+pub(in crate::amqp) mod search;
 
 use std::{
     future::poll_fn,

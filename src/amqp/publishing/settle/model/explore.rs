@@ -1,4 +1,4 @@
-//! The model check's search: all states, each once, and what is held of them.
+//! What is searched by settlement's model check: what can come next, and what is held of every state.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -9,6 +9,7 @@ use super::{
     Ask, Choice, Flight, Told,
     broker::{Messages, Place, Ready},
     next,
+    search::{Searched, Space, search},
 };
 
 /// What is explored.
@@ -76,82 +77,22 @@ struct InFlight {
 
 /// Explores all states that can be reached.
 pub(super) fn explore(rules: &Rules) -> Explored {
-    let mut search = Search { rules, messages: Arc::default(), asks: HashMap::new() };
-    let first = search.first();
-    let mut numbers = HashMap::from([(first.clone(), 0_usize)]);
-    let (mut states, mut parents, mut calm) = (vec![first], vec![0], Vec::new());
-    let (mut ends, mut steps, mut violation) = (BTreeSet::new(), 0, None);
-    let mut number = 0;
-    while let Some(state) = states.get(number).cloned() {
-        let found = search.complaint(&state);
-        let after = search.steps(&state);
-        let mut calmly = Vec::new();
-        for (fault, state) in after {
-            steps += 1;
-            let known = *numbers.entry(state).or_insert_with_key(|state| {
-                states.push(state.clone());
-                parents.push(number);
-                states.len() - 1
-            });
-            if !fault {
-                calmly.push(known);
-            }
-        }
-        let found = found.or_else(|| calmly.is_empty().then(|| search.unfinished(&state)).flatten());
-        if let Some(complaint) = found {
-            violation = Some(format!("{complaint}\n{}", way(&states, &parents, number)));
-            break;
-        }
-        if calmly.is_empty() {
-            ends.insert(search.end(&state));
-        }
-        calm.push(calmly);
-        number += 1;
-    }
-    let violation = violation.or_else(|| {
-        let number = looping(&calm)?;
-        Some(format!("without a fault it goes on for ever\n{}", way(&states, &parents, number)))
-    });
-    Explored { states: states.len(), steps, ends, violation }
+    let mut exploring = Exploring { rules, messages: Arc::default(), asks: HashMap::new(), ends: BTreeSet::new() };
+    let Searched { states, steps, violation } = search(&mut exploring);
+    Explored { states, steps, ends: exploring.ends, violation }
 }
 
-/// The states that led to one.
-fn way(states: &[State], parents: &[usize], mut number: usize) -> String {
-    let mut lines = vec![format!("{:?}", states[number])];
-    while number != 0 {
-        number = parents[number];
-        lines.push(format!("{:?}", states[number]));
-    }
-    lines.reverse();
-    lines.join("\n")
-}
-
-/// A state from which steps without a fault can lead back to it.
-fn looping(calm: &[Vec<usize>]) -> Option<usize> {
-    let mut incoming = vec![0; calm.len()];
-    for to in calm.iter().flatten() {
-        incoming[*to] += 1;
-    }
-    let mut free: Vec<usize> = (0..calm.len()).filter(|state| incoming[*state] == 0).collect();
-    while let Some(state) = free.pop() {
-        for to in &calm[state] {
-            incoming[*to] -= 1;
-            if incoming[*to] == 0 {
-                free.push(*to);
-            }
-        }
-    }
-    incoming.iter().position(|count| *count > 0)
-}
-
-struct Search<'a> {
+struct Exploring<'a> {
     rules: &'a Rules,
     messages: Arc<Mutex<Messages>>,
     /// What a delivery in work asks for next, where that was found out before.
     asks: HashMap<Flight, Ask>,
+    ends: BTreeSet<Vec<(Place, u8, String)>>,
 }
 
-impl Search<'_> {
+impl Space for Exploring<'_> {
+    type State = State;
+
     fn first(&self) -> State {
         let mut messages = self.messages.lock().unwrap();
         let requests = self.rules.requests.iter().zip(0..);
@@ -162,7 +103,6 @@ impl Search<'_> {
         State { ready: ready.collect(), flights: Vec::new(), faults: self.rules.faults }.sorted()
     }
 
-    /// What is wrong with a state whatever comes next.
     fn complaint(&mut self, state: &State) -> Option<String> {
         for in_flight in &state.flights {
             if self.ask(&in_flight.flight) == (Ask::Ack { kept: false }) {
@@ -179,7 +119,35 @@ impl Search<'_> {
         Some(format!("request {lost} is lost"))
     }
 
-    /// What is wrong with a state after which nothing comes.
+    fn steps(&mut self, state: &State) -> Vec<(bool, State)> {
+        let mut steps = Vec::new();
+        let mut seen = None;
+        for (position, ready) in state.ready.iter().enumerate().filter(|(_, ready)| !ready.place.is_last()) {
+            if seen.replace(*ready) != Some(*ready) {
+                self.waiting(state, position, &mut steps);
+            }
+        }
+        for position in 0..state.flights.len() {
+            self.working(state, position, &mut steps);
+        }
+        if !state.flights.is_empty() {
+            steps.push((true, self.session_lost(state)));
+        }
+        let left = state.faults;
+        let steps = steps.into_iter().filter(|(fault, _)| !fault || left > 0);
+        steps.map(|(fault, state)| (fault, State { faults: left - u8::from(fault), ..state }.sorted())).collect()
+    }
+
+    fn ended(&mut self, state: &State) -> Option<String> {
+        let unfinished = self.unfinished(state);
+        if unfinished.is_none() {
+            self.ends.insert(self.end(state));
+        }
+        unfinished
+    }
+}
+
+impl Exploring<'_> {
     fn unfinished(&self, state: &State) -> Option<String> {
         if !state.flights.is_empty() || state.ready.iter().any(|ready| !ready.place.is_last()) {
             return Some("nothing goes on, and something is left".to_owned());
@@ -212,26 +180,6 @@ impl Search<'_> {
         let ask = next(flight, &self.messages);
         self.asks.insert(flight.clone(), ask);
         ask
-    }
-
-    /// Every state that can come next, and whether it takes a fault.
-    fn steps(&mut self, state: &State) -> Vec<(bool, State)> {
-        let mut steps = Vec::new();
-        let mut seen = None;
-        for (position, ready) in state.ready.iter().enumerate().filter(|(_, ready)| !ready.place.is_last()) {
-            if seen.replace(*ready) != Some(*ready) {
-                self.waiting(state, position, &mut steps);
-            }
-        }
-        for position in 0..state.flights.len() {
-            self.working(state, position, &mut steps);
-        }
-        if !state.flights.is_empty() {
-            steps.push((true, self.session_lost(state)));
-        }
-        let left = state.faults;
-        let steps = steps.into_iter().filter(|(fault, _)| !fault || left > 0);
-        steps.map(|(fault, state)| (fault, State { faults: left - u8::from(fault), ..state }.sorted())).collect()
     }
 
     /// What can become of a message in a queue.

@@ -1,0 +1,72 @@
+//! Tests of what becomes of a turn that another worker takes as well.
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::*;
+use crate::{
+    conversation::{Bounds, Cursor, MemoryStore, Page, Stored, Who},
+    domain::Request,
+    pipeline::tests::answering,
+};
+
+/// A store in which another worker keeps the same turn just before, with another answer.
+struct Overtaken {
+    store: MemoryStore,
+    overtaken: Mutex<bool>,
+}
+
+#[async_trait]
+impl Store for Overtaken {
+    fn name(&self) -> &'static str {
+        "overtaken"
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
+        self.store.get(key).await
+    }
+
+    async fn put(&self, key: &Key, stored: Stored) -> Result<Put, StoreError> {
+        if !std::mem::replace(&mut self.overtaken.lock().unwrap(), true) {
+            let text = String::from_utf8(stored.bytes.to_vec()).unwrap().replace("yes", "no!");
+            let other = Stored { bytes: Bytes::from(text), ..stored.clone() };
+            assert_eq!(self.store.put(key, other).await, Ok(Put::Done));
+        }
+        self.store.put(key, stored).await
+    }
+
+    async fn delete(&self, key: &Key) -> Result<bool, StoreError> {
+        self.store.delete(key).await
+    }
+
+    async fn page(&self, from: Option<Cursor>, most: usize) -> Result<Page, StoreError> {
+        self.store.page(from, most).await
+    }
+}
+
+struct Nobody;
+
+impl Desk for Nobody {
+    async fn is_attended(&self) -> bool {
+        false
+    }
+}
+
+#[tokio::test]
+async fn what_another_has_kept_of_the_same_turn_is_what_is_published() {
+    for (overtaken, expected) in [(true, "yes"), (false, "no!")] {
+        let bounds = Bounds { most: 10, bytes: 1 << 20, expires: Duration::from_secs(60) };
+        let store = Overtaken { store: MemoryStore::new(bounds, ""), overtaken: Mutex::new(overtaken) };
+        let conversations = Conversations::new(Arc::new(store), 50);
+        let who = Who { user_id: None, sender: None, conversation: "c-1".to_owned() };
+        let identity = Identity { key: Key::of([Some(&b"m-1"[..])]), repeated: true };
+        let incoming = Incoming { purpose: Purpose::Say { who, reply_to: None }, identity };
+        let mut job = Job::new(Request { text: "refund".to_owned(), ..Request::default() });
+        let taken = conversations.turn(&answering(), &mut job, &incoming, &Nobody, || 1).await;
+        let Taken::Settle(Outcome::Reply(reply)) = taken else { unreachable!("{taken:?}") };
+        assert_eq!(reply.text, expected);
+    }
+}
