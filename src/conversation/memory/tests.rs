@@ -215,3 +215,34 @@ async fn what_was_forgotten_expires_without_a_trace() {
     assert!(store.kept().conversations.is_empty());
     adds_up(&store);
 }
+
+#[tokio::test(start_paused = true)]
+async fn those_that_changed_lately_are_kept_as_they_are_and_the_others_compressed() {
+    let plain = |store: &MemoryStore| {
+        let kept = store.kept();
+        let texts =
+            || kept.conversations.values().filter_map(|entry| entry.packed.as_ref()).map(|packed| &packed.bytes);
+        assert_eq!(kept.hot_bytes, texts().map(Text::hot_bytes).sum::<usize>());
+        assert_eq!(kept.bytes, texts().map(|text| text.len() + FIXED).sum::<usize>());
+        texts().filter(|text| matches!(text, Text::Plain(_))).count()
+    };
+    let text = "What was said in a conversation is said again and again in it. ".repeat(10);
+    let store = MemoryStore::new(Bounds { most: 10_000, bytes: 64 << 20, expires: HOUR }, "");
+    let hot = usize::try_from(HOT).unwrap();
+    for number in 0..2 * hot {
+        store.put(&key(number), first(&text)).await.unwrap();
+    }
+    assert_eq!(plain(&store), hot);
+    for number in [0, hot, 2 * hot - 1] {
+        assert_eq!(store.get(&key(number)).await.unwrap().unwrap().bytes, text.as_bytes());
+    }
+    let second = Stored { version: 2, ..first(&text) };
+    assert_eq!(store.put(&key(0), second).await, Ok(Put::Done));
+    assert_eq!(plain(&store), hot, "it changed last, and another cools");
+    // They have their share of the bytes, and no more.
+    let store = MemoryStore::new(Bounds { most: 10_000, bytes: 80 * text.len(), expires: HOUR }, "");
+    for number in 0..100 {
+        store.put(&key(number), first(&text)).await.unwrap();
+    }
+    assert_eq!(plain(&store), 80 / HOT_SHARE);
+}
