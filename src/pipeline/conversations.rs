@@ -226,8 +226,8 @@ impl Conversations {
                 Ok(there) => {
                     let there = there.map(|stored| Record::read(key, &stored)).transpose();
                     let there = there.map_err(|error| Ended::Fenced(error.to_string()))?;
-                    let is_next = |there: &Record| there.is_of(&next) && there.version() == next.version();
-                    if there.as_ref().is_some_and(|there| is_next(there) && there.ended_with(identity)) {
+                    // Whoever wrote it, and though the conversation began with it.
+                    if there.as_ref().is_some_and(|there| there.ended_with(identity)) {
                         return Ok(there);
                     }
                     if there.map_or(0, |there| there.version()) + 1 != next.version() {

@@ -314,7 +314,7 @@ impl LaneConsumer<'_> {
         let received = &delivery.received;
         let count = if received.redelivered { received.delivery_count } else { 0 };
         let suspicion = Suspicion::of(count, is_first);
-        let decided = if suspicion == Suspicion::Crashed {
+        let decided = if suspicion >= Suspicion::Crashed {
             Ok(Admission::Decided(crashed()))
         } else {
             let queue = worker.queue.as_ref();

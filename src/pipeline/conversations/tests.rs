@@ -16,7 +16,10 @@ use crate::{
 /// A store in which another worker keeps the same turn just before, with another answer.
 struct Overtaken {
     store: MemoryStore,
+    /// Whether that has happened.
     overtaken: Mutex<bool>,
+    /// Whether that one began the conversation by itself.
+    began: bool,
 }
 
 #[async_trait]
@@ -32,7 +35,8 @@ impl Store for Overtaken {
     async fn put(&self, key: &Key, stored: Stored) -> Result<Put, StoreError> {
         if !std::mem::replace(&mut self.overtaken.lock().unwrap(), true) {
             let text = String::from_utf8(stored.bytes.to_vec()).unwrap().replace("yes", "no!");
-            let other = Stored { bytes: Bytes::from(text), ..stored.clone() };
+            let other =
+                Stored { life: stored.life ^ u64::from(self.began), bytes: Bytes::from(text), ..stored.clone() };
             assert_eq!(self.store.put(key, other).await, Ok(Put::Done));
         }
         self.store.put(key, stored).await
@@ -57,9 +61,9 @@ impl Desk for Nobody {
 
 #[tokio::test]
 async fn what_another_has_kept_of_the_same_turn_is_what_is_published() {
-    for (overtaken, expected) in [(true, "yes"), (false, "no!")] {
+    for (overtaken, began, expected) in [(true, false, "yes"), (false, false, "no!"), (false, true, "no!")] {
         let bounds = Bounds { most: 10, bytes: 1 << 20, expires: Duration::from_secs(60) };
-        let store = Overtaken { store: MemoryStore::new(bounds, ""), overtaken: Mutex::new(overtaken) };
+        let store = Overtaken { store: MemoryStore::new(bounds, ""), overtaken: Mutex::new(overtaken), began };
         let conversations = Conversations::new(Arc::new(store), 50);
         let who = Who { user_id: None, sender: None, conversation: "c-1".to_owned() };
         let identity = Identity { key: Key::of([Some(&b"m-1"[..])]), repeated: true };

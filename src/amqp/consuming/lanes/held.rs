@@ -15,6 +15,8 @@ use crate::domain::Key;
 const ALONE: u64 = 2;
 /// One that was delivered so often before and comes first on a channel is what ended them.
 const CRASHED: u64 = 4;
+/// One that was delivered so often before waits no longer for those that came with it: one of them ends workers too.
+const HOPELESS: u64 = 8;
 
 /// Whether a delivery may be what ended workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,14 +26,17 @@ pub(super) enum Suspicion {
     WasThere,
     /// It has to be alone.
     Alone,
-    /// It isn't started again.
+    /// It isn't started again, and stays first until those that were there with it are settled.
     Crashed,
+    /// It isn't started again.
+    Hopeless,
 }
 
 impl Suspicion {
     /// Of a delivery that was delivered so often before; whether it is the first on its channel.
     pub(super) fn of(count: u64, is_first: bool) -> Self {
         match count {
+            HOPELESS.. if is_first => Self::Hopeless,
             CRASHED.. if is_first => Self::Crashed,
             ALONE.. => Self::Alone,
             1.. => Self::WasThere,
@@ -263,6 +268,14 @@ mod tests {
         lane.0.done(alone[0].0);
         assert!(lane.0.takes_more() && lane.put("a3"));
         assert_eq!(lane.names(), ["a3"]);
+    }
+
+    #[test]
+    fn only_what_comes_first_is_given_up() {
+        use Suspicion::{Alone, Crashed, Hopeless, Nothing, WasThere};
+        let of = |is_first| [0, 1, 2, 3, 4, 7, 8, u64::MAX].map(|count| Suspicion::of(count, is_first));
+        assert_eq!(of(true), [Nothing, WasThere, Alone, Alone, Crashed, Crashed, Hopeless, Hopeless]);
+        assert_eq!(of(false), [Nothing, WasThere, Alone, Alone, Alone, Alone, Alone, Alone]);
     }
 
     #[test]

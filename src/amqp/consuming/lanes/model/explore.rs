@@ -34,14 +34,14 @@ pub(super) struct Rules {
     pub(super) faults: u8,
     /// How many deliveries each worker's consumer is handed.
     pub(super) prefetch: [usize; 2],
-    /// The message that ends its worker whenever it is started.
-    pub(super) killer: Option<u8>,
+    /// The messages that end their worker whenever they are started.
+    pub(super) killers: Vec<u8>,
     pub(super) broken: Option<Broken>,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { messages: vec![0; 3], late: 0, faults: 2, prefetch: [2; 2], killer: None, broken: None }
+        Self { messages: vec![0; 3], late: 0, faults: 2, prefetch: [2; 2], killers: Vec::new(), broken: None }
     }
 }
 
@@ -122,7 +122,7 @@ impl Space for Exploring<'_> {
 
     fn complaint(&mut self, state: &State) -> Option<String> {
         self.deaths = self.deaths.max(state.deaths);
-        let (turns, killer) = (&self.turns, self.rules.killer);
+        let (turns, killers) = (&self.turns, &self.rules.killers);
         let kept: Vec<(u8, Text)> = state.store.iter().flat_map(|value| turns.turns(*value)).collect();
         let is_settled = |message: u8| {
             let dead = state.dead.iter().map(|(message, _)| message);
@@ -131,7 +131,7 @@ impl Space for Exploring<'_> {
         // What ends workers has no place in the order.
         let earlier = |message: u8| {
             let of = turns.conversation(message);
-            let is_before = move |earlier: &u8| turns.conversation(*earlier) == of && Some(*earlier) != killer;
+            let is_before = move |earlier: &u8| turns.conversation(*earlier) == of && !killers.contains(earlier);
             (0..message).filter(is_before)
         };
         for (position, (message, _)) in kept.iter().enumerate() {
@@ -155,7 +155,7 @@ impl Space for Exploring<'_> {
         if let Some(message) = acks.copied().find(|message| !is_settled(*message)) {
             return Some(format!("message {message} is acked without an answer"));
         }
-        let wronged = state.dead.iter().find(|(message, crashed)| !crashed || Some(*message) != killer);
+        let wronged = state.dead.iter().find(|(message, crashed)| !crashed || !killers.contains(message));
         wronged.map(|(message, _)| format!("message {message} is dead, and did no harm"))
     }
 
@@ -272,6 +272,7 @@ impl Exploring<'_> {
             assert!(held.takes_more(), "what has to be alone lets nothing in");
             match suspicion {
                 Suspicion::Crashed => held.put_given_up(position, now),
+                Suspicion::Hopeless => held.put_decided(position, now),
                 _ => held.put(self.turns.key(given.message), position, now, *suspicion).unwrap(),
             }
             while let Some((_, Next::Turn(next) | Next::Decided(next))) = held.next() {
@@ -290,7 +291,7 @@ impl Exploring<'_> {
     }
 
     fn kills(&self, flight: &Flight) -> bool {
-        Some(flight.given.message) == self.rules.killer && flight.suspicion != Suspicion::Crashed
+        self.rules.killers.contains(&flight.given.message) && flight.suspicion < Suspicion::Crashed
     }
 
     /// The store finds a write. Whether it takes it.

@@ -418,7 +418,7 @@ impl Turns {
         };
         let (reply_to, started) = (address.ok().flatten(), Instant::now());
         let delivery = Delivery { received, reply_to, request_id: None, started, sharing: Default::default(), ack };
-        let outcome = if flight.suspicion == Suspicion::Crashed {
+        let outcome = if flight.suspicion >= Suspicion::Crashed {
             super::super::crashed()
         } else {
             let incoming = incoming(&delivery, &job.request);
