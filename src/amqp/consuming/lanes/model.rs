@@ -17,6 +17,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "a test may")]
 
 mod explore;
+mod script;
 mod turns;
 
 use std::ops::RangeInclusive;
@@ -95,13 +96,6 @@ fn two_messages_that_end_their_workers_are_given_up() {
 }
 
 #[test]
-fn temporary_more() {
-    holds("two conversations", &Rules { messages: vec![0, 1, 0], prefetch: [3; 2], ..Rules::default() });
-    let rules = Rules { messages: vec![0, 1, 0], faults: 2, prefetch: [3; 2], killers: vec![0], ..Rules::default() };
-    gives_up(&rules, 4..=5);
-}
-
-#[test]
 fn a_consumer_that_is_cancelled_is_found_out() {
     let broken = Rules { broken: Some(Broken::Cancels), faults: 1, ..Rules::default() };
     is_found("it cancels", &broken, "turn 2 was kept before an earlier one");
@@ -132,4 +126,16 @@ fn an_ack_before_the_store_has_the_turn_is_found_out() {
 fn an_answer_that_the_store_does_not_hold_is_found_out() {
     let broken = Rules { broken: Some(Broken::PublishesItsOwn), faults: 1, ..Rules::default() };
     is_found("it publishes its own", &broken, "turn 0 was answered by what the store doesn't hold");
+}
+
+#[test]
+fn a_dead_letter_before_its_neighbours_are_settled_is_found_out() {
+    let rules = Rules { prefetch: [3; 2], killers: vec![0], faults: 1, ..Rules::default() };
+    is_found("it gives up at once", &Rules { broken: Some(Broken::GivesUpAtOnce), ..rules }, "message 1 is dead");
+}
+
+#[test]
+fn a_start_of_what_may_end_workers_before_the_acks_have_arrived_is_found_out() {
+    let rules = Rules { prefetch: [3; 2], killers: vec![1], faults: 0, ..Rules::default() };
+    is_found("it starts at once", &Rules { broken: Some(Broken::StartsAtOnce), ..rules }, "message 0 is dead");
 }

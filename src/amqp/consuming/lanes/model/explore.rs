@@ -21,6 +21,10 @@ pub(super) enum Broken {
     AcksEarly,
     /// It publishes what it made, also where the store holds something else.
     PublishesItsOwn,
+    /// It makes a dead letter of what is given up before its neighbours are settled.
+    GivesUpAtOnce,
+    /// It starts what may end workers before the acks of those before it have arrived.
+    StartsAtOnce,
 }
 
 /// What is explored.
@@ -176,7 +180,8 @@ impl Space for Exploring<'_> {
         for position in self.out(&state.channel) {
             let flight = &state.channel.held[position];
             // The worker waits until the acks of those before it have arrived.
-            if flight.suspicion == Suspicion::Alone && !state.channel.acks.is_empty() {
+            let waits = self.rules.broken != Some(Broken::StartsAtOnce) && flight.suspicion == Suspicion::Alone;
+            if waits && !state.channel.acks.is_empty() {
                 continue;
             }
             if self.kills(flight) {
@@ -271,8 +276,10 @@ impl Exploring<'_> {
             let now = Instant::now();
             assert!(held.takes_more(), "what has to be alone lets nothing in");
             match suspicion {
-                Suspicion::Crashed => held.put_given_up(position, now),
-                Suspicion::Hopeless => held.put_decided(position, now),
+                Suspicion::Crashed if self.rules.broken != Some(Broken::GivesUpAtOnce) => {
+                    held.put_given_up(position, now)
+                }
+                Suspicion::Crashed | Suspicion::Hopeless => held.put_decided(position, now),
                 _ => held.put(self.turns.key(given.message), position, now, *suspicion).unwrap(),
             }
             while let Some((_, Next::Turn(next) | Next::Decided(next))) = held.next() {

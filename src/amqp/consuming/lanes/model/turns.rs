@@ -4,21 +4,18 @@
 //! Reading, admission, identity, turn, record and settlement are the worker's own code, pauses included: they pass at once,
 //! on a clock that stands still otherwise.
 
-use std::{
-    collections::HashMap,
-    future::pending,
-    sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use lapin::{
     message::Delivery as Delivered,
     types::{AMQPValue, FieldTable},
 };
-use tokio::{runtime::Runtime, sync::Notify, time::Instant};
+use tokio::{runtime::Runtime, time::Instant};
 
-use super::super::{held::Suspicion, incoming::incoming};
+use super::{
+    super::{crashed, held::Suspicion, incoming::incoming},
+    script::{Script, intent},
+};
 use crate::{
     amqp::{
         Names, WorkQueue,
@@ -27,20 +24,17 @@ use crate::{
             properties::Received,
             reply_to,
         },
-        objects::names,
         publishing::{
-            acks::{Ack, Acks},
-            publisher::{Message, PublishError},
-            replies::ReplyError,
-            settle::{Broker, Delivery, SessionLost, Settler},
+            acks::Acks,
+            settle::{Delivery, Settler},
         },
         values::short,
     },
-    conversation::{Cursor, Page, Put, Record, Store, StoreError, Stored, store::There},
-    domain::{ChoiceRule, ERROR_TYPE, IntentName, Key, Lane, Outcome, Prediction, Scored, codec},
-    handler::{Answer, Handler, HandlerError, Handlers, Job as HandlerJob},
-    model::{ModelClient, ModelError, Query},
-    pipeline::{Attachments, Conversations, Desk, Dispatch, InlineLimit, Parts, Pipeline, Route, Taken},
+    conversation::{Record, Store, Stored, store::There},
+    domain::{ChoiceRule, Key, Lane, Outcome},
+    handler::{Handler, Handlers},
+    model::ModelClient,
+    pipeline::{Attachments, Conversations, Dispatch, InlineLimit, Parts, Pipeline, Route, Taken},
     retry::RetryPolicy,
 };
 
@@ -97,225 +91,6 @@ pub(super) struct Flight {
     pub(super) given: Given,
     pub(super) suspicion: Suspicion,
     pub(super) told: Vec<Told>,
-}
-
-/// What is kept of a conversation: its turns, and what they were answered.
-#[derive(Debug)]
-pub(super) struct Kept {
-    stored: Stored,
-    pub(super) turns: Vec<(u8, Text)>,
-}
-
-/// Store, broker, model and handler, who answer as they are told, and then not at all.
-#[derive(Default)]
-struct Script {
-    run: Mutex<Run>,
-    asked: Notify,
-}
-
-/// One run.
-#[derive(Default)]
-struct Run {
-    flight: Option<Flight>,
-    answered: usize,
-    /// How often it was answered by the handler, and told that nothing is kept.
-    tries: u8,
-    nothings: u8,
-    /// The lives that it drew, as it knows them and as all others do.
-    lives: Vec<(u64, u64)>,
-    next: Option<Ask>,
-    /// All that was ever to be kept, over all runs, and the conversations' keys.
-    kept: Vec<Kept>,
-    keys: Vec<Key>,
-}
-
-impl Run {
-    fn given(&self) -> Given {
-        self.flight.as_ref().unwrap().given
-    }
-
-    /// What is there as this run knows it.
-    fn known(&self, value: Value) -> Stored {
-        let stored = self.kept[usize::from(value)].stored.clone();
-        let own = self.lives.iter().find(|(_, life)| *life == stored.life);
-        Stored { life: own.map_or(stored.life, |(own, _)| *own), ..stored }
-    }
-
-    /// The number of what is to be kept. What hangs on chance, ids and lives, doesn't tell it from what is the same.
-    fn number(&mut self, key: &Key, stored: Stored) -> Value {
-        let record = Record::read(key, &stored).unwrap();
-        let said: Vec<_> = record.state.history.iter().map(|turn| turn.text.as_str()).collect();
-        let turns = said.chunks(2).map(|turn| (turn[0].parse().unwrap(), text(turn[1]))).collect();
-        let lives = self.lives.iter().find(|(own, _)| *own == stored.life);
-        let is_known = self.kept.iter().any(|kept| kept.stored.life == stored.life);
-        let life = match lives {
-            Some((_, life)) => *life,
-            None if is_known => stored.life,
-            None => {
-                let Given { message, count } = self.given();
-                let life = u64::from_be_bytes([0, 0, 0, 0, 0, message, count, self.nothings]);
-                self.lives.push((stored.life, life));
-                life
-            }
-        };
-        let kept = Kept { stored: Stored { life, ..stored }, turns };
-        let is_same = |other: &Kept| {
-            (other.stored.life, other.stored.version, &other.turns) == (life, kept.stored.version, &kept.turns)
-        };
-        let position = self.kept.iter().position(is_same).unwrap_or_else(|| {
-            self.kept.push(kept);
-            self.kept.len() - 1
-        });
-        position.try_into().unwrap()
-    }
-}
-
-fn text(text: &str) -> Text {
-    let (count, tries) = text.split_once('.').unwrap();
-    (count.parse().unwrap(), tries.parse().unwrap())
-}
-
-fn intent() -> IntentName {
-    IntentName::new("refund").unwrap()
-}
-
-impl Script {
-    fn run(&self) -> MutexGuard<'_, Run> {
-        self.run.lock().unwrap()
-    }
-
-    /// The script's answer to this, or none for ever.
-    async fn ask(&self, ask: Ask) -> Told {
-        let told = {
-            let mut run = self.run();
-            let told = run.flight.as_ref().and_then(|flight| flight.told.get(run.answered).copied());
-            run.answered += 1;
-            run.next = Some(ask);
-            told
-        };
-        match told {
-            Some(told) => told,
-            None => {
-                self.asked.notify_one();
-                pending().await
-            }
-        }
-    }
-}
-
-fn away() -> StoreError {
-    StoreError::Away("silence".to_owned())
-}
-
-#[async_trait]
-impl Store for Script {
-    fn name(&self) -> &'static str {
-        "script"
-    }
-
-    async fn get(&self, key: &Key) -> Result<Option<Stored>, StoreError> {
-        let conversation = self.run().keys.iter().position(|known| known == key).unwrap();
-        match self.ask(Ask::Get(conversation.try_into().unwrap())).await {
-            Told::Got(None) => {
-                self.run().nothings += 1;
-                Ok(None)
-            }
-            Told::Got(Some(value)) => Ok(Some(self.run().known(value))),
-            Told::Silence => Err(away()),
-            told => unreachable!("{told:?}"),
-        }
-    }
-
-    async fn put(&self, key: &Key, stored: Stored) -> Result<Put, StoreError> {
-        let ask = {
-            let mut run = self.run();
-            let conversation = run.keys.iter().position(|known| known == key).unwrap();
-            Ask::Put(conversation.try_into().unwrap(), run.number(key, stored))
-        };
-        match self.ask(ask).await {
-            Told::Written => Ok(Put::Done),
-            Told::Conflict => Ok(Put::Conflict),
-            Told::Silence => Err(away()),
-            told => unreachable!("{told:?}"),
-        }
-    }
-
-    async fn delete(&self, _: &Key) -> Result<bool, StoreError> {
-        unreachable!("nobody forgets")
-    }
-
-    async fn page(&self, _: Option<Cursor>, _: usize) -> Result<Page, StoreError> {
-        unreachable!("nobody lists")
-    }
-}
-
-impl Broker for Arc<Script> {
-    async fn publish(&self, message: Message) -> Result<(), PublishError> {
-        assert!(message.routing_key.as_str().ends_with(".dead"), "{}", message.routing_key);
-        let headers = message.properties.headers().as_ref();
-        let reason = headers.and_then(|headers| headers.inner().get(names::DEAD_REASON)).cloned();
-        let crashed = reason == Some(AMQPValue::LongString("crashed".into()));
-        self.ask(Ask::Letter { crashed }).await;
-        Ok(())
-    }
-
-    async fn reply(&self, message: impl Fn() -> Message + Send + Sync, _: bool) -> Result<(), ReplyError> {
-        let message = message();
-        if message.properties.kind().as_ref().is_none_or(|kind| kind.as_str() != ERROR_TYPE) {
-            let codec::Answered::Reply(reply) = codec::decode_reply(&message.body).unwrap() else {
-                unreachable!("an error reply has its type")
-            };
-            self.ask(Ask::Reply(text(&reply.text))).await;
-        }
-        Ok(())
-    }
-
-    async fn declare_again(&self) -> Result<(), SessionLost> {
-        unreachable!("nothing is missing")
-    }
-
-    async fn make_dead_letter_queue(&self, _: &WorkQueue, _: bool) -> Result<bool, SessionLost> {
-        Ok(true)
-    }
-
-    async fn pause(&self, _: Duration) {
-        unreachable!("nothing is refused")
-    }
-
-    async fn ack(&self, _: Ack, _: &'static str, _: Instant) {
-        self.ask(Ask::Ack).await;
-    }
-}
-
-impl Desk for Script {
-    async fn is_attended(&self) -> bool {
-        false
-    }
-}
-
-#[async_trait]
-impl ModelClient for Script {
-    fn name(&self) -> &str {
-        "script"
-    }
-
-    async fn classify(&self, _: &Query<'_>) -> Result<Prediction, ModelError> {
-        Ok(Prediction::ranked(vec![Scored::new(intent(), 0.9)], "script".into()))
-    }
-}
-
-#[async_trait]
-impl Handler for Script {
-    fn name(&self) -> &'static str {
-        "script"
-    }
-
-    /// Each try has an answer of its own.
-    async fn handle(&self, _: &HandlerJob<'_>) -> Result<Option<Answer>, HandlerError> {
-        let mut run = self.run();
-        run.tries += 1;
-        Ok(Some(Answer::text(format!("{}.{}", run.given().count, run.tries), None)))
-    }
 }
 
 /// The worker's part.
@@ -387,11 +162,7 @@ impl Turns {
         if let Some(ask) = self.asks.get(flight) {
             return *ask;
         }
-        {
-            let mut run = self.script.run();
-            let (kept, keys) = (std::mem::take(&mut run.kept), std::mem::take(&mut run.keys));
-            *run = Run { flight: Some(flight.clone()), kept, keys, ..Run::default() };
-        }
+        self.script.begin(flight);
         let ask = self.runtime.block_on(async {
             tokio::select! {
                 biased;
@@ -419,7 +190,7 @@ impl Turns {
         let (reply_to, started) = (address.ok().flatten(), Instant::now());
         let delivery = Delivery { received, reply_to, request_id: None, started, sharing: Default::default(), ack };
         let outcome = if flight.suspicion >= Suspicion::Crashed {
-            super::super::crashed()
+            crashed()
         } else {
             let incoming = incoming(&delivery, &job.request);
             let script = self.script.as_ref();
