@@ -25,7 +25,8 @@ greeted = set()  # the handovers whose users know that a person is there
 
 
 def show(text):
-    print(text, flush=True)
+    # What a user wrote could play with the terminal.
+    print("".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text), flush=True)
 
 
 def on_handed(channel, method, properties, body):
@@ -52,7 +53,8 @@ def show_open(channel):
                 show(("< " if turn["role"] == "assistant" else "> ") + turn["text"])
             greet(channel, properties, request)
             greeted.add(handover)
-        show("> " + request["body"])
+        attached = len(request.get("attachments", []))
+        show("> " + request["body"] + (f" [{attached} attached]" if attached else ""))
         channel.basic_ack(tag)  # last: whatever ends this program before it, the message comes again
     waiting[handover] = []
 

@@ -4,7 +4,8 @@
 //   node stream.mjs 写一首关于茶的短诗
 //   node stream.mjs "Tell me a story about a kettle"
 //
-// AMQP_URL says where the broker is. Exit codes: 0 a reply, 1 an error reply, 75 no answer in time.
+// AMQP_URL says where the broker is. Exit codes: 0 a reply, 1 an error reply, 75 no answer in time,
+// 130 a second Ctrl-C.
 import { randomUUID } from 'node:crypto';
 import amqp from 'amqplib';
 
@@ -44,7 +45,10 @@ const publish = (key, type, body) => channel.publish('chatbot', key, Buffer.from
 });
 publish('request', 'chat.request', { body: process.argv.slice(2).join(' '), sender: 'stream.mjs', stream: true });
 // The same id, correlation id and reply_to: what there is of the answer comes as the reply.
-process.on('SIGINT', () => publish('cancel', 'chat.cancel', { id: requestId }));
+process.once('SIGINT', () => {
+  publish('cancel', 'chat.cancel', { id: requestId });
+  process.once('SIGINT', () => process.exit(130)); // a second one ends
+});
 
 const timer = setTimeout(() => settle(undefined), WAIT);
 const reply = await answer;

@@ -5,7 +5,7 @@
     python3 stream.py 写一首关于茶的短诗
     python3 stream.py "Tell me a story about a kettle"
 
-AMQP_URL says where the broker is. Exit codes: 0 a reply, 1 an error reply, 75 no answer in time.
+AMQP_URL says where the broker is. Exit codes: 0 a reply, 1 an error reply, 75 no answer in time, 130 a second Ctrl-C.
 """
 import json
 import os
@@ -61,11 +61,15 @@ def publish(key, kind, body):
 channel.basic_consume("amq.rabbitmq.reply-to", on_message, auto_ack=True)
 publish("request", "chat.request", {"body": " ".join(sys.argv[1:]), "sender": "stream.py", "stream": True})
 
+cancelled = False
 deadline = time.monotonic() + WAIT
 while reply is None and time.monotonic() < deadline:
     try:
         connection.process_data_events(time_limit=1)
     except KeyboardInterrupt:
+        if cancelled:  # a second one ends
+            sys.exit(130)
+        cancelled = True
         # The same id, correlation id and reply_to: what there is of the answer comes as the reply.
         publish("cancel", "chat.cancel", {"id": request_id})
 connection.close()

@@ -49,6 +49,7 @@ impl Reloader {
 
     /// Reloads, for as long as it is polled. `serving` is what the worker began with, and `memory` what it remembers.
     pub async fn run(mut self, names: Names, serving: &IntentsFile, replacer: Replacer, memory: Arc<Memory>) {
+        let mut had_conversations = serving.conversation.is_some();
         let mut serving = intents_of(serving);
         ended(true);
         self.tell_watched();
@@ -64,7 +65,17 @@ impl Reloader {
                 outcome = replaced(bot, &replacer) => {
                     ended(outcome.is_ok());
                     match outcome {
-                        Ok(()) => serving = tell_changes(&names, &serving, &file),
+                        Ok(()) => {
+                            serving = tell_changes(&names, &serving, &file);
+                            if had_conversations && file.conversation.is_none() {
+                                tracing::warn!(
+                                    queues = format!("{}.conversation.0 … f", names.exchange()),
+                                    "this worker no longer consumes the queues of conversations; they stay bound, and what \
+                                     comes to them waits, until `chatbot-worker topology prune` deletes them"
+                                );
+                            }
+                            had_conversations = file.conversation.is_some();
+                        }
                         Err(error) => tracing::error!("the new bot can't serve; the one before serves on: {error}"),
                     }
                 }

@@ -230,7 +230,8 @@ fn held(state: &State, pass: &Pass) -> Result<(), MessageError> {
 
 pub(super) fn no_handover() -> MessageError {
     let why = "the header chatbot-conversation belongs to no handover that goes on: the conversation was given back to the \
-               bot, by chat.release, as nobody took it, or as nothing was said for long, or it was forgotten";
+               bot, by chat.release, as nobody took it, or as nothing was said for long; it was forgotten, has expired, or the worker that kept it \
+               in a memory of its own is gone";
     MessageError::new(ErrorCode::InvalidMessage, why)
 }
 

@@ -184,6 +184,10 @@ pub fn died(received: &Received, address: &Address, names: &Names) -> Outcome {
     if received.is_reply() {
         return dead(DeadReason::NotARequest, "it is itself a reply, by its type");
     }
+    // That no worker hears it changes nothing.
+    if received.is_cancel() {
+        return Outcome::Drop;
+    }
     if let Err(refused) = address {
         return dead(DeadReason::ReplyAddress, &refused.to_string());
     }

@@ -90,7 +90,7 @@ impl Presence {
         }
         // What is in work still may have to be stopped.
         let hearing = async {
-            while let Some(heard) = line.next().await {
+            while let Some(heard) = line.heard().await {
                 match heard {
                     Heard::Cancel(request) => here.shared.cancels.cancel(request),
                     Heard::Beat(beat) => self.hear(beat, Instant::now()),
@@ -155,18 +155,22 @@ impl Presence {
         loop {
             let is_new = opened.elapsed() < 2 * LISTENS;
             tokio::select! {
-                heard = line.next() => match heard {
-                    None => return,
-                    Some(Heard::Beat(beat)) => {
-                        if beat.name == self.name {
-                            heard_itself.get_or_insert_with(Instant::now);
+                delivery = line.next() => {
+                    // Nothing else is waited for until it is read: a message that is given up is lost.
+                    let Some(delivery) = delivery else { return };
+                    match line.take(delivery).await {
+                        None => return,
+                        Some(Heard::Beat(beat)) => {
+                            if beat.name == self.name {
+                                heard_itself.get_or_insert_with(Instant::now);
+                            }
+                            self.hear(beat, Instant::now());
                         }
-                        self.hear(beat, Instant::now());
+                        Some(Heard::Question) => pace.soon(Instant::now()),
+                        Some(Heard::Cancel(request)) => here.shared.cancels.cancel(request),
+                        Some(Heard::Nothing) => {}
                     }
-                    Some(Heard::Question) => pace.soon(Instant::now()),
-                    Some(Heard::Cancel(request)) => here.shared.cancels.cancel(request),
-                    Some(Heard::Nothing) => {}
-                },
+                }
                 () = sleep_until(pace.due().into()) => {
                     if !self.speaks(here).is_blocked() && !line.say(&self.beat(here)).await {
                         return;

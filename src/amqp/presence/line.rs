@@ -102,9 +102,19 @@ impl Line {
         Ok(Self { names: names.clone(), hears: channel, consumer, speaks })
     }
 
-    /// The next message; none where the line is lost.
-    pub(super) async fn next(&mut self) -> Option<Heard> {
-        let delivery = self.consumer.next().await?.ok()?;
+    /// The next message; none where the line is lost. Given up in the middle, it may lose one.
+    pub(super) async fn heard(&mut self) -> Option<Heard> {
+        let delivery = self.next().await?;
+        self.take(delivery).await
+    }
+
+    /// The next message as it comes; none where the line is lost. Given up, it loses nothing.
+    pub(super) async fn next(&mut self) -> Option<Delivery> {
+        self.consumer.next().await?.ok()
+    }
+
+    /// Acks a message and reads it; none where the line is lost.
+    pub(super) async fn take(&self, delivery: Delivery) -> Option<Heard> {
         // By the channel, and not by lapin's acker, whose command may never end.
         let ack = self.hears.basic_ack(delivery.delivery_tag, BasicAckOptions::default());
         timeout(SAYING, ack).await.ok()?.ok()?;

@@ -20,7 +20,7 @@ const LISTENS: Duration = Duration::from_millis(500);
 pub async fn roll_call(link: &Link, names: &Names) -> Result<Alive, AskError> {
     let (mut line, mut alive) = (Line::open(link, link, names, false).await?, Alive::default());
     let listening = async {
-        while let Some(heard) = line.next().await {
+        while let Some(heard) = line.heard().await {
             if let Heard::Beat(beat) = heard {
                 alive.hear(beat, Instant::now());
             }

@@ -9,6 +9,8 @@ use crate::{
 };
 
 pub(super) async fn run(asker: &mut Asker<'_>) -> Result<Exit, Failure> {
+    // An answer a line: what of it is shown before can't be a line.
+    asker.stream = false;
     let mut questions = Questions::new();
     let mut worst = Exit::Ok;
     while let Some(question) = questions.next().await? {

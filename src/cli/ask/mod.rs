@@ -46,7 +46,8 @@ Exit codes:
    1  an error reply: the bot can't answer this; of several questions, one of them at least
   69  no broker, or no worker
   75  no answer in time
-  77  the broker refuses the user";
+  77  the broker refuses the user
+ 130  a second Ctrl-C while an answer is stopped";
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
@@ -57,7 +58,8 @@ pub(super) struct Arguments {
     /// How long to wait for each answer: 500ms, 10s, 5m
     #[arg(long, value_name = "DURATION", default_value = "10s")]
     timeout: BoundedDuration<1, 3_600_000>,
-    /// Show the answer as it is being written, where a language model writes it; Ctrl-C stops it, and a second one ends
+    /// Show the answer as it is being written, where a language model writes it; Ctrl-C stops it, and a second one ends. Of
+    /// questions that come from a pipe or a file, an answer is a line as ever
     #[arg(long)]
     stream: bool,
     /// How to print: text for people; json, each reply as it was received, on a line
@@ -69,16 +71,23 @@ pub(super) struct Arguments {
 struct Asker<'a> {
     client: Client,
     arguments: &'a Arguments,
+    /// Whether an answer is shown as it is being written.
+    stream: bool,
     attachments: Vec<Attachment>,
 }
 
 impl Asker<'_> {
     /// Asks, and shows on the way what comes in parts; once `cancel` is told, what there is of the answer is the answer.
     async fn ask(&mut self, text: &str, shown: &Shown, cancel: &CancellationToken) -> Result<Answer, AskError> {
-        let Arguments { question, timeout, stream, format } = self.arguments;
-        let (text, attachments, stream) = (text.to_owned(), self.attachments.clone(), *stream);
+        let Arguments { question, timeout, format, .. } = self.arguments;
+        let (text, attachments, stream) = (text.to_owned(), self.attachments.clone(), self.stream);
         let request = Request { text, locale: question.locale.clone(), attachments, stream, ..Request::default() };
-        let hear = |part: Part| shown.add(&part, *format);
+        let hear = |part: Part| {
+            // Where nobody reads any more, nobody pays for the rest.
+            if !shown.add(&part, *format) {
+                cancel.cancel();
+            }
+        };
         self.client.ask(&request, question.intent.as_ref(), timeout.get(), hear, cancel).await
     }
 
@@ -108,7 +117,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let runtime = setup::runtime()?;
     let result = runtime.block_on(async {
         let client = Client::open(&broker, names).await.map_err(failure)?;
-        let mut asker = Asker { client, arguments, attachments };
+        let mut asker = Asker { client, arguments, stream: arguments.stream, attachments };
         let result = if arguments.question.is_there() {
             once(&mut asker).await
         } else if io::stdin().is_terminal() {
@@ -130,7 +139,10 @@ async fn once(asker: &mut Asker<'_>) -> Result<Exit, Failure> {
     if asker.arguments.stream {
         signals::watch(cancel.clone(), || output::tell("\nthe answer is being stopped\n"))?;
     }
-    let answer = asker.ask(&text, &shown, &cancel).await.map_err(failure)?;
+    let answer = asker.ask(&text, &shown, &cancel).await.map_err(|error| {
+        shown.end_line();
+        failure(error)
+    })?;
     asker.print(&answer, &shown)?;
     Ok(exit(&answer))
 }

@@ -19,13 +19,13 @@ struct Text {
 }
 
 impl Shown {
-    /// Shows a part. One of a new run begins on a new line, as what was shown is no longer so.
-    pub(super) fn add(&self, part: &Part, format: Format) {
+    /// Shows a part. One of a new run begins on a new line, as what was shown is no longer so. Whether anybody reads it.
+    pub(super) fn add(&self, part: &Part, format: Format) -> bool {
         let mut shown = self.0.borrow_mut();
         if format == Format::Json {
             let printed = output::print(&answer::json_line(&encode_part(part, None)));
             shown.failed = shown.failed.take().or(printed.err());
-            return;
+            return shown.failed.is_none();
         }
         let mut begins = "";
         if shown.run != part.run {
@@ -35,6 +35,14 @@ impl Shown {
         shown.text.push_str(&part.delta);
         if let Err(failure) = output::print(&format!("{begins}{}", output::printable(&part.delta))) {
             shown.failed.get_or_insert(failure);
+        }
+        shown.failed.is_none()
+    }
+
+    /// Ends the line that was begun, before something else is told.
+    pub(super) fn end_line(&self) {
+        if !self.0.borrow().text.is_empty() {
+            output::tell("\n");
         }
     }
 
@@ -66,11 +74,11 @@ mod tests {
         let part = |run: &str, seq, delta: &str| Part { run: run.into(), seq, delta: delta.into() };
         let shown = Shown::default();
         assert_eq!(shown.rest("All.", "All.\n  intent a\n").unwrap(), ("", "All.\n  intent a\n"));
-        shown.add(&part("1", 0, "It "), Format::Text);
-        shown.add(&part("1", 1, "is"), Format::Text);
+        assert!(shown.add(&part("1", 0, "It "), Format::Text));
+        assert!(shown.add(&part("1", 1, "is"), Format::Text));
         assert_eq!(shown.rest("It is open.", "It is open.\n").unwrap(), ("", " open.\n"));
         assert_eq!(shown.rest("No.", "No.\n").unwrap(), ("\n", "No.\n"));
-        shown.add(&part("2", 0, "No"), Format::Text);
+        assert!(shown.add(&part("2", 0, "No"), Format::Text));
         assert_eq!(shown.rest("No.", "No.\n").unwrap(), ("", ".\n"));
     }
 }

@@ -165,7 +165,7 @@ struct IntentJson<'a> {
 struct PartJson<'a> {
     #[serde(rename = "type")]
     kind: Cow<'a, str>,
-    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_deserializing)]
     in_reply_to: Option<&'a str>,
     #[serde(flatten)]
     part: Cow<'a, Part>,

@@ -244,3 +244,13 @@ fn only_what_a_worker_put_among_people_comes_back_to_its_conversation() {
     check("shop", "shop.person", Some(PASS), false);
     check("", "shop.intent.refund", Some(PASS), false);
 }
+
+#[test]
+fn a_cancel_that_no_worker_heard_changes_nothing() {
+    let mut delivery = Delivery::mock(1, short("shop.died"), short("cancel"), false, br#"{"id":"7"}"#.to_vec());
+    delivery.properties = BasicProperties::default().with_type(short("chat.cancel")).with_reply_to(short("answers"));
+    let names = Names::new("shop").unwrap();
+    let received = Received::read(delivery, None, &[], &names, 0, None);
+    let address = crate::amqp::message::reply_to::check(received.properties.reply_to().as_ref(), &names, &[]);
+    assert!(matches!(died(&received, &address, &names), Outcome::Drop));
+}

@@ -13,7 +13,7 @@ use crate::{
         Names, WorkQueue,
         connection::wire::Blemish,
         message::{
-            header,
+            cancel, header,
             trail::{self, Trail},
         },
         objects::names,
@@ -106,6 +106,11 @@ impl Received {
     /// Whether it is itself an answer of the bot's, by its `type` property.
     pub fn is_reply(&self) -> bool {
         str_of(self.properties.kind()).is_some_and(is_reply_kind)
+    }
+
+    /// Whether its client cancels another request by it.
+    pub fn is_cancel(&self) -> bool {
+        cancel::cancelled(&self.properties, &self.body).is_some()
     }
 
     /// Whether it only asks whether unroutable messages reach a worker, and wants no answer.

@@ -148,8 +148,13 @@ impl Received {
             }
             return headers;
         }
-        if let Some(queue) = trail.first_queue.as_ref().or(self.queue.as_ref()) {
-            set(names::FIRST_QUEUE, text(&names.queue(queue)));
+        let first = match purpose {
+            // Where it is a dead letter is where it is looked for.
+            Purpose::Dead { .. } => Some(self.first_queue()),
+            _ => trail.first_queue.clone().or_else(|| self.queue.clone()),
+        };
+        if let Some(queue) = first {
+            set(names::FIRST_QUEUE, text(&names.queue(&queue)));
         }
         set(names::FIRST_ROUTING_KEY, text(trail.first_routing_key.as_deref().unwrap_or(&self.routing_key)));
         if let Some(deadline) = trail.deadline {

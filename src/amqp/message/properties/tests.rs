@@ -148,6 +148,20 @@ fn the_first_queue_key_and_time_stay_on_every_further_way() {
 }
 
 #[test]
+fn a_dead_letter_of_a_conversation_is_told_as_one_of_its_queue_whatever_brought_it_there() {
+    let first = read(BasicProperties::default(), Some(WorkQueue::Requests));
+    let relayed = first.republished(&names(), Purpose::Relay, NOW);
+    let lane = Some(WorkQueue::Conversation(Lane::of("c")));
+    let mut delivery = Delivery::mock(1, short("shop.relay"), short("conversation.0"), false, Vec::new());
+    delivery.properties = relayed;
+    let there = Received::read(delivery, lane, &[], &names(), NOW, None);
+    let dead = there.republished(&names(), Purpose::Dead { letter: &letter(), worker: "w", at: NOW }, NOW);
+    let queue = names().queue(&WorkQueue::Conversation(Lane::of("c")));
+    assert_eq!(header(&dead, names::FIRST_QUEUE), Some(text(&queue)));
+    assert_eq!(header(&dead, names::FIRST_ROUTING_KEY), Some(text("request.x")));
+}
+
+#[test]
 fn a_replayed_letter_is_as_its_client_published_it_and_as_if_never_tried() {
     let client = BasicProperties::default()
         .with_headers(table(&[("mine", text("kept")), (names::DEADLINE, number(NOW - 1))]))
