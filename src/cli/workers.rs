@@ -24,8 +24,8 @@ an earlier version, or one whose user may not use the exchange by which workers 
   BOT        a hash of the intents file, the files that this names, the models and the services; with * where it isn't that of
              most workers
   STORE      where it keeps conversations; - where its bot has none, or it takes none
-  LANES      the queues of conversations that the broker hands out to it, by their digits; `waits`: it takes none, as its
-             store is its own and another worker may have conversations
+  LANES      the queues of conversations of which it was handed something, by their digits: before, nobody can tell whose
+             one is; `waits`: it takes none, as its store is its own and another worker may have conversations
   IN WORK    messages that it works on
   HEARD      how long ago it said so
 
