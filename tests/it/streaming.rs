@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use chatbot_worker::handler::{Answer, Handler, HandlerError, Job};
 use futures_util::StreamExt;
 use lapin::{
-    BasicProperties, Channel, Connection, ConnectionProperties, Consumer,
-    options::{BasicConsumeOptions, BasicPublishOptions},
+    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Consumer,
+    options::{BasicConsumeOptions, BasicPublishOptions, QueueDeclareOptions},
     types::{AMQPValue, FieldTable},
 };
 use serde_json::{Value, json};
@@ -97,7 +97,21 @@ impl Writes {
 async fn worker(writes: &Writes) -> Running {
     let mut bench = Bench::new().handler("refund", writes.clone());
     bench.parts.handler_timeout = Duration::from_secs(60);
-    bench.start().await
+    let worker = bench.start().await;
+    hears_cancels(&worker).await;
+    worker
+}
+
+/// Waits until the worker hears what is cancelled: a moment after it is ready.
+async fn hears_cancels(worker: &Running) {
+    let client = worker.client().await;
+    eventually("what is cancelled has a queue", || async {
+        let options = BasicPublishOptions { mandatory: true, immediate: false };
+        let (exchange, none) = (short(worker.names.exchange()), BasicProperties::default());
+        let confirm = client.channel.basic_publish(exchange, short("cancel"), options, b"", none).await.unwrap();
+        matches!(confirm.await.unwrap(), Confirmation::Ack(None)).then_some(())
+    })
+    .await;
 }
 
 /// A client by direct reply-to, as most are.
@@ -234,6 +248,17 @@ async fn an_answer_is_stopped_once_its_client_has_left() {
     client.publish("request", client.properties("c"), br#"{"body":"refund","stream":true}"#).await;
     writes.write(1).await;
     client.connection.close(200, short("bye")).await.unwrap();
+    // RabbitMQ 4.3 deletes it a moment later.
+    let queue = client.reply_queue.clone();
+    eventually("its queue is gone", || async {
+        let connection = Connection::connect(&broker_url(), ConnectionProperties::default()).await.ok()?;
+        let channel = connection.create_channel().await.ok()?;
+        let options = QueueDeclareOptions { passive: true, ..Default::default() };
+        let gone = channel.queue_declare(short(&queue), options, FieldTable::default()).await.err();
+        let _ = connection.close(200, short("done")).await;
+        gone.filter(|why| why.to_string().contains("NOT_FOUND")).map(|_| ())
+    })
+    .await;
     writes.write(2).await;
     writes.is_stopped().await;
     worker.stop().await;
@@ -315,6 +340,7 @@ async fn a_turn_that_is_stopped_counts_with_what_was_said() {
     let mut bench = Bench::new().handler("refund", writes.clone()).conversations(store.clone());
     bench.parts.handler_timeout = Duration::from_secs(60);
     let worker = bench.start().await;
+    hears_cancels(&worker).await;
     let mut client = Direct::of(&worker).await;
     let body = json!({"id": "7", "body": "refund", "conversation": "c", "stream": true});
     client.publish("request", BasicProperties::default(), &body).await;

@@ -87,7 +87,11 @@ impl Admin {
         let mut survey = Survey::default();
         let exchanges = apart(topology.exchanges.iter().map(|exchange| self.has_exchange(exchange))).await;
         for (exchange, exists) in topology.exchanges.iter().zip(exchanges) {
-            survey.exchanges.push((exchange.clone(), exists?));
+            match exists {
+                // A worker works on without; that it may not use it is told by whoever looks for workers.
+                Err(AskError::Refused(problem)) if problem.refused && exchange.is_optional => {}
+                exists => survey.exchanges.push((exchange.clone(), exists?)),
+            }
         }
         let depths = depths(self.link(), topology.queues.iter().map(|queue| queue.name.as_str())).await;
         for (queue, depth) in topology.queues.iter().zip(depths) {
