@@ -1,8 +1,9 @@
 //! The store in a worker's own memory: for one worker, and gone with it.
 //!
 //! Conversations are kept compressed, as most of one is text that repeats; but for the [`HOT`] that changed last, of which
-//! most change again soon: compressing at each turn took nearly a third of the time spent in this program's own code. Once a conversation has been left alone for as
-//! long as outcomes are kept, these are taken out of it. Of one that has expired stays that it was there, for as long again.
+//! most change again soon: compressing at each turn took nearly a third of the time spent in this program's own code. Once
+//! a conversation has been left alone for as long as outcomes are kept, these are taken out of it. Of one that has expired
+//! stays that it was there, for as long again.
 //!
 //! **Invariant:** bounded by number, bytes and age, with what has expired; the one whose last turn is the longest ago goes
 //! first, and is counted.
