@@ -12,9 +12,9 @@ use std::{
 
 use futures_util::StreamExt;
 use lapin::{
-    BasicProperties, Channel, Confirmation, Consumer, ErrorKind, ExchangeKind,
+    BasicProperties, Channel, Confirmation, Consumer, ExchangeKind,
     options::{BasicConsumeOptions, BasicPublishOptions, ExchangeDeclareOptions, QueueDeclareOptions},
-    protocol::{AMQPErrorKind, AMQPSoftError},
+    protocol::AMQPSoftError,
     types::{FieldTable, ShortString},
 };
 use tokio::time::timeout;
@@ -26,7 +26,7 @@ use super::{
     connection::{
         address::Broker,
         error::ConnectError,
-        link::{Link, Use},
+        link::{Link, Use, soft_error},
     },
     objects::names::CANCEL_KEY,
     values::short,
@@ -311,19 +311,13 @@ fn mend(queue: &WorkQueue) -> &'static str {
     }
 }
 
-fn soft_error(error: &lapin::Error) -> Option<(AMQPSoftError, String)> {
-    let ErrorKind::ProtocolError(refused) = error.kind() else { return None };
-    let AMQPErrorKind::Soft(soft) = refused.kind() else { return None };
-    Some((soft.clone(), refused.get_message().to_string()))
-}
-
 fn is_not_found(error: &lapin::Error) -> bool {
     matches!(soft_error(error), Some((AMQPSoftError::NOTFOUND, _)))
 }
 
 fn failed(error: lapin::Error) -> AskError {
     match soft_error(&error) {
-        Some((AMQPSoftError::ACCESSREFUSED, message)) => AskError::Refused(message),
+        Some((AMQPSoftError::ACCESSREFUSED, message)) => AskError::Refused(message.to_owned()),
         _ => AskError::Lost(error.to_string()),
     }
 }

@@ -13,7 +13,7 @@ use async_rs::{Runtime, Tokio, traits::Reactor, util::RuntimeParts};
 use futures_util::{AsyncRead, AsyncWrite, Stream, StreamExt};
 use lapin::{
     AsyncTcpStream, Channel, Connection, ConnectionProperties, ErrorKind, Event,
-    protocol::{AMQPErrorKind, AMQPHardError},
+    protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError},
     uri::AMQPUri,
 };
 use tokio::{net::TcpStream, sync::watch};
@@ -267,7 +267,7 @@ async fn listen(events: impl Stream<Item = Event>, state: watch::Sender<State>, 
             }
             // It closed a channel, and whoever uses that hears of it there: a right that is lacking for one object is no
             // reason to give up the connection.
-            Event::Error(error) if is_soft_error(&error) && stands() => {}
+            Event::Error(error) if soft_error(&error).is_some() && stands() => {}
             Event::Error(error) => state.send_modify(|state| {
                 state.fault = state.fault.or(fault_of(&error));
                 state.ended.get_or_insert_with(|| error.to_string().into());
@@ -290,9 +290,13 @@ fn fault_of(error: &lapin::Error) -> Option<Fault> {
     }
 }
 
-/// Whether the broker refused one thing, which closes a channel.
-fn is_soft_error(error: &lapin::Error) -> bool {
-    matches!(error.kind(), ErrorKind::ProtocolError(error) if matches!(error.kind(), AMQPErrorKind::Soft(_)))
+/// That the broker refused one thing, which closes a channel, and why.
+pub(crate) fn soft_error(error: &lapin::Error) -> Option<(&AMQPSoftError, &str)> {
+    let ErrorKind::ProtocolError(refused) = error.kind() else { return None };
+    match refused.kind() {
+        AMQPErrorKind::Soft(soft) => Some((soft, refused.get_message().as_str())),
+        AMQPErrorKind::Hard(_) => None,
+    }
 }
 
 /// Fisher–Yates. Only the order in which nodes are tried hangs on it, so the hasher's seed is random enough.

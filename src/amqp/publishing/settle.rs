@@ -272,7 +272,7 @@ impl<B: Broker> Settler<B> {
         // By the queue's name, as no client may publish: so whoever reads it can believe our headers.
         let (exchange, routing_key) = (short(""), short(&self.names.queue(queue)));
         let message = Message { exchange, routing_key, mandatory: true, properties, body };
-        let queue = match queue {
+        let told = || match queue {
             WorkQueue::Intent(intent) => format!("the queue of intent '{intent}'"),
             other => format!("the queue '{other}'"),
         };
@@ -281,10 +281,10 @@ impl<B: Broker> Settler<B> {
             Err(error @ (PublishError::Lost(_) | PublishError::Unconfirmed(_))) => {
                 return Err(SessionLost(error.to_string()));
             }
-            Err(PublishError::Nacked) => format!("{queue} refuses messages; it may be full"),
+            Err(PublishError::Nacked) => format!("{} refuses messages; it may be full", told()),
             Err(PublishError::Returned(_)) => {
                 Box::pin(self.broker.declare_again()).await?;
-                format!("{queue} was missing")
+                format!("{} was missing", told())
             }
         };
         let error = MessageError::new(ErrorCode::Internal, error);

@@ -10,14 +10,14 @@ use std::{
 };
 
 use lapin::{
-    Channel, ErrorKind,
+    Channel,
     options::QueueDeclareOptions,
-    protocol::{AMQPErrorKind, AMQPSoftError},
+    protocol::AMQPSoftError,
     types::{FieldTable, ShortString},
 };
 use tokio::{sync::Semaphore, time::timeout};
 
-use crate::amqp::connection::link::Link;
+use crate::amqp::connection::link::{Link, soft_error};
 
 /// How many are asked at a time, each on a channel of its own, as a no closes it.
 const AT_A_TIME: usize = 16;
@@ -89,7 +89,7 @@ impl Waiting {
             let options = QueueDeclareOptions { passive: true, ..Default::default() };
             match channel.queue_declare(address.clone(), options, FieldTable::default()).await {
                 Ok(_) => self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(channel),
-                Err(error) => return soft_error(&error),
+                Err(error) => return soft_error(&error).map(|(why, _)| why.clone()),
             }
             None
         };
@@ -107,13 +107,5 @@ impl Waiting {
     fn idle(&self) -> Option<Channel> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         std::iter::from_fn(|| idle.pop()).find(|channel| channel.status().connected())
-    }
-}
-
-fn soft_error(error: &lapin::Error) -> Option<AMQPSoftError> {
-    let ErrorKind::ProtocolError(refused) = error.kind() else { return None };
-    match refused.kind() {
-        AMQPErrorKind::Soft(soft) => Some(soft.clone()),
-        AMQPErrorKind::Hard(_) => None,
     }
 }
