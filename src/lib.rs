@@ -12,6 +12,7 @@ pub mod config;
 pub mod conversation;
 pub mod corpus;
 pub mod domain;
+pub mod door;
 pub mod entity;
 pub mod eval;
 pub mod handler;

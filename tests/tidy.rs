@@ -30,13 +30,14 @@ const IMPORTS: &[(&str, &str)] = &[
     ("answered", "domain redis_link renewed"),
     ("pipeline", "answered conversation domain entity handler listener model outbound retry sharing"),
     ("amqp", "answered conversation domain entity handler listener model pipeline renewed retry sharing utf8"),
+    ("door", "amqp domain utf8"),
     (
         "app",
-        "amqp answered catalogue config conversation corpus domain entity handler http knowledge model outbound pipeline redis_link renewed retry telemetry utf8",
+        "amqp answered catalogue config conversation corpus domain door entity handler http knowledge model outbound pipeline redis_link renewed retry telemetry utf8",
     ),
     (
         "cli",
-        "amqp answered app config conversation corpus domain entity eval handler http knowledge model outbound pipeline retry telemetry utf8",
+        "amqp answered app config conversation corpus domain door entity eval handler http knowledge model outbound pipeline retry telemetry utf8",
     ),
 ];
 

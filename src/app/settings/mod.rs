@@ -9,6 +9,7 @@ mod answered;
 mod attachments;
 mod backend;
 mod conversation;
+mod door;
 mod http;
 mod intents;
 mod log;
@@ -32,6 +33,7 @@ pub use self::{
     attachments::{AllowedHost, Attachments},
     backend::{Backend, Embedded, Flag, Format, HeaderName, JsonObject, Kind, Pointer, Text, Tokens},
     conversation::{Conversation, Place},
+    door::{Door, KeyUse},
     http::{Http, ListenAddress},
     intents::Intents,
     log::{Log, LogFilter, LogFormat},
@@ -70,6 +72,7 @@ pub struct Settings {
     pub backend: BTreeMap<String, Backend>,
     pub reply: Reply,
     pub http: Http,
+    pub door: Door,
     pub log: Log,
     pub intents: Intents,
 }
@@ -144,6 +147,7 @@ impl Settings {
             self.answered.conflict(),
             self.attachments.conflict(&self.worker),
             self.model.conflict(),
+            self.door.conflict(),
         ];
         let of_services = self.backend.iter().flat_map(|(name, backend)| {
             let is_model = self.model.chain.contains(&ModelName::Section(name.clone()));

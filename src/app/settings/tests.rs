@@ -426,8 +426,8 @@ fn an_unknown_variable_is_told_with_what_may_have_been_meant() {
     check("CHATBOT_HTTP_PORT", "no such setting; did you mean CHATBOT_HTTP_LISTEN?");
     check("CHATBOT_INTENTS_FILE", "no such setting; CHATBOT_INTENTS_ goes on with one of PATH, WATCH");
     check("CHATBOT_LOG_FILE", "no such setting; CHATBOT_LOG_ goes on with one of FORMAT, LEVEL");
-    let sections = "CHATBOT_ goes on with one of AMQP, ANSWERED, ATTACHMENTS, BACKEND, CONVERSATION, EMBEDDED, HTTP, INTENTS, LOG, MODEL, \
-                    OVERLOAD, REPLY, RETRY, WORKER";
+    let sections = "CHATBOT_ goes on with one of AMQP, ANSWERED, ATTACHMENTS, BACKEND, CONVERSATION, DOOR, EMBEDDED, HTTP, INTENTS, LOG, \
+                    MODEL, OVERLOAD, REPLY, RETRY, WORKER";
     check("CHATBOT_REDIS_HOST", &format!("no such setting; {sections}"));
     check("CHATBOT_CONFIG_FILE", "unknown: the path of the settings file goes into CHATBOT_CONFIG");
 }
