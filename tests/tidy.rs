@@ -58,6 +58,7 @@ const AMQP_IMPORTS: &[(&str, &str)] = &[
     ("migrate", "connection message objects publishing values"),
     ("dead", "connection message objects publishing values"),
     ("client", "connection message objects values"),
+    ("asking", "connection objects presence publishing values"),
 ];
 
 fn root() -> PathBuf {

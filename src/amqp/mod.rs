@@ -6,6 +6,7 @@
 //!
 //! **Invariant:** `tests/tidy.rs` holds which folder may import which; there are no circles.
 
+pub mod asking;
 pub mod client;
 pub mod connection;
 mod consuming;

@@ -6,6 +6,7 @@ mod amqp_settings;
 mod conversations;
 pub mod corpus;
 mod dialogue;
+mod door;
 mod embedded;
 mod fingerprint;
 mod handlers;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 pub use self::{
     amqp_settings::{TlsFileError, amqp_settings, broker},
     conversations::{StoreFault, conversations, kept_conversations, redis_conversations, said_often},
+    door::{DoorFault, door},
     embedded::{LoadFault, Log, QUIET, Watcher, train, train_to_save},
     handlers::Workshop,
     models::{Made, ModelFault, each, measurable, model},

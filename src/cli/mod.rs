@@ -20,6 +20,7 @@ mod output;
 mod questions;
 mod reading;
 mod run;
+mod serve;
 mod setup;
 mod signals;
 mod topology;
@@ -105,6 +106,9 @@ enum Command {
     /// Consume and answer until Ctrl-C or SIGTERM (the default)
     #[command(after_help = RUN_EXAMPLES)]
     Run,
+    /// Open the door to the web alone: HTTP, WebSocket, OpenAI's and Rasa's forms, a page to talk to the bot
+    #[command(after_help = serve::HELP)]
+    Serve,
     /// Ask the bot over RabbitMQ, as a client would, and print the answer
     Ask(ask::Arguments),
     /// Look for what is wrong, from the settings to the broker's objects, and say how to mend it
@@ -152,6 +156,7 @@ pub fn main() -> std::process::ExitCode {
     };
     let result = match arguments.command.unwrap_or(Command::Run) {
         Command::Run => run::run(),
+        Command::Serve => serve::run(),
         Command::Ask(arguments) => ask::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Topology(arguments) => topology::run(&arguments),

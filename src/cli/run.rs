@@ -8,7 +8,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::{Exit, Failure, setup, signals};
+use super::{Exit, Failure, serve, setup, signals};
 use crate::{
     amqp::{Fatal, Names, session::Ended},
     app::{self, BuildError, Memory, Reloader},
@@ -66,6 +66,7 @@ pub(super) fn run() -> Result<Exit, Failure> {
             () = stop.cancelled() => return Ok(Exit::Ok),
         };
         let memory = Arc::new(Memory { answers, conversations });
+        let (listens, door_settings) = (settings.door.listen.get(), settings.clone());
         let building = tokio::task::spawn_blocking({
             let (intents, memory) = (intents.clone(), memory.clone());
             move || app::worker(&settings, &intents, &memory)
@@ -75,14 +76,38 @@ pub(super) fn run() -> Result<Exit, Failure> {
             () = stop.cancelled() => return Ok(Exit::Ok),
         };
         let worker = built.map_err(build_failure)?;
-        let _ = ready.set(worker.readiness());
+        let door = match listens {
+            Some(address) => Some(serve::open(&door_settings, address.get()).await?),
+            None => None,
+        };
+        let door_ready = door.as_ref().map(|door| door.asker().readiness());
+        let _ = ready.set([Some(worker.readiness()), door_ready].into_iter().flatten().collect());
         let upkeep = tokio::spawn(telemetry::upkeep(metrics));
         let replacer = worker.replacer();
         let reloading = reloader.map(|reloader| {
             let reloading = async move { reloader.run(names, &intents, replacer, memory).await };
             AbortOnDropHandle::new(tokio::spawn(reloading))
         });
-        let ended = worker.run(stop).await;
+        // The door closes first: what it has asked is answered by this worker, where there is no other.
+        let (door_stop, worker_stop) = (stop, CancellationToken::new());
+        let worker_stops = worker_stop.clone();
+        let opened = tokio::spawn({
+            let stop = door_stop.clone();
+            async move {
+                let closed = match door {
+                    Some(door) => door.run(stop).await,
+                    None => {
+                        stop.cancelled().await;
+                        Ok(())
+                    }
+                };
+                worker_stops.cancel();
+                closed
+            }
+        });
+        let ended = worker.run(worker_stop).await;
+        door_stop.cancel();
+        let closed = opened.await.map_err(|error| Failure::new(Exit::Os, error))?;
         drop((reloading, hangups));
         upkeep.abort();
         serving_stop.cancel();
@@ -98,6 +123,7 @@ pub(super) fn run() -> Result<Exit, Failure> {
             Err(Fatal::Refused(error)) => return Err(Failure::new(Exit::Refused, error)),
             Err(Fatal::Misconfigured(error)) => return Err(Failure::new(Exit::Config, error)),
         }
+        closed.map_err(serve::refused)?;
         Ok(Exit::Ok)
     });
     // A model in training, beside the one that served, is of no more use.

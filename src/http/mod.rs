@@ -22,8 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 #[derive(Clone)]
 pub struct Served {
-    /// Whether every consumer is live now; not set while the worker trains its model, before it has any.
-    pub ready: Arc<OnceLock<watch::Receiver<bool>>>,
+    /// Whether every part is ready now: the worker's consumers, the door; not set while the worker trains its model.
+    pub ready: Arc<OnceLock<Vec<watch::Receiver<bool>>>>,
     /// The metrics.
     pub metrics: PrometheusHandle,
 }
@@ -50,7 +50,7 @@ pub async fn serve(listener: TcpListener, served: Served, stop: CancellationToke
 }
 
 async fn readyz(State(served): State<Served>) -> impl IntoResponse {
-    match served.ready.get().map(|ready| *ready.borrow()) {
+    match served.ready.get().map(|parts| parts.iter().all(|part| *part.borrow())) {
         Some(true) => (StatusCode::OK, "ready\n"),
         Some(false) => (StatusCode::SERVICE_UNAVAILABLE, "not ready: no session with the broker; the log says why\n"),
         None => (StatusCode::SERVICE_UNAVAILABLE, "not ready: training the intent model\n"),

@@ -14,6 +14,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle, task::TaskTra
 
 use super::{
     BEAT, Beat, GONE, Lanes, StoreKind,
+    bot::BotTold,
     line::{Heard, Line},
     pace::Pace,
     present::{Presence, store},
@@ -94,7 +95,7 @@ impl Presence {
                 match heard {
                     Heard::Cancel(request) => here.shared.cancels.cancel(request),
                     Heard::Beat(beat) => self.hear(beat, Instant::now()),
-                    Heard::Question | Heard::Nothing => {}
+                    Heard::Question | Heard::Asked(_) | Heard::Nothing => {}
                 }
             }
         };
@@ -167,6 +168,7 @@ impl Presence {
                             self.hear(beat, Instant::now());
                         }
                         Some(Heard::Question) => pace.soon(Instant::now()),
+                        Some(Heard::Asked(asking)) => line.tell(asking, &bot(&here.shared)).await,
                         Some(Heard::Cancel(request)) => here.shared.cancels.cancel(request),
                         Some(Heard::Nothing) => {}
                     }
@@ -213,6 +215,13 @@ impl Presence {
             leaves: false,
         }
     }
+}
+
+/// The bot that a worker has.
+fn bot(shared: &Shared) -> BotTold<'_> {
+    let mut intents: Vec<_> = shared.pipeline.routes().keys().collect();
+    intents.sort_unstable();
+    BotTold { bot: &shared.hash, intents }
 }
 
 fn pauses() -> impl Iterator<Item = Duration> {

@@ -13,17 +13,20 @@ use lapin::{
         BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, QueueBindOptions,
         QueueDeclareOptions,
     },
-    types::{AMQPValue, FieldTable},
+    types::{AMQPValue, FieldTable, ShortString},
 };
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{Beat, GONE, MOST};
+use super::{
+    Beat, GONE, MOST,
+    bot::{BOT_TYPE, BotTold, QUESTION_TYPE},
+};
 use crate::{
     amqp::{
         Names,
         connection::link::Link,
-        message::cancel,
+        message::{cancel, reply_to},
         objects::{
             ask::{AskError, answered, attempt},
             names::CANCEL_KEY,
@@ -36,8 +39,6 @@ use crate::{
 
 /// The `type` of a beat.
 const BEAT_TYPE: &str = "chat.worker";
-/// The `type` of the question who is alive. Its body is empty.
-const QUESTION_TYPE: &str = "chat.workers";
 /// How long handing over a beat may take; then it isn't waited for.
 const SAYING: Duration = Duration::from_secs(1);
 /// How many messages the broker hands out at a time.
@@ -51,11 +52,19 @@ pub(super) struct Line {
     speaks: Channel,
 }
 
+/// Who asks which bot a worker has.
+pub(super) struct Asking {
+    reply_to: ShortString,
+    correlation: ShortString,
+}
+
 /// What a message of a worker's queue is.
 pub(super) enum Heard {
     Beat(Beat),
     /// Somebody asks who is alive.
     Question,
+    /// Somebody asks which bot this is, and waits for the answer.
+    Asked(Asking),
     /// A client cancels this request.
     Cancel(Key),
     Nothing,
@@ -129,7 +138,7 @@ impl Line {
         if exchange == self.names.control_exchange() {
             match kind {
                 Some(BEAT_TYPE) => Beat::read(&delivery.data).map_or(Heard::Nothing, Heard::Beat),
-                Some(QUESTION_TYPE) => Heard::Question,
+                Some(QUESTION_TYPE) => asking(&delivery.properties, &self.names).map_or(Heard::Question, Heard::Asked),
                 _ => Heard::Nothing,
             }
         } else if exchange == self.names.exchange() {
@@ -148,11 +157,28 @@ impl Line {
         timeout(SAYING, published).await.is_err() || self.speaks.status().connected()
     }
 
+    /// Tells who has asked which bot this is.
+    pub(super) async fn tell(&self, asking: Asking, bot: &BotTold<'_>) {
+        let body = serde_json::to_vec(bot).unwrap_or_default();
+        let properties = properties(BOT_TYPE).with_correlation_id(asking.correlation);
+        let options = BasicPublishOptions::default();
+        let published = self.speaks.basic_publish(short(""), asking.reply_to, options, &body, properties);
+        // Whoever asks asks again.
+        let _ = timeout(SAYING, published).await;
+    }
+
     /// Closes it in order.
     pub(super) async fn close(&self) {
         let close = [&self.hears, &self.speaks].map(|channel| channel.close(200, short("done")));
         let _ = timeout(SAYING, futures_util::future::join_all(close)).await;
     }
+}
+
+/// Who asks, where it waits for an answer at a place where one may go.
+fn asking(properties: &BasicProperties, names: &Names) -> Option<Asking> {
+    let reply_to = reply_to::check(properties.reply_to().as_ref(), names, &[]).ok()??;
+    let correlation = properties.correlation_id().clone()?;
+    Some(Asking { reply_to: reply_to.address, correlation }).filter(|_| !reply_to.direct)
 }
 
 fn properties(kind: &str) -> BasicProperties {

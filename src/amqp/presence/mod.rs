@@ -9,6 +9,7 @@
 mod alive;
 mod attend;
 mod beat;
+mod bot;
 mod claim;
 mod line;
 mod pace;
@@ -18,5 +19,7 @@ mod roll_call;
 pub use alive::{Alive, BEAT, GONE, MOST};
 pub(crate) use attend::Here;
 pub use beat::{Beat, Lanes, StoreKind};
+pub use bot::BotHeard;
+pub(in crate::amqp) use bot::{BOT_TYPE, QUESTION_TYPE};
 pub(crate) use present::Presence;
 pub use roll_call::roll_call;

@@ -67,6 +67,15 @@ pub(super) fn read(field: Option<&RawValue>) -> Result<Option<Vec<Attachment>>, 
     named.map(|(name, json)| element(&name, json)).collect::<Result<_, _>>().map(Some)
 }
 
+/// The attachments that a JSON array tells, as a request's field of that name holds them.
+///
+/// # Errors
+/// `invalid_message` where it is none, or an element can't be used.
+pub fn read_attachments(json: &str) -> Result<Vec<Attachment>, MessageError> {
+    let field = serde_json::from_str::<&RawValue>(json).map_err(|_| invalid("the attachments aren't valid JSON"))?;
+    Ok(read(Some(field))?.unwrap_or_default())
+}
+
 /// The elements of a list, no more than [`MOST`]: a long list takes no memory.
 struct Elements<'a>(Vec<&'a RawValue>);
 

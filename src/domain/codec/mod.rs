@@ -23,6 +23,7 @@ use super::{ErrorCode, MessageError};
 /// The room that a message's JSON usually takes, in bytes: one that grows step by step is copied at each.
 const USUAL_JSON: usize = 2048;
 
+pub use attachments::read_attachments;
 pub use command::{encode_done, encode_spoken};
 pub use compression::ContentEncoding;
 pub use reply::{

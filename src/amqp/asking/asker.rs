@@ -1,0 +1,226 @@
+//! Who asks, by one session after the other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Hearing, Question,
+    pending::Pending,
+    session::{Said, Session},
+};
+use crate::amqp::{
+    Names,
+    connection::{address::Broker, error::ConnectError, link::reconnected},
+    objects::ask::AskError,
+};
+use crate::domain::IntentName;
+
+/// The longest pause between two tries to connect; with jitter twice that.
+const MAX_PAUSE: Duration = Duration::from_millis(800);
+/// The pause before an exchange is looked for again that isn't there: each look leaves an error in the broker's log.
+const MISSING_PAUSE: Duration = Duration::from_secs(2);
+
+/// For how long it is believed which intents there are.
+const BELIEVED: Duration = Duration::from_secs(5);
+
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+pub enum Unasked {
+    /// There is no connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The broker refuses something.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    /// The connection was lost.
+    #[error("the connection was lost: {0}")]
+    Lost(String),
+}
+
+/// Asks; cheap to clone.
+#[derive(Clone)]
+pub struct Asker(Arc<State>);
+
+pub(super) struct State {
+    pub(super) names: Names,
+    pub(super) pending: Pending,
+    session: watch::Sender<Option<Arc<Session>>>,
+    ready: watch::Sender<bool>,
+    intents: tokio::sync::Mutex<Option<Known>>,
+}
+
+/// What was told of the bot's intents.
+struct Known {
+    at: Instant,
+    intents: Vec<IntentName>,
+}
+
+/// What keeps a session with the broker.
+pub struct Running {
+    state: Arc<State>,
+    broker: Broker,
+    said: Box<Said>,
+}
+
+impl Asker {
+    /// One without a session, and what makes it sessions. `said` gets what people say unasked, and mustn't wait.
+    pub fn new(broker: Broker, names: Names, said: Box<Said>) -> (Self, Running) {
+        let state = Arc::new(State {
+            names,
+            pending: Pending::default(),
+            session: watch::Sender::new(None),
+            ready: watch::Sender::new(false),
+            intents: Default::default(),
+        });
+        (Self(state.clone()), Running { state, broker, said })
+    }
+
+    /// Asks. Nothing is done before [`Hearing::next`] is awaited.
+    pub fn ask(&self, question: Question) -> Hearing {
+        Hearing::new(self.0.clone(), question)
+    }
+
+    /// Whether there is a session with the broker now.
+    pub fn is_ready(&self) -> bool {
+        self.0.session.borrow().is_some()
+    }
+
+    /// The intents of the workers' bots, as they tell: each worker that answers within half a second. Those that were told
+    /// last where nobody answers now; none where nobody ever has.
+    pub async fn intents(&self) -> Vec<IntentName> {
+        let mut known = self.0.intents.lock().await;
+        if known.as_ref().is_none_or(|known| known.at.elapsed() >= BELIEVED)
+            && let Some(session) = self.session_now()
+        {
+            match session.intents(&self.0.names, &self.0.pending).await {
+                Ok(intents) if intents.is_empty() => {}
+                Ok(intents) => *known = Some(Known { at: Instant::now(), intents: intents.into_iter().collect() }),
+                Err(error) => tracing::warn!(%error, "the door can't ask which intents there are"),
+            }
+        }
+        known.as_ref().map(|known| known.intents.clone()).unwrap_or_default()
+    }
+
+    fn session_now(&self) -> Option<Arc<Session>> {
+        self.0.session.borrow().clone()
+    }
+
+    /// Whether there is a session, from now on.
+    pub fn readiness(&self) -> watch::Receiver<bool> {
+        self.0.ready.subscribe()
+    }
+
+    /// How many wait for an answer.
+    pub fn waiting(&self) -> usize {
+        self.0.pending.len()
+    }
+}
+
+impl State {
+    /// The session; the next one where there is none.
+    pub(super) async fn session(&self) -> Arc<Session> {
+        let mut sessions = self.session.subscribe();
+        loop {
+            if let Some(session) = sessions.borrow_and_update().clone().filter(|session| !session.over.is_cancelled()) {
+                return session;
+            }
+            if sessions.changed().await.is_err() {
+                // Nobody makes sessions any more: whoever waits has a time limit.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+impl Running {
+    /// Keeps a session until told to stop.
+    ///
+    /// # Errors
+    /// [`ConnectError`] where the broker refuses the user before there was any session.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), ConnectError> {
+        let (mut pauses, mut told, mut sessions) = (pauses(), None, 0_u64);
+        loop {
+            let opened = tokio::select! {
+                opened = Session::open(&self.broker, &self.state.names) => opened,
+                () = stop.cancelled() => return Ok(()),
+            };
+            match opened {
+                Ok((session, mut consumer)) => {
+                    sessions += 1;
+                    if sessions > 1 {
+                        reconnected("door");
+                    }
+                    (pauses, told) = (self::pauses(), None);
+                    self.state.session.send_replace(Some(session.clone()));
+                    self.state.ready.send_replace(true);
+                    let lost = tokio::select! {
+                        why = session.hand_out(&mut consumer, &self.state.pending, &*self.said) => Some(why),
+                        () = stop.cancelled() => None,
+                    };
+                    self.state.session.send_replace(None);
+                    self.state.ready.send_replace(false);
+                    session.close().await;
+                    match lost {
+                        Some(reason) => {
+                            tracing::warn!(reason, "the door lost its connection to the broker; connecting again")
+                        }
+                        None => return Ok(()),
+                    }
+                }
+                Err(Unasked::Connect(error)) if sessions == 0 && is_refusal(&error) => return Err(error),
+                Err(error) => {
+                    if is_missing(&error) {
+                        pauses = Box::new(std::iter::repeat(MISSING_PAUSE));
+                    }
+                    let why = self.in_words(&error);
+                    if told.as_ref() != Some(&why) {
+                        tracing::warn!(reason = why, "the door can't ask yet; trying again");
+                        told = Some(why);
+                    }
+                }
+            }
+            tokio::select! {
+                () = sleep(pauses.next().unwrap_or(MAX_PAUSE)) => {}
+                () = stop.cancelled() => return Ok(()),
+            }
+        }
+    }
+
+    fn in_words(&self, error: &Unasked) -> String {
+        match error {
+            missing if is_missing(missing) => format!(
+                "there is no exchange '{}' on this broker: is a worker running? `chatbot-worker run` starts one; \
+                 CHATBOT_AMQP_EXCHANGE names the exchange",
+                self.state.names.exchange()
+            ),
+            Unasked::Ask(AskError::Refused(problem)) if problem.refused => format!(
+                "{error}; `chatbot-worker topology permissions --door NAME` prints what its user has to be allowed"
+            ),
+            other => other.to_string(),
+        }
+    }
+}
+
+fn is_refusal(error: &ConnectError) -> bool {
+    matches!(error, ConnectError::Credentials { .. } | ConnectError::VirtualHost { .. })
+}
+
+fn is_missing(error: &Unasked) -> bool {
+    matches!(error, Unasked::Ask(AskError::Refused(problem)) if problem.missing)
+}
+
+fn pauses() -> Box<dyn Iterator<Item = Duration> + Send> {
+    let backoff = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(50))
+        .with_max_delay(MAX_PAUSE)
+        .with_jitter()
+        .without_max_times();
+    Box::new(backoff.build())
+}

@@ -1,0 +1,189 @@
+//! One who waits for an answer.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
+
+use super::{Question, To, asker::State, session::Session};
+use crate::amqp::publishing::publisher::PublishError;
+
+/// How long a question that wasn't asked yet waits for a broker that is away.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What comes of a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// A part of the answer: JSON, as it came.
+    Part(Bytes),
+    /// The answer: JSON, as it came.
+    Reply(Bytes),
+    /// Word that there is none: JSON, as it came.
+    Error(Bytes),
+    /// Word that a command was done: JSON, as it came.
+    Done(Bytes),
+}
+
+impl Heard {
+    /// Whether nothing follows it.
+    pub fn is_last(&self) -> bool {
+        !matches!(self, Self::Part(_))
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AskFault {
+    /// The broker is away, or takes nothing.
+    #[error("the broker is away")]
+    Away,
+    /// No queue takes it.
+    #[error("no queue takes the routing key '{0}'")]
+    Unroutable(String),
+    /// The queue is full.
+    #[error("the broker refused the message: its queue is full, or not available now")]
+    Refused,
+    /// There is no more time.
+    #[error("no answer came in time")]
+    Timeout,
+}
+
+/// Waits for the answer to one question. Dropped before that has come, it tells the workers that nobody wants it.
+pub struct Hearing {
+    state: Arc<State>,
+    question: Question,
+    correlation: Arc<str>,
+    inbound: mpsc::Receiver<Heard>,
+    /// The session that the question went by; none before it was asked, and where that session is over.
+    asked_by: Option<Arc<Session>>,
+    /// Whether it was asked at all.
+    is_asked: bool,
+    is_cancelled: bool,
+    is_over: bool,
+}
+
+impl Hearing {
+    pub(super) fn new(state: Arc<State>, question: Question) -> Self {
+        let correlation: Arc<str> = uuid::Uuid::now_v7().to_string().into();
+        let inbound = state.pending.wait(correlation.clone());
+        Self {
+            state,
+            question,
+            correlation,
+            inbound,
+            asked_by: None,
+            is_asked: false,
+            is_cancelled: false,
+            is_over: false,
+        }
+    }
+
+    /// The question's id.
+    pub fn id(&self) -> &str {
+        &self.question.id
+    }
+
+    /// What comes next. Given up and called again, it loses nothing.
+    ///
+    /// # Errors
+    /// [`AskFault`]; after one nothing comes any more.
+    pub async fn next(&mut self) -> Result<Heard, AskFault> {
+        let heard = self.heard().await;
+        if heard.as_ref().map_or(true, Heard::is_last) {
+            self.is_over = true;
+        }
+        heard
+    }
+
+    async fn heard(&mut self) -> Result<Heard, AskFault> {
+        loop {
+            let session = match &self.asked_by {
+                Some(session) => session.clone(),
+                None => {
+                    let session = self.asked().await?;
+                    self.asked_by = Some(session.clone());
+                    if self.is_cancelled {
+                        self.tell_cancelled();
+                    }
+                    session
+                }
+            };
+            tokio::select! {
+                biased;
+                // The answer may be there although the session is over.
+                heard = self.inbound.recv() => return heard.ok_or(AskFault::Away),
+                () = session.over.cancelled() => self.asked_by = None,
+                () = tokio::time::sleep_until(self.question.deadline) => return Err(AskFault::Timeout),
+            }
+        }
+    }
+
+    /// Asks, by the session that there is, or by the next.
+    async fn asked(&mut self) -> Result<Arc<Session>, AskFault> {
+        let deadline = self.question.deadline;
+        loop {
+            // What the bot may be working on already is waited for as long as its client does.
+            let until = if self.is_asked { deadline } else { deadline.min(Instant::now() + PATIENCE) };
+            let session = timeout_at(until, self.state.session()).await.map_err(|_| self.away())?;
+            self.is_asked = true;
+            let published = timeout_at(deadline, self.publish(&session)).await.map_err(|_| AskFault::Timeout)?;
+            match published {
+                Ok(()) => return Ok(session),
+                Err(PublishError::Nacked) => return Err(AskFault::Refused),
+                Err(PublishError::Returned(key)) => return Err(AskFault::Unroutable(key)),
+                // Whether it was taken isn't known: it is asked again, with the same id.
+                Err(PublishError::Lost(_) | PublishError::Unconfirmed(_)) => session.look().await,
+            }
+        }
+    }
+
+    fn away(&self) -> AskFault {
+        if self.is_asked { AskFault::Timeout } else { AskFault::Away }
+    }
+
+    async fn publish(&self, session: &Session) -> Result<(), PublishError> {
+        let to = match &self.question.to {
+            To::Conversation(_) if !session.has_lanes() => &To::Request,
+            to => to,
+        };
+        let published = self.publish_to(session, to).await;
+        match published {
+            Err(PublishError::Returned(_)) if matches!(to, To::Conversation(_)) => {
+                session.note_no_lanes();
+                self.publish_to(session, &To::Request).await
+            }
+            other => other,
+        }
+    }
+
+    async fn publish_to(&self, session: &Session, to: &To) -> Result<(), PublishError> {
+        let message = self.question.message(to, &self.state.names, session.queue(), &self.correlation);
+        session.publisher().publish(message).await
+    }
+
+    /// Tells the workers that nobody wants the rest of the answer. What there is of it comes as the answer, where a worker
+    /// hears.
+    pub fn cancel(&mut self) {
+        self.is_cancelled = true;
+        self.tell_cancelled();
+    }
+
+    fn tell_cancelled(&self) {
+        if let Some(session) = &self.asked_by {
+            let cancel = self.question.cancel(&self.state.names, session.queue(), &self.correlation);
+            session.publisher().publish_unheeded(cancel, || {});
+        }
+    }
+}
+
+impl Drop for Hearing {
+    fn drop(&mut self) {
+        self.state.pending.forget(&self.correlation);
+        if !self.is_over && !self.is_cancelled {
+            self.tell_cancelled();
+        }
+    }
+}

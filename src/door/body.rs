@@ -1,0 +1,31 @@
+//! A request's body, bounded in size and in time.
+
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use bytes::Bytes;
+use tokio::time::timeout;
+
+use super::fault::{Code, Fault};
+use crate::domain::ErrorCode;
+
+/// How long a body may take to come.
+const TIME: Duration = Duration::from_secs(30);
+
+/// The whole body.
+///
+/// # Errors
+/// Where it is larger than `most` bytes, takes too long, or ends before its end.
+pub(super) async fn read(body: Body, most: usize) -> Result<Bytes, Fault> {
+    let limit = format!("the body has more than the {most} bytes that are accepted");
+    match timeout(TIME, to_bytes(body, most)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) if is_too_long(&error) => Err(Fault::new(Code::Contract(ErrorCode::PayloadTooLarge), limit)),
+        Ok(Err(_)) => Err(Fault::invalid("the body ended before its end")),
+        Err(_) => Err(Fault::new(Code::RequestTimeout, format!("the body didn't come within {TIME:?}"))),
+    }
+}
+
+fn is_too_long(error: &axum::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>())
+}

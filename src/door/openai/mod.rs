@@ -1,0 +1,159 @@
+//! OpenAI's form: `/v1/chat/completions`, whole and streamed, and `/v1/models`, for the clients that speak it.
+//!
+//! <https://platform.openai.com/docs/api-reference/chat>
+
+mod completion;
+mod conversation;
+mod request;
+mod stream;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{Path, Request, State},
+    http::{HeaderMap, HeaderValue, header, request::Parts},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde_json::{Value, json};
+
+use self::{completion::Completion, request::Asked};
+use super::{
+    body,
+    fault::{Code, Fault},
+    keys::Caller,
+    talk::{self, Talk, counted},
+};
+use crate::{
+    amqp::asking::Hearing,
+    domain::{ErrorCode, IntentName},
+};
+
+/// The word that metrics have for this door.
+const DOOR: &str = "openai";
+/// The model that classifies; `intent.<name>` is an intent alone.
+const MODEL: &str = "chatbot";
+const OWNER: &str = "chatbot-worker";
+
+pub(super) fn routes(talk: Arc<Talk>) -> Router {
+    Router::new()
+        .route("/v1/chat/completions", post(completions))
+        .route("/v1/models", get(models))
+        .route("/v1/models/{model}", get(model))
+        .with_state(talk)
+}
+
+async fn completions(State(talk): State<Arc<Talk>>, request: Request) -> Response {
+    match ask(&talk, request).await {
+        Err(fault) => refused(&fault),
+        Ok((hearing, asked)) if asked.stream => stream::respond(hearing, asked),
+        Ok((hearing, asked)) => {
+            let answer = talk::answer(hearing).await;
+            match answer.and_then(|reply| Completion::of(&asked.model, &reply)) {
+                Ok(completion) => {
+                    counted(DOOR, Ok(()));
+                    json_response(&completion.whole())
+                }
+                Err(fault) => refused(&fault),
+            }
+        }
+    }
+}
+
+async fn ask(talk: &Talk, request: Request) -> Result<(Hearing, Asked), Fault> {
+    let (parts, body) = request.into_parts();
+    let caller = talk.caller(&parts)?;
+    let body = body::read(body, talk.max_body).await?;
+    let asked = read(&parts, &caller, &body)?;
+    let hearing = talk.ask(&caller, asked.request.clone(), asked.intent.clone())?;
+    Ok((hearing, asked))
+}
+
+fn read(parts: &Parts, caller: &Caller, body: &Bytes) -> Result<Asked, Fault> {
+    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).filter(|it| !it.is_empty());
+    let mut asked = request::read(body)?;
+    conversation::place(&mut asked, caller, header);
+    Ok(asked)
+}
+
+/// The intent that a model's name means; none where the text is to be classified.
+fn intent(model: &str) -> Result<Option<IntentName>, Fault> {
+    if model == MODEL {
+        return Ok(None);
+    }
+    let named = model.strip_prefix("intent.").and_then(|name| IntentName::new(name).ok());
+    named.map(Some).ok_or_else(|| {
+        // The name itself isn't told, as it may be anything.
+        let message =
+            "there is no such model: `chatbot` is the bot, `intent.<name>` one intent of it; /v1/models lists them";
+        Fault::new(Code::NotFound, message)
+    })
+}
+
+async fn models(State(talk): State<Arc<Talk>>, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    match talk.caller(&parts) {
+        Ok(_) => {
+            let intents = talk.intents().await.into_iter().map(|intent| format!("intent.{intent}"));
+            let models: Vec<Value> = [MODEL.to_owned()].into_iter().chain(intents).map(|id| described(&id)).collect();
+            json_response(&json!({"object": "list", "data": models}))
+        }
+        Err(fault) => refused(&fault),
+    }
+}
+
+async fn model(State(talk): State<Arc<Talk>>, Path(model): Path<String>, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let known = async {
+        talk.caller(&parts)?;
+        match intent(&model)? {
+            Some(intent) if !talk.intents().await.contains(&intent.to_string()) => {
+                Err(Fault::new(Code::NotFound, "there is no such model; /v1/models lists those there are"))
+            }
+            _ => Ok(described(&model)),
+        }
+    };
+    match known.await {
+        Ok(described) => json_response(&described),
+        Err(fault) => refused(&fault),
+    }
+}
+
+/// Nobody knows when a bot was made; OpenAI's clients want a number.
+fn described(id: &str) -> Value {
+    json!({"id": id, "object": "model", "created": 0, "owned_by": OWNER})
+}
+
+fn json_response(body: &Value) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body.to_string()).into_response()
+}
+
+/// An error in OpenAI's form.
+fn refused(fault: &Fault) -> Response {
+    counted(DOOR, Err(fault));
+    let mut response = fault.response(error(fault).to_string());
+    // Their packages send anew what failed; what can't go well later they needn't.
+    let again = HeaderValue::from_static(if fault.code.is_retryable() { "true" } else { "false" });
+    let headers: &mut HeaderMap = response.headers_mut();
+    headers.insert("x-should-retry", again);
+    response
+}
+
+/// <https://platform.openai.com/docs/guides/error-codes>
+fn error(fault: &Fault) -> Value {
+    let kind = match fault.code {
+        Code::Unauthorized => "authentication_error",
+        Code::Forbidden => "permission_error",
+        Code::RateLimited | Code::Contract(ErrorCode::Overloaded) => "rate_limit_error",
+        code if code.status().is_client_error() => "invalid_request_error",
+        _ => "server_error",
+    };
+    let code = match fault.code {
+        Code::NotFound | Code::Contract(ErrorCode::Unroutable) => "model_not_found",
+        Code::Unauthorized => "invalid_api_key",
+        code => code.as_str(),
+    };
+    json!({"error": {"message": fault.message, "type": kind, "param": null, "code": code}})
+}

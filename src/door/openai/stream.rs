@@ -1,0 +1,164 @@
+//! An answer in OpenAI's form as it is being written.
+//!
+//! **Invariant:** what was told can't be taken back in this form. So where the answer is begun anew, or is another in the end,
+//! what was told is left to stand, and the answer follows it whole.
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::response::{
+    IntoResponse, Response,
+    sse::{Event, KeepAlive, Sse},
+};
+use futures_util::{Stream, StreamExt, stream};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{
+    DOOR,
+    completion::{Completion, name, now},
+    error,
+    request::Asked,
+};
+use crate::{
+    amqp::asking::{Heard, Hearing},
+    domain::codec::decode_part,
+    door::{fault::Fault, talk::counted},
+};
+
+/// How often a stream without an answer says that it is there.
+const ALIVE: Duration = Duration::from_secs(15);
+/// Between what was told in vain, and the answer.
+const ANEW: &str = "\n\n---\n\n";
+
+/// A stream of chunks.
+struct Chunks {
+    id: String,
+    created: u64,
+    model: String,
+    include_usage: bool,
+    told: Told,
+}
+
+/// What was told of an answer.
+#[derive(Default)]
+struct Told {
+    text: String,
+    run: Option<String>,
+}
+
+impl Told {
+    /// What to tell of a part.
+    fn part(&mut self, run: &str, delta: &str) -> Option<String> {
+        if self.run.get_or_insert_with(|| run.to_owned()) != run {
+            return None;
+        }
+        self.text.push_str(delta);
+        Some(delta.to_owned())
+    }
+
+    /// What is still to be told of the answer.
+    fn rest(&self, answer: &str) -> String {
+        match answer.strip_prefix(&self.text) {
+            Some(rest) => rest.to_owned(),
+            // White space at the end is trimmed of what is whole.
+            None if answer.trim_end() == self.text.trim_end() => String::new(),
+            None => format!("{ANEW}{answer}"),
+        }
+    }
+}
+
+/// Answers with the stream.
+pub(super) fn respond(hearing: Hearing, asked: Asked) -> Response {
+    let chunks = Chunks {
+        id: name(&Uuid::now_v7().to_string()),
+        created: now(),
+        model: asked.model,
+        include_usage: asked.include_usage,
+        told: Told::default(),
+    };
+    let first =
+        stream::once(std::future::ready(vec![chunks.delta(&json!({"role": "assistant", "content": ""}), None)]));
+    let events = first.chain(rest(hearing, chunks)).flat_map(stream::iter);
+    let events = events.map(|chunk| Ok::<_, Infallible>(Event::default().data(chunk)));
+    Sse::new(events).keep_alive(KeepAlive::new().interval(ALIVE)).into_response()
+}
+
+fn rest(hearing: Hearing, chunks: Chunks) -> impl Stream<Item = Vec<String>> + Send {
+    stream::unfold(Some((hearing, chunks)), async |state| {
+        let (mut hearing, mut chunks) = state?;
+        let ending = match hearing.next().await {
+            Ok(Heard::Part(body)) => {
+                let delta = decode_part(&body).and_then(|part| chunks.told.part(&part.run, &part.delta));
+                let delta = delta.map(|delta| chunks.delta(&json!({"content": delta}), None));
+                return Some((delta.into_iter().collect(), Some((hearing, chunks))));
+            }
+            Ok(Heard::Reply(body) | Heard::Done(body)) => Completion::of(&chunks.model, &body),
+            Ok(Heard::Error(body)) => Err(Fault::told(body)),
+            Err(fault) => Err(fault.into()),
+        };
+        counted(DOOR, ending.as_ref().map(|_| ()));
+        let last = match ending {
+            Ok(completion) => chunks.ending(&completion),
+            Err(fault) => vec![error(&fault).to_string()],
+        };
+        Some((last, None))
+    })
+}
+
+impl Chunks {
+    fn ending(&self, completion: &Completion) -> Vec<String> {
+        let mut chunks = Vec::new();
+        let rest = self.told.rest(&completion.reply.text);
+        if !rest.is_empty() {
+            chunks.push(self.delta(&json!({"content": rest}), None));
+        }
+        let mut last = self.chunk(json!([{
+            "index": 0, "delta": {}, "logprobs": null, "finish_reason": completion.finish_reason()
+        }]));
+        last["chatbot"] = json!(completion.raw());
+        chunks.push(last.to_string());
+        if self.include_usage {
+            let mut usage = self.chunk(json!([]));
+            usage["usage"] = completion.usage();
+            chunks.push(usage.to_string());
+        }
+        chunks.push("[DONE]".to_owned());
+        chunks
+    }
+
+    fn delta(&self, delta: &Value, finish_reason: Option<&str>) -> String {
+        let choice = json!({"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish_reason});
+        self.chunk(json!([choice])).to_string()
+    }
+
+    fn chunk(&self, choices: Value) -> Value {
+        json!({
+            "id": self.id,
+            "object": "chat.completion.chunk",
+            "created": self.created,
+            "model": self.model,
+            "choices": choices,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_told_stands_and_the_answer_is_whole() {
+        let check = |parts: &[(&str, &str)], answer: &str, expected: &str| {
+            let mut told = Told::default();
+            let mut text: String = parts.iter().filter_map(|(run, delta)| told.part(run, delta)).collect();
+            text.push_str(&told.rest(answer));
+            assert_eq!(text, expected);
+        };
+        check(&[], "whole", "whole");
+        check(&[("a", "wh"), ("a", "ole")], "whole", "whole");
+        check(&[("a", "whole. ")], "whole.", "whole. ");
+        check(&[("a", "wh")], "whole, and a question", "whole, and a question");
+        check(&[("a", "wh"), ("b", "other")], "other", "wh\n\n---\n\nother");
+        check(&[("a", "退货")], "按第 3 条，退货", "退货\n\n---\n\n按第 3 条，退货");
+    }
+}

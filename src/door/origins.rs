@@ -1,0 +1,78 @@
+//! Which web pages may ask (CORS, <https://fetch.spec.whatwg.org/#http-cors-protocol>), and by which name the door is called.
+//!
+//! **Invariant:** a page of another site that isn't listed gets nothing done, with or without reading the answer.
+
+use std::net::IpAddr;
+
+use axum::http::{HeaderMap, header};
+
+use super::keys::{Network, Origin, is_same_origin};
+
+/// What is allowed.
+pub(super) struct Origins {
+    /// Sites whose pages may ask beside the door's own.
+    pub(super) listed: Vec<Origin>,
+    /// Whose word is believed on behalf of whom it asks.
+    pub(super) trusted_proxies: Vec<Network>,
+    /// Whether the door listens on loopback alone: then it is called so, and a name of another site that leads here is none
+    /// (DNS rebinding).
+    pub(super) is_local: bool,
+}
+
+impl Origins {
+    /// The site of a page that isn't the door's own; none where none asks.
+    pub(super) fn foreign<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
+        let origin = text(headers, header::ORIGIN)?;
+        let host = text(headers, header::HOST).unwrap_or_default();
+        (!is_same_origin(origin, host)).then_some(origin)
+    }
+
+    /// Whether pages of a site may ask.
+    pub(super) fn allows(&self, origin: &str) -> bool {
+        self.listed.iter().any(|listed| listed.is(origin))
+    }
+
+    /// Whether the door is called by a name that may be its own.
+    pub(super) fn is_called_right(&self, headers: &HeaderMap) -> bool {
+        if !self.is_local {
+            return true;
+        }
+        let Some(host) = text(headers, header::HOST) else { return false };
+        let name = match host.strip_prefix('[') {
+            Some(address) => address.split(']').next().unwrap_or_default(),
+            None => host.split(':').next().unwrap_or_default(),
+        };
+        let is_local = |address: IpAddr| address.is_loopback();
+        name.eq_ignore_ascii_case("localhost")
+            || name.to_ascii_lowercase().ends_with(".localhost")
+            || name.parse().is_ok_and(is_local)
+    }
+}
+
+fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+    headers.get(name).map(|value| value.to_str().unwrap_or("?"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may")]
+
+    use super::*;
+
+    #[test]
+    fn a_door_on_loopback_is_called_by_names_of_this_machine_alone() {
+        let check = |host: &str, is_local: bool, expected: bool| {
+            let origins = Origins { listed: Vec::new(), trusted_proxies: Vec::new(), is_local };
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, host.parse().unwrap());
+            assert_eq!(origins.is_called_right(&headers), expected, "{host}");
+        };
+        for host in ["localhost", "LOCALHOST:8000", "127.0.0.1:8000", "127.1.2.3", "[::1]:8000", "bot.localhost:1"] {
+            check(host, true, true);
+        }
+        for host in ["evil.example", "localhost.evil.example:8000", "10.0.0.1", "[::2]:8000", "notlocalhost", "", "["] {
+            check(host, true, false);
+            check(host, false, true);
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! `/api/socket`: requests, parts, replies, cancels, and what a person says, a frame each.
+//!
+//! **Invariants:** each request is answered by one frame that is no part. Nothing waits for a client that doesn't take its
+//! frames; its socket is closed.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use axum::{
+    extract::{
+        FromRequestParts, Request, State,
+        ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade},
+    },
+    response::Response,
+};
+use bytes::Bytes;
+use metrics::gauge;
+use serde::Deserialize;
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+    time::{Instant, interval_at, timeout},
+};
+
+use super::{DOOR, answered};
+use crate::{
+    amqp::asking::{Heard, Hearing},
+    domain::{
+        CANCEL_TYPE,
+        codec::{Envelope, decode_request},
+    },
+    door::{
+        fault::{Code, Fault},
+        inbox::{Conversation, Listening},
+        keys::Caller,
+        server::Peer,
+        sockets::{Asked, Sockets},
+        talk::{self, Talk, counted, query},
+    },
+};
+
+/// How often the other end is asked whether it is there; and how long it may say nothing.
+const PING: Duration = Duration::from_secs(20);
+const SILENT: Duration = Duration::from_secs(65);
+/// How long sending a frame may take.
+const SENDING: Duration = Duration::from_secs(30);
+/// How many frames may wait to be sent.
+const WAITING: usize = 256;
+/// How many requests of a socket may be under way.
+const UNDER_WAY: usize = 16;
+/// How many conversations a socket may listen to.
+const LISTENS: usize = 16;
+/// How many frames may come in a second, on average over [`WINDOW`].
+const FRAMES: u64 = 20;
+const WINDOW: Duration = Duration::from_secs(5);
+/// How long what is under way may take once the door stops.
+const STOPPING: Duration = Duration::from_secs(20);
+
+/// The codes with which sockets are closed; the last is ours.
+/// <https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number>
+const POLICY: u16 = 1008;
+const AGAIN_LATER: u16 = 1013;
+const TOO_MANY: u16 = 4029;
+
+pub(super) async fn open(State((talk, sockets)): State<(Arc<Talk>, Sockets)>, request: Request) -> Response {
+    let (mut parts, _) = request.into_parts();
+    let opened = async {
+        let caller = talk.caller(&parts)?;
+        let sender = talk::sender(&caller, query(&parts, "sender"));
+        let listens = query(&parts, "conversation").map(|id| Conversation { sender: Some(sender), id });
+        if let Some(conversation) = &listens {
+            talk.may_speak_in(&caller, &conversation.id)?;
+        }
+        let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await.map_err(|_| {
+            Fault::invalid("this is the door's WebSocket: open it with `new WebSocket(…)`, or a client's like")
+        })?;
+        Ok::<_, Fault>((caller, listens, upgrade))
+    };
+    let (caller, listens, upgrade) = match opened.await {
+        Ok(opened) => opened,
+        Err(fault) => return answered(Err(fault), None),
+    };
+    let peer = parts.extensions.get::<Peer>().cloned();
+    // Attachments come in Base64 within the body.
+    let upgrade =
+        upgrade.max_message_size(talk.max_body).max_frame_size(talk.max_body).max_write_buffer_size(4 * talk.max_body);
+    let open = sockets.open.clone();
+    let tracked = open.token();
+    upgrade.on_upgrade(async move |socket| {
+        let (_place, _tracked) = (peer, tracked);
+        let (open, (sends, to_send)) = (gauge!("chatbot_door_sockets"), mpsc::channel(WAITING));
+        open.increment(1);
+        let mut wire = Wire {
+            talk,
+            sockets,
+            caller,
+            sends,
+            under_way: HashMap::new(),
+            listening: Vec::new(),
+            tasks: JoinSet::new(),
+        };
+        if let Some(conversation) = listens {
+            wire.listen(conversation);
+        }
+        wire.run(socket, to_send).await;
+        open.decrement(1);
+    })
+}
+
+/// One open socket.
+struct Wire {
+    talk: Arc<Talk>,
+    sockets: Sockets,
+    caller: Caller,
+    sends: mpsc::Sender<Bytes>,
+    /// What cancels each request, by its id.
+    under_way: HashMap<String, oneshot::Sender<()>>,
+    listening: Vec<Listening>,
+    /// The requests under way; each tells its id at its end.
+    tasks: JoinSet<Option<(Asked, Hearing)>>,
+}
+
+impl Wire {
+    async fn run(mut self, mut socket: WebSocket, mut to_send: mpsc::Receiver<Bytes>) {
+        let mut pings = interval_at(Instant::now() + PING, PING);
+        let (mut heard_at, mut window, mut frames) = (Instant::now(), Instant::now(), 0_u64);
+        let mut stops_at = None;
+        let close = loop {
+            let stops = async {
+                match stops_at {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => self.sockets.stop.cancelled().await,
+                }
+            };
+            let message = tokio::select! {
+                Some(body) = to_send.recv() => Message::Text(text(body)),
+                _ = pings.tick() => {
+                    if heard_at.elapsed() > SILENT {
+                        break None;
+                    }
+                    Message::Ping(Bytes::new())
+                }
+                Some(_) = self.tasks.join_next() => {
+                    if stops_at.is_some() && self.tasks.is_empty() && to_send.is_empty() {
+                        break Some((AGAIN_LATER, "the door stops; connect again"));
+                    }
+                    continue;
+                }
+                () = stops => {
+                    if stops_at.is_some() || self.tasks.is_empty() {
+                        break Some((AGAIN_LATER, "the door stops; connect again"));
+                    }
+                    stops_at = Some(Instant::now() + STOPPING);
+                    continue;
+                }
+                received = socket.recv() => {
+                    let Some(Ok(received)) = received else { break None };
+                    heard_at = Instant::now();
+                    if window.elapsed() > WINDOW {
+                        (window, frames) = (Instant::now(), 0);
+                    }
+                    frames += 1;
+                    if frames > FRAMES * WINDOW.as_secs() {
+                        break Some((TOO_MANY, "too many messages; connect again in a while"));
+                    }
+                    match received {
+                        Message::Text(text) => {
+                            if let Err(close) = self.hear(text.as_str()) {
+                                break Some(close);
+                            }
+                        }
+                        Message::Binary(_) => break Some((1003, "a frame is a text of JSON")),
+                        Message::Close(_) => break None,
+                        Message::Ping(_) | Message::Pong(_) => {}
+                    }
+                    continue;
+                }
+            };
+            match timeout(SENDING, socket.send(message)).await {
+                Ok(Ok(())) => {}
+                _ => break None,
+            }
+        };
+        if let Some((code, reason)) = close {
+            let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
+            let _ = timeout(SENDING, socket.send(Message::Close(Some(frame)))).await;
+        }
+        drop((to_send, socket));
+        // Each of them notices that nobody takes what it says, and hands over what it waits for.
+        self.under_way.clear();
+        self.listening.clear();
+        let Self { sockets, mut tasks, sends, .. } = self;
+        drop(sends);
+        while let Some(ended) = tasks.join_next().await {
+            if let Ok(Some((asked, hearing))) = ended {
+                sockets.keep(asked, hearing);
+            }
+        }
+    }
+
+    /// Takes a frame; what closes the socket is told.
+    fn hear(&mut self, frame: &str) -> Result<(), (u16, &'static str)> {
+        #[derive(Deserialize)]
+        struct Head {
+            #[serde(rename = "type")]
+            kind: Option<String>,
+            id: Option<String>,
+        }
+        self.under_way.retain(|_, cancel| !cancel.is_closed());
+        let head = serde_json::from_str::<Head>(frame).ok();
+        let id = head.as_ref().and_then(|head| head.id.clone());
+        if head.is_some_and(|head| head.kind.as_deref() == Some(CANCEL_TYPE)) {
+            // One that is answered meanwhile is no fault.
+            if let Some(cancel) = id.and_then(|id| self.under_way.remove(&id)) {
+                let _ = cancel.send(());
+            }
+            return Ok(());
+        }
+        if let Err(fault) = self.ask(frame) {
+            counted(DOOR, Err(&fault));
+            // Whoever doesn't take its frames gets no more of them.
+            return self
+                .sends
+                .try_send(fault.json(id.as_deref()))
+                .map_err(|_| (POLICY, "nobody takes what is sent here"));
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, frame: &str) -> Result<(), Fault> {
+        if self.under_way.len() >= UNDER_WAY {
+            let message = format!("{UNDER_WAY} requests of this connection are under way; wait for an answer");
+            return Err(Fault::new(Code::RateLimited, message));
+        }
+        let envelope = Envelope { content_type: Some("application/json"), ..Envelope::default() };
+        let request = decode_request(&envelope, frame.as_bytes(), self.talk.max_body)?;
+        self.caller.take()?;
+        let request = self.talk.of(&self.caller, request)?;
+        if let Some(conversation) = talk::conversation(&request) {
+            self.listen(conversation);
+        }
+        let question = self.talk.question(&request, None);
+        let asked = Asked {
+            sender: request.sender.clone(),
+            conversation: request.conversation.clone(),
+            id: question.id.clone(),
+            body: question.body.clone(),
+        };
+        if self.under_way.contains_key(&asked.id) {
+            return Err(Fault::invalid("a request with this id is under way: give each an id of its own"));
+        }
+        let (cancel, cancelled) = oneshot::channel();
+        self.under_way.insert(asked.id.clone(), cancel);
+        let hearing = self.sockets.take(&asked).unwrap_or_else(|| self.talk.asker.ask(question));
+        self.tasks.spawn(pump(asked, hearing, cancelled, self.sends.clone()));
+        Ok(())
+    }
+
+    /// Listens to what is said in a conversation; the one that was listened to longest makes room.
+    fn listen(&mut self, conversation: Conversation) {
+        if self.listening.iter().any(|listening| *listening.conversation() == conversation) {
+            return;
+        }
+        if self.listening.len() >= LISTENS {
+            self.listening.remove(0);
+        }
+        self.listening.push(self.talk.inbox.listen(conversation, self.sends.clone()));
+    }
+}
+
+/// Sends what comes of a request; handed back where the socket went away before the answer.
+async fn pump(
+    asked: Asked,
+    mut hearing: Hearing,
+    mut cancelled: oneshot::Receiver<()>,
+    sends: mpsc::Sender<Bytes>,
+) -> Option<(Asked, Hearing)> {
+    let mut may_be_cancelled = true;
+    loop {
+        let heard = tokio::select! {
+            heard = hearing.next() => heard,
+            cancel = &mut cancelled, if may_be_cancelled => {
+                may_be_cancelled = false;
+                if cancel.is_ok() {
+                    hearing.cancel();
+                }
+                continue;
+            }
+            () = sends.closed() => return Some((asked, hearing)),
+        };
+        let (body, is_last) = match heard {
+            Ok(Heard::Part(body)) => (body, false),
+            Ok(Heard::Reply(body) | Heard::Done(body)) => {
+                counted(DOOR, Ok(()));
+                (body, true)
+            }
+            Ok(Heard::Error(body)) => {
+                counted(DOOR, Err(&Fault::told(body.clone())));
+                (body, true)
+            }
+            Err(fault) => {
+                let fault = Fault::from(fault);
+                counted(DOOR, Err(&fault));
+                (fault.json(Some(&asked.id)), true)
+            }
+        };
+        if is_last {
+            let _ = sends.send(body).await;
+            return None;
+        }
+        // A part that finds no room is dropped: the answer is whole.
+        let _ = sends.try_send(body);
+    }
+}
+
+/// Workers write UTF-8; what another program writes is mended.
+fn text(body: Bytes) -> Utf8Bytes {
+    Utf8Bytes::try_from(body).unwrap_or_else(|_| Utf8Bytes::from_static("{}"))
+}

@@ -1,0 +1,152 @@
+//! Rasa's REST channel: `POST /webhooks/rest/webhook`, as the widgets and channels that were written for it ask.
+//!
+//! <https://rasa.com/docs/rasa/connectors/your-own-website#restinput>
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{json, value::RawValue};
+
+use super::{
+    body,
+    fault::{Code, Fault},
+    talk::{self, Talk, counted},
+};
+use crate::domain::{
+    self, Reply,
+    codec::{Answered, decode_reply},
+};
+
+/// The word that metrics have for this door.
+const DOOR: &str = "rasa";
+
+pub(super) fn routes(talk: Arc<Talk>) -> Router {
+    Router::new()
+        .route("/webhooks/rest/webhook", post(webhook))
+        .route("/webhooks/rest/", get(async || ([(header::CONTENT_TYPE, "application/json")], "{\"status\":\"ok\"}")))
+        .with_state(talk)
+}
+
+/// What a client sends.
+#[derive(Debug, Deserialize)]
+struct Message {
+    sender: Option<String>,
+    message: Option<String>,
+    metadata: Option<Box<RawValue>>,
+}
+
+/// What it gets: a message of a list.
+#[derive(Debug, PartialEq, Serialize)]
+struct Said<'a> {
+    recipient_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    buttons: Vec<Button<'a>>,
+}
+
+#[derive(Debug, PartialEq, Serialize)]
+struct Button<'a> {
+    title: &'a str,
+    payload: &'a str,
+}
+
+async fn webhook(State(talk): State<Arc<Talk>>, request: Request) -> Response {
+    let answer = answer(&talk, request).await;
+    counted(DOOR, answer.as_ref().map(|_| ()));
+    match answer {
+        Ok(body) => ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response(),
+        Err(fault) => {
+            let body = json!({
+                "status": "failure",
+                "reason": fault.code.as_str(),
+                "message": fault.message,
+                "code": fault.code.status().as_u16(),
+            });
+            fault.response(body.to_string())
+        }
+    }
+}
+
+async fn answer(talk: &Talk, request: Request) -> Result<String, Fault> {
+    let (parts, body) = request.into_parts();
+    let caller = talk.caller(&parts)?;
+    let body = body::read(body, talk.max_body).await?;
+    let message: Message = serde_json::from_slice(&body)
+        .map_err(|_| Fault::invalid("the body is no JSON object of {\"sender\": \"…\", \"message\": \"…\"}"))?;
+    let text = message.message.filter(|text| !text.trim().is_empty());
+    let text = text.ok_or_else(|| Fault::invalid("'message', the user's text, is missing or empty"))?;
+    let metadata = message.metadata.filter(|metadata| metadata.get().starts_with('{'));
+    // Whoever says no sender shares no conversation with others who don't.
+    let sender = message.sender.filter(|sender| !sender.is_empty());
+    if sender.as_ref().is_some_and(|sender| sender.len() > domain::MAX_SHORT) {
+        return Err(Fault::invalid(format!("'sender' has more than {} bytes", domain::MAX_SHORT)));
+    }
+    let request = domain::Request {
+        conversation: sender.clone(),
+        sender: sender.clone(),
+        metadata,
+        text,
+        ..domain::Request::default()
+    };
+    let reply = talk::answer(talk.ask(&caller, request, None)?).await?;
+    match decode_reply(&reply) {
+        Ok(Answered::Reply(reply)) => {
+            serde_json::to_string(&said(sender.as_deref().unwrap_or("default"), &reply)).map_err(|_| unreadable())
+        }
+        Ok(Answered::Error(_)) | Err(_) => Err(unreadable()),
+    }
+}
+
+fn unreadable() -> Fault {
+    Fault::new(Code::Contract(domain::ErrorCode::Internal), "what came back is no reply of a chatbot-worker")
+}
+
+/// A reply as a list of messages: each paragraph, what can be clicked below the last, and a picture of each thing.
+fn said<'a>(recipient_id: &'a str, reply: &'a Reply) -> Vec<Said<'a>> {
+    let paragraphs = reply.text.split("\n\n").map(str::trim).filter(|text| !text.is_empty());
+    let mut said: Vec<Said<'_>> =
+        paragraphs.map(|text| Said { recipient_id, text: Some(text), image: None, buttons: Vec::new() }).collect();
+    let buttons = reply.details.choices.iter().map(|choice| Button { title: &choice.title, payload: &choice.value });
+    if let Some(last) = said.last_mut() {
+        last.buttons = buttons.collect();
+    }
+    let pictures = pictures(reply.details.data.as_deref());
+    said.extend(pictures.into_iter().map(|image| Said {
+        recipient_id,
+        text: None,
+        image: Some(image),
+        buttons: Vec::new(),
+    }));
+    said
+}
+
+/// The pictures of the things that an answer names, as far as the catalogue has a column for them.
+fn pictures(data: Option<&RawValue>) -> Vec<String> {
+    const COLUMNS: [&str; 5] = ["image", "image_url", "picture", "photo", "图片"];
+    #[derive(Deserialize)]
+    struct Data {
+        #[serde(default)]
+        items: Vec<Item>,
+    }
+    #[derive(Deserialize)]
+    struct Item {
+        #[serde(default)]
+        values: serde_json::Map<String, serde_json::Value>,
+    }
+    let data = data.and_then(|data| serde_json::from_str::<Data>(data.get()).ok());
+    let picture = |item: &Item| {
+        let address = COLUMNS.into_iter().find_map(|name| item.values.get(name)?.as_str())?;
+        ["https://", "http://"].iter().any(|scheme| address.starts_with(scheme)).then(|| address.to_owned())
+    };
+    data.into_iter().flat_map(|data| data.items).filter_map(|item| picture(&item)).collect()
+}

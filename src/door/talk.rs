@@ -1,0 +1,194 @@
+//! From what a client says to what the bot is asked: whose it is, in which conversation, by which id, until when.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::http::{HeaderMap, HeaderName, header, request::Parts};
+use bytes::Bytes;
+use metrics::counter;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{
+    fault::{Code, Fault},
+    inbox::{Conversation, Inbox},
+    keys::{Caller, Keys, Presented, client_address},
+    origins::Origins,
+    server::Peer,
+};
+use crate::{
+    amqp::asking::{Asker, Heard, Hearing, Question, To},
+    domain::{
+        CANCEL_TYPE, Command, IntentName, Lane, Request,
+        codec::{Envelope, decode_request, encode_request},
+    },
+};
+
+/// Who asks by a door without keys, and doesn't say who.
+const NOBODY: &str = "web";
+
+/// What all doors share.
+pub(super) struct Talk {
+    pub(super) asker: Asker,
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) keys: Keys,
+    pub(super) origins: Origins,
+    /// The longest that an answer is waited for.
+    pub(super) timeout: Duration,
+    /// The most bytes of a request's body.
+    pub(super) max_body: usize,
+}
+
+impl Talk {
+    /// Who asks: by the key in a header or in the address.
+    ///
+    /// # Errors
+    /// Where there is none that may.
+    pub(super) fn caller(&self, parts: &Parts) -> Result<Caller, Fault> {
+        let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let bearer = header(header::AUTHORIZATION).and_then(bearer);
+        let in_url = ["key", "token"].into_iter().find_map(|name| query(parts, name));
+        let peer = parts.extensions.get::<Peer>().map(|peer| peer.address.ip());
+        let peer = peer.ok_or_else(|| Fault::new(Code::Forbidden, "the connection has no address"))?;
+        let forwarded = parts.headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+        let presented = Presented {
+            bearer,
+            in_url: in_url.as_deref(),
+            origin: self.origins.foreign(&parts.headers),
+            address: client_address(peer, forwarded, &self.origins.trusted_proxies),
+        };
+        self.keys.admit(&presented).map_err(Fault::from)
+    }
+
+    /// The request that a body is, as the contract reads it.
+    ///
+    /// # Errors
+    /// As the contract has them.
+    pub(super) fn read(&self, headers: &HeaderMap, body: &[u8]) -> Result<Request, Fault> {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let content_type = text(header::CONTENT_TYPE);
+        // What curl sends with -d, whatever it is: JSON, as it can be nothing else that is read here.
+        let content_type = match content_type {
+            Some(form) if form.starts_with("application/x-www-form-urlencoded") => Some("application/json"),
+            other => other,
+        };
+        let envelope = Envelope {
+            content_type,
+            content_encoding: text(header::CONTENT_ENCODING),
+            message_id: text(HeaderName::from_static(IDEMPOTENCY_KEY)),
+            ..Envelope::default()
+        };
+        Ok(decode_request(&envelope, body, self.max_body)?)
+    }
+
+    /// Asks what a caller's request says; by its conversation, or of the intent that it is addressed to.
+    ///
+    /// # Errors
+    /// Where the caller may not, has asked too often, or the request is none for a door.
+    pub(super) fn ask(&self, caller: &Caller, request: Request, intent: Option<IntentName>) -> Result<Hearing, Fault> {
+        caller.take()?;
+        let request = self.of(caller, request)?;
+        Ok(self.asker.ask(self.question(&request, intent)))
+    }
+
+    /// The request as the bot gets it: of this caller, with an id.
+    pub(super) fn of(&self, caller: &Caller, mut request: Request) -> Result<Request, Fault> {
+        match (request.kind(), request.command()) {
+            (CANCEL_TYPE, _) => {
+                return Err(Fault::invalid("chat.cancel is for the socket; over HTTP, close the connection instead"));
+            }
+            (_, Some(Command::Message | Command::Release)) => {
+                return Err(Fault::invalid("a person's program speaks AMQP, and not by this door"));
+            }
+            (_, Some(Command::Forget)) if request.conversation.is_none() => {
+                return Err(Fault::invalid("'conversation' is missing: which one is to be forgotten?"));
+            }
+            _ => {}
+        }
+        if let Some(unknown) = Command::refused(request.kind()) {
+            return Err(Fault::invalid(unknown));
+        }
+        if let Some(conversation) = &request.conversation {
+            self.may_speak_in(caller, conversation)?;
+        }
+        request.sender = Some(sender(caller, request.sender.take()));
+        request.id.get_or_insert_with(|| Uuid::now_v7().to_string());
+        Ok(request)
+    }
+
+    /// The names of the bot's intents.
+    pub(super) async fn intents(&self) -> Vec<String> {
+        self.asker.intents().await.iter().map(ToString::to_string).collect()
+    }
+
+    /// # Errors
+    /// Where the caller may not speak in that conversation.
+    pub(super) fn may_speak_in(&self, caller: &Caller, conversation: &str) -> Result<(), Fault> {
+        if caller.may_speak_in(conversation) {
+            return Ok(());
+        }
+        let message = "this key speaks only in conversations that the door made: POST /api/conversations makes one";
+        Err(Fault::new(Code::Forbidden, message))
+    }
+
+    /// What is asked, of a request that is complete.
+    pub(super) fn question(&self, request: &Request, intent: Option<IntentName>) -> Question {
+        let to = match (intent, &request.conversation) {
+            (Some(intent), _) => To::Intent(intent),
+            (None, Some(conversation)) => To::Conversation(Lane::of(conversation)),
+            (None, None) => To::Request,
+        };
+        Question {
+            to,
+            kind: request.kind().to_owned(),
+            id: request.id.clone().unwrap_or_default(),
+            body: encode_request(request).into(),
+            deadline: Instant::now() + self.timeout,
+        }
+    }
+}
+
+/// Whose a request is: the key's, unless that may name others.
+pub(super) fn sender(caller: &Caller, named: Option<String>) -> String {
+    let named = named.filter(|_| caller.names_senders());
+    named.unwrap_or_else(|| caller.name().unwrap_or(NOBODY).to_owned())
+}
+
+/// A conversation of a request.
+pub(super) fn conversation(request: &Request) -> Option<Conversation> {
+    Some(Conversation { sender: request.sender.clone(), id: request.conversation.clone()? })
+}
+
+/// The whole answer: a reply's JSON, or word that a command was done.
+///
+/// # Errors
+/// Where there is none.
+pub(super) async fn answer(mut hearing: Hearing) -> Result<Bytes, Fault> {
+    loop {
+        match hearing.next().await? {
+            Heard::Part(_) => {}
+            Heard::Reply(body) | Heard::Done(body) => return Ok(body),
+            Heard::Error(body) => return Err(Fault::told(body)),
+        }
+    }
+}
+
+/// Counts an answer, or why there was none.
+pub(super) fn counted(door: &'static str, result: Result<(), &Fault>) {
+    let outcome = result.map_or_else(|fault| fault.code.as_str(), |()| "answered");
+    counter!("chatbot_door_requests_total", "door" => door, "outcome" => outcome).increment(1);
+}
+
+/// The header by which a client names its request, so that one that comes again is known.
+/// <https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// The first value of a name in an address's query.
+pub(super) fn query(parts: &Parts, name: &str) -> Option<String> {
+    let pairs = url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+    pairs.into_iter().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
