@@ -1,0 +1,53 @@
+// Where the user writes: Enter sends, Shift+Enter begins a line, and the field grows with its text.
+
+export class Composer {
+  #text;
+  #send;
+  #stop;
+  #isBusy = false;
+
+  constructor({ form, text, send, stop, onSend, onStop }) {
+    this.#text = text;
+    this.#send = send;
+    this.#stop = stop;
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const written = text.value.trim();
+      if (!written || this.#isBusy) return;
+      text.value = "";
+      this.#fit();
+      onSend(written);
+    });
+    text.addEventListener("keydown", (event) => {
+      // While an input method composes, Enter chooses a word. Safari tells of the last such Enter only by 229.
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+      event.preventDefault();
+      form.requestSubmit();
+    });
+    text.addEventListener("input", () => this.#fit());
+    stop.addEventListener("click", () => {
+      onStop();
+      this.focus();
+    });
+    this.#fit();
+  }
+
+  // While the bot answers, the next question has to wait; it may be written already.
+  show(isBusy) {
+    const stopHadFocus = document.activeElement === this.#stop;
+    this.#isBusy = isBusy;
+    this.#send.hidden = isBusy;
+    this.#stop.hidden = !isBusy;
+    if (stopHadFocus && !isBusy) this.focus();
+  }
+
+  focus() {
+    this.#text.focus({ preventScroll: true });
+  }
+
+  #fit() {
+    this.#text.style.height = "auto";
+    this.#text.style.height = `${this.#text.scrollHeight}px`;
+    this.#send.disabled = !this.#text.value.trim();
+  }
+}

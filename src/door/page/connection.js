@@ -1,0 +1,121 @@
+// The socket to the door, which comes back by itself. Whatever is still unanswered is sent again by then, with the same
+// id: the door knows by it what it was asked already.
+import { Refused, TooMany } from "./door.js";
+
+const FIRST_PAUSE = 500; // milliseconds until the first try to come back; then twice as long each time, and …
+const LONGEST_PAUSE = 30_000; // … at most so long, each less a random part, so that not all pages come at once
+const PAUSE_OF_TOO_MANY = 5_000;
+const STEADY = 5_000; // a connection that lasted so long counts as one that works
+const SILENCE = 60_000; // a door that tells nothing for so long while something is unanswered may be gone unnoticed
+
+export class Connection {
+  #door;
+  #conversation;
+  #unanswered;
+  #onMessage;
+  #onState;
+  #socket = null;
+  #attempt = 0; // what an earlier attempt brings is of no interest any more
+  #failures = 0;
+  #state = "";
+  #timers = {};
+
+  // `conversation()` resolves to the conversation's id, and makes one where there is none; `unanswered()` are the messages
+  // to send again; `onState` hears "connecting", "open", "lost", "tooMany" and "refused", which is the end.
+  constructor({ door, conversation, unanswered, onMessage, onState }) {
+    this.#door = door;
+    this.#conversation = conversation;
+    this.#unanswered = unanswered;
+    this.#onMessage = onMessage;
+    this.#onState = onState;
+    // The browser knows sooner than any timer when it is worth a try. An open socket may be one of the network before.
+    addEventListener("online", () => this.#state !== "refused" && this.restart());
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden && this.#timers.pause) this.restart();
+    });
+  }
+
+  get isOpen() {
+    return this.#socket?.readyState === WebSocket.OPEN;
+  }
+
+  // Sends at once, or not at all: what is to be answered goes out when the connection is back.
+  send(message) {
+    if (!this.isOpen) return false;
+    this.#socket.send(JSON.stringify(message));
+    this.#watch();
+    return true;
+  }
+
+  // Connects at once, in place of the connection that there is.
+  restart() {
+    this.#clear();
+    this.#socket?.close();
+    this.#socket = null;
+    this.#connect();
+  }
+
+  #clear() {
+    for (const timer of Object.values(this.#timers)) clearTimeout(timer);
+    this.#timers = {};
+  }
+
+  async #connect() {
+    const attempt = ++this.#attempt;
+    const isCurrent = () => attempt === this.#attempt;
+    if (this.#state === "" || this.#state === "refused") this.#tell("connecting");
+    let conversation;
+    try {
+      conversation = await this.#conversation();
+    } catch (error) {
+      if (isCurrent()) this.#failed(error instanceof Refused ? "refused" : error instanceof TooMany ? "tooMany" : "lost");
+      return;
+    }
+    if (!isCurrent()) return;
+    const socket = new WebSocket(this.#door.socketAddress(conversation));
+    this.#socket = socket;
+    socket.onopen = () => {
+      if (!isCurrent()) return;
+      this.#timers.steady = setTimeout(() => (this.#failures = 0), STEADY);
+      this.#tell("open");
+      for (const message of this.#unanswered()) this.send(message);
+    };
+    socket.onmessage = ({ data }) => {
+      if (!isCurrent()) return;
+      this.#onMessage(JSON.parse(data));
+      this.#watch();
+    };
+    socket.onclose = ({ code }) => {
+      if (!isCurrent()) return;
+      if (code === 1009) this.#tooLarge();
+      this.#failed(code === 1008 ? "refused" : code === 4029 ? "tooMany" : "lost");
+    };
+  }
+
+  #failed(state) {
+    this.#clear();
+    this.#socket = null;
+    this.#tell(state);
+    if (state === "refused") return;
+    const pause = Math.min(FIRST_PAUSE * 2 ** this.#failures, LONGEST_PAUSE) * (1 - Math.random() / 2);
+    this.#failures += 1;
+    this.#timers.pause = setTimeout(() => this.restart(), Math.max(pause, state === "tooMany" ? PAUSE_OF_TOO_MANY : 0));
+  }
+
+  #tell(state) {
+    this.#state = state;
+    this.#onState(state);
+  }
+
+  // The door closes on what is too large for it. Sent again, it would close for ever.
+  #tooLarge() {
+    const requests = this.#unanswered().sort((a, b) => (b.body ?? "").length - (a.body ?? "").length);
+    const error = { code: "payload_too_large", message: "", retryable: false };
+    if (requests.length) this.#onMessage({ type: "chat.error", in_reply_to: requests[0].id, error });
+  }
+
+  #watch() {
+    clearTimeout(this.#timers.silence);
+    if (this.#unanswered().length) this.#timers.silence = setTimeout(() => this.restart(), SILENCE);
+  }
+}

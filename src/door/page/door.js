@@ -1,0 +1,35 @@
+// Where the door is, by what key it is asked, and what is fetched from it.
+
+// The door doesn't let this page in: its key is missing or wrong, or not for this page's origin.
+export class Refused extends Error {}
+export class TooMany extends Error {}
+
+export class Door {
+  #base;
+  #key;
+
+  // `key`: a public key, or "" where the door asks for none.
+  constructor(base, key) {
+    this.#base = base;
+    this.#key = key;
+  }
+
+  // A conversation of one's own: nobody can guess its name.
+  async newConversation() {
+    const headers = this.#key ? { Authorization: `Bearer ${this.#key}` } : {};
+    const answer = await fetch(new URL("api/conversations", this.#base), { method: "POST", headers, credentials: "omit" });
+    if (answer.status === 401 || answer.status === 403) throw new Refused();
+    if (answer.status === 429) throw new TooMany();
+    if (!answer.ok) throw new Error(`the door answered ${answer.status}`);
+    return (await answer.json()).conversation;
+  }
+
+  socketAddress(conversation) {
+    const address = new URL("api/socket", this.#base);
+    address.protocol = address.protocol.replace("http", "ws");
+    // A browser's socket can't send a header.
+    if (this.#key) address.searchParams.set("key", this.#key);
+    address.searchParams.set("conversation", conversation);
+    return address.href;
+  }
+}
