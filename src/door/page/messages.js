@@ -35,6 +35,7 @@ export class Messages {
     const shown = this.#shown.get(turn.key);
     if (shown?.stamp === stamp) return shown.element;
     const element = turnElement(turn, context);
+    if (!shown) element.classList.add("new"); // it comes in softly, once
     // The focus stays where it was, as on a button that was pressed.
     const focused = shown && [...shown.element.querySelectorAll("button")].indexOf(document.activeElement);
     shown?.element.replaceWith(element);
