@@ -1,0 +1,66 @@
+"""What breaks while the page is open."""
+import re
+
+from case import BrowserTest
+from playwright.sync_api import expect
+from rig import eventually
+
+
+class Trouble(BrowserTest):
+    def test_a_worker_that_is_killed_while_it_answers_costs_nothing_but_time(self):
+        page = self.open()
+        asked = len(self.rig.model.askers)
+        self.rig.model.words = 80
+        self.addCleanup(setattr, self.rig.model, "words", 240)
+        self.say(page, "tell me a long story")
+        bubble = self.await_writing(page)
+        eventually("the answer is under way", lambda: len(bubble.inner_text()) > 60)
+        victim = self.rig.model.askers[asked]
+        self.rig.kill(victim)
+        self.addCleanup(self.rig.await_ready)
+        self.addCleanup(self.rig.start_worker, victim)
+        expect(page.locator(".writing")).to_have_count(0)
+        # The other one began anew, and what the first had written was taken away.
+        self.assertNotIn(victim, self.rig.model.askers[asked + 1:])
+        text = page.locator("#messages > .answer .bubble").inner_text()
+        self.assertEqual(len(text.split()), 80)
+        expect(page.locator("#messages > .answer")).to_have_count(1)
+        expect(page.locator(".failed")).to_have_count(0)
+
+    def test_the_broker_restarts_while_the_page_is_open(self):
+        page = self.open()
+        self.ask(page, "please cancel my order")
+        self.rig.restart_broker()
+        self.rig.await_ready()
+        self.await_open(page)
+        expect(self.ask(page, "FL20251107")).to_contain_text("May I ask why")
+
+    def test_a_door_that_ends_comes_back_by_itself_and_the_question_is_answered(self):
+        page = self.open()
+        self.ask(page, "hello")
+        self.rig.kill("door")
+        expect(page.locator("#trouble")).to_have_text(re.compile("connection is lost|offline"))
+        self.say(page, "please cancel my order")
+        self.rig.start_door()
+        expect(page.locator("#messages > .answer").last).to_contain_text("Which order is it?")
+        expect(page.locator("#trouble")).to_be_hidden()
+        self.await_open(page)
+
+    def test_a_door_that_ends_while_an_answer_is_written_gives_it_afterwards(self):
+        page = self.open()
+        self.rig.model.words = 80
+        self.addCleanup(setattr, self.rig.model, "words", 240)
+        self.say(page, "tell me a long story")
+        self.await_writing(page)
+        self.rig.kill("door")
+        self.rig.start_door()
+        answer = page.locator("#messages > .answer:not(.writing) .bubble")
+        expect(answer).to_have_count(1)
+        self.assertEqual(len(answer.inner_text().split()), 80)
+
+    def test_what_is_too_large_is_told_and_not_sent_for_ever(self):
+        page = self.open()
+        self.say(page, "x" * 1_200_000)
+        expect(page.locator(".failed")).to_have_text("That is too long. Please say it in fewer words.")
+        self.await_open(page)
+        expect(self.ask(page, "hello")).to_contain_text("welcome")
