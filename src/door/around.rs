@@ -30,7 +30,7 @@ pub(super) async fn around(State(talk): State<Arc<Talk>>, request: Request, next
         return secured(fault.response(fault.json(None)));
     }
     let origin = talk.origins.foreign(request.headers()).map(str::to_owned);
-    let allowed = origin.filter(|origin| talk.origins.allows(origin) || talk.keys.list_origin(origin));
+    let allowed = origin.filter(|origin| talk.keys.origin_allowed(origin));
     let is_preflight = request.method() == Method::OPTIONS;
     let mut response = match is_preflight {
         true => preflight(allowed.is_some()),

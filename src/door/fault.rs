@@ -11,6 +11,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::keys::{NoRandomness, Refusal};
 use crate::{
     amqp::asking::AskFault,
     domain::{DeadLetter, DeadReason, ErrorCode, MAX_SHORT, MessageError},
@@ -173,6 +174,24 @@ impl From<AskFault> for Fault {
             }
             AskFault::Timeout => Self::new(Code::Contract(ErrorCode::Timeout), "no answer came in time"),
         }
+    }
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        let code = match refusal {
+            Refusal::Missing | Refusal::Wrong => Code::Unauthorized,
+            Refusal::NotPublic | Refusal::Origin => Code::Forbidden,
+            Refusal::Rate(_) => Code::RateLimited,
+        };
+        let retry_after = refusal.retry_after().map(Duration::from_secs);
+        Self { retry_after, ..Self::new(code, refusal.to_string()) }
+    }
+}
+
+impl From<NoRandomness> for Fault {
+    fn from(fault: NoRandomness) -> Self {
+        Self::new(Code::Contract(ErrorCode::Internal), fault.to_string())
     }
 }
 

@@ -39,7 +39,7 @@ use tokio_util::sync::CancellationToken;
 use self::{
     fault::{Code, Fault},
     inbox::Inbox,
-    keys::{Keys, Network, Origin},
+    keys::{Keys, Network},
     origins::Origins,
     sockets::Sockets,
     talk::Talk,
@@ -53,8 +53,6 @@ use crate::amqp::{
 /// The door's plain settings.
 pub struct Settings {
     pub keys: Keys,
-    /// Sites whose pages may ask.
-    pub origins: Vec<Origin>,
     pub trusted_proxies: Vec<Network>,
     /// The longest that an answer is waited for.
     pub timeout: Duration,
@@ -84,8 +82,8 @@ impl Door {
         let inbox = Arc::new(Inbox::default());
         let heard = inbox.clone();
         let (asker, running) = Asker::new(broker, names, Box::new(move |body| heard.said(body)));
-        let Settings { keys, origins, trusted_proxies, timeout, max_body, max_connections, grace } = settings;
-        let origins = Origins { listed: origins, trusted_proxies, is_local: address.ip().is_loopback() };
+        let Settings { keys, trusted_proxies, timeout, max_body, max_connections, grace } = settings;
+        let origins = Origins { trusted_proxies, is_local: address.ip().is_loopback() };
         let talk = Arc::new(Talk { asker, inbox, keys, origins, timeout, max_body });
         Ok(Self { talk, running, listener, max_connections, grace })
     }

@@ -1,17 +1,13 @@
-//! Which web pages may ask (CORS, <https://fetch.spec.whatwg.org/#http-cors-protocol>), and by which name the door is called.
-//!
-//! **Invariant:** a page of another site that isn't listed gets nothing done, with or without reading the answer.
+//! By which name the door is called, and whether it is another site's page that asks.
 
 use std::net::IpAddr;
 
 use axum::http::{HeaderMap, header};
 
-use super::keys::{Network, Origin, is_same_origin};
+use super::keys::{Network, is_same_origin};
 
-/// What is allowed.
+/// What the door knows of where it stands.
 pub(super) struct Origins {
-    /// Sites whose pages may ask beside the door's own.
-    pub(super) listed: Vec<Origin>,
     /// Whose word is believed on behalf of whom it asks.
     pub(super) trusted_proxies: Vec<Network>,
     /// Whether the door listens on loopback alone: then it is called so, and a name of another site that leads here is none
@@ -25,11 +21,6 @@ impl Origins {
         let origin = text(headers, header::ORIGIN)?;
         let host = text(headers, header::HOST).unwrap_or_default();
         (!is_same_origin(origin, host)).then_some(origin)
-    }
-
-    /// Whether pages of a site may ask.
-    pub(super) fn allows(&self, origin: &str) -> bool {
-        self.listed.iter().any(|listed| listed.is(origin))
     }
 
     /// Whether the door is called by a name that may be its own.
@@ -62,7 +53,7 @@ mod tests {
     #[test]
     fn a_door_on_loopback_is_called_by_names_of_this_machine_alone() {
         let check = |host: &str, is_local: bool, expected: bool| {
-            let origins = Origins { listed: Vec::new(), trusted_proxies: Vec::new(), is_local };
+            let origins = Origins { trusted_proxies: Vec::new(), is_local };
             let mut headers = HeaderMap::new();
             headers.insert(header::HOST, host.parse().unwrap());
             assert_eq!(origins.is_called_right(&headers), expected, "{host}");

@@ -56,7 +56,7 @@ impl Talk {
             origin: self.origins.foreign(&parts.headers),
             address: client_address(peer, forwarded, &self.origins.trusted_proxies),
         };
-        self.keys.admit(&presented).map_err(Fault::from)
+        Ok(self.keys.admit(&presented)?)
     }
 
     /// The request that a body is, as the contract reads it.
@@ -149,8 +149,8 @@ impl Talk {
 
 /// Whose a request is: the key's, unless that may name others.
 pub(super) fn sender(caller: &Caller, named: Option<String>) -> String {
-    let named = named.filter(|_| caller.names_senders());
-    named.unwrap_or_else(|| caller.name().unwrap_or(NOBODY).to_owned())
+    let named = named.filter(|_| caller.names_senders);
+    named.unwrap_or_else(|| caller.name.as_deref().unwrap_or(NOBODY).to_owned())
 }
 
 /// A conversation of a request.
@@ -169,6 +169,17 @@ pub(super) async fn answer(mut hearing: Hearing) -> Result<Bytes, Fault> {
             Heard::Reply(body) | Heard::Done(body) => return Ok(body),
             Heard::Error(body) => return Err(Fault::told(body)),
         }
+    }
+}
+
+/// What comes first of an answer. Waited for before a stream begins, so that a fault has a status.
+///
+/// # Errors
+/// Where there is no answer.
+pub(super) async fn first(hearing: &mut Hearing) -> Result<Heard, Fault> {
+    match hearing.next().await? {
+        Heard::Error(body) => Err(Fault::told(body)),
+        heard => Ok(heard),
     }
 }
 

@@ -48,7 +48,10 @@ pub(super) fn routes(talk: Arc<Talk>) -> Router {
 async fn completions(State(talk): State<Arc<Talk>>, request: Request) -> Response {
     match ask(&talk, request).await {
         Err(fault) => refused(&fault),
-        Ok((hearing, asked)) if asked.stream => stream::respond(hearing, asked),
+        Ok((mut hearing, asked)) if asked.stream => match talk::first(&mut hearing).await {
+            Ok(first) => stream::respond(first, hearing, asked),
+            Err(fault) => refused(&fault),
+        },
         Ok((hearing, asked)) => {
             let answer = talk::answer(hearing).await;
             match answer.and_then(|reply| Completion::of(&asked.model, &reply)) {

@@ -68,7 +68,7 @@ impl Told {
 }
 
 /// Answers with the stream.
-pub(super) fn respond(hearing: Hearing, asked: Asked) -> Response {
+pub(super) fn respond(heard: Heard, hearing: Hearing, asked: Asked) -> Response {
     let chunks = Chunks {
         id: name(&Uuid::now_v7().to_string()),
         created: now(),
@@ -78,19 +78,23 @@ pub(super) fn respond(hearing: Hearing, asked: Asked) -> Response {
     };
     let first =
         stream::once(std::future::ready(vec![chunks.delta(&json!({"role": "assistant", "content": ""}), None)]));
-    let events = first.chain(rest(hearing, chunks)).flat_map(stream::iter);
+    let events = first.chain(rest(heard, hearing, chunks)).flat_map(stream::iter);
     let events = events.map(|chunk| Ok::<_, Infallible>(Event::default().data(chunk)));
     Sse::new(events).keep_alive(KeepAlive::new().interval(ALIVE)).into_response()
 }
 
-fn rest(hearing: Hearing, chunks: Chunks) -> impl Stream<Item = Vec<String>> + Send {
-    stream::unfold(Some((hearing, chunks)), async |state| {
-        let (mut hearing, mut chunks) = state?;
-        let ending = match hearing.next().await {
+fn rest(first: Heard, hearing: Hearing, chunks: Chunks) -> impl Stream<Item = Vec<String>> + Send {
+    stream::unfold(Some((Some(Ok(first)), hearing, chunks)), async |state| {
+        let (first, mut hearing, mut chunks) = state?;
+        let heard = match first {
+            Some(first) => first,
+            None => hearing.next().await,
+        };
+        let ending = match heard {
             Ok(Heard::Part(body)) => {
                 let delta = decode_part(&body).and_then(|part| chunks.told.part(&part.run, &part.delta));
                 let delta = delta.map(|delta| chunks.delta(&json!({"content": delta}), None));
-                return Some((delta.into_iter().collect(), Some((hearing, chunks))));
+                return Some((delta.into_iter().collect(), Some((None, hearing, chunks))));
             }
             Ok(Heard::Reply(body) | Heard::Done(body)) => Completion::of(&chunks.model, &body),
             Ok(Heard::Error(body)) => Err(Fault::told(body)),

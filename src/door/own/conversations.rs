@@ -23,7 +23,7 @@ pub(super) async fn make(State(talk): State<Arc<Talk>>, request: Request) -> Res
     let (parts, _) = request.into_parts();
     let made = talk.caller(&parts).and_then(|caller| {
         caller.take()?;
-        Ok((StatusCode::CREATED, json!({"conversation": caller.new_conversation()}).to_string().into()))
+        Ok((StatusCode::CREATED, json!({"conversation": caller.new_conversation()?}).to_string().into()))
     });
     answered(made, None)
 }
@@ -52,7 +52,7 @@ pub(super) async fn bot(State(talk): State<Arc<Talk>>, request: Request) -> Resp
     let (parts, _) = request.into_parts();
     match talk.caller(&parts) {
         Ok(_) => {
-            let bot = json!({"intents": talk.intents().await, "keys": talk.keys.are_needed()});
+            let bot = json!({"intents": talk.intents().await, "keys": talk.keys.are_required()});
             respond(StatusCode::OK, bot.to_string())
         }
         Err(fault) => answered(Err::<_, Fault>(fault), None),

@@ -33,9 +33,10 @@ pub(super) async fn post(State(talk): State<Arc<Talk>>, request: Request) -> Res
     let mut id = None;
     match asked(&talk, request, &mut id).await {
         Err(fault) => answered(Err(fault), id.as_deref()),
-        Ok(hearing) if wants_events => {
-            Sse::new(events(hearing)).keep_alive(KeepAlive::new().interval(ALIVE)).into_response()
-        }
+        Ok(mut hearing) if wants_events => match talk::first(&mut hearing).await {
+            Ok(first) => Sse::new(events(first, hearing)).keep_alive(KeepAlive::new().interval(ALIVE)).into_response(),
+            Err(fault) => answered(Err(fault), id.as_deref()),
+        },
         Ok(hearing) => answered(talk::answer(hearing).await.map(|body| (StatusCode::OK, body)), id.as_deref()),
     }
 }
@@ -62,10 +63,14 @@ fn accepts_events(headers: &HeaderMap) -> bool {
 }
 
 /// Server-sent events: the parts of an answer, and then the answer, or why there is none.
-fn events(hearing: Hearing) -> impl Stream<Item = Result<Event, Infallible>> + Send {
-    stream::unfold(Some(hearing), async |hearing| {
+fn events(first: Heard, hearing: Hearing) -> impl Stream<Item = Result<Event, Infallible>> + Send {
+    stream::unfold((Some(Ok(first)), Some(hearing)), async |(first, hearing)| {
         let mut hearing = hearing?;
-        let (kind, body, is_last) = match hearing.next().await {
+        let heard = match first {
+            Some(first) => first,
+            None => hearing.next().await,
+        };
+        let (kind, body, is_last) = match heard {
             Ok(Heard::Part(body)) => (PART_TYPE, body, false),
             Ok(Heard::Reply(body)) => (REPLY_TYPE, body, true),
             Ok(Heard::Done(body)) => (DONE_TYPE, body, true),
@@ -75,7 +80,7 @@ fn events(hearing: Hearing) -> impl Stream<Item = Result<Event, Infallible>> + S
         if is_last {
             counted(DOOR, Ok(()));
         }
-        Some((Ok(event(kind, &body)), (!is_last).then_some(hearing)))
+        Some((Ok(event(kind, &body)), (None, (!is_last).then_some(hearing))))
     })
 }
 
