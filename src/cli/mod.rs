@@ -16,6 +16,7 @@ mod exit;
 mod health;
 mod import;
 mod intents;
+mod key;
 mod output;
 mod questions;
 mod reading;
@@ -135,6 +136,8 @@ enum Command {
     Intents(intents::Arguments),
     /// Make an intents file of a Rasa project, CSV, JSON, or a folder of them
     Import(import::Arguments),
+    /// Make a key for the door, or list those that there are
+    Key(key::Arguments),
     /// Ask a running worker whether it is ready, for a container's health check
     Health(health::Arguments),
 }
@@ -170,6 +173,7 @@ pub fn main() -> std::process::ExitCode {
         Command::Config(arguments) => config::run(&arguments),
         Command::Intents(arguments) => intents::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Key(arguments) => key::run(&arguments),
         Command::Health(arguments) => health::run(&arguments),
     };
     exit::report(result)

@@ -63,6 +63,12 @@ impl Permissions {
         Self { configure: reply_queue.clone(), write, read: reply_queue }
     }
 
+    /// A door's: what a client may, and to ask the workers what they know.
+    pub fn door(names: &Names) -> Self {
+        let (exchange, control) = (escape(names.exchange()), escape(&names.control_exchange()));
+        Self { write: format!("^({exchange}|{control})$"), ..Self::client(names) }
+    }
+
     /// That of whoever deals with dead letters: to read them, to send them again, and to put them back.
     pub fn operator(names: &Names) -> Self {
         let exchange = escape(names.exchange());
@@ -113,6 +119,17 @@ mod tests {
             read: r"^amq\.gen-.+$".into(),
         };
         assert_eq!(Permissions::client(&names), expected);
+    }
+
+    #[test]
+    fn a_door_is_a_client_that_may_ask_the_workers() {
+        let names = Names::new("shop-1_a").unwrap();
+        let permissions = Permissions::door(&names);
+        assert_eq!(permissions.write, r"^(shop-1_a|shop-1_a\.control)$");
+        assert_eq!(
+            Permissions { write: Permissions::client(&names).write, ..permissions },
+            Permissions::client(&names)
+        );
     }
 
     #[test]

@@ -29,6 +29,9 @@ pub(super) struct Arguments {
     /// The user with which clients publish their requests
     #[arg(long, value_name = "USER", default_value = "CLIENT")]
     client: String,
+    /// The user of a door: `chatbot-worker serve`
+    #[arg(long, value_name = "USER", default_value = "DOOR")]
+    door: String,
     /// The user with which dead letters are dealt with, by `chatbot-worker dead`
     #[arg(long, value_name = "USER", default_value = "OPERATOR")]
     operator: String,
@@ -57,6 +60,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         vhost: url.map_or("/", |url| url.vhost.as_str()),
         worker,
         client: &arguments.client,
+        door: &arguments.door,
         operator: &arguments.operator,
         program: &arguments.external,
         people: intents.conversation.as_ref().and_then(|it| it.person.as_ref()).map(|_| &*arguments.person),
@@ -69,6 +73,7 @@ struct Users<'a> {
     vhost: &'a str,
     worker: &'a str,
     client: &'a str,
+    door: &'a str,
     operator: &'a str,
     program: &'a str,
     /// None where the bot hands nothing to people.
@@ -76,7 +81,7 @@ struct Users<'a> {
 }
 
 fn text(names: &Names, mode: TopologyMode, external: &[&IntentName], users: &Users<'_>) -> String {
-    let Users { vhost, worker, client, operator, program, people } = users;
+    let Users { vhost, worker, client, door, operator, program, people } = users;
     let worker_in = |mode| set_permissions(vhost, worker, &Permissions::worker(names, mode));
     let (name, other, other_name) = match mode {
         TopologyMode::Declare => ("declare", TopologyMode::Verify, "verify"),
@@ -95,12 +100,16 @@ fn text(names: &Names, mode: TopologyMode, external: &[&IntentName], users: &Use
 # reply-to it needs to write only.
 {}
 
+# A door, `chatbot-worker serve`: what a client may, and to ask the workers what they know.
+{}
+
 # Whoever deals with dead letters, by `chatbot-worker dead`.
 {}
 ",
         worker_in(mode),
         worker_in(other),
         set_permissions(vhost, client, &Permissions::client(names)),
+        set_permissions(vhost, door, &Permissions::door(names)),
         set_permissions(vhost, operator, &Permissions::operator(names)),
     );
     if let Some(people) = people {
@@ -127,7 +136,8 @@ mod tests {
     #[test]
     fn the_commands_to_run_are_for_the_mode_that_is_set() {
         let (names, intent) = (Names::new("chatbot").unwrap(), IntentName::new("returns").unwrap());
-        let users = Users { vhost: "/", worker: "w", client: "c", operator: "o", program: "p", people: Some("h") };
+        let users =
+            Users { vhost: "/", worker: "w", client: "c", door: "d", operator: "o", program: "p", people: Some("h") };
         let text = text(&names, TopologyMode::Verify, &[&intent], &users);
         let commands: Vec<&str> = text.lines().filter(|line| line.starts_with("rabbitmqctl")).collect();
         let worker = concat!(
@@ -137,6 +147,7 @@ mod tests {
             r"worker\.[0-9a-f-]{36}))?$'"
         );
         let client = r"rabbitmqctl set_permissions --vhost '/' 'c' '^amq\.gen-.+$' '^chatbot$' '^amq\.gen-.+$'";
+        let door = r"rabbitmqctl set_permissions --vhost '/' 'd' '^amq\.gen-.+$' '^(chatbot|chatbot\.control)$' '^amq\.gen-.+$'";
         let operator = concat!(
             r"rabbitmqctl set_permissions --vhost '/' 'o' '' '^(amq\.default|chatbot)$' ",
             r"'^chatbot\..+\.dead$'"
@@ -146,6 +157,6 @@ mod tests {
             r"rabbitmqctl set_permissions --vhost '/' 'h' '^amq\.gen-.+$' '^(amq\.default|chatbot)$' ",
             r"'^(chatbot\.person|amq\.gen-.+)$'"
         );
-        assert_eq!(commands, [worker, client, operator, people, program]);
+        assert_eq!(commands, [worker, client, door, operator, people, program]);
     }
 }

@@ -58,6 +58,14 @@ pub struct Presented<'r> {
     pub address: IpAddr,
 }
 
+/// Reads the text of a file of keys, which is called `source_name` in what is told.
+///
+/// # Errors
+/// All that is wrong with it.
+pub fn parse(source_name: &str, text: &str) -> Result<Vec<Entry>, KeysError> {
+    reader::read(source_name, text)
+}
+
 impl Keys {
     /// Those of a file, which is read again once it has changed.
     ///

@@ -297,7 +297,7 @@ async fn requests_are_counted_by_key_and_those_of_a_public_one_by_address() {
     assert!(take("q", "192.0.2.1"), "another key has its own");
     assert!((0..1000).all(|_| take("f", "192.0.2.1")), "no rate, no limit");
     let caller = keys.admit(&bearer("s")).unwrap();
-    let Err(Refusal::Rate(wait)) = caller.take() else { panic!("it has used up its rate") };
+    let Err(Refusal::Rate(wait)) = caller.take() else { unreachable!("it has used up its rate") };
     advance(wait).await;
     // To be admitted isn't a request.
     (0..100).for_each(|_| assert!(keys.admit(&bearer("s")).is_ok()));
@@ -318,7 +318,7 @@ async fn who_tries_keys_has_to_wait_and_others_have_not() {
     let written = Written::new(&toml_of(&[secret("program", "s"), public("page", "p")]));
     let keys = written.keys();
     (0..10).for_each(|i| assert_eq!(name_of(keys.admit(&bearer(&format!("x{i}")))), Err(Refusal::Wrong)));
-    let Err(Refusal::Rate(wait)) = keys.admit(&bearer("x")) else { panic!("the eleventh") };
+    let Err(Refusal::Rate(wait)) = keys.admit(&bearer("x")) else { unreachable!("the eleventh") };
     // Nobody learns there now whether a key is right.
     assert_eq!(name_of(keys.admit(&bearer("s"))), Err(Refusal::Rate(wait)));
     // A page's key is known to all, and others there have it.
