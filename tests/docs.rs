@@ -16,6 +16,7 @@ use chatbot_worker::{
     },
     config::Variables,
     domain::{DeadReason, ErrorCode},
+    door::keys,
 };
 
 fn root() -> &'static Path {
@@ -199,6 +200,12 @@ fn what_is_quoted_is_as_in_the_files() {
             assert!(read(file).contains(&block), "{file} no longer has:\n{block}");
         }
     }
+}
+
+#[test]
+fn the_keys_of_the_docs_have_no_fault() {
+    let files = blocks(&read("docs/DOORS.md"), "toml");
+    assert_eq!(keys::parse("keys.toml", &files[0]).unwrap().len(), 2);
 }
 
 #[test]

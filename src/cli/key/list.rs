@@ -96,7 +96,7 @@ mod tests {
         let hash = |digit: &str| format!("hash = \"sha256:{}\"\n", digit.repeat(64));
         let origins = "[\"https://a.example\", \"http://b.example\"]";
         let text = format!(
-            "[keys.商店]\n{}[keys.desk]\n{}names_senders = true\nrate = 600\n[keys.page]\n{}public = true\norigins = {origins}\n",
+            "[keys.\"商店\"]\n{}[keys.desk]\n{}names_senders = true\nrate = 600\n[keys.page]\n{}public = true\norigins = {origins}\n",
             hash("1"),
             hash("2"),
             hash("3")

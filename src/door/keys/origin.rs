@@ -18,7 +18,8 @@ impl Origin {
 
 /// Whether a page asks the door that it came from: the host and port of its `Origin` are those of the request's `Host`.
 ///
-/// The scheme isn't compared: a proxy in front may take TLS off, and the door then doesn't know it.
+/// The scheme isn't compared: a proxy in front may take TLS off, and the door then doesn't know it. The `Host` is believed: where
+/// nobody needs a key, it has to be checked before, as a name of another site may lead to this machine.
 pub fn is_same_origin(origin: &str, host: &str) -> bool {
     let Some((scheme, authority)) = origin.split_once("://") else { return false };
     let own_port = match scheme {

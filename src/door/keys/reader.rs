@@ -69,7 +69,9 @@ pub(super) fn read(source_name: &str, text: &str) -> Result<Vec<Entry>, KeysErro
     let mut entries = Vec::new();
     for error in &errors {
         let span = error.span().unwrap_or_default();
-        reader.add(span, format!("this isn't valid TOML: {}", error.message()));
+        let is_name = error.message().starts_with("invalid unquoted key");
+        let hint = if is_name { "; a name with others stands in quotes, [keys.\"商店\"]" } else { "" };
+        reader.add(span, format!("this isn't valid TOML: {}{hint}", error.message()));
     }
     // What the parser could make of a text that isn't TOML may lack what is in it: faults found there may be none.
     if errors.is_empty() {

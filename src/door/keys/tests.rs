@@ -128,6 +128,7 @@ fn each_fault_is_told_with_its_line_and_a_remedy_and_without_a_value() {
     );
     check(&format!("{}[keys.b]\n{HASH}\n", shop("")), &["5: key 'b': its hash is that of 'shop'|a key for each"]);
     check(&format!("[shop]\n{HASH}\n"), &["1: there is nothing called 'shop'|[keys.NAME]"]);
+    check(&format!("[keys.商店]\n{HASH}\n"), &["1: this isn't valid TOML|stands in quotes"]);
     check("keys = \"s3cret\"\n", &["1: keys must be tables|[keys.NAME]"]);
     check("[keys]\nshop = \"s3cret\"\n", &["2: key 'shop': a key is a table|[keys.NAME]"]);
     check(&format!("[keys.\"\"]\n{HASH}\n"), &["1: key '': |1 to 64 characters"]);

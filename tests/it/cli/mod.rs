@@ -4,6 +4,7 @@ mod check;
 mod conversation;
 mod dialogues;
 mod eval;
+mod key;
 mod other;
 pub mod program;
 mod search;
@@ -274,7 +275,7 @@ fn help_tells_the_exit_codes_and_a_wrong_command_line_has_its_own() {
     for exit in [0, 1, 64, 65, 69, 71, 75, 77, 78, 130] {
         assert!(help.ok().lines().any(|line| line.trim_start().starts_with(&format!("{exit}  "))), "{exit}");
     }
-    for command in ["run", "ask", "check", "topology", "classify", "config", "intents", "health"] {
+    for command in ["run", "ask", "check", "topology", "classify", "config", "intents", "key", "health"] {
         assert!(help.out.contains(&format!("\n  {command} ")), "{command}");
         program.run(&[command, "--help"]).ok();
     }
