@@ -19,7 +19,7 @@ class Access(BrowserTest):
 
     def test_axe_finds_nothing_in_light_and_dark_in_both_languages(self):
         for dark in (False, True):
-            for language, questions in (("en-GB", ["how long can I return things", "please cancel my order"]), ("zh-CN", ["多久可以退货", "取消订单"])):
+            for language, questions in (("en-GB", ["how long does a refund take with WeChat Pay", "please cancel my order"]), ("zh-CN", ["多久可以退货", "取消订单"])):
                 with self.subTest(dark=dark, language=language):
                     page = self.open(language=language, dark=dark)
                     self.check_axe(page)
@@ -51,13 +51,13 @@ class Access(BrowserTest):
         expect(page.locator("#text")).to_be_focused()
         # Backwards through all that can be reached, from the field to the page's head.
         reached = []
-        for _ in range(9):
+        for _ in range(8):
             page.keyboard.press("Shift+Tab")
             reached.append(page.evaluate("document.activeElement.ariaLabel || document.activeElement.innerText || document.activeElement.id"))
             outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
             self.assertEqual(outline, "solid", reached[-1])
-        expected = ["Ask again", "Bad answer", "Good answer", "Conversation", "Forget this conversation", "New conversation", "用中文"]
-        self.assertEqual([name for name in reached if name in expected], expected)
+        below = ["Understood as “greeting”", "Ask again", "Bad answer", "Good answer"]
+        self.assertEqual(reached, [*below, "Conversation", "Forget this conversation", "New conversation", "用中文"])
         page.locator("#forget").focus()
         page.keyboard.press("Enter")
         expect(page.get_by_role("button", name="Keep")).to_be_focused()
@@ -78,7 +78,7 @@ class Access(BrowserTest):
     def test_nothing_is_wider_than_a_phone(self):
         page = self.open(width=390, height=844, phone=True)
         self.ask(page, "W" * 300 + " https://example.com/" + "long/" * 60)
-        self.ask(page, "how long can I return things")
+        self.ask(page, "how long does a refund take with WeChat Pay")
         for summary in page.locator("summary").all():
             summary.click()
         self.assertLessEqual(page.evaluate("document.scrollingElement.scrollWidth"), 390)
@@ -91,7 +91,7 @@ class Access(BrowserTest):
     def test_the_list_follows_only_who_is_at_its_end(self):
         page = self.open(height=500)
         for _ in range(3):
-            self.ask(page, "how long can I return things")
+            self.ask(page, "how long does a refund take with WeChat Pay")
         at_end = "() => {const e = document.getElementById('scroll'); return e.scrollHeight - e.scrollTop - e.clientHeight < 5}"
         page.wait_for_function(at_end)
         self.say(page, "tell me a long story")

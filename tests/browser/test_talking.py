@@ -30,7 +30,7 @@ class Talking(BrowserTest):
 
     def test_an_answer_from_documents_shows_its_sources(self):
         page = self.open()
-        self.ask(page, "how long can I return things")
+        self.ask(page, "how long does a refund take with WeChat Pay")
         page.get_by_text(re.compile(r"Sources \(\d\)")).click()
         expect(page.locator("details[open] .source").first).to_be_visible()
         expect(page.locator("details[open] blockquote").first).not_to_be_empty()
@@ -48,7 +48,7 @@ class Talking(BrowserTest):
         page = self.open()
         expect(self.ask(page, "please cancel my order")).to_contain_text("Which order is it?")
         expect(self.ask(page, "FL20251107")).to_contain_text("May I ask why")
-        expect(self.ask(page, "it came too late")).to_contain_text("Shall I cancel order FL20251107?")
+        expect(self.ask(page, "I found a cheaper one")).to_contain_text("Shall I cancel order FL20251107?")
         yes = page.locator(".choice").first
         title = yes.inner_text()
         yes.click()

@@ -46,7 +46,7 @@ class Trouble(BrowserTest):
         expect(page.locator("#trouble")).to_be_hidden()
         self.await_open(page)
 
-    def test_a_door_that_ends_while_an_answer_is_written_gives_it_afterwards(self):
+    def test_an_answer_whose_door_ends_is_whole_or_says_that_it_isn_t(self):
         page = self.open()
         self.rig.model.words = 80
         self.addCleanup(setattr, self.rig.model, "words", 240)
@@ -56,7 +56,9 @@ class Trouble(BrowserTest):
         self.rig.start_door()
         answer = page.locator("#messages > .answer:not(.writing) .bubble")
         expect(answer).to_have_count(1)
-        self.assertEqual(len(answer.inner_text().split()), 80)
+        # The worker may have noticed that nobody was there to hear it, and have stopped.
+        is_whole = len(answer.inner_text().split()) == 80
+        expect(page.locator(".finish")).to_have_text([] if is_whole else ["Interrupted: there was more to come"])
 
     def test_what_is_too_large_is_told_and_not_sent_for_ever(self):
         page = self.open()

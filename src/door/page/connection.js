@@ -8,6 +8,8 @@ const PAUSE_OF_TOO_MANY = 5_000;
 const STEADY = 5_000; // a connection that lasted so long counts as one that works
 const SILENCE = 60_000; // a door that tells nothing for so long while something is unanswered may be gone unnoticed
 
+const why = (error) => (error instanceof Refused ? "refused" : error instanceof TooMany ? "tooMany" : "lost");
+
 export class Connection {
   #door;
   #conversation;
@@ -68,14 +70,16 @@ export class Connection {
     try {
       conversation = await this.#conversation();
     } catch (error) {
-      if (isCurrent()) this.#failed(error instanceof Refused ? "refused" : error instanceof TooMany ? "tooMany" : "lost");
+      if (isCurrent()) this.#failed(why(error));
       return;
     }
     if (!isCurrent()) return;
+    let wasOpen = false;
     const socket = new WebSocket(this.#door.socketAddress(conversation));
     this.#socket = socket;
     socket.onopen = () => {
       if (!isCurrent()) return;
+      wasOpen = true;
       this.#timers.steady = setTimeout(() => (this.#failures = 0), STEADY);
       this.#tell("open");
       for (const message of this.#unanswered()) this.send(message);
@@ -85,10 +89,12 @@ export class Connection {
       this.#onMessage(JSON.parse(data));
       this.#watch();
     };
-    socket.onclose = ({ code }) => {
+    socket.onclose = async ({ code }) => {
       if (!isCurrent()) return;
+      let state = code === 1008 ? "refused" : code === 4029 ? "tooMany" : "lost";
       if (code === 1009) this.#tooLarge();
-      this.#failed(code === 1008 ? "refused" : code === 4029 ? "tooMany" : "lost");
+      if (!wasOpen) await this.#door.whyRefused(conversation).catch((error) => (state = why(error)));
+      if (isCurrent()) this.#failed(state);
     };
   }
 

@@ -3,7 +3,7 @@
 //
 // A turn is one of
 //   {kind: "asked", id, text, title?, locale?, waiting, cancelled}   by the user; `title` is what a button said
-//   {kind: "answer", to, text, run?, next?, reply?, feedback?}       of the bot; without `reply` it is being written
+//   {kind: "answer", to, text, cancelled, run?, next?, reply?, feedback?}  of the bot; without `reply` it is being written
 //   {kind: "said", id, text, locale?}                                by a person
 //   {kind: "failed", to, code, retryable}
 //   {kind: "line", line}                                             "personCame", "personLeft", "forgotten"
@@ -217,7 +217,7 @@ export class Conversation {
     asked.waiting = false;
     this.#touch(asked);
     const answer = this.#answerTo(asked.id) ?? this.#add({ kind: "answer", to: asked.id });
-    Object.assign(answer, content);
+    Object.assign(answer, content, { cancelled: asked.cancelled });
     this.#touch(answer);
     return answer;
   }

@@ -4,6 +4,11 @@
 export class Refused extends Error {}
 export class TooMany extends Error {}
 
+function refuse(status) {
+  if (status === 401 || status === 403) throw new Refused();
+  if (status === 429) throw new TooMany();
+}
+
 export class Door {
   #base;
   #key;
@@ -18,10 +23,16 @@ export class Door {
   async newConversation() {
     const headers = this.#key ? { Authorization: `Bearer ${this.#key}` } : {};
     const answer = await fetch(new URL("api/conversations", this.#base), { method: "POST", headers, credentials: "omit" });
-    if (answer.status === 401 || answer.status === 403) throw new Refused();
-    if (answer.status === 429) throw new TooMany();
+    refuse(answer.status);
     if (!answer.ok) throw new Error(`the door answered ${answer.status}`);
     return (await answer.json()).conversation;
+  }
+
+  // Why the socket wasn't opened, of which a browser tells nothing: its address, asked as a page, tells what it refuses.
+  async whyRefused(conversation) {
+    const address = this.socketAddress(conversation).replace(/^ws/, "http");
+    const { status } = await fetch(address, { credentials: "omit" });
+    refuse(status);
   }
 
   socketAddress(conversation) {

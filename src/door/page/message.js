@@ -38,7 +38,7 @@ function answer(turn, words, actions, withDetails) {
   const made = make("li", { className: reply ? "answer" : "answer writing" }, speaker(words.bot));
   if (text) made.append(bubble(text, reply?.locale, reply?.sources?.length));
   if (!reply) return made;
-  if (reply.finish === "cancelled") made.append(make("p", { className: "muted finish" }, words.stopped));
+  if (reply.finish === "cancelled") made.append(make("p", { className: "muted finish" }, turn.cancelled ? words.stopped : words.interrupted));
   if (reply.finish === "length") made.append(make("p", { className: "muted finish" }, words.tooLong));
   if (reply.choices?.length) made.append(choices(reply.choices, words, actions));
   made.append(row(turn, words, actions, withDetails));
