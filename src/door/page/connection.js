@@ -6,8 +6,11 @@ const FIRST_PAUSE = 500; // milliseconds until the first try to come back; then 
 const LONGEST_PAUSE = 30_000; // … at most so long, each less a random part, so that not all pages come at once
 const PAUSE_OF_TOO_MANY = 5_000;
 const STEADY = 5_000; // a connection that lasted so long counts as one that works
+const LARGE = 16_384; // characters: what may be too large for the door, or a proxy in front of it
+const MOST_DROPS = 3; // so often it is sent, where the connection ends on it without a word
 const SILENCE = 60_000; // a door that tells nothing for so long while something is unanswered may be gone unnoticed
 
+const length = (message) => message.body?.length ?? 0;
 const why = (error) => (error instanceof Refused ? "refused" : error instanceof TooMany ? "tooMany" : "lost");
 
 export class Connection {
@@ -19,6 +22,7 @@ export class Connection {
   #socket = null;
   #attempt = 0; // what an earlier attempt brings is of no interest any more
   #failures = 0;
+  #drops = 0;
   #state = "";
   #timers = {};
 
@@ -86,13 +90,14 @@ export class Connection {
     };
     socket.onmessage = ({ data }) => {
       if (!isCurrent()) return;
+      this.#drops = 0;
       this.#onMessage(JSON.parse(data));
       this.#watch();
     };
     socket.onclose = async ({ code }) => {
       if (!isCurrent()) return;
       let state = code === 1008 ? "refused" : code === 4029 ? "tooMany" : "lost";
-      if (code === 1009) this.#tooLarge();
+      if (code === 1009 || (wasOpen && state === "lost")) this.#dropped(code);
       if (!wasOpen) await this.#door.whyRefused(conversation).catch((error) => (state = why(error)));
       if (isCurrent()) this.#failed(state);
     };
@@ -113,11 +118,16 @@ export class Connection {
     this.#onState(state);
   }
 
-  // The door closes on what is too large for it. Sent again, it would close for ever.
-  #tooLarge() {
-    const requests = this.#unanswered().sort((a, b) => (b.body ?? "").length - (a.body ?? "").length);
+  // A connection ends on what is too large for it, and not always with the code that says so. Sent again and again, it
+  // would end for ever.
+  #dropped(code) {
+    const [largest] = this.#unanswered().sort((a, b) => length(b) - length(a));
+    if (!largest || length(largest) < LARGE) return;
+    this.#drops += 1;
+    if (code !== 1009 && this.#drops < MOST_DROPS) return;
+    this.#drops = 0;
     const error = { code: "payload_too_large", message: "", retryable: false };
-    if (requests.length) this.#onMessage({ type: "chat.error", in_reply_to: requests[0].id, error });
+    this.#onMessage({ type: "chat.error", in_reply_to: largest.id, error });
   }
 
   #watch() {
