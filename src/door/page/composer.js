@@ -41,6 +41,11 @@ export class Composer {
     if (stopHadFocus && !isBusy) this.focus();
   }
 
+  // Nothing can be asked where the door lets nobody in.
+  allow(isAllowed) {
+    this.#text.disabled = !isAllowed;
+  }
+
   focus() {
     this.#text.focus({ preventScroll: true });
   }

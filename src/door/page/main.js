@@ -62,7 +62,8 @@ function show() {
 }
 
 function showStatus() {
-  const text = state !== "open" ? words().connecting : conversation.withPerson ? words().withPerson : words().ready;
+  const text = { open: conversation.withPerson ? words().withPerson : words().ready, refused: words().away }[state] ?? words().connecting;
+  composer.allow(state !== "refused");
   // Written only where it has changed, as it is read out.
   if (find("status").textContent !== text) find("status").textContent = text;
   find("status").className = state === "open" ? "ready" : "";
