@@ -22,19 +22,19 @@ class Pictures(BrowserTest):
 
     def test_in_english(self):
         page = self.open(height=860)
-        self.talk(page, "can I pay with WeChat Pay?", "please cancel my order FL20251107", "I found a cheaper one")
-        page.locator("summary").first.click()
+        self.talk(page, "do you wrap presents?", "please cancel my order FL20251107", "I found a cheaper one")
         self.take(page, "page-en")
 
     def test_in_chinese_and_dark(self):
         page = self.open(language="zh-CN", height=860, dark=True)
-        self.talk(page, "多久可以退货？", "我要取消订单 FL20251107")
+        self.talk(page, "能包成礼物吗？", "取消订单 FL20251107")
         page.locator("summary").nth(1).click()
+        page.locator("#scroll").evaluate("list => list.scrollTo(0, 0)")
         self.take(page, "page-zh-dark")
 
     def test_on_a_phone_in_chinese(self):
         page = self.open(language="zh-CN", width=390, height=844, phone=True)
-        self.talk(page, "你好", "取消订单 FL20251107", "不想要了")
+        self.talk(page, "你好", "取消订单 FL20251107", "下错单了")
         self.take(page, "phone-zh")
 
     def test_on_a_phone_in_english_and_dark(self):
@@ -52,7 +52,7 @@ class Pictures(BrowserTest):
         page = self.open(self.rig.shop.url, height=800)
         page.locator("chatbot-widget button").click()
         chat = page.frame_locator("iframe")
-        self.talk(chat, "do you ship to Hong Kong?")
+        self.talk(chat, "How often do I have to descale the coffee machine?")
         self.take(page, "widget-en")
 
 

@@ -160,6 +160,7 @@ class Shop(http.server.ThreadingHTTPServer):
     """Somebody's page, of another origin than the door's, with the widget in it."""
 
     door = ""
+    key = ""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), ShopHandler)
@@ -169,7 +170,8 @@ class Shop(http.server.ThreadingHTTPServer):
 
 class ShopHandler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        page = (Path(__file__).parent / "shop.html").read_text().replace("DOOR/", self.server.door).encode()
+        page = (Path(__file__).parent / "shop.html").read_text().replace("DOOR/", self.server.door)
+        page = page.replace("KEY", self.server.key).encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(page)))

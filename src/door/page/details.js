@@ -26,7 +26,8 @@ export function understanding(reply, words) {
   if (intent?.predicted) row(words.predicted, `${readable(intent.predicted.name)}: ${sure(intent.predicted.confidence)}`);
   if (state) row(words.step, [readable(state.intent ?? ""), words.steps[state.status] ?? state.status, readable(state.slot ?? "")].filter(Boolean).join(" · "));
   if (entities?.length) row(words.entities, lines(entities.map(({ name, text, value }) => `${readable(name)}: ${text}${text === value ? "" : ` → ${value}`}`)));
-  if (ranking?.length) row(words.ranking, lines(ranking.map(({ name, confidence }) => `${readable(name)} ${percent(confidence)}`)));
+  const likely = ranking?.filter(({ confidence }) => confidence >= 0.005) ?? [];
+  if (likely.length) row(words.ranking, lines(likely.map(({ name, confidence }) => `${readable(name)} ${percent(confidence)}`)));
   if (handler) row(words.handler, handler);
   if (model) row(words.model, model);
   if (usage) row(words.tokens, words.tokensOf(usage.input_tokens, usage.output_tokens));

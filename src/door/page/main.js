@@ -180,7 +180,9 @@ addEventListener("pagehide", () => conversation.save());
 
 // What a virtual keyboard leaves of the page; where the browser doesn't make the page smaller by itself.
 visualViewport?.addEventListener("resize", () => {
-  document.documentElement.style.setProperty("--height", `${visualViewport.height}px`);
+  const isCovered = visualViewport.scale === 1 && innerHeight - visualViewport.height > 80;
+  if (isCovered) document.documentElement.style.setProperty("--height", `${visualViewport.height}px`);
+  else document.documentElement.style.removeProperty("--height");
   scrollTo(0, 0);
 });
 

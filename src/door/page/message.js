@@ -65,9 +65,12 @@ function row(turn, words, actions, withDetails) {
       made.append(button);
     }
   }
-  const again = make("button", { type: "button", className: "small again", title: words.again, aria: { label: words.again } }, icon("again"));
-  again.onclick = () => actions.repeat(turn.to);
-  made.append(again);
+  // What the bot asks is answered, and not asked again.
+  if (!["asking", "confirming"].includes(reply.state?.status)) {
+    const again = make("button", { type: "button", className: "small again", title: words.again, aria: { label: words.again } }, icon("again"));
+    again.onclick = () => actions.repeat(turn.to);
+    made.append(again);
+  }
   if (turn.feedback && !turn.feedback.waiting) made.append(make("span", { className: "muted" }, words.thanks));
   if (reply.sources?.length) made.append(sources(reply.sources, words));
   if (withDetails && reply.intent) made.append(understanding(reply, words));
