@@ -167,6 +167,9 @@ class Shop(http.server.ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}/"
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
+    def handle_error(self, *_):
+        """A browser that leaves in the middle is none."""
+
 
 class ShopHandler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):

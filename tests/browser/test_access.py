@@ -37,6 +37,21 @@ class Access(BrowserTest):
         expect(page.locator(".failed")).to_be_visible()
         self.check_axe(page)
 
+    def test_axe_finds_nothing_while_an_answer_is_written_and_where_a_connection_is_lost(self):
+        page = self.open()
+        self.say(page, "tell me a long story")
+        self.await_writing(page)
+        self.check_axe(page)
+        page.get_by_role("button", name="Stop the answer").click()
+        expect(page.locator(".finish")).to_be_visible()
+        self.rig.kill("door")
+        self.addCleanup(self.rig.await_ready)
+        self.addCleanup(self.rig.start_door)
+        self.say(page, "hello")
+        expect(page.locator(".wait")).to_be_visible()
+        expect(page.locator("#trouble")).to_be_visible()
+        self.check_axe(page)
+
     def test_all_is_done_by_keyboard(self):
         page = self.open()
         expect(page.locator("#text")).to_be_focused()

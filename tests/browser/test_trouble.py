@@ -46,6 +46,18 @@ class Trouble(BrowserTest):
         expect(page.locator("#trouble")).to_be_hidden()
         self.await_open(page)
 
+    def test_a_question_asked_offline_is_answered_when_the_network_is_back(self):
+        page = self.open()
+        page.context.set_offline(True)
+        self.rig.kill("door")  # an open connection isn't cut by that
+        self.say(page, "hello")
+        expect(page.locator("#trouble")).to_have_text("You are offline. This goes on as soon as you are back.")
+        self.rig.start_door()
+        self.rig.await_ready()
+        page.context.set_offline(False)
+        expect(page.locator("#messages > .answer")).to_contain_text("welcome")
+        expect(page.locator("#messages > .asked")).to_have_count(1)
+
     def test_an_answer_whose_door_ends_is_whole_or_says_that_it_isn_t(self):
         page = self.open()
         self.rig.model.words = 80

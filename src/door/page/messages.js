@@ -2,12 +2,14 @@
 // stays as it is.
 import { make } from "./elements.js";
 import { turnElement } from "./message.js";
+import { textNodes } from "./text.js";
 
 export class Messages {
   #list;
   #spoken;
   #shown = new Map(); // by the turn's key: {stamp, element}
-  #wait = make("li", { className: "wait" }, make("span", { className: "dots", aria: { hidden: "true" } }, make("i"), make("i"), make("i")));
+  #waitText = make("span", { className: "unseen" });
+  #wait = make("li", { className: "wait" }, this.#waitText, make("span", { className: "dots", aria: { hidden: "true" } }, make("i"), make("i"), make("i")));
 
   constructor(list, spoken) {
     this.#list = list;
@@ -21,7 +23,7 @@ export class Messages {
     for (const key of this.#shown.keys()) if (!keys.has(key)) this.#shown.delete(key);
     const isWriting = turns.at(-1)?.kind === "answer" && !turns.at(-1).reply;
     if (waiting && !isWriting) {
-      this.#wait.setAttribute("aria-label", context.words[waiting]);
+      this.#waitText.textContent = context.words[waiting];
       elements.push(this.#wait);
     }
     elements.forEach((element, place) => {
@@ -44,9 +46,9 @@ export class Messages {
     return element;
   }
 
-  // Has a screen reader say what is finished.
+  // Has a screen reader say what is finished; without the marks of its form.
   speak(text, lang) {
-    const said = make("p", { lang: lang ?? "" }, text);
+    const said = make("p", { lang: lang ?? "" }, textNodes(text).map((block) => block.textContent).join(" "));
     this.#spoken.append(said);
     setTimeout(() => said.remove(), 10_000); // else it would be found a second time by who reads the page
   }

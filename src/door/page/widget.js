@@ -68,12 +68,13 @@
     remember(isOpen);
     if (isOpen && !frame) {
       frame = Object.assign(document.createElement("iframe"), { src: page.href, title: title || words.chat });
+      // It can't be spoken to sooner.
       if (withFocus) frame.onload = focus;
       panel.append(frame);
+    } else if (withFocus) {
+      if (isOpen) focus();
+      else button.focus();
     }
-    if (!withFocus) return;
-    if (isOpen) focus();
-    else button.focus();
   }
 
   function focus() {
