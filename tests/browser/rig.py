@@ -82,7 +82,6 @@ class Rig:
         eventually("Redis", lambda: self.listens(self.redis_port))
         self.write_bot()
         self.shop = Shop()
-        # One after the other: the first makes the queues. Each trains the bot's model, all at once would take as long.
         self.health = {f"worker-{n}": free_port() for n in range(self.worker_count)}
         for name in self.health:
             self.start_worker(name)

@@ -126,9 +126,10 @@ export class Conversation {
       case "chat.reply":
         return this.#reply(message);
       case "chat.error":
-        return this.#rated(message, false) ?? this.#error(message);
+        return this.#rated(message) ? null : this.#error(message);
       case "chat.done":
-        return this.#rated(message, true) ?? null;
+        this.#rated(message);
+        return null;
       case "chat.message":
         return this.#said(message);
       default:
@@ -192,14 +193,15 @@ export class Conversation {
     return turn;
   }
 
-  #rated({ in_reply_to: id }, isDone) {
-    const answer = this.turns.find((turn) => turn.feedback?.message.id === id);
-    if (!answer) return undefined;
-    if (isDone) answer.feedback.waiting = false;
-    else delete answer.feedback;
+  // Whether it is what came of a rating.
+  #rated({ type, in_reply_to: id }) {
+    const answer = this.turns.find((turn) => turn.feedback?.message?.id === id);
+    if (!answer) return false;
+    if (type === "chat.done") answer.feedback.waiting = false;
+    else answer.feedback = { failed: true };
     this.#touch(answer);
     this.#changed();
-    return null;
+    return true;
   }
 
   #person(isThere) {

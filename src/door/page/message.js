@@ -59,7 +59,7 @@ function row(turn, words, actions, withDetails) {
   const made = make("div", { className: "row" });
   if (reply.id && reply.intent) {
     for (const [value, name, label] of [["up", "good", words.good], ["down", "bad", words.bad]]) {
-      const pressed = turn.feedback?.message.value === value;
+      const pressed = turn.feedback?.message?.value === value;
       const button = make("button", { type: "button", className: "small", title: label, aria: { label, pressed } }, icon(name));
       button.onclick = () => pressed || actions.rate(turn, value);
       made.append(button);
@@ -71,7 +71,7 @@ function row(turn, words, actions, withDetails) {
     again.onclick = () => actions.repeat(turn.to);
     made.append(again);
   }
-  if (turn.feedback && !turn.feedback.waiting) made.append(make("span", { className: "muted" }, words.thanks));
+  if (turn.feedback && !turn.feedback.waiting) made.append(make("span", { className: "muted" }, turn.feedback.failed ? words.notRated : words.thanks));
   if (reply.sources?.length) made.append(sources(reply.sources, words));
   if (withDetails && reply.intent) made.append(understanding(reply, words));
   return made;
