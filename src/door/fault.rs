@@ -172,6 +172,10 @@ impl From<AskFault> for Fault {
                 let message = format!("there is no such intent: no worker takes the routing key '{key}'");
                 Self::new(Code::Contract(ErrorCode::Unroutable), message)
             }
+            AskFault::Unreadable => {
+                let message = "the program that answers this intent answered with something else than a reply";
+                Self::new(Code::Contract(ErrorCode::HandlerFailed), message)
+            }
             AskFault::Timeout => Self::new(Code::Contract(ErrorCode::Timeout), "no answer came in time"),
         }
     }

@@ -19,6 +19,7 @@ mod origins;
 mod own;
 mod page;
 mod rasa;
+mod reply;
 mod server;
 mod sockets;
 mod talk;

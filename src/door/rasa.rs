@@ -17,12 +17,10 @@ use serde_json::{json, value::RawValue};
 use super::{
     body,
     fault::{Code, Fault},
+    reply::Told,
     talk::{self, Talk, counted},
 };
-use crate::domain::{
-    self, Reply,
-    codec::{Answered, decode_reply},
-};
+use crate::domain;
 
 /// The word that metrics have for this door.
 const DOOR: &str = "rasa";
@@ -98,29 +96,22 @@ async fn answer(talk: &Talk, request: Request) -> Result<String, Fault> {
         text,
         ..domain::Request::default()
     };
-    let reply = talk::answer(talk.ask(&caller, request, None)?).await?;
-    match decode_reply(&reply) {
-        Ok(Answered::Reply(reply)) => {
-            serde_json::to_string(&said(sender.as_deref().unwrap_or("default"), &reply)).map_err(|_| unreadable())
-        }
-        Ok(Answered::Error(_)) | Err(_) => Err(unreadable()),
-    }
-}
-
-fn unreadable() -> Fault {
-    Fault::new(Code::Contract(domain::ErrorCode::Internal), "what came back is no reply of a chatbot-worker")
+    let reply = Told::read(&talk::answer(talk.ask(&caller, request, None)?).await?)?;
+    let said = said(sender.as_deref().unwrap_or("default"), &reply);
+    serde_json::to_string(&said)
+        .map_err(|error| Fault::new(Code::Contract(domain::ErrorCode::Internal), error.to_string()))
 }
 
 /// A reply as a list of messages: each paragraph, what can be clicked below the last, and a picture of each thing.
-fn said<'a>(recipient_id: &'a str, reply: &'a Reply) -> Vec<Said<'a>> {
+fn said<'a>(recipient_id: &'a str, reply: &'a Told) -> Vec<Said<'a>> {
     let paragraphs = reply.text.split("\n\n").map(str::trim).filter(|text| !text.is_empty());
     let mut said: Vec<Said<'_>> =
         paragraphs.map(|text| Said { recipient_id, text: Some(text), image: None, buttons: Vec::new() }).collect();
-    let buttons = reply.details.choices.iter().map(|choice| Button { title: &choice.title, payload: &choice.value });
+    let buttons = reply.choices.iter().map(|choice| Button { title: &choice.title, payload: &choice.value });
     if let Some(last) = said.last_mut() {
         last.buttons = buttons.collect();
     }
-    let pictures = pictures(reply.details.data.as_deref());
+    let pictures = pictures(reply.data.as_deref());
     said.extend(pictures.into_iter().map(|image| Said {
         recipient_id,
         text: None,

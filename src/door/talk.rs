@@ -166,7 +166,7 @@ pub(super) async fn answer(mut hearing: Hearing) -> Result<Bytes, Fault> {
     loop {
         match hearing.next().await? {
             Heard::Part(_) => {}
-            Heard::Reply(body) | Heard::Done(body) => return Ok(body),
+            Heard::Reply(body) | Heard::Bare(body) | Heard::Done(body) => return Ok(body),
             Heard::Error(body) => return Err(Fault::told(body)),
         }
     }

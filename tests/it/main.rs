@@ -20,6 +20,7 @@ mod conversations;
 mod dead;
 mod deadlines;
 mod documents;
+mod door;
 mod faults;
 mod foreign;
 mod hostile;

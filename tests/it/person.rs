@@ -62,17 +62,17 @@ async fn start(store: &Arc<Kept>) -> Running {
 }
 
 /// A person's program.
-struct Person {
+pub struct Person {
     client: Client,
     handed: Consumer,
 }
 
 /// What lets it speak.
-type Pass = String;
+pub type Pass = String;
 
 impl Person {
     /// One that takes what comes.
-    async fn at(worker: &Running) -> Self {
+    pub async fn at(worker: &Running) -> Self {
         Self::acking(worker, true).await
     }
 
@@ -91,7 +91,7 @@ impl Person {
     }
 
     /// The next request that was handed over.
-    async fn next(&mut self) -> (Arrived, Pass) {
+    pub async fn next(&mut self) -> (Arrived, Pass) {
         let delivery = tokio::time::timeout(PATIENCE, self.handed.next()).await.expect("it is handed over in time");
         let delivery = delivery.expect("the consumer lives").unwrap();
         let json = serde_json::from_slice(&delivery.data).unwrap();
@@ -105,8 +105,16 @@ impl Person {
         properties.with_headers(headers(&[("chatbot-conversation", pass)]))
     }
 
+    /// Answers a request that was handed over, to where its user listens.
+    pub async fn answers(&self, handed: &Arrived, text: &str) {
+        let properties = handed.delivery.properties.clone();
+        let answer = BasicProperties::default().with_correlation_id(properties.correlation_id().clone().unwrap());
+        let (reply_to, body) = (properties.reply_to().clone().unwrap(), json!({"body": text}).to_string());
+        self.client.publish_to("", reply_to.as_str(), answer, body.as_bytes()).await;
+    }
+
     /// Says or does something; what comes of it.
-    async fn sends(&mut self, kind: &str, pass: &str, body: &Value) -> Arrived {
+    pub async fn sends(&mut self, kind: &str, pass: &str, body: &Value) -> Arrived {
         self.sends_as(self.properties(kind, pass), body).await
     }
 
@@ -161,10 +169,7 @@ async fn a_conversation_goes_to_a_person_and_comes_back() {
     assert!((1..=48_000).contains(&wait), "{wait}");
 
     // It answers itself, to where the user listens.
-    let properties = handed.delivery.properties.clone();
-    let reply_to = properties.reply_to().clone().unwrap();
-    let answer = BasicProperties::default().with_correlation_id(properties.correlation_id().clone().unwrap());
-    person.client.publish_to("", reply_to.as_str(), answer, br#"{"body":"Hello, I am Anna."}"#).await;
+    person.answers(&handed, "Hello, I am Anna.").await;
     let answered = user.next().await;
     assert_eq!((answered.correlation_id(), answered.text()), (Some("m1"), Some("Hello, I am Anna.")));
 

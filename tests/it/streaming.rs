@@ -26,7 +26,7 @@ use crate::{
 
 /// Writes an answer word by word, each when it is told to.
 #[derive(Clone, Default)]
-struct Writes {
+pub struct Writes {
     next: Arc<Notify>,
     began: Arc<AtomicUsize>,
     /// How many were dropped before their end.
@@ -34,7 +34,7 @@ struct Writes {
     written: Arc<Mutex<usize>>,
 }
 
-const WORDS: [&str; 4] = ["退货", "很简单", "，", "三十天内"];
+pub const WORDS: [&str; 4] = ["退货", "很简单", "，", "三十天内"];
 
 /// Tells that it was dropped before its end.
 struct Unless<'a>(Option<&'a AtomicUsize>);
@@ -74,7 +74,7 @@ impl Handler for Writes {
 
 impl Writes {
     /// Has the next words be written, up to the word of this number.
-    async fn write(&self, words: usize) {
+    pub async fn write(&self, words: usize) {
         eventually("the word is written", || async {
             let written = *self.written.lock().unwrap();
             if written < words {
@@ -85,16 +85,20 @@ impl Writes {
         .await;
     }
 
-    async fn begins(&self) {
+    pub async fn begins(&self) {
         eventually("the answer is begun", || async { (self.began.load(Ordering::SeqCst) > 0).then_some(()) }).await;
     }
 
-    async fn is_stopped(&self) {
+    pub fn begun(&self) -> usize {
+        self.began.load(Ordering::SeqCst)
+    }
+
+    pub async fn is_stopped(&self) {
         eventually("the answer is stopped", || async { (self.stopped.load(Ordering::SeqCst) > 0).then_some(()) }).await;
     }
 }
 
-async fn worker(writes: &Writes) -> Running {
+pub async fn worker(writes: &Writes) -> Running {
     let mut bench = Bench::new().handler("refund", writes.clone());
     bench.parts.handler_timeout = Duration::from_secs(60);
     let worker = bench.start().await;

@@ -8,8 +8,11 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
 use super::{Question, To, asker::State, session::Session};
-use crate::amqp::publishing::publisher::PublishError;
+use crate::{amqp::publishing::publisher::PublishError, domain::REPLY_TYPE};
 
 /// How long a question that wasn't asked yet waits for a broker that is away.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -25,6 +28,8 @@ pub enum Heard {
     Error(Bytes),
     /// Word that a command was done: JSON, as it came.
     Done(Bytes),
+    /// An answer of another program, which sets no type. Nobody outside hears it so: it is made a reply.
+    Bare(Bytes),
 }
 
 impl Heard {
@@ -46,6 +51,9 @@ pub enum AskFault {
     /// The queue is full.
     #[error("the broker refused the message: its queue is full, or not available now")]
     Refused,
+    /// The program that answers the intent, or the person's, answered with something else than a reply.
+    #[error("what came back is no reply: a JSON object with a text in 'body'")]
+    Unreadable,
     /// There is no more time.
     #[error("no answer came in time")]
     Timeout,
@@ -67,7 +75,7 @@ pub struct Hearing {
 
 impl Hearing {
     pub(super) fn new(state: Arc<State>, question: Question) -> Self {
-        let correlation: Arc<str> = uuid::Uuid::now_v7().to_string().into();
+        let correlation: Arc<str> = Uuid::now_v7().to_string().into();
         let inbound = state.pending.wait(correlation.clone());
         Self {
             state,
@@ -114,7 +122,12 @@ impl Hearing {
             tokio::select! {
                 biased;
                 // The answer may be there although the session is over.
-                heard = self.inbound.recv() => return heard.ok_or(AskFault::Away),
+                heard = self.inbound.recv() => {
+                    return match heard {
+                        Some(Heard::Bare(body)) => completed(&body, &self.question.id),
+                        heard => heard.ok_or(AskFault::Away),
+                    };
+                }
                 () = session.over.cancelled() => self.asked_by = None,
                 () = tokio::time::sleep_until(self.question.deadline) => return Err(AskFault::Timeout),
             }
@@ -177,6 +190,19 @@ impl Hearing {
             session.publisher().publish_unheeded(cancel, || {});
         }
     }
+}
+
+/// An answer of a program that leaves out what says what it is, with that.
+fn completed(body: &[u8], in_reply_to: &str) -> Result<Heard, AskFault> {
+    let mut json: Map<String, Value> = serde_json::from_slice(body).map_err(|_| AskFault::Unreadable)?;
+    if !json.get("body").is_some_and(Value::is_string) {
+        return Err(AskFault::Unreadable);
+    }
+    let mut set = |name: &str, value: &str| _ = json.entry(name).or_insert_with(|| value.into());
+    set("type", REPLY_TYPE);
+    set("in_reply_to", in_reply_to);
+    set("id", &Uuid::now_v7().to_string());
+    serde_json::to_vec(&json).map(|body| Heard::Reply(body.into())).map_err(|_| AskFault::Unreadable)
 }
 
 impl Drop for Hearing {

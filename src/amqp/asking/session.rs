@@ -143,7 +143,7 @@ impl Session {
                             (DONE_TYPE, Some(id)) => pending.answer(id, Heard::Done(delivery.data.into())),
                             (kind, None) if kind == Command::Message.as_str() => said(delivery.data),
                             // Another program's, that sets no type.
-                            ("", Some(id)) => pending.answer(id, Heard::Reply(delivery.data.into())),
+                            ("", Some(id)) => pending.answer(id, Heard::Bare(delivery.data.into())),
                             _ => tracing::debug!(kind, "a message that is no answer came to the door, and was dropped"),
                         }
                     }

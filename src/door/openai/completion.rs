@@ -5,11 +5,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json, value::RawValue};
 
 use crate::{
-    domain::{
-        ErrorCode, Finish, Reply,
-        codec::{Answered, decode_reply},
+    domain::{ErrorCode, Finish},
+    door::{
+        fault::{Code, Fault},
+        reply::Told,
     },
-    door::fault::{Code, Fault},
 };
 
 /// A reply, and how it is told.
@@ -17,7 +17,7 @@ pub(super) struct Completion {
     id: String,
     model: String,
     created: u64,
-    pub(super) reply: Reply,
+    pub(super) reply: Told,
     /// The reply as it came.
     raw: Box<RawValue>,
 }
@@ -26,11 +26,11 @@ impl Completion {
     /// # Errors
     /// Where what came back is no reply.
     pub(super) fn of(model: &str, body: &[u8]) -> Result<Self, Fault> {
-        let unreadable =
-            || Fault::new(Code::Contract(ErrorCode::Internal), "what came back is no reply of a chatbot-worker");
-        let Ok(Answered::Reply(reply)) = decode_reply(body) else { return Err(unreadable()) };
-        let raw = serde_json::from_slice(body).map_err(|_| unreadable())?;
-        Ok(Self { id: name(&reply.id), model: model.to_owned(), created: now(), reply: *reply, raw })
+        let reply = Told::read(body)?;
+        let raw = serde_json::from_slice(body).map_err(|error| {
+            Fault::new(Code::Contract(ErrorCode::Internal), format!("the reply isn't valid JSON: {error}"))
+        })?;
+        Ok(Self { id: name(&reply.id), model: model.to_owned(), created: now(), reply, raw })
     }
 
     /// The whole answer.
@@ -48,13 +48,12 @@ impl Completion {
     }
 
     pub(super) fn finish_reason(&self) -> &'static str {
-        if self.reply.details.finish == Some(Finish::Length) { "length" } else { "stop" }
+        if self.reply.finish == Some(Finish::Length) { "length" } else { "stop" }
     }
 
     /// What a language model read and wrote; none where none was asked.
     pub(super) fn usage(&self) -> Value {
-        let (read, written) =
-            self.reply.details.usage.map_or((0, 0), |usage| (usage.input_tokens, usage.output_tokens));
+        let (read, written) = self.reply.usage.map_or((0, 0), |usage| (usage.input_tokens, usage.output_tokens));
         json!({"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written})
     }
 

@@ -96,7 +96,7 @@ fn rest(first: Heard, hearing: Hearing, chunks: Chunks) -> impl Stream<Item = Ve
                 let delta = delta.map(|delta| chunks.delta(&json!({"content": delta}), None));
                 return Some((delta.into_iter().collect(), Some((None, hearing, chunks))));
             }
-            Ok(Heard::Reply(body) | Heard::Done(body)) => Completion::of(&chunks.model, &body),
+            Ok(Heard::Reply(body) | Heard::Bare(body) | Heard::Done(body)) => Completion::of(&chunks.model, &body),
             Ok(Heard::Error(body)) => Err(Fault::told(body)),
             Err(fault) => Err(fault.into()),
         };

@@ -72,7 +72,7 @@ fn events(first: Heard, hearing: Hearing) -> impl Stream<Item = Result<Event, In
         };
         let (kind, body, is_last) = match heard {
             Ok(Heard::Part(body)) => (PART_TYPE, body, false),
-            Ok(Heard::Reply(body)) => (REPLY_TYPE, body, true),
+            Ok(Heard::Reply(body) | Heard::Bare(body)) => (REPLY_TYPE, body, true),
             Ok(Heard::Done(body)) => (DONE_TYPE, body, true),
             Ok(Heard::Error(body)) => (ERROR_TYPE, body, true),
             Err(fault) => (ERROR_TYPE, Fault::from(fault).json(Some(hearing.id())), true),

@@ -33,7 +33,7 @@ use crate::{
         inbox::{Conversation, Listening},
         keys::Caller,
         server::Peer,
-        sockets::{Asked, Sockets},
+        sockets::{Asked, Claimed, Sockets},
         talk::{self, Talk, counted, query},
     },
 };
@@ -115,8 +115,8 @@ struct Wire {
     /// What cancels each request, by its id.
     under_way: HashMap<String, oneshot::Sender<()>>,
     listening: Vec<Listening>,
-    /// The requests under way; each tells its id at its end.
-    tasks: JoinSet<Option<(Asked, Hearing)>>,
+    /// The requests under way.
+    tasks: JoinSet<()>,
 }
 
 impl Wire {
@@ -185,16 +185,10 @@ impl Wire {
             let _ = timeout(SENDING, socket.send(Message::Close(Some(frame)))).await;
         }
         drop((to_send, socket));
-        // Each of them notices that nobody takes what it says, and hands over what it waits for.
+        // Each of them notices that nobody takes what it says, and keeps its answer for a while.
         self.under_way.clear();
         self.listening.clear();
-        let Self { sockets, mut tasks, sends, .. } = self;
-        drop(sends);
-        while let Some(ended) = tasks.join_next().await {
-            if let Ok(Some((asked, hearing))) = ended {
-                sockets.keep(asked, hearing);
-            }
-        }
+        self.tasks.detach_all();
     }
 
     /// Takes a frame; what closes the socket is told.
@@ -239,19 +233,39 @@ impl Wire {
             self.listen(conversation);
         }
         let question = self.talk.question(&request, None);
-        let asked = Asked {
-            sender: request.sender.clone(),
-            conversation: request.conversation.clone(),
-            id: question.id.clone(),
-            body: question.body.clone(),
-        };
-        if self.under_way.contains_key(&asked.id) {
+        if self.under_way.contains_key(&question.id) {
             return Err(Fault::invalid("a request with this id is under way: give each an id of its own"));
         }
+        // Without a conversation nobody knows whose it is.
+        let asked = talk::conversation(&request).map(|conversation| {
+            let (id, body) = (question.id.clone(), question.body.clone());
+            Asked { conversation, id, body }
+        });
         let (cancel, cancelled) = oneshot::channel();
-        self.under_way.insert(asked.id.clone(), cancel);
-        let hearing = self.sockets.take(&asked).unwrap_or_else(|| self.talk.asker.ask(question));
-        self.tasks.spawn(pump(asked, hearing, cancelled, self.sends.clone()));
+        self.under_way.insert(question.id.clone(), cancel);
+        let (talk, sockets, sends) = (self.talk.clone(), self.sockets.clone(), self.sends.clone());
+        self.tasks.spawn(async move {
+            let claimed = match &asked {
+                Some(asked) => sockets.claim(asked).await,
+                None => None,
+            };
+            let hearing = claimed.unwrap_or_else(|| talk.asker.ask(question));
+            match asked {
+                Some(asked) => {
+                    let mut claimed = sockets.note(asked.clone());
+                    match pump(hearing, cancelled, sends, &mut claimed).await {
+                        Left::Done => sockets.forget(&asked),
+                        Left::Claimed => {}
+                        Left::Gone(hearing) => {
+                            tokio::spawn(async move { sockets.keep(asked, hearing, claimed).await });
+                        }
+                    }
+                }
+                None => {
+                    pump(hearing, cancelled, sends, &mut oneshot::channel().1).await;
+                }
+            }
+        });
         Ok(())
     }
 
@@ -267,14 +281,24 @@ impl Wire {
     }
 }
 
-/// Sends what comes of a request; handed back where the socket went away before the answer.
+/// How sending what comes of a request ended.
+enum Left {
+    /// The answer was sent.
+    Done,
+    /// Another socket has it.
+    Claimed,
+    /// The socket went away before the answer.
+    Gone(Hearing),
+}
+
+/// Sends what comes of a request.
 async fn pump(
-    asked: Asked,
     mut hearing: Hearing,
     mut cancelled: oneshot::Receiver<()>,
     sends: mpsc::Sender<Bytes>,
-) -> Option<(Asked, Hearing)> {
-    let mut may_be_cancelled = true;
+    claimed: &mut Claimed,
+) -> Left {
+    let (mut may_be_cancelled, mut may_be_claimed) = (true, true);
     loop {
         let heard = tokio::select! {
             heard = hearing.next() => heard,
@@ -285,11 +309,17 @@ async fn pump(
                 }
                 continue;
             }
-            () = sends.closed() => return Some((asked, hearing)),
+            claim = &mut *claimed, if may_be_claimed => {
+                may_be_claimed = false;
+                let Ok(to) = claim else { continue };
+                let _ = to.send(hearing);
+                return Left::Claimed;
+            }
+            () = sends.closed() => return Left::Gone(hearing),
         };
         let (body, is_last) = match heard {
             Ok(Heard::Part(body)) => (body, false),
-            Ok(Heard::Reply(body) | Heard::Done(body)) => {
+            Ok(Heard::Reply(body) | Heard::Bare(body) | Heard::Done(body)) => {
                 counted(DOOR, Ok(()));
                 (body, true)
             }
@@ -300,12 +330,12 @@ async fn pump(
             Err(fault) => {
                 let fault = Fault::from(fault);
                 counted(DOOR, Err(&fault));
-                (fault.json(Some(&asked.id)), true)
+                (fault.json(Some(hearing.id())), true)
             }
         };
         if is_last {
             let _ = sends.send(body).await;
-            return None;
+            return Left::Done;
         }
         // A part that finds no room is dropped: the answer is whole.
         let _ = sends.try_send(body);

@@ -1,0 +1,105 @@
+//! The door whose broker goes away and comes back, whose worker dies, and that is itself told to stop.
+
+use std::time::Duration;
+
+use chatbot_worker::amqp::Names;
+use serde_json::{Value, json};
+
+use super::{Opened, Rules, refused};
+use crate::{
+    chaos::proxy::Proxy,
+    process::WorkerProcess,
+    streaming::{WORDS, Writes, worker},
+    support::{Bench, broker_url, eventually, remove},
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_goes_away_is_told_and_waited_for() {
+    let worker = Bench::new().start().await;
+    let mut proxy = Proxy::start(&worker.url).await;
+    let door = Opened::open(proxy.url(), &worker.names, Rules::default()).await;
+    door.ask(&json!({"body": "refund"})).await;
+    proxy.refuse().await;
+    proxy.cut();
+    eventually("the door isn't ready", || async { (door.get("/readyz").await.status() == 503).then_some(()) }).await;
+    let away = door.post("/api/messages", &json!({"body": "refund"})).await;
+    assert!(away.headers().contains_key("retry-after"));
+    assert_eq!(refused(away).await, (503, "unavailable".to_owned()));
+    proxy.heal().await;
+    eventually("the door is ready again", || async { door.get("/readyz").await.status().is_success().then_some(()) })
+        .await;
+    assert_eq!(door.ask(&json!({"body": "refund"})).await["body"], "refund: refund");
+    door.close().await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_under_way_when_the_connection_is_lost_is_answered_all_the_same() {
+    let writes = Writes::default();
+    let worker = worker(&writes).await;
+    let mut proxy = Proxy::start(&worker.url).await;
+    let door = Opened::open(proxy.url(), &worker.names, Rules::default()).await;
+    let lost = async {
+        writes.begins().await;
+        proxy.refuse().await;
+        proxy.cut();
+        eventually("the door isn't ready", || async { (door.get("/readyz").await.status() == 503).then_some(()) })
+            .await;
+        proxy.heal().await;
+        writes.write(WORDS.len()).await;
+    };
+    let asked = json!({"id": "7", "body": "refund", "stream": true});
+    let (answer, ()) = tokio::join!(door.ask(&asked), async {
+        tokio::select! {
+            () = async { lost.await; loop { writes.write(WORDS.len()).await; tokio::task::yield_now().await; } } => {}
+            () = tokio::time::sleep(Duration::from_secs(15)) => {}
+        }
+    });
+    assert_eq!((&answer["body"], &answer["in_reply_to"]), (&json!("退货很简单，三十天内。"), &json!("7")));
+    door.close().await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_dies_is_followed_by_another() {
+    let names = Names::new(&format!("t{}", &uuid::Uuid::now_v7().simple().to_string()[12..])).unwrap();
+    let url = broker_url();
+    let mut first = WorkerProcess::start(&url, &names);
+    let door = Opened::open(&url, &names, Rules::default()).await;
+    let asked: Vec<_> = (0..20).map(|at| json!({"id": at.to_string(), "body": format!("refund {at}")})).collect();
+    let answers = futures_util::future::join_all(asked.iter().map(|body| door.ask(body)));
+    let (answers, second) = tokio::join!(answers, async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        first.kill();
+        WorkerProcess::start(&url, &names)
+    });
+    for (at, answer) in answers.iter().enumerate() {
+        assert_eq!(answer["body"], format!("refund: refund {at}"));
+    }
+    door.close().await;
+    drop(second);
+    remove(&url, &names).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_under_way_when_the_door_stops_is_answered_first() {
+    let writes = Writes::default();
+    let worker = worker(&writes).await;
+    let door = Opened::before(&worker).await;
+    let (url, http, stop) = (door.url.clone(), door.http.clone(), door.stop.clone());
+    let asking = tokio::spawn(async move {
+        let request = http.post(format!("{url}/api/messages")).header("content-type", "application/json");
+        request.body(r#"{"body":"refund"}"#).send().await.unwrap().json::<Value>().await.unwrap()
+    });
+    writes.begins().await;
+    stop.cancel();
+    eventually("nobody new is let in", || async {
+        let other = reqwest::Client::builder().no_proxy().build().unwrap();
+        other.get(format!("{}/livez", door.url)).send().await.is_err().then_some(())
+    })
+    .await;
+    writes.write(WORDS.len()).await;
+    assert_eq!(asking.await.unwrap()["body"], "退货很简单，三十天内。");
+    door.close().await;
+    worker.stop().await;
+}

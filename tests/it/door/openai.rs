@@ -1,0 +1,140 @@
+//! OpenAI's form.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{Opened, Rules, keys};
+use crate::{
+    streaming::{WORDS, Writes, worker},
+    support::{Bench, eventually},
+};
+
+const PATH: &str = "/v1/chat/completions";
+
+fn user(text: &str) -> Value {
+    json!({"model": "chatbot", "messages": [{"role": "user", "content": text}]})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_message_of_the_users_is_answered() {
+    let worker = Bench::new().start().await;
+    let door = Opened::before(&worker).await;
+    let check = async |body: Value, expected: &str| {
+        let completion: Value = door.post(PATH, &body).await.json().await.unwrap();
+        assert_eq!(completion["choices"][0]["message"]["content"], expected, "{body} {completion}");
+        completion
+    };
+    let completion = check(user("refund 退货"), "refund: refund 退货").await;
+    assert_eq!((&completion["object"], &completion["model"]), (&json!("chat.completion"), &json!("chatbot")));
+    assert_eq!(completion["choices"][0]["finish_reason"], "stop");
+    assert_eq!(
+        (&completion["chatbot"]["intent"]["name"], &completion["usage"]["total_tokens"]),
+        (&json!("refund"), &json!(0))
+    );
+    let said = json!([
+        {"role": "system", "content": "You are a pirate."},
+        {"role": "user", "content": "product_info before"},
+        {"role": "assistant", "content": null, "tool_calls": []},
+        {"role": "user", "content": [{"type": "text", "text": "refund"}, {"type": "text", "text": "two"}]},
+        {"role": "tool", "tool_call_id": "1", "content": "x"},
+    ]);
+    check(json!({"messages": said, "temperature": 0.7, "tools": [], "stream": null}), "refund: refund\ntwo").await;
+    check(json!({"model": "intent.product_info", "messages": user("x")["messages"]}), "product_info: x").await;
+    door.close().await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_streamed_in_chunks() {
+    let writes = Writes::default();
+    let worker = worker(&writes).await;
+    let door = Opened::before(&worker).await;
+    let mut body = user("refund");
+    body["stream"] = true.into();
+    body["stream_options"] = json!({"include_usage": true});
+    let (text, ()) =
+        tokio::join!(async { door.post(PATH, &body).await.text().await.unwrap() }, writes.write(WORDS.len()));
+    let data: Vec<&str> = text.split("\n\n").filter_map(|event| event.strip_prefix("data: ")).collect();
+    assert_eq!(data.last(), Some(&"[DONE]"));
+    let chunks: Vec<Value> = data[..data.len() - 1].iter().map(|chunk| serde_json::from_str(chunk).unwrap()).collect();
+    assert_eq!(chunks[0]["choices"][0]["delta"]["role"], "assistant");
+    let told: String = chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str()).collect();
+    assert_eq!(told, "退货很简单，三十天内。");
+    assert!(chunks.len() > 4, "{text}");
+    let [.., last, usage] = &chunks[..] else { panic!("{text}") };
+    assert_eq!(
+        (&last["choices"][0]["finish_reason"], &last["chatbot"]["type"]),
+        (&json!("stop"), &json!("chat.reply"))
+    );
+    assert_eq!((&usage["choices"], &usage["usage"]["total_tokens"]), (&json!([]), &json!(0)));
+    door.close().await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_answered_has_their_form() {
+    let worker = Bench::new().start().await;
+    let lines = "[keys.backend]\nhash = \"sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\"\n";
+    let door = Opened::open(&worker.url, &worker.names, Rules { keys: keys(lines), ..Rules::default() }).await;
+    let check = async |key: &str, body: &str, status: u16, kind: &str, code: &str| {
+        let key = format!("Bearer {key}");
+        let response = door.send(Method::POST, PATH, &[("authorization", &key)], body.to_owned()).await;
+        assert_eq!(response.status().as_u16(), status, "{body}");
+        let again = response.headers()["x-should-retry"].to_str().unwrap().to_owned();
+        let error = response.json::<Value>().await.unwrap()["error"].take();
+        assert_eq!((&error["type"], &error["code"]), (&json!(kind), &json!(code)), "{body}");
+        assert!(error["message"].as_str().is_some_and(|message| message.len() > 10), "{error}");
+        assert_eq!(again, "false");
+    };
+    let asked = user("refund").to_string();
+    check("nonsense", &asked, 401, "authentication_error", "invalid_api_key").await;
+    check("secret", "{", 400, "invalid_request_error", "invalid_message").await;
+    check("secret", r#"{"messages": 1}"#, 400, "invalid_request_error", "invalid_message").await;
+    check("secret", r#"{"messages": []}"#, 400, "invalid_request_error", "invalid_message").await;
+    check(
+        "secret",
+        r#"{"messages": [{"role": "user", "content": " "}]}"#,
+        400,
+        "invalid_request_error",
+        "invalid_message",
+    )
+    .await;
+    check(
+        "secret",
+        r#"{"n": 2, "messages": [{"role": "user", "content": "x"}]}"#,
+        400,
+        "invalid_request_error",
+        "invalid_message",
+    )
+    .await;
+    check(
+        "secret",
+        r#"{"messages": [{"role": "user", "content": [{"type": "video_url", "video_url": "x"}]}]}"#,
+        400,
+        "invalid_request_error",
+        "invalid_message",
+    )
+    .await;
+    check("secret", &asked.replace("chatbot", "gpt-4"), 404, "invalid_request_error", "model_not_found").await;
+    check("secret", &asked.replace("chatbot", "intent.nobody"), 404, "invalid_request_error", "model_not_found").await;
+    let models = eventually("the worker tells of its bot", || async {
+        let models: Value = door
+            .http
+            .get(format!("{}/v1/models", door.url))
+            .bearer_auth("secret")
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
+        (models["data"].as_array().unwrap().len() > 1).then_some(models)
+    });
+    let names: Vec<Value> = models.await["data"].as_array().unwrap().iter().map(|model| model["id"].clone()).collect();
+    assert_eq!(
+        names,
+        ["chatbot", "intent.help_info", "intent.outside", "intent.product_info", "intent.queued", "intent.refund"]
+    );
+    door.close().await;
+    worker.stop().await;
+}

@@ -1,0 +1,39 @@
+//! Rasa's form.
+
+use std::sync::Arc;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::Opened;
+use crate::{conversations::Kept, person::people, support::Bench};
+
+const PATH: &str = "/webhooks/rest/webhook";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sender_has_a_conversation_and_gets_messages() {
+    let worker = people(Bench::new()).conversations(Arc::new(Kept::default())).start().await;
+    let door = Opened::before(&worker).await;
+    let said = async |sender: &str, text: &str| {
+        let body = json!({"sender": sender, "message": text});
+        door.post(PATH, &body).await.json::<Value>().await.unwrap()
+    };
+    assert_eq!(said("u", "refund").await, json!([{"recipient_id": "u", "text": "Which order?"}]));
+    assert_eq!(
+        said("v", "help\n\ntwo").await,
+        json!([{"recipient_id": "v", "text": "help_info: help"}, {"recipient_id": "v", "text": "two"}])
+    );
+    assert_eq!(said("u", "1002").await, json!([{"recipient_id": "u", "text": "refund: 1002"}]));
+    for body in ["{", "{\"sender\": \"u\"}", "{\"message\": \" \"}", "{\"message\": 7}"] {
+        let response = door.send(Method::POST, PATH, &[], body).await;
+        assert_eq!(response.status().as_u16(), 400, "{body}");
+        let fault: Value = response.json().await.unwrap();
+        assert_eq!(
+            (&fault["status"], &fault["reason"], &fault["code"]),
+            (&json!("failure"), &json!("invalid_message"), &json!(400))
+        );
+    }
+    assert_eq!(door.get("/webhooks/rest/").await.json::<Value>().await.unwrap(), json!({"status": "ok"}));
+    door.close().await;
+    worker.stop().await;
+}
