@@ -10,6 +10,7 @@
 mod answers;
 mod client;
 mod contestant;
+mod door;
 mod echo;
 #[path = "../../tests/it/chaos/proxy.rs"]
 #[expect(
@@ -75,6 +76,12 @@ struct Arguments {
     /// Instead: how many answers of a language model it has under way, and what each costs it.
     #[arg(long)]
     answers: bool,
+    /// Instead: what the door costs, beside the same over RabbitMQ.
+    #[arg(long)]
+    door: bool,
+    /// With --door: how many idle sockets there are.
+    #[arg(long, default_value_t = 5_000)]
+    sockets: usize,
     #[command(flatten)]
     sizes: scale::Sizes,
     /// Given by cargo.
@@ -99,6 +106,10 @@ fn main() -> anyhow::Result<()> {
     }
     if arguments.answers {
         return runtime.block_on(answers::measure(&arguments.url, arguments.rounds));
+    }
+    if arguments.door {
+        let in_flight = arguments.in_flight.into();
+        return runtime.block_on(door::measure(&arguments.url, arguments.rounds, in_flight, arguments.sockets));
     }
     runtime.block_on(measure(&arguments))
 }

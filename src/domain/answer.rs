@@ -28,6 +28,7 @@ pub struct Details {
 
 /// How far a conversation has come with what an intent asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Progress {
     pub status: Status,
     /// The intent that asks, or asked.
@@ -41,6 +42,7 @@ pub struct Progress {
 /// What an intent that asks has come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Status {
     /// It asks a slot.
     Asking,
@@ -56,6 +58,7 @@ pub enum Status {
 
 /// A passage that an answer rests on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Source {
     /// Its name in the knowledge base.
     pub id: String,
@@ -76,6 +79,7 @@ pub struct Source {
 
 /// An answer that the user can click; its value is sent as a text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Choice {
     /// What the user sees.
     pub title: String,
@@ -85,6 +89,7 @@ pub struct Choice {
 
 /// How much a language model read and wrote, in tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Usage {
     /// Read.
     pub input_tokens: u64,
@@ -95,6 +100,7 @@ pub struct Usage {
 /// Why an answer isn't whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Finish {
     /// The client stopped it.
     Cancelled,
@@ -104,6 +110,8 @@ pub enum Finish {
 
 /// A part of an answer that is being written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "PartBody"))]
 pub struct Part {
     /// The run that it is a part of: each time that an answer is begun it has another, and replaces the one before.
     pub run: String,
@@ -115,6 +123,7 @@ pub struct Part {
 
 /// What was said in a conversation before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Turn {
     /// Who said it.
     pub role: Role,
@@ -125,6 +134,7 @@ pub struct Turn {
 /// Who says something in a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Role {
     /// The user.
     User,

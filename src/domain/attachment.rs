@@ -96,6 +96,29 @@ impl Serialize for Attachment {
     }
 }
 
+/// As a request may hold it.
+#[cfg(test)]
+impl schemars::JsonSchema for Attachment {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Attachment".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "object",
+            "description": "A picture, a recording or a file: what it holds, or where it is.",
+            "properties": {
+                "type": {"type": "string", "enum": ["image", "audio", "file"]},
+                "media_type": {"type": "string"},
+                "name": {"type": "string", "maxLength": crate::domain::MAX_SHORT},
+                "data": {"type": "string", "contentEncoding": "base64"},
+                "url": {"type": "string", "maxLength": 4096},
+            },
+            "oneOf": [{"required": ["data"]}, {"required": ["url"]}],
+        })
+    }
+}
+
 /// Bytes that are written as Base64, without a copy of all of it.
 struct Base64<'a>(&'a [u8]);
 

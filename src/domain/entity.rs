@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A part of a text that names a thing: a product, an order number, an amount.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Entity {
     /// What kind of thing, as the intents file calls it.
     pub name: String,

@@ -10,6 +10,7 @@ use super::Entity;
 /// would mean something else.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct IntentName(Arc<str>);
 
 /// A text that can't name an intent (or an exchange, which follows the same rule).
@@ -64,6 +65,7 @@ impl From<IntentName> for String {
 
 /// An intent and how sure the model is of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Scored {
     pub name: IntentName,
     /// The model's confidence, in 0..=1: the share of such answers that are right. Written with four decimals at most.

@@ -10,6 +10,7 @@ use super::{Classification, Done, IntentName, Lane, MessageError, Pass, Reply, S
 /// The error codes of the public contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum ErrorCode {
     /// The message isn't what the contract asks for.
     InvalidMessage,

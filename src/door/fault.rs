@@ -51,6 +51,29 @@ pub(super) enum Code {
     Unavailable,
 }
 
+/// All of them.
+#[cfg(test)]
+pub(super) const ALL_CODES: [Code; 18] = [
+    Code::Contract(ErrorCode::InvalidMessage),
+    Code::Contract(ErrorCode::UnsupportedMediaType),
+    Code::Contract(ErrorCode::PayloadTooLarge),
+    Code::Contract(ErrorCode::Unroutable),
+    Code::Contract(ErrorCode::HandlerFailed),
+    Code::Contract(ErrorCode::DeadlineExceeded),
+    Code::Contract(ErrorCode::Crashed),
+    Code::Contract(ErrorCode::ModelUnavailable),
+    Code::Contract(ErrorCode::Timeout),
+    Code::Contract(ErrorCode::Overloaded),
+    Code::Contract(ErrorCode::Internal),
+    Code::Unauthorized,
+    Code::Forbidden,
+    Code::NotFound,
+    Code::MethodNotAllowed,
+    Code::RequestTimeout,
+    Code::RateLimited,
+    Code::Unavailable,
+];
+
 impl Code {
     pub(super) fn as_str(self) -> &'static str {
         match self {

@@ -11,6 +11,7 @@
 
 mod around;
 mod body;
+mod described;
 mod fault;
 mod inbox;
 pub mod keys;
@@ -137,6 +138,7 @@ fn router(talk: Arc<Talk>, sockets: Sockets) -> Router {
         .merge(openai::routes(talk.clone()))
         .merge(rasa::routes(talk.clone()))
         .merge(page::routes())
+        .merge(described::routes())
         .fallback(async || {
             unanswered(Code::NotFound, "there is nothing of this path: see docs/DOORS.md for those there are")
         })

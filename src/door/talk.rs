@@ -45,8 +45,10 @@ impl Talk {
     /// Where there is none that may.
     pub(super) fn caller(&self, parts: &Parts) -> Result<Caller, Fault> {
         let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
-        let bearer = header(header::AUTHORIZATION).and_then(bearer);
-        let in_url = ["key", "token"].into_iter().find_map(|name| query(parts, name));
+        // Rasa's clients send their secret so.
+        let token = query(parts, "token").filter(|_| parts.uri.path().starts_with("/webhooks/"));
+        let bearer = header(header::AUTHORIZATION).and_then(bearer).or(token.as_deref());
+        let in_url = query(parts, "key");
         let peer = parts.extensions.get::<Peer>().map(|peer| peer.address.ip());
         let peer = peer.ok_or_else(|| Fault::new(Code::Forbidden, "the connection has no address"))?;
         let forwarded = parts.headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());

@@ -40,7 +40,9 @@ pub fn encode_spoken(spoken: &Spoken) -> Vec<u8> {
 }
 
 #[derive(Serialize)]
-struct DoneJson<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Done"))]
+pub(super) struct DoneJson<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
     id: &'a str,
@@ -54,7 +56,9 @@ struct DoneJson<'a> {
 }
 
 #[derive(Serialize)]
-struct SpokenJson<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Message"))]
+pub(super) struct SpokenJson<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
     id: &'a str,

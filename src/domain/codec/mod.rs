@@ -14,6 +14,8 @@ mod payload;
 mod reply;
 mod request;
 #[cfg(test)]
+mod schema;
+#[cfg(test)]
 mod tests;
 
 use serde::Serialize;
@@ -30,6 +32,8 @@ pub use reply::{
     Answered, UnreadableReply, decode_part, decode_reply, encode_error, encode_part, encode_reply, is_reply_kind,
 };
 pub use request::{decode_request, encode_handed, encode_request};
+#[cfg(test)]
+pub(crate) use schema::schemas;
 
 /// What a delivery's AMQP properties tell about its body. An empty property counts as unset: several clients can't tell
 /// the two apart.

@@ -102,6 +102,8 @@ pub fn decode_reply(body: &[u8]) -> Result<Answered, UnreadableReply> {
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "AnswerType"))]
 enum Kind {
     #[serde(rename = "chat.reply")]
     Reply,
@@ -111,7 +113,9 @@ enum Kind {
 
 /// A reply as it is written.
 #[derive(Serialize, Deserialize)]
-struct ReplyJson<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Reply"))]
+pub(super) struct ReplyJson<'a> {
     #[serde(rename = "type")]
     kind: Kind,
     id: Cow<'a, str>,
@@ -151,6 +155,8 @@ struct ReplyJson<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Intent"))]
 struct IntentJson<'a> {
     name: Cow<'a, IntentName>,
     confidence: Option<f32>,
@@ -162,7 +168,9 @@ struct IntentJson<'a> {
 
 /// A part as it is written.
 #[derive(Serialize, Deserialize)]
-struct PartJson<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Part"))]
+pub(super) struct PartJson<'a> {
     #[serde(rename = "type")]
     kind: Cow<'a, str>,
     #[serde(skip_deserializing)]
@@ -173,7 +181,9 @@ struct PartJson<'a> {
 
 /// An error reply as it is written.
 #[derive(Serialize, Deserialize)]
-struct ErrorJson<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Error"))]
+pub(super) struct ErrorJson<'a> {
     #[serde(rename = "type")]
     kind: Kind,
     id: Cow<'a, str>,
@@ -182,6 +192,8 @@ struct ErrorJson<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Cause"))]
 struct CauseJson<'a> {
     code: ErrorCode,
     message: Cow<'a, str>,

@@ -20,9 +20,9 @@ use crate::{
 };
 
 /// How often the broker is asked how many consume.
-const PERIOD: Duration = Duration::from_secs(10);
+const PERIOD: Duration = Duration::from_secs(2);
 /// Between two lanes that are left.
-const PAUSE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(500);
 /// So long a session keeps what it got.
 const SETTLING: Duration = Duration::from_secs(10);
 
