@@ -8,6 +8,7 @@ mod attachments;
 mod conversations;
 mod dialogue;
 mod errors;
+mod feedback;
 mod handover;
 mod pace;
 #[cfg(test)]
@@ -264,6 +265,9 @@ impl Pipeline {
     }
 
     async fn outcome(&self, job: &Job, started: Instant) -> Result<Outcome, MessageError> {
+        if let Some(feedback) = &job.request.feedback {
+            return Ok(self.rated(job, feedback));
+        }
         if let Some(outcome) = self.cancelled(job) {
             return Ok(outcome);
         }

@@ -8,14 +8,14 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use metrics::{Gauge, gauge};
 use tokio::sync::oneshot;
 
-use crate::domain::{Choice, Classification, Details, Entity, Key, Outcome, Reply, Scored, Source};
+use crate::domain::{Choice, Classification, Details, Done, Entity, Key, Outcome, Reply, Scored, Source};
 
 /// How much is remembered, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Bounds {
 
 /// What is known of a request that comes again.
 pub(super) enum Known {
-    Answered(Arc<Reply>),
+    Answered(Outcome),
     /// It is being worked on; its outcome comes here, or an error where the work was given up.
     Running(oneshot::Receiver<Outcome>),
     /// Nothing; the caller has the claim on it now.
@@ -55,7 +55,7 @@ struct State {
 
 enum Entry {
     Running(Vec<oneshot::Sender<Outcome>>),
-    Answered { reply: Arc<Reply>, bytes: usize, at: Instant },
+    Answered { outcome: Outcome, bytes: usize, at: Instant },
 }
 
 impl Memory {
@@ -85,7 +85,7 @@ impl Memory {
         let mut state = self.state();
         state.expire(self.bounds.age, Instant::now());
         match state.known.get_mut(&key) {
-            Some(Entry::Answered { reply, .. }) => Known::Answered(reply.clone()),
+            Some(Entry::Answered { outcome, .. }) => Known::Answered(outcome.clone()),
             Some(Entry::Running(waiting)) => {
                 let (sender, receiver) = oneshot::channel();
                 waiting.push(sender);
@@ -102,8 +102,8 @@ impl Memory {
     pub(super) fn finish(&self, key: Key, outcome: Option<&Outcome>) {
         let mut state = self.state();
         let Some(Entry::Running(waiting)) = state.known.remove(&key) else { return };
-        if let Some(Outcome::Reply(reply)) = outcome {
-            state.remember(key, reply.clone(), &self.bounds);
+        if let Some(outcome @ (Outcome::Reply(_) | Outcome::Done(_))) = outcome {
+            state.remember(key, outcome.clone(), &self.bounds);
             self.entries.set(state.answers as f64);
             self.bytes.set(state.bytes as f64);
         }
@@ -122,13 +122,13 @@ impl Memory {
 }
 
 impl State {
-    fn remember(&mut self, key: Key, reply: Arc<Reply>, bounds: &Bounds) {
-        let (bytes, at) = (size(&reply), Instant::now());
+    fn remember(&mut self, key: Key, outcome: Outcome, bounds: &Bounds) {
+        let (bytes, at) = (size_of_answer(&outcome), Instant::now());
         self.expire(bounds.age, at);
         if bytes > bounds.bytes {
             return;
         }
-        self.known.insert(key, Entry::Answered { reply, bytes, at });
+        self.known.insert(key, Entry::Answered { outcome, bytes, at });
         self.order.push_back((at, key));
         self.bytes += bytes;
         self.answers += 1;
@@ -158,10 +158,27 @@ impl State {
     }
 }
 
-/// About the memory that an answer takes, in bytes. Each part is named, so that a new one isn't left out.
+/// About the memory that what is remembered takes, in bytes.
+fn size_of_answer(outcome: &Outcome) -> usize {
+    match outcome {
+        Outcome::Reply(reply) => size(reply),
+        Outcome::Done(done) => {
+            let texts = [Some(&done.id), done.in_reply_to.as_ref(), done.conversation.as_ref()];
+            let texts = texts.into_iter().flatten().map(|text| text.len() + ALLOCATION);
+            size_of::<Done>() + ENTRY + texts.sum::<usize>()
+        }
+        // Nothing else is remembered.
+        _ => ENTRY,
+    }
+}
+
+/// What an answer takes beside itself: its place in the table and in the order.
+const ENTRY: usize = size_of::<(Key, Entry)>() + size_of::<(Instant, Key)>();
+
+/// About the memory that a reply takes, in bytes. Each part is named, so that a new one isn't left out.
 fn size(reply: &Reply) -> usize {
-    /// The structure itself, its place in the table and in the order.
-    const FIXED: usize = size_of::<Reply>() + size_of::<(Key, Entry)>() + size_of::<(Instant, Key)>();
+    /// The structure itself, and its place.
+    const FIXED: usize = size_of::<Reply>() + ENTRY;
     let Reply {
         id,
         in_reply_to,

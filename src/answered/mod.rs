@@ -4,9 +4,9 @@
 //! request back. Its answer is remembered for a while, in this process and, where a Redis is configured, among all
 //! workers, since a crash moves a redelivery to another one.
 //!
-//! **Invariants:** only answers are remembered, never errors, which may pass. Only a request that may be a repetition is
-//! looked up. Nobody gets the answer to another's request (see [`Key`]). What is remembered elsewhere may be slow or
-//! away: that costs duplicate work, never an answer.
+//! **Invariants:** only answers are remembered (and, in this process alone, that feedback was counted), never errors,
+//! which may pass. Only a request that may be a repetition is looked up. Nobody gets the answer to another's request (see
+//! [`Key`]). What is remembered elsewhere may be slow or away: that costs duplicate work, never an answer.
 
 mod memory;
 mod redis;
@@ -74,9 +74,9 @@ impl Answers {
     pub async fn look_up(&self, key: Key) -> Found<'_> {
         loop {
             match self.memory.look_up(key) {
-                Known::Answered(reply) => {
+                Known::Answered(outcome) => {
                     looked_up("memory");
-                    return Found::Outcome(Outcome::Reply(reply));
+                    return Found::Outcome(outcome);
                 }
                 Known::Running(outcome) => {
                     // Given up: the next one takes it on.

@@ -16,13 +16,16 @@ pub enum Command {
     /// A user has a conversation forgotten.
     #[serde(rename = "chat.forget")]
     Forget,
+    /// A user says whether an answer was of use. No turn of a conversation.
+    #[serde(rename = "chat.feedback")]
+    Feedback,
 }
 
 /// The types that begin so are the contract's.
 const RESERVED: &str = "chat.";
 
 impl Command {
-    pub const ALL: [Self; 3] = [Self::Message, Self::Release, Self::Forget];
+    pub const ALL: [Self; 4] = [Self::Message, Self::Release, Self::Forget, Self::Feedback];
 
     /// The command of a type; `None` where it is another type.
     pub fn of(kind: &str) -> Option<Self> {
@@ -35,6 +38,7 @@ impl Command {
             Self::Message => "chat.message",
             Self::Release => "chat.release",
             Self::Forget => "chat.forget",
+            Self::Feedback => "chat.feedback",
         }
     }
 
@@ -61,8 +65,8 @@ pub struct Done {
     /// The command's id.
     pub in_reply_to: Option<String>,
     pub command: Command,
-    /// The conversation's id, as its client chose it.
-    pub conversation: String,
+    /// The conversation's id, as its client chose it; `None` where there is none.
+    pub conversation: Option<String>,
     /// Of [`Command::Message`]: whether the user's queue has it.
     pub delivered: Option<Delivered>,
 }
@@ -110,7 +114,10 @@ mod tests {
         }
         for kind in ["chat.", "chat.forge", "chat.Forget", "chat.message "] {
             let why = Command::refused(kind).unwrap_or_default();
-            assert!(why.ends_with("chat.request, chat.cancel, chat.message, chat.release, chat.forget"), "{why}");
+            assert!(
+                why.ends_with("chat.request, chat.cancel, chat.message, chat.release, chat.forget, chat.feedback"),
+                "{why}"
+            );
         }
         assert_eq!(Command::of("chat.forget"), Some(Command::Forget));
         assert_eq!(Command::of("chat.cancel"), None);

@@ -4,7 +4,7 @@
 
 use serde_json::value::RawValue;
 
-use super::{Attachment, Classification, Command, Details, Entity, ErrorCode, IntentName, Turn};
+use super::{Attachment, Classification, Command, Details, Entity, ErrorCode, Feedback, IntentName, Turn};
 
 /// The `type` of a request that names none.
 pub const REQUEST_TYPE: &str = "chat.request";
@@ -42,6 +42,8 @@ pub struct Request {
     pub attachments: Vec<Attachment>,
     /// Whether its answer is wanted in parts as it is being written, before it comes as a whole.
     pub stream: bool,
+    /// What is thought of an answer; there where its type says that this is told, and only there.
+    pub feedback: Option<Box<Feedback>>,
     /// Fields that were passed over, as they have another form than here.
     pub ignored: Vec<&'static str>,
     /// The user's text; never empty or only white space, unless there are attachments.
@@ -126,7 +128,8 @@ impl PartialEq for Request {
         (&self.kind, &self.id, &self.sender, &self.receiver, &self.conversation, &self.locale, &self.text)
             == (&other.kind, &other.id, &other.sender, &other.receiver, &other.conversation, &other.locale, &other.text)
             && raw(&self.metadata) == raw(&other.metadata)
-            && (&self.history, &self.attachments, self.stream) == (&other.history, &other.attachments, other.stream)
+            && (&self.history, &self.attachments, self.stream, &self.feedback)
+                == (&other.history, &other.attachments, other.stream, &other.feedback)
     }
 }
 

@@ -66,6 +66,14 @@ impl Talk {
     /// # Errors
     /// As the contract has them.
     pub(super) fn read(&self, headers: &HeaderMap, body: &[u8]) -> Result<Request, Fault> {
+        self.read_as(None, headers, body)
+    }
+
+    /// The request of a type that a body is, whatever type it names.
+    ///
+    /// # Errors
+    /// As the contract has them.
+    pub(super) fn read_as(&self, kind: Option<Command>, headers: &HeaderMap, body: &[u8]) -> Result<Request, Fault> {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let content_type = text(header::CONTENT_TYPE);
         // What curl sends with -d, whatever it is: JSON, as it can be nothing else that is read here.
@@ -77,6 +85,7 @@ impl Talk {
             content_type,
             content_encoding: text(header::CONTENT_ENCODING),
             message_id: text(HeaderName::from_static(IDEMPOTENCY_KEY)),
+            kind: kind.map(Command::as_str),
             ..Envelope::default()
         };
         Ok(decode_request(&envelope, body, self.max_body)?)
@@ -135,6 +144,8 @@ impl Talk {
     /// What is asked, of a request that is complete.
     pub(super) fn question(&self, request: &Request, intent: Option<IntentName>) -> Question {
         let to = match (intent, &request.conversation) {
+            // It is no turn of a conversation.
+            _ if request.command() == Some(Command::Feedback) => To::Request,
             (Some(intent), _) => To::Intent(intent),
             (None, Some(conversation)) => To::Conversation(Lane::of(conversation)),
             (None, None) => To::Request,

@@ -240,7 +240,7 @@ fn done(job: &Job, command: Command, record: &Record) -> Done {
         id: Uuid::now_v7().to_string(),
         in_reply_to: job.request.id.clone(),
         command,
-        conversation: record.who().conversation.clone(),
+        conversation: Some(record.who().conversation.clone()),
         delivered: None,
     }
 }

@@ -22,6 +22,7 @@ mod deadlines;
 mod documents;
 mod door;
 mod faults;
+mod feedback;
 mod foreign;
 mod hostile;
 mod live;

@@ -388,7 +388,7 @@ async fn types_of_the_contracts_are_refused_where_they_mean_nothing() {
         ("chat.release", "is about a conversation, and this bot has none"),
         ("chat.forget", "is about a conversation, and this bot has none"),
         ("chat.cancel", "has to have the routing key cancel"),
-        ("chat.remember", "chat.request, chat.cancel, chat.message, chat.release, chat.forget"),
+        ("chat.remember", "chat.request, chat.cancel, chat.message, chat.release, chat.forget, chat.feedback"),
     ] {
         let body = json!({ "type": kind, "body": "refund", "conversation": "c" }).to_string();
         let refused = client.ask("request", &body).await;

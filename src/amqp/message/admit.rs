@@ -104,7 +104,7 @@ fn typed(received: &Received, request: &Request, limits: &Limits) -> Result<(), 
     }
     let Some(command) = request.command() else { return Ok(()) };
     let kind = command.as_str();
-    if !limits.has_conversations {
+    if !limits.has_conversations && command != Command::Feedback {
         return invalid(format!("{kind} is about a conversation, and this bot has none"));
     }
     match command {
@@ -126,11 +126,15 @@ fn relay(received: &Received, queue: &WorkQueue, request: &Request) -> Result<()
     let lane = match request.command() {
         Some(Command::Message | Command::Release) => received.trail.pass.as_ref().map(|pass| pass.lane),
         Some(Command::Forget) | None => request.conversation.as_deref().map(Lane::of),
+        Some(Command::Feedback) => None,
     };
     match (queue, lane) {
         (WorkQueue::Conversation(here), Some(lane)) if *here == lane => Ok(()),
         (WorkQueue::Conversation(_), None) => {
-            let why = "a message in a conversation's queue has to name its conversation; use the routing key request";
+            let why = match request.command() {
+                Some(Command::Feedback) => "chat.feedback is no turn of a conversation; use the routing key request",
+                _ => "a message in a conversation's queue has to name its conversation; use the routing key request",
+            };
             Err(Outcome::DeadLetter(MessageError::new(ErrorCode::InvalidMessage, why).into()))
         }
         (_, Some(lane)) => Err(Outcome::Relay(lane)),

@@ -15,7 +15,7 @@ pub fn encode_done(done: &Done) -> Vec<u8> {
         in_reply_to: in_reply_to.as_deref(),
         sender: SENDER,
         done: command.as_str(),
-        conversation,
+        conversation: conversation.as_deref(),
         delivered: delivered.map(|delivered| match delivered {
             Delivered::Yes => Some(true),
             Delivered::No => Some(false),
@@ -49,7 +49,8 @@ pub(super) struct DoneJson<'a> {
     in_reply_to: Option<&'a str>,
     sender: &'a str,
     done: &'a str,
-    conversation: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conversation: Option<&'a str>,
     /// Null where nobody can tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     delivered: Option<Option<bool>>,
@@ -82,12 +83,14 @@ mod tests {
     #[test]
     fn what_was_done_is_told_in_a_plain_form() {
         let check = |command, delivered, expected: &str| {
-            let (id, in_reply_to, conversation) = ("i".to_owned(), Some("m".to_owned()), "c".to_owned());
+            let (id, in_reply_to) = ("i".to_owned(), Some("m".to_owned()));
+            let conversation = (command != Command::Feedback).then(|| "c".to_owned());
             let done = encode_done(&Done { id, in_reply_to, command, conversation, delivered });
             let head = r#"{"type":"chat.done","id":"i","in_reply_to":"m","sender":"chatbot","#;
             assert_eq!(String::from_utf8(done).unwrap(), format!("{head}{expected}}}"));
         };
         check(Command::Forget, None, r#""done":"chat.forget","conversation":"c""#);
+        check(Command::Feedback, None, r#""done":"chat.feedback""#);
         for (delivered, told) in [(Delivered::Yes, "true"), (Delivered::No, "false"), (Delivered::Unknown, "null")] {
             let expected = format!(r#""done":"chat.message","conversation":"c","delivered":{told}"#);
             check(Command::Message, Some(delivered), &expected);

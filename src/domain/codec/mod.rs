@@ -8,6 +8,7 @@ mod attachments;
 mod charset;
 mod command;
 mod compression;
+mod feedback;
 mod media_type;
 mod object;
 mod payload;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Envelope, amqp10, attachments, invalid, is_reply_kind,
+    Envelope, amqp10, attachments, feedback, invalid, is_reply_kind,
     media_type::Format,
     object::{self, Object},
     payload::Payload,
@@ -30,12 +30,14 @@ pub fn decode_request(envelope: &Envelope<'_>, body: &[u8], max_body: usize) -> 
         Format::Text => Object::parse(&text).ok().filter(Object::has_text),
         Format::Unnamed => Object::parse(&text).ok(),
     };
-    let mut request = match object {
-        Some(object) => from_object(&object, envelope)?,
-        None => Request { text: text.into_owned(), ..Request::default() },
-    };
+    let mut request = object.as_ref().map_or_else(|| Ok(Request::default()), |object| from_object(object, envelope))?;
     if let Some(kind) = set(envelope.kind) {
         request.kind = Some(kind.to_owned());
+    }
+    if request.command() == Some(Command::Feedback) {
+        request.feedback = Some(Box::new(feedback::read(&text)?));
+    } else if object.is_none() {
+        request.text = text.into_owned();
     }
     if let Some(id) = set(envelope.message_id) {
         request.id = Some(id.to_owned());
@@ -62,6 +64,7 @@ pub fn encode_handed<'a>(
 }
 
 fn json(request: &Request) -> Json<'_> {
+    let feedback = request.feedback.as_deref();
     Json {
         kind: request.kind.as_deref(),
         id: request.id.as_deref(),
@@ -73,6 +76,10 @@ fn json(request: &Request) -> Json<'_> {
         history: &request.history,
         attachments: &request.attachments,
         stream: request.stream,
+        in_reply_to: feedback.map(|it| it.in_reply_to.as_str()),
+        value: feedback.map(|it| it.value.as_str()),
+        intent: feedback.and_then(|it| it.intent.as_deref()),
+        handler: feedback.and_then(|it| it.handler.as_deref()),
         body: &request.text,
     }
 }
@@ -102,6 +109,14 @@ pub(super) struct Json<'a> {
     attachments: &'a [Attachment],
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     stream: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_reply_to: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    intent: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handler: Option<&'a str>,
     body: &'a str,
 }
 
@@ -155,6 +170,7 @@ fn from_object(object: &Object<'_>, envelope: &Envelope<'_>) -> Result<Request, 
         history: history.unwrap_or_default(),
         attachments: attachments.unwrap_or_default(),
         stream: stream.unwrap_or_default(),
+        feedback: None,
         text,
     })
 }
@@ -220,6 +236,7 @@ mod tests {
             history: vec![Turn { role: Role::User, text: "hi".into() }],
             attachments: Vec::new(),
             stream: false,
+            feedback: None,
             ignored: Vec::new(),
             text: "你好\n😀\0".into(),
         };
@@ -278,7 +295,8 @@ mod tests {
             let envelope = Envelope { kind, ..Envelope::default() };
             decode_request(&envelope, body.as_bytes(), MAX).map(|request| request.command())
         };
-        for command in Command::ALL {
+        // What feedback needs instead is told with it.
+        for command in Command::ALL.into_iter().filter(|command| *command != Command::Feedback) {
             let kind = command.as_str();
             let typed = format!(r#"{{"type":"{kind}","conversation":"c"}}"#);
             for (kind, body) in [(Some(kind), ""), (Some(kind), "{}"), (Some(kind), r#"{"body":" "}"#), (None, &typed)]
@@ -485,6 +503,7 @@ mod tests {
             history: vec![Turn { role: Role::Assistant, text: "yes".into() }],
             attachments: Vec::new(),
             stream: false,
+            feedback: None,
             ignored: Vec::new(),
             text: "hi".into(),
         };

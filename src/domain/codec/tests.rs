@@ -90,6 +90,7 @@ fn request() -> impl Strategy<Value = Request> {
             history,
             attachments,
             stream,
+            feedback: None,
             ignored,
             text,
         }

@@ -1,6 +1,7 @@
 //! Our own door: the contract's messages over HTTP and over a WebSocket.
 
 mod conversations;
+mod feedback;
 mod messages;
 mod socket;
 
@@ -28,6 +29,7 @@ const DOOR: &str = "api";
 pub(super) fn routes(talk: Arc<Talk>, sockets: Sockets) -> Router {
     let plain = Router::new()
         .route("/api/messages", post(messages::post))
+        .route("/api/feedback", post(feedback::post))
         .route("/api/conversations", post(conversations::make))
         .route("/api/conversations/{id}", delete(conversations::forget))
         .route("/api/bot", get(conversations::bot))

@@ -33,8 +33,8 @@ pub(super) fn incoming(delivery: &Delivery, request: &Request) -> Incoming {
         (Some(Command::Message), Some(pass)) => Purpose::Speak(pass),
         (Some(Command::Release), Some(pass)) => Purpose::Release(pass),
         (None, Some(pass)) if received.trail.is_returned => Purpose::Return { who: who(), token: pass.token },
-        // A command without a pass isn't admitted.
-        (None | Some(Command::Message | Command::Release), _) => said(),
+        // A command without a pass isn't admitted, and feedback isn't in a lane.
+        (None | Some(Command::Message | Command::Release | Command::Feedback), _) => said(),
     };
     Incoming { purpose, identity: received.turn(request) }
 }

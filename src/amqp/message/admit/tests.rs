@@ -215,6 +215,9 @@ fn what_is_about_a_conversation_goes_to_its_queue_or_is_told_why_it_cannot() {
     check(true, "chat.release", Some(PASS), "", "5");
     check(false, "chat.forget", None, c, "chat.forget is about");
     for conversations in [false, true] {
+        let feedback = r#"{"conversation":"c-42","in_reply_to":"r","value":"up"}"#;
+        check(conversations, "chat.feedback", None, feedback, "work");
+        check(conversations, "chat.feedback", None, none, "chat.feedback has to name the answer");
         check(conversations, "chat.remind", None, none, "types that begin with chat. are reserved");
     }
 }
