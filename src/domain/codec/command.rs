@@ -71,6 +71,7 @@ pub(super) struct SpokenJson<'a> {
     locale: Option<&'a str>,
     conversation: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<serde_json::Map<String, serde_json::Value>>"))]
     metadata: Option<&'a RawValue>,
 }
 

@@ -137,6 +137,7 @@ pub(super) struct ReplyJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     conversation: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<serde_json::Map<String, serde_json::Value>>"))]
     metadata: Option<Cow<'a, RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     handler: Option<Cow<'a, str>>,

@@ -102,6 +102,7 @@ pub(super) struct Json<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     locale: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<serde_json::Map<String, serde_json::Value>>"))]
     metadata: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "<[Turn]>::is_empty")]
     history: &'a [Turn],
