@@ -1,4 +1,5 @@
 """What the tests of the page share: a browser, a page of its own for each test, and words for what a user does."""
+
 import os
 import re
 import unittest
@@ -7,8 +8,13 @@ from playwright.sync_api import expect, sync_playwright
 
 # The machine may have no other network than its own, and run as root.
 FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
 ]
 PATIENCE = 30_000  # milliseconds
 
@@ -21,7 +27,9 @@ class BrowserTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.playwright = sync_playwright().start()
-        cls.browser = cls.playwright.chromium.launch(executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), args=FLAGS)
+        cls.browser = cls.playwright.chromium.launch(
+            executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), args=FLAGS
+        )
 
     @classmethod
     def tearDownClass(cls):
@@ -31,8 +39,13 @@ class BrowserTest(unittest.TestCase):
     def open(self, url=None, *, language="en-GB", width=1280, height=800, dark=False, phone=False, **options):
         """A page that nobody has opened before. An error of its own, or of its policy, fails the test."""
         context = self.browser.new_context(
-            viewport={"width": width, "height": height}, locale=language, color_scheme="dark" if dark else "light",
-            reduced_motion="reduce", has_touch=phone, is_mobile=phone, **options,
+            viewport={"width": width, "height": height},
+            locale=language,
+            color_scheme="dark" if dark else "light",
+            reduced_motion="reduce",
+            has_touch=phone,
+            is_mobile=phone,
+            **options,
         )
         self.addCleanup(context.close)
         context.set_default_timeout(PATIENCE)

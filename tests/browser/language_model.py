@@ -1,4 +1,5 @@
 """A stub of OpenAI's chat completions that writes slowly, word by word, until its caller leaves."""
+
 import http.server
 import json
 import threading
@@ -6,7 +7,10 @@ import time
 
 PAUSE = 0.05  # seconds between two words: slow enough to be seen, and stopped
 WORDS = 240
-STORY = {"en": "Once upon a time there was a kettle that sang in the evening. ", "zh": "从前有一把水壶，每天晚上都会唱歌。"}
+STORY = {
+    "en": "Once upon a time there was a kettle that sang in the evening. ",
+    "zh": "从前有一把水壶，每天晚上都会唱歌。",
+}
 
 
 class LanguageModel(http.server.ThreadingHTTPServer):
@@ -56,7 +60,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def whole(self, text):
         message = {"role": "assistant", "content": text}
-        body = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": {"prompt_tokens": 20, "completion_tokens": 9}}
+        body = {
+            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 20, "completion_tokens": 9},
+        }
         body = json.dumps(body, ensure_ascii=False).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")

@@ -1,4 +1,5 @@
 """The pictures of the documents; `scripts/screenshots` calls it: pictures.py BINARY FOLDER."""
+
 import sys
 import unittest
 from pathlib import Path

@@ -1,4 +1,5 @@
 """All that stands behind the page in these tests, as processes of its own, ended with it."""
+
 import http.server
 import os
 import shutil
@@ -26,7 +27,7 @@ handler = ["llm"]
 llm.service = "qwen"
 llm.system.en = "You tell stories."
 llm.system.zh = "你讲故事。"
-examples.en = ["tell me a story", "a story, please", "tell me a long story", "I want to hear a story about a kettle", "tell a tale"]
+examples.en = ["tell me a story", "a story, please", "tell me a long story", "I want to hear a story about a kettle"]
 examples.zh = ["讲个故事", "给我讲一个故事", "讲一个长长的故事", "我想听故事", "来个关于水壶的故事"]
 """
 
@@ -78,7 +79,10 @@ class Rig:
     def start(self):
         self.model = LanguageModel()
         self.redis_port = free_port()
-        self.spawn("redis", ["redis-server", "--port", str(self.redis_port), "--bind", "127.0.0.1", "--appendonly", "no", "--save", ""])
+        self.spawn(
+            "redis",
+            ["redis-server", "--port", str(self.redis_port), "--bind", "127.0.0.1", "--appendonly", "no", "--save", ""],
+        )
         eventually("Redis", lambda: self.listens(self.redis_port))
         self.write_bot()
         self.shop = Shop()
@@ -104,21 +108,29 @@ class Rig:
         return {**ours, "CHATBOT_AMQP_URL": self.amqp_url, "CHATBOT_AMQP_EXCHANGE": self.exchange, **settings}
 
     def start_worker(self, name):
-        self.spawn(name, [self.binary, "run"], self.environment(
-            CHATBOT_INTENTS_PATH=str(self.folder / "bot/intents.toml"),
-            CHATBOT_HTTP_LISTEN=f"127.0.0.1:{self.health[name]}",
-            CHATBOT_CONVERSATION_STORE="redis",
-            CHATBOT_CONVERSATION_REDIS_URL=f"redis://127.0.0.1:{self.redis_port}/0",
-            CHATBOT_QWEN_KIND="openai",
-            CHATBOT_QWEN_URL=f"{self.model.url}/{name}/v1",  # so that the stub knows which worker asks
-            CHATBOT_QWEN_MODEL="stub",
-        ))
+        self.spawn(
+            name,
+            [self.binary, "run"],
+            self.environment(
+                CHATBOT_INTENTS_PATH=str(self.folder / "bot/intents.toml"),
+                CHATBOT_HTTP_LISTEN=f"127.0.0.1:{self.health[name]}",
+                CHATBOT_CONVERSATION_STORE="redis",
+                CHATBOT_CONVERSATION_REDIS_URL=f"redis://127.0.0.1:{self.redis_port}/0",
+                CHATBOT_QWEN_KIND="openai",
+                CHATBOT_QWEN_URL=f"{self.model.url}/{name}/v1",  # so that the stub knows which worker asks
+                CHATBOT_QWEN_MODEL="stub",
+            ),
+        )
 
     def start_door(self):
-        self.spawn("door", [self.binary, "serve"], self.environment(
-            CHATBOT_DOOR_LISTEN=f"127.0.0.1:{self.door_port}",
-            CHATBOT_DOOR_ORIGINS=self.shop.url.rstrip("/"),
-        ))
+        self.spawn(
+            "door",
+            [self.binary, "serve"],
+            self.environment(
+                CHATBOT_DOOR_LISTEN=f"127.0.0.1:{self.door_port}",
+                CHATBOT_DOOR_ORIGINS=self.shop.url.rstrip("/"),
+            ),
+        )
 
     def await_ready(self):
         for port in [*self.health.values(), self.door_port]:
@@ -135,11 +147,15 @@ class Rig:
 
     def spawn(self, name, command, environment=None):
         with open(self.folder / f"{name}.log", "ab") as log:
-            self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment)
+            self.processes[name] = subprocess.Popen(
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment
+            )
 
     def show_logs(self):
         for log in sorted(self.folder.glob("*.log")):
-            print(f"--- the end of {log.name}:", "\n".join(log.read_text(errors="replace").splitlines()[-15:]), sep="\n")
+            print(
+                f"--- the end of {log.name}:", "\n".join(log.read_text(errors="replace").splitlines()[-15:]), sep="\n"
+            )
 
     @staticmethod
     def listens(port):

@@ -1,4 +1,5 @@
 """For everybody: a keyboard, a screen reader, a phone, an input method."""
+
 from pathlib import Path
 
 import axe_playwright_python
@@ -13,13 +14,18 @@ class Access(BrowserTest):
         # The page's policy forbids scripts in it, but not what the debugger runs.
         page.evaluate(AXE)
         found = page.evaluate("axe.run(document)")
-        problems = [(each["id"], each["impact"], [node["html"] for node in each["nodes"]]) for each in found["violations"]]
+        problems = [
+            (each["id"], each["impact"], [node["html"] for node in each["nodes"]]) for each in found["violations"]
+        ]
         self.assertEqual(problems, [])
         self.assertGreater(len(found["passes"]), 10)
 
     def test_axe_finds_nothing_in_light_and_dark_in_both_languages(self):
         for dark in (False, True):
-            for language, questions in (("en-GB", ["how long does a refund take with WeChat Pay", "please cancel my order"]), ("zh-CN", ["多久可以退货", "取消订单"])):
+            for language, questions in (
+                ("en-GB", ["how long does a refund take with WeChat Pay", "please cancel my order"]),
+                ("zh-CN", ["多久可以退货", "取消订单"]),
+            ):
                 with self.subTest(dark=dark, language=language):
                     page = self.open(language=language, dark=dark)
                     self.check_axe(page)
@@ -68,7 +74,11 @@ class Access(BrowserTest):
         reached = []
         for _ in range(8):
             page.keyboard.press("Shift+Tab")
-            reached.append(page.evaluate("document.activeElement.ariaLabel || document.activeElement.innerText || document.activeElement.id"))
+            reached.append(
+                page.evaluate(
+                    "document.activeElement.ariaLabel || document.activeElement.innerText || document.activeElement.id"
+                )
+            )
             outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
             self.assertEqual(outline, "solid", reached[-1])
         below = ["Understood as “greeting”", "Ask again", "Bad answer", "Good answer"]
@@ -84,7 +94,10 @@ class Access(BrowserTest):
         page = self.open(language="zh-CN")
         page.locator("#text").fill("你好")
         for properties in ("{isComposing: true}", "{keyCode: 229}"):
-            page.locator("#text").evaluate(f"field => field.dispatchEvent(new KeyboardEvent('keydown', {{key: 'Enter', bubbles: true, cancelable: true, ...{properties}}}))")
+            page.locator("#text").evaluate(
+                "field => field.dispatchEvent(new KeyboardEvent('keydown', "
+                f"{{key: 'Enter', bubbles: true, cancelable: true, ...{properties}}}))"
+            )
         expect(page.locator("#text")).to_have_value("你好")
         expect(page.locator("#messages > .asked")).to_have_count(0)
         page.locator("#text").press("Enter")
@@ -97,24 +110,33 @@ class Access(BrowserTest):
         for summary in page.locator("summary").all():
             summary.click()
         self.assertLessEqual(page.evaluate("document.scrollingElement.scrollWidth"), 390)
-        wide = page.evaluate("[...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > 391).map(e => e.outerHTML.slice(0, 80))")
+        wide = page.evaluate(
+            "[...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > 391)"
+            ".map(e => e.outerHTML.slice(0, 80))"
+        )
         self.assertEqual(wide, [])
         # What is touched is large enough.
-        small = page.evaluate("[...document.querySelectorAll('button, summary')].filter(e => e.offsetHeight && (e.offsetHeight < 40 || e.offsetWidth < 40)).map(e => e.outerHTML.slice(0, 80))")
+        small = page.evaluate(
+            "[...document.querySelectorAll('button, summary')].map(e => [e.offsetWidth, e.offsetHeight, e.outerHTML])"
+            ".filter(([width, height]) => height && (height < 40 || width < 40))"
+        )
         self.assertEqual(small, [])
 
     def test_the_list_follows_only_who_is_at_its_end(self):
         page = self.open(height=500)
         for _ in range(3):
             self.ask(page, "how long does a refund take with WeChat Pay")
-        at_end = "() => {const e = document.getElementById('scroll'); return e.scrollHeight - e.scrollTop - e.clientHeight < 5}"
+        list_ = "document.getElementById('scroll')"
+        at_end = f"{list_}.scrollHeight - {list_}.scrollTop < {list_}.clientHeight + 5"
         page.wait_for_function(at_end)
         self.say(page, "tell me a long story")
         self.await_writing(page)
         page.locator("#scroll").evaluate("list => list.scrollTo(0, 0)")
         expect(page.locator("#down")).to_be_visible()
         long = page.locator(".writing .bubble").inner_text()
-        page.wait_for_function("length => document.querySelector('.writing .bubble').innerText.length > length + 60", arg=len(long))
+        page.wait_for_function(
+            "length => document.querySelector('.writing .bubble').innerText.length > length + 60", arg=len(long)
+        )
         self.assertEqual(page.locator("#scroll").evaluate("list => list.scrollTop"), 0)
         page.locator("#down").click()
         page.wait_for_function(at_end)

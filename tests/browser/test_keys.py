@@ -1,4 +1,5 @@
 """A door that asks for a key."""
+
 import hashlib
 
 from case import BrowserTest
@@ -42,7 +43,9 @@ class Keys(BrowserTest):
         self.await_open(page)
         place = f"chatbot / {KEY}"
         page.goto(f"{self.door}livez")
-        page.evaluate("place => sessionStorage.setItem(place, JSON.stringify({id: 'c-of-somebody-else', turns: []}))", place)
+        page.evaluate(
+            "place => sessionStorage.setItem(place, JSON.stringify({id: 'c-of-somebody-else', turns: []}))", place
+        )
         page.goto(f"{self.door}?key={KEY}")
         self.await_open(page)
         expect(self.ask(page, "hello")).to_contain_text("welcome")

@@ -1,4 +1,5 @@
 """A person who takes over."""
+
 import json
 import threading
 import uuid
@@ -28,25 +29,42 @@ class Person:
     def reply(self, text):
         properties, request = self.handed[-1]
         reply = {
-            "type": "chat.reply", "id": str(uuid.uuid4()), "in_reply_to": properties.message_id, "sender": "chatbot", "body": text,
-            "locale": "en", "intent": {"name": properties.headers["chatbot-intent"], "confidence": None, "fallback": False},
-            "conversation": request["conversation"], "state": {"status": "person"},
+            "type": "chat.reply",
+            "id": str(uuid.uuid4()),
+            "in_reply_to": properties.message_id,
+            "sender": "chatbot",
+            "body": text,
+            "locale": "en",
+            "intent": {"name": properties.headers["chatbot-intent"], "confidence": None, "fallback": False},
+            "conversation": request["conversation"],
+            "state": {"status": "person"},
         }
         self.publish("", properties.reply_to, reply, correlation_id=properties.correlation_id)
 
     def say(self, text, times=1):
         message_id = str(uuid.uuid4())
         for _ in range(times):
-            self.publish(self.exchange, "request", {"body": text}, type="chat.message", message_id=message_id, headers=self.handover())
+            self.publish(
+                self.exchange,
+                "request",
+                {"body": text},
+                type="chat.message",
+                message_id=message_id,
+                headers=self.handover(),
+            )
 
     def release(self):
-        self.publish(self.exchange, "request", {}, type="chat.release", message_id=str(uuid.uuid4()), headers=self.handover())
+        self.publish(
+            self.exchange, "request", {}, type="chat.release", message_id=str(uuid.uuid4()), headers=self.handover()
+        )
 
     def handover(self):
         return {"chatbot-conversation": self.handed[-1][0].headers["chatbot-conversation"]}
 
     def publish(self, exchange, key, body, **properties):
-        properties = pika.BasicProperties(content_type="application/json", delivery_mode=2, **{"type": body.get("type"), **properties})
+        properties = pika.BasicProperties(
+            content_type="application/json", delivery_mode=2, **{"type": body.get("type"), **properties}
+        )
         done = threading.Event()
 
         def publish():
@@ -82,7 +100,10 @@ class WithPerson(BrowserTest):
         # Nobody has to wait for a person's answer before going on.
         self.say(page, "of course")
         self.say(page, "take your time")
-        eventually("both are handed on", lambda: [body["body"] for _, body in person.handed][-2:] == ["of course", "take your time"])
+        eventually(
+            "both are handed on",
+            lambda: [body["body"] for _, body in person.handed][-2:] == ["of course", "take your time"],
+        )
         person.say("Done.")
         expect(page.locator(".person .bubble").last).to_have_text("Done.")
         person.release()

@@ -1,4 +1,5 @@
 """Questions and answers."""
+
 import re
 
 from case import BrowserTest
@@ -99,7 +100,9 @@ class Talking(BrowserTest):
         self.say(page, "tell me a story")
         self.await_writing(page)
         page.reload()
-        expect(page.locator("#messages > .answer:not(.writing) .bubble")).to_contain_text("Once upon a time there was a kettle")
+        expect(page.locator("#messages > .answer:not(.writing) .bubble")).to_contain_text(
+            "Once upon a time there was a kettle"
+        )
         expect(page.locator("#messages > .asked")).to_have_count(1)
 
     def test_asking_again_is_another_turn(self):

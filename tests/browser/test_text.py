@@ -1,4 +1,5 @@
 """A bot's text as it is shown; and never as HTML."""
+
 from case import BrowserTest
 
 
@@ -8,45 +9,52 @@ class Text(BrowserTest):
         for text, expected in cases.items():
             shown = page.evaluate(
                 "async ([text, cited]) => {const {textNodes} = await import('./page/text.js');"
-                " const all = document.createElement('div'); all.append(...textNodes(text, cited)); return all.innerHTML}",
+                " const all = document.createElement('div');"
+                " all.append(...textNodes(text, cited)); return all.innerHTML}",
                 [text, cited],
             )
             self.assertEqual(shown, expected, text)
 
     def test_paragraphs_lists_and_marks(self):
-        self.check({
-            "": "",
-            "one\ntwo\n\nthree": "<p>one<br>two</p><p>three</p>",
-            "**bold** and `code`": "<p><strong>bold</strong> and <code>code</code></p>",
-            "2 * 3 * 4 and 2 ** 3": "<p>2 * 3 * 4 and 2 ** 3</p>",
-            "what it needs:\n- a\n\n- b\nend": "<p>what it needs:</p><ul><li>a</li><li>b</li></ul><p>end</p>",
-            "2. b\n3. c": '<ol start="2"><li>b</li><li>c</li></ol>',
-            "1、甲\n2、乙": '<ol start="1"><li>甲</li><li>乙</li></ol>',
-            "1.5 kg": "<p>1.5 kg</p>",
-            "# Head": "<p><strong>Head</strong></p>",
-            "```\n<b>\n**x**\n```": '<pre tabindex="0"><code>&lt;b&gt;\n**x**</code></pre>',
-            "```\nnot closed yet": '<pre tabindex="0"><code>not closed yet</code></pre>',
-        })
+        self.check(
+            {
+                "": "",
+                "one\ntwo\n\nthree": "<p>one<br>two</p><p>three</p>",
+                "**bold** and `code`": "<p><strong>bold</strong> and <code>code</code></p>",
+                "2 * 3 * 4 and 2 ** 3": "<p>2 * 3 * 4 and 2 ** 3</p>",
+                "what it needs:\n- a\n\n- b\nend": "<p>what it needs:</p><ul><li>a</li><li>b</li></ul><p>end</p>",
+                "2. b\n3. c": '<ol start="2"><li>b</li><li>c</li></ol>',
+                "1、甲\n2、乙": '<ol start="1"><li>甲</li><li>乙</li></ol>',
+                "1.5 kg": "<p>1.5 kg</p>",
+                "# Head": "<p><strong>Head</strong></p>",
+                "```\n<b>\n**x**\n```": '<pre tabindex="0"><code>&lt;b&gt;\n**x**</code></pre>',
+                "```\nnot closed yet": '<pre tabindex="0"><code>not closed yet</code></pre>',
+            }
+        )
 
     def test_nothing_is_taken_for_html(self):
-        self.check({
-            "<img src=x onerror=alert(1)>": "<p>&lt;img src=x onerror=alert(1)&gt;</p>",
-            "**<script>x</script>**": "<p><strong>&lt;script&gt;x&lt;/script&gt;</strong></p>",
-            "[x](javascript:alert(1))": "<p>[x](javascript:alert(1))</p>",
-            "&lt;b&gt;": "<p>&amp;lt;b&amp;gt;</p>",
-        })
+        self.check(
+            {
+                "<img src=x onerror=alert(1)>": "<p>&lt;img src=x onerror=alert(1)&gt;</p>",
+                "**<script>x</script>**": "<p><strong>&lt;script&gt;x&lt;/script&gt;</strong></p>",
+                "[x](javascript:alert(1))": "<p>[x](javascript:alert(1))</p>",
+                "&lt;b&gt;": "<p>&amp;lt;b&amp;gt;</p>",
+            }
+        )
 
     def test_links_are_those_of_http_alone_and_end_where_the_sentence_does(self):
         def link(address, title):
             return f'<a href="{address}" target="_blank" rel="noopener noreferrer nofollow">{title}</a>'
 
-        self.check({
-            "see https://example.com/a.": f"<p>see {link('https://example.com/a', 'https://example.com/a')}.</p>",
-            "见https://example.com/a，谢谢": f"<p>见{link('https://example.com/a', 'https://example.com/a')}，谢谢</p>",
-            "[shop](https://example.com/)": f"<p>{link('https://example.com/', 'shop')}</p>",
-            "ftp://example.com": "<p>ftp://example.com</p>",
-            "https://": "<p>https://</p>",
-        })
+        self.check(
+            {
+                "see https://example.com/a.": f"<p>see {link('https://example.com/a', 'https://example.com/a')}.</p>",
+                "见https://example.com/a，谢谢": f"<p>见{link('https://example.com/a', 'https://example.com/a')}，谢谢</p>",
+                "[shop](https://example.com/)": f"<p>{link('https://example.com/', 'shop')}</p>",
+                "ftp://example.com": "<p>ftp://example.com</p>",
+                "https://": "<p>https://</p>",
+            }
+        )
 
     def test_citations_are_those_of_sources_that_there_are(self):
         self.check({"so[1] and[3]": "<p>so<sup>[1]</sup> and[3]</p>"}, cited=2)

@@ -1,4 +1,5 @@
 """What breaks while the page is open."""
+
 import re
 
 from case import BrowserTest
@@ -21,7 +22,7 @@ class Trouble(BrowserTest):
         self.addCleanup(self.rig.start_worker, victim)
         expect(page.locator(".writing")).to_have_count(0)
         # The other one began anew, and what the first had written was taken away.
-        self.assertNotIn(victim, self.rig.model.askers[asked + 1:])
+        self.assertNotIn(victim, self.rig.model.askers[asked + 1 :])
         text = page.locator("#messages > .answer .bubble").inner_text()
         self.assertEqual(len(text.split()), 80)
         expect(page.locator("#messages > .answer")).to_have_count(1)

@@ -1,4 +1,5 @@
 """The button in somebody's page."""
+
 from case import BrowserTest
 from playwright.sync_api import expect
 from test_access import AXE

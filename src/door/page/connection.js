@@ -1,6 +1,6 @@
 // The socket to the door, which comes back by itself. Whatever is still unanswered is sent again by then, with the same
 // id: the door knows by it what it was asked already.
-import { Refused, TooMany } from "./door.js";
+import { Refused, TooMany } from './door.js';
 
 const FIRST_PAUSE = 500; // milliseconds until the first try to come back; then twice as long each time, and …
 const LONGEST_PAUSE = 30_000; // … at most so long, each less a random part, so that not all pages come at once
@@ -11,7 +11,7 @@ const MOST_DROPS = 3; // so often it is sent, where the connection ends on it wi
 const SILENCE = 60_000; // a door that tells nothing for so long while something is unanswered may be gone unnoticed
 
 const length = (message) => message.body?.length ?? 0;
-const why = (error) => (error instanceof Refused ? "refused" : error instanceof TooMany ? "tooMany" : "lost");
+const why = (error) => (error instanceof Refused ? 'refused' : error instanceof TooMany ? 'tooMany' : 'lost');
 
 export class Connection {
   #door;
@@ -23,11 +23,11 @@ export class Connection {
   #attempt = 0; // what an earlier attempt brings is of no interest any more
   #failures = 0;
   #drops = 0;
-  #state = "";
+  #state = '';
   #timers = {};
 
-  // `conversation()` resolves to the conversation's id, and makes one where there is none; `unanswered()` are the messages
-  // to send again; `onState` hears "connecting", "open", "lost", "tooMany" and "refused", which is the end.
+  // `conversation()` resolves to the conversation's id, and makes one where there is none; `unanswered()` are the
+  // messages to send again; `onState` hears "connecting", "open", "lost", "tooMany" and "refused", which is the end.
   constructor({ door, conversation, unanswered, onMessage, onState }) {
     this.#door = door;
     this.#conversation = conversation;
@@ -35,8 +35,8 @@ export class Connection {
     this.#onMessage = onMessage;
     this.#onState = onState;
     // The browser knows sooner than any timer when it is worth a try. An open socket may be one of the network before.
-    addEventListener("online", () => this.#state !== "refused" && this.restart());
-    document.addEventListener("visibilitychange", () => {
+    addEventListener('online', () => this.#state !== 'refused' && this.restart());
+    document.addEventListener('visibilitychange', () => {
       if (!document.hidden && this.#timers.pause) this.restart();
     });
   }
@@ -69,7 +69,7 @@ export class Connection {
   async #connect() {
     const attempt = ++this.#attempt;
     const isCurrent = () => attempt === this.#attempt;
-    if (this.#state === "" || this.#state === "refused") this.#tell("connecting");
+    if (this.#state === '' || this.#state === 'refused') this.#tell('connecting');
     let conversation;
     try {
       conversation = await this.#conversation();
@@ -85,7 +85,7 @@ export class Connection {
       if (!isCurrent()) return;
       wasOpen = true;
       this.#timers.steady = setTimeout(() => (this.#failures = 0), STEADY);
-      this.#tell("open");
+      this.#tell('open');
       for (const message of this.#unanswered()) this.send(message);
     };
     socket.onmessage = ({ data }) => {
@@ -96,8 +96,8 @@ export class Connection {
     };
     socket.onclose = async ({ code }) => {
       if (!isCurrent()) return;
-      let state = code === 1008 ? "refused" : code === 4029 ? "tooMany" : "lost";
-      if (code === 1009 || (wasOpen && state === "lost")) this.#dropped(code);
+      let state = code === 1008 ? 'refused' : code === 4029 ? 'tooMany' : 'lost';
+      if (code === 1009 || (wasOpen && state === 'lost')) this.#dropped(code);
       if (!wasOpen) await this.#door.whyRefused(conversation).catch((error) => (state = why(error)));
       if (isCurrent()) this.#failed(state);
     };
@@ -107,10 +107,10 @@ export class Connection {
     this.#clear();
     this.#socket = null;
     this.#tell(state);
-    if (state === "refused") return;
+    if (state === 'refused') return;
     const pause = Math.min(FIRST_PAUSE * 2 ** this.#failures, LONGEST_PAUSE) * (1 - Math.random() / 2);
     this.#failures += 1;
-    this.#timers.pause = setTimeout(() => this.restart(), Math.max(pause, state === "tooMany" ? PAUSE_OF_TOO_MANY : 0));
+    this.#timers.pause = setTimeout(() => this.restart(), Math.max(pause, state === 'tooMany' ? PAUSE_OF_TOO_MANY : 0));
   }
 
   #tell(state) {
@@ -126,8 +126,8 @@ export class Connection {
     this.#drops += 1;
     if (code !== 1009 && this.#drops < MOST_DROPS) return;
     this.#drops = 0;
-    const error = { code: "payload_too_large", message: "", retryable: false };
-    this.#onMessage({ type: "chat.error", in_reply_to: largest.id, error });
+    const error = { code: 'payload_too_large', message: '', retryable: false };
+    this.#onMessage({ type: 'chat.error', in_reply_to: largest.id, error });
   }
 
   #watch() {

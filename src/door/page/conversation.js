@@ -3,7 +3,7 @@
 //
 // A turn is one of
 //   {kind: "asked", id, text, title?, locale?, waiting, cancelled}   by the user; `title` is what a button said
-//   {kind: "answer", to, text, cancelled, run?, next?, reply?, feedback?}  of the bot; without `reply` it is being written
+//   {kind: "answer", to, text, cancelled, run?, next?, reply?, feedback?}   of the bot; as yet without `reply`
 //   {kind: "said", id, text, locale?}                                by a person
 //   {kind: "failed", to, code, retryable}
 //   {kind: "line", line}                                             "personCame", "personLeft", "forgotten"
@@ -11,9 +11,22 @@
 
 const KEPT_TURNS = 100;
 // What a reply tells that is shown; its texts from documents can be long.
-const SHOWN = ["id", "locale", "intent", "entities", "ranking", "model", "handler", "sources", "choices", "usage", "state", "finish"];
+const SHOWN = [
+  'id',
+  'locale',
+  'intent',
+  'entities',
+  'ranking',
+  'model',
+  'handler',
+  'sources',
+  'choices',
+  'usage',
+  'state',
+  'finish',
+];
 // A person answers when they like, by messages of their own: that no reply came to a request in time means nothing.
-const NO_ERROR_WITH_PERSON = ["timeout", "deadline_exceeded"];
+const NO_ERROR_WITH_PERSON = ['timeout', 'deadline_exceeded'];
 
 export class Conversation {
   #storage;
@@ -30,7 +43,7 @@ export class Conversation {
     this.#place = place;
     this.#onChange = onChange;
     try {
-      Object.assign(this, JSON.parse(storage?.getItem(place) ?? "{}"));
+      Object.assign(this, JSON.parse(storage?.getItem(place) ?? '{}'));
     } catch {
       // What can't be read any more is begun anew.
     }
@@ -66,7 +79,7 @@ export class Conversation {
   }
 
   ask(text, title, locale) {
-    const turn = { kind: "asked", id: newId(), text, waiting: true, cancelled: false };
+    const turn = { kind: 'asked', id: newId(), text, waiting: true, cancelled: false };
     if (title && title !== text) turn.title = title;
     if (locale) turn.locale = locale;
     this.#add(turn);
@@ -77,7 +90,7 @@ export class Conversation {
   // The same question once more, after an error: by the same id, so that it isn't said twice.
   askAgain(id) {
     const asked = this.#asked(id);
-    this.#drop("failed", id);
+    this.#drop('failed', id);
     Object.assign(asked, { waiting: true, cancelled: false });
     this.#touch(asked);
     this.#changed();
@@ -90,7 +103,7 @@ export class Conversation {
     for (const turn of turns) {
       turn.cancelled = true;
       this.#touch(turn);
-      if (!canSend) this.#answer(turn, { text: this.#answerTo(turn.id)?.text ?? "", reply: { finish: "cancelled" } });
+      if (!canSend) this.#answer(turn, { text: this.#answerTo(turn.id)?.text ?? '', reply: { finish: 'cancelled' } });
     }
     this.#changed();
     return canSend ? turns.map(cancelOf) : [];
@@ -98,7 +111,7 @@ export class Conversation {
 
   rate(answer, value) {
     const { id, intent } = answer.reply;
-    const message = { type: "chat.feedback", id: newId(), in_reply_to: id, value, conversation: this.id };
+    const message = { type: 'chat.feedback', id: newId(), in_reply_to: id, value, conversation: this.id };
     if (intent?.name) message.intent = intent.name;
     if (answer.reply.handler) message.handler = answer.reply.handler;
     answer.feedback = { message, waiting: true };
@@ -121,16 +134,16 @@ export class Conversation {
   // Puts in what came from the door. Returns the turn that is finished by it, if any, for those who hear the page.
   take(message) {
     switch (message.type) {
-      case "chat.reply.part":
+      case 'chat.reply.part':
         return this.#part(message);
-      case "chat.reply":
+      case 'chat.reply':
         return this.#reply(message);
-      case "chat.error":
+      case 'chat.error':
         return this.#rated(message) ? null : this.#error(message);
-      case "chat.done":
+      case 'chat.done':
         this.#rated(message);
         return null;
-      case "chat.message":
+      case 'chat.message':
         return this.#said(message);
       default:
         return null;
@@ -141,8 +154,8 @@ export class Conversation {
     const asked = this.#asked(to);
     if (!asked?.waiting) return null;
     let answer = this.#answerTo(to);
-    if (!answer) answer = this.#add({ kind: "answer", to, text: "" });
-    if (answer.run !== run) Object.assign(answer, { run, next: 0, text: "" });
+    if (!answer) answer = this.#add({ kind: 'answer', to, text: '' });
+    if (answer.run !== run) Object.assign(answer, { run, next: 0, text: '' });
     // After a gap, as when the connection was away, nothing is appended: the reply brings it all.
     if (answer.next !== seq) return null;
     answer.next += 1;
@@ -156,8 +169,8 @@ export class Conversation {
     const asked = this.#asked(message.in_reply_to);
     const before = asked && this.#answerTo(asked.id);
     if (!asked || (before?.reply?.id && before.reply.id === message.id)) return null;
-    this.#drop("failed", asked.id);
-    this.#person(message.state?.status === "person");
+    this.#drop('failed', asked.id);
+    this.#person(message.state?.status === 'person');
     const reply = {};
     for (const name of SHOWN) if (message[name] != null) reply[name] = message[name];
     const turn = this.#answer(asked, { text: message.body, reply });
@@ -172,23 +185,23 @@ export class Conversation {
     this.#touch(asked);
     let turn = null;
     if (!this.withPerson || !NO_ERROR_WITH_PERSON.includes(error.code)) {
-      this.#drop("answer", id); // what was shown of it is no answer
-      this.#drop("failed", id);
-      turn = this.#add({ kind: "failed", to: id, code: error.code, retryable: error.retryable });
+      this.#drop('answer', id); // what was shown of it is no answer
+      this.#drop('failed', id);
+      turn = this.#add({ kind: 'failed', to: id, code: error.code, retryable: error.retryable });
     }
     this.#changed();
     return turn;
   }
 
   #said({ id, conversation, body, locale }) {
-    if (conversation !== this.id || this.turns.some((turn) => turn.kind === "said" && turn.id === id)) return null;
+    if (conversation !== this.id || this.turns.some((turn) => turn.kind === 'said' && turn.id === id)) return null;
     this.#person(true);
     // A person has read them, and may never answer them otherwise.
     for (const turn of this.#waiting()) {
       turn.waiting = false;
       this.#touch(turn);
     }
-    const turn = this.#add({ kind: "said", id, text: body, locale });
+    const turn = this.#add({ kind: 'said', id, text: body, locale });
     this.#changed();
     return turn;
   }
@@ -197,7 +210,7 @@ export class Conversation {
   #rated({ type, in_reply_to: id }) {
     const answer = this.turns.find((turn) => turn.feedback?.message?.id === id);
     if (!answer) return false;
-    if (type === "chat.done") answer.feedback.waiting = false;
+    if (type === 'chat.done') answer.feedback.waiting = false;
     else answer.feedback = { failed: true };
     this.#touch(answer);
     this.#changed();
@@ -207,26 +220,26 @@ export class Conversation {
   #person(isThere) {
     if (this.withPerson === isThere) return;
     this.withPerson = isThere;
-    this.line(isThere ? "personCame" : "personLeft");
+    this.line(isThere ? 'personCame' : 'personLeft');
   }
 
   line(line) {
-    this.#add({ kind: "line", line });
+    this.#add({ kind: 'line', line });
     this.#changed();
   }
 
   #answer(asked, content) {
     asked.waiting = false;
     this.#touch(asked);
-    const answer = this.#answerTo(asked.id) ?? this.#add({ kind: "answer", to: asked.id });
+    const answer = this.#answerTo(asked.id) ?? this.#add({ kind: 'answer', to: asked.id });
     Object.assign(answer, content, { cancelled: asked.cancelled });
     this.#touch(answer);
     return answer;
   }
 
   #waiting = () => this.turns.filter((turn) => turn.waiting);
-  #asked = (id) => this.turns.find((turn) => turn.kind === "asked" && turn.id === id);
-  #answerTo = (id) => this.turns.find((turn) => turn.kind === "answer" && turn.to === id);
+  #asked = (id) => this.turns.find((turn) => turn.kind === 'asked' && turn.id === id);
+  #answerTo = (id) => this.turns.find((turn) => turn.kind === 'answer' && turn.to === id);
   #drop(kind, to) {
     this.turns = this.turns.filter((turn) => turn.kind !== kind || turn.to !== to);
   }
@@ -246,15 +259,15 @@ export class Conversation {
   }
 
   #request({ id, text, locale }) {
-    const request = { type: "chat.request", id, body: text, conversation: this.id, stream: true };
+    const request = { type: 'chat.request', id, body: text, conversation: this.id, stream: true };
     return locale ? { ...request, locale } : request;
   }
 }
 
-const cancelOf = ({ id }) => ({ type: "chat.cancel", id });
+const cancelOf = ({ id }) => ({ type: 'chat.cancel', id });
 
 // crypto.randomUUID is only there on HTTPS and this machine's own pages.
 export function newId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }

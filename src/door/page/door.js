@@ -22,25 +22,29 @@ export class Door {
   // A conversation of one's own: nobody can guess its name.
   async newConversation() {
     const headers = this.#key ? { Authorization: `Bearer ${this.#key}` } : {};
-    const answer = await fetch(new URL("api/conversations", this.#base), { method: "POST", headers, credentials: "omit" });
+    const answer = await fetch(new URL('api/conversations', this.#base), {
+      method: 'POST',
+      headers,
+      credentials: 'omit',
+    });
     refuse(answer.status);
     if (!answer.ok) throw new Error(`the door answered ${answer.status}`);
     return (await answer.json()).conversation;
   }
 
-  // Why the socket wasn't opened, of which a browser tells nothing: its address, asked as a page, tells what it refuses.
+  // Why the socket wasn't opened, of which a browser tells nothing: its address, asked as a page, tells it.
   async whyRefused(conversation) {
-    const address = this.socketAddress(conversation).replace(/^ws/, "http");
-    const { status } = await fetch(address, { credentials: "omit" });
+    const address = this.socketAddress(conversation).replace(/^ws/, 'http');
+    const { status } = await fetch(address, { credentials: 'omit' });
     refuse(status);
   }
 
   socketAddress(conversation) {
-    const address = new URL("api/socket", this.#base);
-    address.protocol = address.protocol.replace("http", "ws");
+    const address = new URL('api/socket', this.#base);
+    address.protocol = address.protocol.replace('http', 'ws');
     // A browser's socket can't send a header.
-    if (this.#key) address.searchParams.set("key", this.#key);
-    address.searchParams.set("conversation", conversation);
+    if (this.#key) address.searchParams.set('key', this.#key);
+    address.searchParams.set('conversation', conversation);
     return address.href;
   }
 }

@@ -1,15 +1,20 @@
 // The list of what was said. A turn is made anew only where it has changed, so that what a reader has opened or marked
 // stays as it is.
-import { make } from "./elements.js";
-import { turnElement } from "./message.js";
-import { textNodes } from "./text.js";
+import { make } from './elements.js';
+import { turnElement } from './message.js';
+import { textNodes } from './text.js';
 
 export class Messages {
   #list;
   #spoken;
   #shown = new Map(); // by the turn's key: {stamp, element}
-  #waitText = make("span", { className: "unseen" });
-  #wait = make("li", { className: "wait" }, this.#waitText, make("span", { className: "dots", aria: { hidden: "true" } }, make("i"), make("i"), make("i")));
+  #waitText = make('span', { className: 'unseen' });
+  #wait = make(
+    'li',
+    { className: 'wait' },
+    this.#waitText,
+    make('span', { className: 'dots', aria: { hidden: 'true' } }, make('i'), make('i'), make('i')),
+  );
 
   constructor(list, spoken) {
     this.#list = list;
@@ -21,7 +26,7 @@ export class Messages {
     const elements = turns.map((turn) => this.#element(turn, context));
     const keys = new Set(turns.map((turn) => turn.key));
     for (const key of this.#shown.keys()) if (!keys.has(key)) this.#shown.delete(key);
-    const isWriting = turns.at(-1)?.kind === "answer" && !turns.at(-1).reply;
+    const isWriting = turns.at(-1)?.kind === 'answer' && !turns.at(-1).reply;
     if (waiting && !isWriting) {
       this.#waitText.textContent = context.words[waiting];
       elements.push(this.#wait);
@@ -37,18 +42,24 @@ export class Messages {
     const shown = this.#shown.get(turn.key);
     if (shown?.stamp === stamp) return shown.element;
     const element = turnElement(turn, context);
-    if (!shown) element.classList.add("new"); // it comes in softly, once
+    if (!shown) element.classList.add('new'); // it comes in softly, once
     // The focus stays where it was, as on a button that was pressed.
-    const focused = shown && [...shown.element.querySelectorAll("button")].indexOf(document.activeElement);
+    const focused = shown && [...shown.element.querySelectorAll('button')].indexOf(document.activeElement);
     shown?.element.replaceWith(element);
-    if (focused >= 0) element.querySelectorAll("button")[focused]?.focus({ preventScroll: true });
+    if (focused >= 0) element.querySelectorAll('button')[focused]?.focus({ preventScroll: true });
     this.#shown.set(turn.key, { stamp, element });
     return element;
   }
 
   // Has a screen reader say what is finished; without the marks of its form.
   speak(text, lang) {
-    const said = make("p", { lang: lang ?? "" }, textNodes(text).map((block) => block.textContent).join(" "));
+    const said = make(
+      'p',
+      { lang: lang ?? '' },
+      textNodes(text)
+        .map((block) => block.textContent)
+        .join(' '),
+    );
     this.#spoken.append(said);
     setTimeout(() => said.remove(), 10_000); // else it would be found a second time by who reads the page
   }

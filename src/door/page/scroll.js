@@ -11,7 +11,7 @@ export class Scroll {
   constructor(view, down) {
     this.#view = view;
     this.#down = down;
-    view.addEventListener("scroll", () => this.#look(), { passive: true });
+    view.addEventListener('scroll', () => this.#look(), { passive: true });
     down.onclick = () => this.toEnd();
     // A keyboard that opens, a turned phone, a picture that has come.
     const observer = new ResizeObserver(() => (this.#isAtEnd ? this.toEnd() : this.#look()));

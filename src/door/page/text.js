@@ -6,13 +6,14 @@ const HEADING = /^#{1,6}\s+(.*)$/;
 const BULLET = /^\s*[-*•]\s+(.*)$/;
 const NUMBER = /^\s*(\d{1,9})[.)、]\s*(?=\D)(.*)$/;
 // A bare address ends at the first character that isn't ASCII, as Chinese follows one without a space.
-const INLINE = /\*\*(?=\S)(.+?)\*\*|`([^`]+)`|\[([^\[\]]+)\]\((https?:\/\/[^\s()]+)\)|(https?:\/\/[\x21-\x7e]+)|\[(\d{1,2})\]/g;
+const INLINE =
+  /\*\*(?=\S)(.+?)\*\*|`([^`]+)`|\[([^\[\]]+)\]\((https?:\/\/[^\s()]+)\)|(https?:\/\/[\x21-\x7e]+)|\[(\d{1,2})\]/g;
 
 // `cited`: how many sources the text may cite as [1], [2]…
 export function textNodes(text, cited = 0) {
-  const lines = text.replaceAll("\r\n", "\n").split("\n");
+  const lines = text.replaceAll('\r\n', '\n').split('\n');
   const blocks = [];
-  for (let at = 0; at < lines.length; ) {
+  for (let at = 0; at < lines.length;) {
     if (!lines[at].trim()) at += 1;
     else if (FENCE.test(lines[at])) at = code(lines, at, blocks);
     else if (listStart(lines[at])) at = list(lines, at, blocks, cited);
@@ -33,7 +34,7 @@ const listStart = (line) => BULLET.exec(line) ?? NUMBER.exec(line);
 function code(lines, start, blocks) {
   let end = start + 1;
   while (end < lines.length && !FENCE.test(lines[end])) end += 1;
-  const block = element("pre", element("code", lines.slice(start + 1, end).join("\n")));
+  const block = element('pre', element('code', lines.slice(start + 1, end).join('\n')));
   block.tabIndex = 0; // it may be wider than the page, and is then scrolled by keys
   blocks.push(block);
   return end + 1;
@@ -41,15 +42,16 @@ function code(lines, start, blocks) {
 
 function list(lines, start, blocks, cited) {
   const kind = BULLET.test(lines[start]) ? BULLET : NUMBER;
-  const made = element(kind === BULLET ? "ul" : "ol");
+  const made = element(kind === BULLET ? 'ul' : 'ol');
   if (kind === NUMBER) made.start = Number(kind.exec(lines[start])[1]);
   let at = start;
   for (; at < lines.length; at += 1) {
     const entry = kind.exec(lines[at]);
-    if (entry) made.append(element("li", ...inline(entry.at(-1), cited)));
-    else if (/^\s+\S/.test(lines[at]) && !listStart(lines[at])) made.lastChild.append(element("br"), ...inline(lines[at].trim(), cited));
+    if (entry) made.append(element('li', ...inline(entry.at(-1), cited)));
+    else if (/^\s+\S/.test(lines[at]) && !listStart(lines[at]))
+      made.lastChild.append(element('br'), ...inline(lines[at].trim(), cited));
     // An empty line between two entries of the same list doesn't end it.
-    else if (lines[at].trim() || !kind.test(lines[at + 1] ?? "")) break;
+    else if (lines[at].trim() || !kind.test(lines[at + 1] ?? '')) break;
   }
   blocks.push(made);
   return at;
@@ -58,13 +60,17 @@ function list(lines, start, blocks, cited) {
 function paragraph(lines, start, blocks, cited) {
   const heading = HEADING.exec(lines[start]);
   if (heading) {
-    blocks.push(element("p", element("strong", ...inline(heading[1], cited))));
+    blocks.push(element('p', element('strong', ...inline(heading[1], cited))));
     return start + 1;
   }
-  const made = element("p");
+  const made = element('p');
   let at = start;
-  for (; at < lines.length && lines[at].trim() && !(at > start && (listStart(lines[at]) || FENCE.test(lines[at]))); at += 1) {
-    if (at > start) made.append(element("br"));
+  for (
+    ;
+    at < lines.length && lines[at].trim() && !(at > start && (listStart(lines[at]) || FENCE.test(lines[at])));
+    at += 1
+  ) {
+    if (at > start) made.append(element('br'));
     made.append(...inline(lines[at], cited));
   }
   blocks.push(made);
@@ -76,22 +82,22 @@ function inline(text, cited) {
   let end = 0;
   for (const found of text.matchAll(INLINE)) {
     const [all, bold, code, title, address, bare, citation] = found;
-    let rest = "";
+    let rest = '';
     let node;
-    if (bold) node = element("strong", ...inline(bold, cited));
-    else if (code) node = element("code", code);
+    if (bold) node = element('strong', ...inline(bold, cited));
+    else if (code) node = element('code', code);
     else if (title) node = link(address, title);
     else if (bare) {
       // What ends a sentence, or closes a bracket, doesn't belong to the address.
-      const address = bare.replace(/[.,;:!?'"*>\])]+$/, "");
+      const address = bare.replace(/[.,;:!?'"*>\])]+$/, '');
       rest = bare.slice(address.length);
       node = link(address, address);
-    } else if (citation >= 1 && citation <= cited) node = element("sup", all);
+    } else if (citation >= 1 && citation <= cited) node = element('sup', all);
     nodes.push(text.slice(end, found.index), node ?? all, rest);
     end = found.index + all.length;
   }
   nodes.push(text.slice(end));
-  return nodes.filter((node) => node !== "");
+  return nodes.filter((node) => node !== '');
 }
 
 // A link that opens beside the page; text where the address isn't one of http or https.
@@ -102,10 +108,10 @@ export function link(address, title) {
   } catch {
     return title;
   }
-  if (url.protocol !== "http:" && url.protocol !== "https:") return title;
-  const made = element("a", title);
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') return title;
+  const made = element('a', title);
   made.href = url.href;
-  made.target = "_blank";
-  made.rel = "noopener noreferrer nofollow";
+  made.target = '_blank';
+  made.rel = 'noopener noreferrer nofollow';
   return made;
 }
