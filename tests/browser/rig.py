@@ -123,14 +123,21 @@ class Rig:
         )
 
     def start_door(self):
-        self.spawn(
-            "door",
-            [self.binary, "serve"],
-            self.environment(
-                CHATBOT_DOOR_LISTEN=f"127.0.0.1:{self.door_port}",
-                CHATBOT_DOOR_ORIGINS=self.shop.url.rstrip("/"),
-            ),
+        self.spawn_door("door", self.door_port)
+
+    def spawn_door(self, name, port, **settings):
+        environment = self.environment(
+            CHATBOT_DOOR_LISTEN=f"127.0.0.1:{port}", CHATBOT_DOOR_ORIGINS=self.shop.url.rstrip("/"), **settings
         )
+        self.spawn(name, [self.binary, "serve"], environment)
+
+    def another_door(self, test, **settings):
+        """One more door on the same bot for a test alone, of these settings. Returns its address."""
+        port = free_port()
+        self.spawn_door(f"door-{port}", port, **settings)
+        test.addCleanup(self.kill, f"door-{port}")
+        eventually("the other door", lambda: self.is_ready(port))
+        return f"http://127.0.0.1:{port}/"
 
     def await_ready(self):
         for port in [*self.health.values(), self.door_port]:

@@ -4,25 +4,18 @@ import hashlib
 
 from case import BrowserTest
 from playwright.sync_api import expect
-from rig import eventually, free_port
 
 KEY = "cbk_a-key-of-these-tests-alone"
 
 
 class Keys(BrowserTest):
     def setUp(self):
-        """A second door on the same bot, with one public key for its own page and the shop's."""
-        port = free_port()
-        self.door = f"http://127.0.0.1:{port}/"
-        keys = self.rig.folder / f"keys-{port}.toml"
+        """A second door on the same bot, with one public key for the shop's page."""
+        keys = self.rig.folder / "keys.toml"
         digest = hashlib.sha256(KEY.encode()).hexdigest()
-        origins = f'["{self.door.rstrip("/")}", "{self.rig.shop.url.rstrip("/")}"]'
-        keys.write_text(f'[keys.shop]\nhash = "sha256:{digest}"\npublic = true\norigins = {origins}\nrate = 1000\n')
-        name = f"door-{port}"
-        environment = self.rig.environment(CHATBOT_DOOR_LISTEN=f"127.0.0.1:{port}", CHATBOT_DOOR_KEYS_PATH=str(keys))
-        self.rig.spawn(name, [self.rig.binary, "serve"], environment)
-        self.addCleanup(self.rig.kill, name)
-        eventually("the door with keys", lambda: self.rig.is_ready(port))
+        origin = self.rig.shop.url.rstrip("/")
+        keys.write_text(f'[keys.shop]\nhash = "sha256:{digest}"\npublic = true\norigins = ["{origin}"]\nrate = 1000\n')
+        self.door = self.rig.another_door(self, CHATBOT_DOOR_KEYS_PATH=str(keys))
 
     def test_a_page_without_a_key_says_that_it_isn_t_let_in(self):
         page = self.open(self.door)

@@ -111,6 +111,18 @@ class WithPerson(BrowserTest):
         expect(page.locator(".line").last).to_have_text("The assistant is answering again")
         expect(page.locator("#status")).to_have_text("Online")
 
+    def test_that_a_person_takes_their_time_is_no_error(self):
+        page = self.open(self.rig.another_door(self, CHATBOT_DOOR_TIMEOUT="2s"))
+        self.await_open(page)
+        person = self.handed_over(page)
+        self.say(page, "of course")
+        eventually("it is handed on", lambda: person.handed[-1][1]["body"] == "of course")
+        # The door has given the request up by then.
+        page.wait_for_function("!Object.values(sessionStorage).some((kept) => kept.includes('\"waiting\":true'))")
+        expect(page.locator(".failed")).to_have_count(0)
+        person.say("Here I am.")
+        expect(page.locator(".person .bubble").last).to_have_text("Here I am.")
+
     def test_what_a_person_says_while_the_page_is_away_comes_with_it(self):
         page = self.open()
         person = self.handed_over(page)

@@ -56,5 +56,14 @@ class Text(BrowserTest):
             }
         )
 
+    def test_a_source_s_address_that_isn_t_of_http_is_no_link(self):
+        page = self.open()
+        shown = page.evaluate(
+            "async () => {const {link} = await import('./page/text.js');"
+            " return ['javascript:alert(1)', 'data:text/html,x', '/etc', 'https://example.com/'].map("
+            " (address) => { const made = link(address, 'x'); return made.href ?? made })}"
+        )
+        self.assertEqual(shown, ["x", "x", "x", "https://example.com/"])
+
     def test_citations_are_those_of_sources_that_there_are(self):
         self.check({"so[1] and[3]": "<p>so<sup>[1]</sup> and[3]</p>"}, cited=2)

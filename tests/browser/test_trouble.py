@@ -17,11 +17,13 @@ class Trouble(BrowserTest):
         bubble = self.await_writing(page)
         eventually("the answer is under way", lambda: len(bubble.inner_text()) > 60)
         victim = self.rig.model.askers[asked]
+        before = len(bubble.inner_text())
         self.rig.kill(victim)
         self.addCleanup(self.rig.await_ready)
         self.addCleanup(self.rig.start_worker, victim)
+        # The other one begins anew, in place of what the first has written.
+        eventually("the answer is begun anew", lambda: len(bubble.inner_text()) < before)
         expect(page.locator(".writing")).to_have_count(0)
-        # The other one began anew, and what the first had written was taken away.
         self.assertNotIn(victim, self.rig.model.askers[asked + 1 :])
         text = page.locator("#messages > .answer .bubble").inner_text()
         self.assertEqual(len(text.split()), 80)
