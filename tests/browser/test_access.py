@@ -5,6 +5,7 @@ from pathlib import Path
 import axe_playwright_python
 from case import BrowserTest
 from playwright.sync_api import expect
+from rig import eventually
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 
@@ -128,16 +129,15 @@ class Access(BrowserTest):
             self.ask(page, "how long does a refund take with WeChat Pay")
         list_ = "document.getElementById('scroll')"
         at_end = f"{list_}.scrollHeight - {list_}.scrollTop < {list_}.clientHeight + 5"
-        page.wait_for_function(at_end)
+        eventually("the end is shown", lambda: page.evaluate(at_end))
         self.say(page, "tell me a long story")
         self.await_writing(page)
         page.locator("#scroll").evaluate("list => list.scrollTo(0, 0)")
         expect(page.locator("#down")).to_be_visible()
-        long = page.locator(".writing .bubble").inner_text()
-        page.wait_for_function(
-            "length => document.querySelector('.writing .bubble').innerText.length > length + 60", arg=len(long)
-        )
+        bubble = page.locator(".writing .bubble")
+        length = len(bubble.inner_text())
+        eventually("more words", lambda: len(bubble.inner_text()) > length + 60)
         self.assertEqual(page.locator("#scroll").evaluate("list => list.scrollTop"), 0)
         page.locator("#down").click()
-        page.wait_for_function(at_end)
+        eventually("the end is shown", lambda: page.evaluate(at_end))
         expect(page.locator("#down")).to_be_hidden()

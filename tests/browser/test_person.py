@@ -117,8 +117,8 @@ class WithPerson(BrowserTest):
         person = self.handed_over(page)
         self.say(page, "of course")
         eventually("it is handed on", lambda: person.handed[-1][1]["body"] == "of course")
-        # The door has given the request up by then.
-        page.wait_for_function("!Object.values(sessionStorage).some((kept) => kept.includes('\"waiting\":true'))")
+        is_awaited = "Object.values(sessionStorage).some((kept) => kept.includes('\"waiting\":true'))"
+        eventually("the door gives it up", lambda: not page.evaluate(is_awaited))
         expect(page.locator(".failed")).to_have_count(0)
         person.say("Here I am.")
         expect(page.locator(".person .bubble").last).to_have_text("Here I am.")
