@@ -137,6 +137,22 @@ mod tests {
                     "parameters": [id, sender],
                     "responses": responses("200", "It is forgotten", in_json(reference("Done")), &any),
                 }},
+                "/api/feedback": {"post": {
+                    "operationId": "feedback",
+                    "summary": "Tells what a user thinks of an answer",
+                    "requestBody": {"required": true, "content": in_json(json!({
+                        "type": "object",
+                        "required": ["in_reply_to", "value"],
+                        "properties": {
+                            "in_reply_to": {"type": "string", "description": "The reply's id.", "minLength": 1, "maxLength": 255},
+                            "value": {"type": "string", "enum": ["up", "down"]},
+                            "intent": {"type": "string", "description": "The reply's intent.name."},
+                            "handler": {"type": "string", "description": "The reply's handler."},
+                            "conversation": {"type": "string"},
+                        },
+                    }))},
+                    "responses": responses("200", "It is counted", in_json(reference("Done")), &any),
+                }},
                 "/api/bot": {"get": {
                     "operationId": "bot",
                     "summary": "Tells which intents there are",

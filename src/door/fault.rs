@@ -187,6 +187,10 @@ impl From<AskFault> for Fault {
                 let message = "the bot can't be asked now, as the broker is away; ask again in a moment";
                 Self { retry_after: Some(SOON), ..Self::new(Code::Unavailable, message) }
             }
+            AskFault::NoWorker => {
+                let message = "the bot can't be asked yet, as no worker has run: `chatbot-worker run` starts one";
+                Self { retry_after: Some(SOON), ..Self::new(Code::Unavailable, message) }
+            }
             AskFault::Refused => {
                 let message = "too much is waiting for the bot; ask again in a moment";
                 Self { retry_after: Some(SOON), ..Self::new(Code::Contract(ErrorCode::Overloaded), message) }

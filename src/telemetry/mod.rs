@@ -68,6 +68,7 @@ fn describe() {
         ("chatbot_outcomes_total", "Messages settled, by outcome."),
         ("chatbot_dead_letters_total", "Messages dead-lettered by this worker, by reason."),
         ("chatbot_replies_total", "Replies, by what became of them."),
+        ("chatbot_door_requests_total", "Requests that came by the door, by its form and what came of them."),
         ("chatbot_reconnects_total", "Connections opened again after a loss, by connection."),
         ("chatbot_confirms_total", "Publishes, by the broker's confirm."),
         ("chatbot_handed_back_total", "Deliveries that couldn't be settled, and went back to their queue."),
@@ -101,6 +102,8 @@ fn describe() {
         Unit::Seconds,
         "Time to the first token of an answer that came as it was being written."
     );
+    describe_gauge!("chatbot_door_connections", "Connections of the door, but for its sockets.");
+    describe_gauge!("chatbot_door_sockets", "WebSockets of the door.");
     describe_gauge!("chatbot_in_flight", "Messages being worked on now.");
     describe_gauge!(
         "chatbot_last_reload_successful",
@@ -120,6 +123,7 @@ fn describe() {
         ("chatbot_handler_seconds", "Time that a handler took to answer."),
         ("chatbot_request_seconds", "Time from a delivery to its ack."),
         ("chatbot_confirm_seconds", "Time from a publish to its confirm."),
+        ("chatbot_door_request_seconds", "Time that a request to the door took over HTTP; of a stream, until it began."),
     ] {
         describe_histogram!(name, Unit::Seconds, help);
     }

@@ -1,6 +1,9 @@
 //! Who asks, by one session after the other.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
@@ -53,6 +56,8 @@ pub(super) struct State {
     pub(super) pending: Pending,
     session: watch::Sender<Option<Arc<Session>>>,
     ready: watch::Sender<bool>,
+    /// Whether there is no exchange, as no worker has run yet.
+    pub(super) is_missing: AtomicBool,
     intents: tokio::sync::Mutex<Option<Known>>,
 }
 
@@ -77,6 +82,7 @@ impl Asker {
             pending: Pending::default(),
             session: watch::Sender::new(None),
             ready: watch::Sender::new(false),
+            is_missing: AtomicBool::new(false),
             intents: Default::default(),
         });
         (Self(state.clone()), Running { state, broker, said })
@@ -160,6 +166,7 @@ impl Running {
                     (pauses, told) = (self::pauses(), None);
                     self.state.session.send_replace(Some(session.clone()));
                     self.state.ready.send_replace(true);
+                    self.state.is_missing.store(false, Ordering::Release);
                     let lost = tokio::select! {
                         why = session.hand_out(&mut consumer, &self.state.pending, &*self.said) => Some(why),
                         () = stop.cancelled() => None,
@@ -176,6 +183,7 @@ impl Running {
                 }
                 Err(Unasked::Connect(error)) if sessions == 0 && is_refusal(&error) => return Err(error),
                 Err(error) => {
+                    self.state.is_missing.store(is_missing(&error), Ordering::Release);
                     if is_missing(&error) {
                         pauses = Box::new(std::iter::repeat(MISSING_PAUSE));
                     }

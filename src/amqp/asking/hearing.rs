@@ -45,6 +45,9 @@ pub enum AskFault {
     /// The broker is away, or takes nothing.
     #[error("the broker is away")]
     Away,
+    /// There is no exchange yet.
+    #[error("no worker has run yet")]
+    NoWorker,
     /// No queue takes it.
     #[error("no queue takes the routing key '{0}'")]
     Unroutable(String),
@@ -154,7 +157,11 @@ impl Hearing {
     }
 
     fn away(&self) -> AskFault {
-        if self.is_asked { AskFault::Timeout } else { AskFault::Away }
+        match self.is_asked {
+            true => AskFault::Timeout,
+            false if self.state.is_missing.load(Ordering::Acquire) => AskFault::NoWorker,
+            false => AskFault::Away,
+        }
     }
 
     async fn publish(&self, session: &Session) -> Result<(), PublishError> {

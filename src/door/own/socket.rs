@@ -49,6 +49,8 @@ const WAITING: usize = 256;
 const UNDER_WAY: usize = 16;
 /// How many conversations a socket may listen to.
 const LISTENS: usize = 16;
+/// How much larger than a request may be a frame may be so that its sender is told, in bytes, beside as much again.
+const MUCH: usize = 64 * 1024;
 /// How many frames may come in a second, on average over [`WINDOW`].
 const FRAMES: u64 = 20;
 const WINDOW: Duration = Duration::from_secs(5);
@@ -57,7 +59,9 @@ const STOPPING: Duration = Duration::from_secs(20);
 
 /// The codes with which sockets are closed; the last is ours.
 /// <https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number>
+const NO_TEXT: u16 = 1003;
 const POLICY: u16 = 1008;
+const TOO_LARGE: u16 = 1009;
 const AGAIN_LATER: u16 = 1013;
 const TOO_MANY: u16 = 4029;
 
@@ -80,9 +84,9 @@ pub(super) async fn open(State((talk, sockets)): State<(Arc<Talk>, Sockets)>, re
         Err(fault) => return answered(Err(fault), None),
     };
     let peer = parts.extensions.get::<Peer>().cloned();
-    // Attachments come in Base64 within the body.
-    let upgrade =
-        upgrade.max_message_size(talk.max_body).max_frame_size(talk.max_body).max_write_buffer_size(4 * talk.max_body);
+    // What is a little too large is read, to be told so; what is much too large ends the connection.
+    let most = 2 * talk.max_body + MUCH;
+    let upgrade = upgrade.max_message_size(most).max_frame_size(most).max_write_buffer_size(2 * most);
     let open = sockets.open.clone();
     let tracked = open.token();
     upgrade.on_upgrade(async move |socket| {
@@ -163,12 +167,15 @@ impl Wire {
                         break Some((TOO_MANY, "too many messages; connect again in a while"));
                     }
                     match received {
+                        Message::Text(text) if text.len() > self.talk.max_body => {
+                            break Some((TOO_LARGE, "a frame is larger than a request may be"));
+                        }
                         Message::Text(text) => {
                             if let Err(close) = self.hear(text.as_str()) {
                                 break Some(close);
                             }
                         }
-                        Message::Binary(_) => break Some((1003, "a frame is a text of JSON")),
+                        Message::Binary(_) => break Some((NO_TEXT, "a frame is a text of JSON")),
                         Message::Close(_) => break None,
                         Message::Ping(_) | Message::Pong(_) => {}
                     }

@@ -93,6 +93,9 @@ async fn each_request_is_answered_by_its_id() {
         assert_eq!((&error["type"], &error["error"]["code"]), (&json!("chat.error"), &json!(code)));
         assert_eq!(error["in_reply_to"], frame["id"]);
     }
+    let mut large = Socket::open(&door, "").await;
+    large.send(&json!({"id": "6", "body": "x".repeat(100 * 1024)})).await;
+    assert_eq!(large.next().await, Err(1009));
     door.close().await;
     assert_eq!(socket.next().await, Err(1013));
     worker.stop().await;
