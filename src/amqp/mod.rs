@@ -11,6 +11,7 @@ pub mod client;
 pub mod connection;
 mod consuming;
 pub mod dead;
+mod lookout;
 pub mod message;
 pub mod migrate;
 pub mod objects;
@@ -25,6 +26,7 @@ pub mod worker;
 
 pub use connection::address::{AmqpAddress, InvalidAmqpUrl};
 pub use consuming::delivery::Shared;
+pub use lookout::Lookout;
 pub use objects::names::{Names, WorkQueue};
 pub use replace::{Bot, ReplaceError, Replacer};
 pub use settings::Settings;

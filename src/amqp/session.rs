@@ -18,6 +18,7 @@ use super::{
     consuming::{
         channels::Channels,
         delivery::{DeliveryWorker, Shared},
+        depths::Depths,
         ending::Ending,
         events,
         lanes::{self, LaneQueue, Places},
@@ -52,6 +53,7 @@ pub struct Session {
     lanes: Vec<(LaneQueue, Option<Started>)>,
     unfinished: Arc<Unfinished>,
     presence: Arc<Presence>,
+    depths: Arc<Depths>,
     /// Its deliveries that are still its own: tokens, as [`Unfinished`] owns their tasks.
     tasks: TaskTracker,
     ending: Arc<Ending>,
@@ -66,6 +68,7 @@ impl Session {
         shared: Arc<Shared>,
         unfinished: Arc<Unfinished>,
         presence: Arc<Presence>,
+        depths: Arc<Depths>,
     ) -> Result<Self, StartError> {
         let settings = &shared.settings;
         let broker = &settings.broker;
@@ -113,6 +116,7 @@ impl Session {
         Ok(Self {
             unfinished,
             presence,
+            depths,
             shared,
             consuming_link,
             channels: Arc::new(channels),
@@ -144,8 +148,19 @@ impl Session {
         on_end: impl FnOnce(),
     ) -> Ended {
         let deaf = deaf.drop_guard();
-        let Self { shared, consuming_link, channels, settler, consuming, lanes, unfinished, presence, tasks, ending } =
-            self;
+        let Self {
+            shared,
+            consuming_link,
+            channels,
+            settler,
+            consuming,
+            lanes,
+            unfinished,
+            presence,
+            depths,
+            tasks,
+            ending,
+        } = self;
         let draining = CancellationToken::new();
         let mut cancels = Vec::new();
         let (loops, acking, mut watched) = (TaskTracker::new(), TaskTracker::new(), Vec::new());
@@ -236,6 +251,7 @@ impl Session {
             () = shutdown.cancelled() => {}
             () = retired.cancelled() => {}
             () = overload::watch(&consuming_link, &watched, max_depth) => {}
+            () = depths.keep(&consuming_link, &shared.topology) => {}
             () = fair => {}
             () = ending.token.cancelled() => {}
             why = consuming_link.ended() => ending.tell(format!("the consuming connection was lost: {why}")),

@@ -16,7 +16,8 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
     connection::{error::ConnectError, link::reconnected},
-    consuming::{delivery::Shared, unfinished::Unfinished},
+    consuming::{delivery::Shared, depths::Depths, unfinished::Unfinished},
+    lookout::Lookout,
     objects::problem::TopologyError,
     presence::Presence,
     replace::{ReplaceError, Replacer},
@@ -51,6 +52,7 @@ pub struct Worker {
     shared: Arc<Shared>,
     unfinished: Arc<Unfinished>,
     presence: Arc<Presence>,
+    depths: Arc<Depths>,
     ready: watch::Sender<bool>,
     replacer: Replacer,
     /// Sessions whose bot was replaced, and which finish what they have in work.
@@ -96,6 +98,7 @@ impl Worker {
         Self {
             unfinished: Arc::new(Unfinished::new(shared.settings.memory_budget)),
             presence: Arc::new(Presence::new(&shared.settings.worker)),
+            depths: Arc::default(),
             shared: Arc::new(shared),
             ready: watch::Sender::new(false),
             replacer: Replacer::default(),
@@ -110,6 +113,11 @@ impl Worker {
     /// Whether every consumer is live now.
     pub fn readiness(&self) -> watch::Receiver<bool> {
         self.ready.subscribe()
+    }
+
+    /// What an operator may look at, also after its end.
+    pub fn lookout(&self) -> Lookout {
+        Lookout::new(self.presence.clone(), self.depths.clone())
     }
 
     /// What hands it another bot while it runs.
@@ -144,7 +152,7 @@ impl Worker {
         let mut sessions = 0_u64;
         loop {
             let started = tokio::select! {
-                started = Session::start(self.shared.clone(), self.unfinished.clone(), self.presence.clone()) => started,
+                started = self.start(self.shared.clone()) => started,
                 () = shutdown.cancelled() => return Ok(Ended::Drained),
             };
             let reason = match started {
@@ -190,6 +198,29 @@ impl Worker {
         }
     }
 
+    async fn start(&self, shared: Arc<Shared>) -> Result<Session, StartError> {
+        Session::start(shared, self.unfinished.clone(), self.presence.clone(), self.depths.clone()).await
+    }
+
+    /// Starts a session beside the one that serves. What may pass is waited for.
+    async fn start_beside(&self, shared: Arc<Shared>) -> Result<Session, StartError> {
+        let mut backoff = pauses();
+        let mut told = false;
+        loop {
+            let error = match self.start(shared.clone()).await {
+                Ok(session) => return Ok(session),
+                Err(error) => match fatal(error) {
+                    Ok(Fatal::Refused(error) | Fatal::Misconfigured(error)) => return Err(error),
+                    Err(error) => error,
+                },
+            };
+            if !std::mem::replace(&mut told, true) {
+                tracing::warn!(reason = %error, "the new bot has no session with the broker yet; the one before serves on");
+            }
+            sleep(backoff.next().unwrap_or(MAX_BACKOFF)).await;
+        }
+    }
+
     /// Has a session that started do its work.
     fn serve(&self, session: Session) -> Serving {
         tracing::info!(queues = session.queues(), exchange = self.shared.settings.names.exchange(), "ready");
@@ -224,7 +255,7 @@ impl Worker {
             let (pipeline, topology, hash) = (bot.pipeline.clone(), bot.topology.clone(), bot.hash.clone());
             let shared = Arc::new(Shared { pipeline, topology, hash, ..Shared::clone(&self.shared) });
             tokio::select! {
-                started = start_beside(shared.clone(), self.unfinished.clone(), self.presence.clone()) => match started {
+                started = self.start_beside(shared.clone()) => match started {
                     Ok(session) => {
                         self.shared = shared;
                         self.prepare();
@@ -267,29 +298,6 @@ impl Worker {
 /// How a session's task ended. One that panicked is one that was lost, and another takes its place.
 fn joined(ended: Result<Ended, JoinError>) -> Ended {
     ended.unwrap_or_else(|error| Ended::Lost(format!("the session's task failed: {error}")))
-}
-
-/// Starts a session beside the one that serves. What may pass is waited for.
-async fn start_beside(
-    shared: Arc<Shared>,
-    unfinished: Arc<Unfinished>,
-    presence: Arc<Presence>,
-) -> Result<Session, StartError> {
-    let mut backoff = pauses();
-    let mut told = false;
-    loop {
-        let error = match Session::start(shared.clone(), unfinished.clone(), presence.clone()).await {
-            Ok(session) => return Ok(session),
-            Err(error) => match fatal(error) {
-                Ok(Fatal::Refused(error) | Fatal::Misconfigured(error)) => return Err(error),
-                Err(error) => error,
-            },
-        };
-        if !std::mem::replace(&mut told, true) {
-            tracing::warn!(reason = %error, "the new bot has no session with the broker yet; the one before serves on");
-        }
-        sleep(backoff.next().unwrap_or(MAX_BACKOFF)).await;
-    }
 }
 
 fn pauses() -> impl Iterator<Item = Duration> {

@@ -8,11 +8,11 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::{Exit, Failure, serve, setup, signals};
+use super::{Exit, Failure, serve, setup, signals, workers};
 use crate::{
-    amqp::{Fatal, Names, session::Ended},
+    amqp::{Fatal, Lookout, Names, session::Ended},
     app::{self, BuildError, Memory, Reloader},
-    http::{self, Served},
+    http::{self, Served, Watched},
     telemetry,
 };
 
@@ -35,7 +35,8 @@ pub(super) fn run() -> Result<Exit, Failure> {
     let runtime = setup::runtime()?;
     let ended = runtime.block_on(async move {
         let stop = CancellationToken::new();
-        let (ready, serving_stop) = (Arc::new(OnceLock::new()), CancellationToken::new());
+        let (ready, watched) = (Arc::new(OnceLock::new()), Arc::new(OnceLock::new()));
+        let serving_stop = CancellationToken::new();
         // Before anything that takes its time: a probe that nobody answers has the worker killed before it has trained.
         let serving = match settings.http.listen.get() {
             Some(address) => {
@@ -45,10 +46,10 @@ pub(super) fn run() -> Result<Exit, Failure> {
                     Failure::new(Exit::Config, message)
                 })?;
                 match listener.local_addr() {
-                    Ok(address) => tracing::info!(%address, "health and metrics: /livez /readyz /metrics"),
+                    Ok(address) => tracing::info!(%address, "health and metrics: /livez /readyz /metrics; / is a page to watch them"),
                     Err(error) => tracing::warn!(%error, "health and metrics have no address"),
                 }
-                let served = Served { ready: ready.clone(), metrics: metrics.clone() };
+                let served = Served { ready: ready.clone(), metrics: metrics.clone(), watched: watched.clone() };
                 Some(tokio::spawn(http::serve(listener, served, serving_stop.clone())))
             }
             None => None,
@@ -82,6 +83,7 @@ pub(super) fn run() -> Result<Exit, Failure> {
         };
         let door_ready = door.as_ref().map(|door| door.asker().readiness());
         let _ = ready.set([Some(worker.readiness()), door_ready].into_iter().flatten().collect());
+        let _ = watched.set(self::watched(worker.lookout()));
         let upkeep = tokio::spawn(telemetry::upkeep(metrics));
         let replacer = worker.replacer();
         let reloading = reloader.map(|reloader| {
@@ -129,6 +131,16 @@ pub(super) fn run() -> Result<Exit, Failure> {
     // A model in training, beside the one that served, is of no more use.
     runtime.shutdown_background();
     ended
+}
+
+/// What the page to watch the worker shows.
+fn watched(lookout: Lookout) -> Watched {
+    let queues = lookout.clone();
+    // Texts and numbers always serialise.
+    Watched {
+        workers: Box::new(move || workers::watched(&lookout)),
+        queues: Box::new(move || serde_json::to_string(&queues.queues()).unwrap_or_default()),
+    }
 }
 
 fn build_failure(error: BuildError) -> Failure {

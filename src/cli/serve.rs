@@ -68,7 +68,7 @@ pub(super) fn run() -> Result<Exit, Failure> {
             (Arc::new(OnceLock::new()), AbortOnDropHandle::new(tokio::spawn(telemetry::upkeep(metrics.clone()))));
         let _health = match health {
             Some(address) => {
-                let served = Served { ready: ready.clone(), metrics };
+                let served = Served { ready: ready.clone(), metrics, watched: Arc::default() };
                 let listener = http::bind(address.get()).await.map_err(|error| {
                     let message =
                         format!("CHATBOT_HTTP_LISTEN: can't listen on {address}: {error}; choose another, or off");

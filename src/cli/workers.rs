@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     amqp::{
+        Lookout,
         objects::{admin::Admin, ask::AskError},
         presence::{Alive, Beat, roll_call},
     },
@@ -109,6 +110,20 @@ impl<'a> Row<'a> {
     fn of((beat, ago): (&'a Beat, Duration)) -> Self {
         Self { beat, heard: u64::try_from(ago.as_millis()).unwrap_or(u64::MAX) }
     }
+}
+
+/// The workers as the page to watch one shows them; `this` is its name.
+pub(super) fn watched(lookout: &Lookout) -> String {
+    #[derive(Serialize)]
+    struct Watched<'a> {
+        this: &'a str,
+        workers: Vec<Row<'a>>,
+    }
+    lookout.workers(|alive| {
+        let workers = alive.at(Instant::now()).map(Row::of).collect();
+        // Texts and numbers always serialise.
+        serde_json::to_string(&Watched { this: lookout.name(), workers }).unwrap_or_default()
+    })
 }
 
 fn table(alive: &Alive, now: Instant) -> Vec<[String; 7]> {

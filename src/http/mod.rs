@@ -1,7 +1,9 @@
-//! Health and metrics over HTTP.
+//! Health, metrics, and a page to watch the worker, over HTTP.
 //!
 //! **Invariant:** readiness is asked, never remembered: it is false the moment that a consumer is gone. `/livez` answers
-//! from the worker's start on, whatever the worker waits for.
+//! from the worker's start on, whatever the worker waits for. Nothing here holds a text of a user, or changes anything.
+
+mod page;
 
 use std::{
     io,
@@ -12,7 +14,7 @@ use std::{
 use axum::{
     Router,
     extract::State,
-    http::{StatusCode, header},
+    http::{HeaderName, StatusCode, header},
     response::IntoResponse,
     routing::get,
 };
@@ -26,7 +28,20 @@ pub struct Served {
     pub ready: Arc<OnceLock<Vec<watch::Receiver<bool>>>>,
     /// The metrics.
     pub metrics: PrometheusHandle,
+    /// What the page to watch it shows beside the metrics; not set while the worker trains its model, and never for a door.
+    pub watched: Arc<OnceLock<Watched>>,
 }
+
+/// What is known of workers and queues, as JSON.
+pub struct Watched {
+    /// Who is alive.
+    pub workers: Box<Tells>,
+    /// What waits in the queues.
+    pub queues: Box<Tells>,
+}
+
+/// Tells something, at once.
+pub type Tells = dyn Fn() -> String + Send + Sync;
 
 /// Binds the address; port 0 picks one.
 ///
@@ -45,6 +60,9 @@ pub async fn serve(listener: TcpListener, served: Served, stop: CancellationToke
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
+        .route("/workers", get(async |watched| told(watched, |watched| &watched.workers)))
+        .route("/queues", get(async |watched| told(watched, |watched| &watched.queues)))
+        .merge(page::routes())
         .with_state(served);
     axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
 }
@@ -56,6 +74,19 @@ async fn readyz(State(served): State<Served>) -> impl IntoResponse {
         None => (StatusCode::SERVICE_UNAVAILABLE, "not ready: training the intent model\n"),
     }
 }
+
+/// What is told, or `null` where there is nothing to tell.
+fn told(State(served): State<Served>, what: impl Fn(&Watched) -> &Tells) -> impl IntoResponse {
+    let told = served.watched.get().map_or_else(|| "null".to_owned(), |watched| what(watched)());
+    (JSON, told)
+}
+
+/// The headers of what is told; no page of another site may use it.
+const JSON: [(HeaderName, &str); 3] = [
+    (header::CONTENT_TYPE, "application/json"),
+    (header::CACHE_CONTROL, "no-store"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+];
 
 async fn metrics(State(served): State<Served>) -> impl IntoResponse {
     served.metrics.run_upkeep();

@@ -66,6 +66,11 @@ fn describe() {
     for (name, help) in [
         ("chatbot_deliveries_total", "Messages delivered to this worker, by queue."),
         ("chatbot_outcomes_total", "Messages settled, by outcome."),
+        ("chatbot_intent_replies_total", "Replies, by the intent that answered, and whether as the fallback."),
+        (
+            "chatbot_feedback_total",
+            "What users said of answers, by the answer's intent and handler, and what they said.",
+        ),
         ("chatbot_dead_letters_total", "Messages dead-lettered by this worker, by reason."),
         ("chatbot_replies_total", "Replies, by what became of them."),
         ("chatbot_door_requests_total", "Requests that came by the door, by its form and what came of them."),

@@ -48,3 +48,4 @@ mod streaming;
 mod stub;
 mod support;
 mod tls;
+mod watching;

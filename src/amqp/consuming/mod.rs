@@ -2,6 +2,7 @@
 
 pub(super) mod channels;
 pub(super) mod delivery;
+pub(super) mod depths;
 pub(super) mod ending;
 pub(super) mod events;
 pub(super) mod lanes;

@@ -89,6 +89,16 @@ impl Presence {
         *self.takes.borrow()
     }
 
+    /// This worker's name: no other has it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Looks at who is alive.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&Alive) -> T) -> T {
+        look(&self.known().alive)
+    }
+
     pub(super) fn hear(&self, beat: Beat, now: Instant) {
         self.known().alive.hear(beat, now);
     }

@@ -8,7 +8,7 @@ use metrics::{Counter, Histogram, counter, histogram};
 
 use crate::{
     amqp::message::properties::Received,
-    domain::{DeadLetter, Outcome},
+    domain::{DeadLetter, Outcome, Reply},
 };
 
 /// What is counted for every message. Looked up once, as looking up costs more than counting.
@@ -37,6 +37,14 @@ pub(crate) fn settled(outcome: &'static str, after: Duration) {
         counter.increment(1);
     }
     EVERY_MESSAGE.request_seconds.record(after);
+}
+
+/// A request was answered: by the handlers of an intent, and whether for want of a better one.
+pub(crate) fn answered(reply: &Reply) {
+    let is_fallback = reply.classification.as_ref().is_some_and(|classification| classification.fallback);
+    let fallback = if is_fallback { "true" } else { "false" };
+    let intent = reply.intent.as_str().to_owned();
+    counter!("chatbot_intent_replies_total", "intent" => intent, "fallback" => fallback).increment(1);
 }
 
 /// An outcome's name in metrics.

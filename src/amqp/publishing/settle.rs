@@ -159,7 +159,13 @@ impl<B: Broker> Settler<B> {
             let name = events::outcome_name(&next);
             // What is rare is boxed: a task is as large as its largest branch, and is moved and allocated whole.
             let instead = match next {
-                Outcome::Reply(reply) => self.reply(received, client.reply_to, &reply).await?,
+                Outcome::Reply(reply) => {
+                    let instead = self.reply(received, client.reply_to, &reply).await?;
+                    if instead.is_none() {
+                        events::answered(&reply);
+                    }
+                    instead
+                }
                 Outcome::Forward { intent, classification, slots } => {
                     self.forward(received, &intent, classification.as_deref(), &slots).await?
                 }
