@@ -29,6 +29,14 @@ class Watch(BrowserTest):
         texts = [text for page in pages for text in page.locator(selector).all_inner_texts()]
         return sum(int(re.sub(r"\D", "", text) or 0) for text in texts)
 
+    def answers(self, pages):
+        notes = [page.locator("#answers-note").inner_text() for page in pages]
+        return sum(int(re.match(r"[\d,]+", note)[0].replace(",", "")) for note in notes)
+
+    def looks(self, page):
+        """How often it has asked."""
+        return page.evaluate("performance.getEntriesByType('resource').filter(entry => entry.name.endsWith('/metrics')).length")
+
     def post(self, text):
         request = urllib.request.Request(
             f"{self.rig.door_url}api/messages", json.dumps({"body": text}).encode(), {"Content-Type": "application/json"}
@@ -43,9 +51,9 @@ class Watch(BrowserTest):
 
     def test_a_request_raises_the_counts_and_no_text_of_it_is_shown(self):
         pages = self.everywhere()
-        before = self.numbers(pages, "#answers-note")
+        before = self.answers(pages)
         intents = [self.post(f"can I return the kettle s3cret-{number}")["intent"]["name"] for number in range(4)]
-        eventually("four more answers", lambda: self.numbers(pages, "#answers-note") >= before + 4)
+        eventually("four more answers", lambda: self.answers(pages) >= before + 4)
         for intent in intents:
             eventually(intent, lambda: any(page.locator("#intents").get_by_text(intent, exact=True).count() for page in pages))
         # Each look tells a rate, of which one at least has seen them.
@@ -71,7 +79,8 @@ class Watch(BrowserTest):
         page.keyboard.press("Enter")
         self.assertIn(page.evaluate("String(getSelection())"), commands)
         # What has the focus keeps it while the page goes on.
-        page.wait_for_function("performance.getEntriesByName(new URL('metrics', location).href).length > 3 || performance.getEntriesByType('resource').filter(entry => entry.name.endsWith('/metrics')).length > 3")
+        seen = self.looks(page)
+        eventually("two more looks", lambda: self.looks(page) >= seen + 2)
         expect(button).to_be_focused()
 
     def test_what_waits_is_told_and_not_of_dead_letters(self):

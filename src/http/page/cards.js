@@ -20,7 +20,8 @@ function tiles({ history, now }, words, latest) {
   put($("requests"), words.perSecond(words.rate(history.rate("chatbot_deliveries_total"))));
   draw($("requests-line"), history.rates("chatbot_deliveries_total"), now);
   put($("answers"), words.perSecond(words.rate(history.rate("chatbot_replies_total", sent))));
-  put($("answers-note"), words.answersNote(words.number(sum(latest, "chatbot_replies_total", sent) ?? 0)));
+  const [answers, errors] = [sent, { result: "error" }].map((result) => sum(latest, "chatbot_replies_total", result) ?? 0);
+  put($("answers-note"), words.answersNote(words.number(answers)) + (errors ? words.errorsNote(words.number(errors)) : ""));
   draw($("answers-line"), history.rates("chatbot_replies_total", sent), now);
   const [p50, p99] = [0.5, 0.99].map((part) => history.quantile("chatbot_request_seconds", part));
   put($("latency"), `p99 ${words.time(p99)}`);
@@ -61,7 +62,9 @@ function together(queues) {
     const one = all.get(name) ?? { queue: name, messages: 0, consumers: 0 };
     all.set(name, { queue: name, messages: one.messages + messages, consumers: one.consumers + consumers });
   }
-  return [...all.values()].sort((a, b) => b.messages - a.messages);
+  // Those of intents may be many.
+  const rank = ({ queue }) => Number(queue.includes(".intent."));
+  return [...all.values()].sort((a, b) => b.messages - a.messages || rank(a) - rank(b));
 }
 
 function queues({ queues: told }, words) {
