@@ -83,7 +83,8 @@ Examples:
   CHATBOT_WORKER_QUEUES=requests chatbot-worker run                             a part of the work
 
 The first Ctrl-C or SIGTERM lets what is in work finish, for CHATBOT_WORKER_SHUTDOWN_GRACE at most; the second
-ends at once. A broker that is away is waited for. The log says where /livez, /readyz and /metrics are served.
+ends at once. A broker that is away is waited for. The log says where /livez, /readyz and /metrics are served,
+and at / a page to watch the worker.
 A changed intents file is read again and served within seconds (CHATBOT_INTENTS_WATCH), or at once on SIGHUP,
 which doesn't end the worker.
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     conversations::Kept,
+    door::{Opened, refused},
     person::people,
     support::{Arrived, Bench, Client},
 };
@@ -56,5 +57,28 @@ async fn a_bot_without_conversations_takes_it_and_what_it_has_to_say_is_told() {
         assert_eq!((refused.code(), &refused.json["in_reply_to"]), (Some("invalid_message"), &Value::Null), "{wrong}");
         assert!(refused.json["error"]["message"].as_str().unwrap().contains(why), "{wrong}: {}", refused.json);
     }
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_comes_through_the_door_with_its_type_or_without() {
+    let store = Arc::<Kept>::default();
+    let worker = people(Bench::new()).conversations(store.clone()).start().await;
+    let door = Opened::before(&worker).await;
+    for kind in [Value::Null, "chat.feedback".into(), "chat.request".into()] {
+        let body = json!({ "type": kind, "id": "f1", "in_reply_to": "r", "value": "down", "conversation": "c" });
+        let done = door.post("/api/feedback", &body).await;
+        assert_eq!(done.status(), 200, "{kind}");
+        let done: Value = done.json().await.unwrap();
+        let told = ["type", "done", "in_reply_to", "conversation"].map(|field| done[field].clone());
+        assert_eq!(told, ["chat.done", "chat.feedback", "f1", "c"].map(Value::from), "{done}");
+    }
+    // It has begun no conversation.
+    assert!(store.record().is_none());
+    for body in [json!({}), json!({ "in_reply_to": "r" }), json!({ "in_reply_to": "r", "value": "sideways" })] {
+        let (status, code) = refused(door.post("/api/feedback", &body).await).await;
+        assert_eq!((status, code.as_str()), (400, "invalid_message"), "{body}");
+    }
+    door.close().await;
     worker.stop().await;
 }
