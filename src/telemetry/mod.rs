@@ -128,7 +128,10 @@ fn describe() {
         ("chatbot_handler_seconds", "Time that a handler took to answer."),
         ("chatbot_request_seconds", "Time from a delivery to its ack."),
         ("chatbot_confirm_seconds", "Time from a publish to its confirm."),
-        ("chatbot_door_request_seconds", "Time that a request to the door took over HTTP; of a stream, until it began."),
+        (
+            "chatbot_door_request_seconds",
+            "Time that a request to the door took over HTTP; of a stream, until it began.",
+        ),
     ] {
         describe_histogram!(name, Unit::Seconds, help);
     }

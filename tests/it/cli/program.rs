@@ -56,6 +56,12 @@ impl Program {
             .with("CHATBOT_HTTP_LISTEN", "127.0.0.1:0")
     }
 
+    /// With the test's broker, and this exchange.
+    pub fn of(names: &Names) -> Self {
+        let new = Self::new().without("CHATBOT_AMQP_EXCHANGE").with("CHATBOT_AMQP_EXCHANGE", names.exchange());
+        Self { names: names.clone(), ..new }
+    }
+
     pub fn with(mut self, variable: &str, value: &str) -> Self {
         self.variables.push((variable.to_owned(), value.to_owned()));
         self

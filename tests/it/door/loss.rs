@@ -1,6 +1,10 @@
 //! The door whose broker goes away and comes back, whose worker dies, and that is itself told to stop.
 
-use std::time::Duration;
+use std::{
+    process::{Child, Stdio},
+    sync::Arc,
+    time::Duration,
+};
 
 use chatbot_worker::amqp::Names;
 use serde_json::{Value, json};
@@ -8,9 +12,11 @@ use serde_json::{Value, json};
 use super::{Opened, Rules, refused};
 use crate::{
     chaos::proxy::Proxy,
+    cli::program::Program,
+    conversations::Kept,
     process::WorkerProcess,
     streaming::{WORDS, Writes, worker},
-    support::{Bench, broker_url, eventually, remove},
+    support::{Bench, PATIENCE, broker_url, eventually, remove},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,5 +107,65 @@ async fn what_is_under_way_when_the_door_stops_is_answered_first() {
     writes.write(WORDS.len()).await;
     assert_eq!(asking.await.unwrap()["body"], "退货很简单，三十天内。");
     door.close().await;
+    worker.stop().await;
+}
+
+/// A door as a process on this port.
+fn process(program: &Program) -> Child {
+    program.command(&["serve"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_door_that_is_killed_and_started_anew_loses_nothing_and_has_nothing_said_twice() {
+    const CONVERSATIONS: usize = 8;
+    const TURNS: usize = 40;
+    let store = Arc::new(Kept::default());
+    let worker = Bench::new().conversations(store.clone()).start().await;
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let program = Program::of(&worker.names).with("CHATBOT_DOOR_LISTEN", &port.to_string());
+    let url = format!("http://{port}/api/messages");
+    let talking = (0..CONVERSATIONS).map(|conversation| {
+        let url = url.clone();
+        tokio::spawn(async move {
+            let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+            for turn in 0..TURNS {
+                let (conversation, text) = (format!("c{conversation}"), format!("refund {turn}"));
+                let body = json!({"body": text, "conversation": conversation}).to_string();
+                // As any client that wants its answer: the same again, until it is there.
+                eventually("the door answers", || async {
+                    let asked = http.post(&url).header("content-type", "application/json");
+                    let asked = asked.header("idempotency-key", format!("{conversation}-{turn}")).body(body.clone());
+                    let answer = asked.send().await.ok().filter(|answer| answer.status() == 200)?;
+                    let answer: Value = answer.json().await.ok()?;
+                    assert_eq!(answer["body"], format!("refund: {text}"));
+                    Some(())
+                })
+                .await;
+            }
+        })
+    });
+    let talking = futures_util::future::join_all(talking.collect::<Vec<_>>());
+    let killing = async {
+        for said in [40, 120, 200] {
+            let mut door = process(&program);
+            eventually("some is said", || async {
+                (store.said().values().map(Vec::len).sum::<usize>() >= said).then_some(())
+            })
+            .await;
+            door.kill().unwrap();
+            door.wait().unwrap();
+        }
+        process(&program)
+    };
+    let (talked, mut door) = tokio::join!(talking, killing);
+    talked.into_iter().for_each(|talked| talked.unwrap());
+    let expected: Vec<String> = (0..TURNS).map(|turn| format!("refund {turn}")).collect();
+    let said = store.said();
+    assert_eq!(said.len(), CONVERSATIONS);
+    for (conversation, said) in said {
+        assert_eq!(said, expected[TURNS.saturating_sub(said.len())..], "{conversation}");
+    }
+    door.kill().unwrap();
+    door.wait().unwrap();
     worker.stop().await;
 }

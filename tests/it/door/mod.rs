@@ -95,6 +95,7 @@ impl Opened {
         let door = Door::bind("127.0.0.1:0".parse().unwrap(), broker, names.clone(), settings).await.unwrap();
         let (url, stop) = (format!("http://{}", door.address().unwrap()), CancellationToken::new());
         let task = tokio::spawn(door.run(stop.clone()));
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
         Self { url, http, stop, task }
     }
