@@ -89,6 +89,11 @@ impl Writes {
         eventually("the answer is begun", || async { (self.began.load(Ordering::SeqCst) > 0).then_some(()) }).await;
     }
 
+    /// Has the next word be written, whichever it is.
+    pub fn go_on(&self) {
+        self.next.notify_one();
+    }
+
     pub fn begun(&self) -> usize {
         self.began.load(Ordering::SeqCst)
     }

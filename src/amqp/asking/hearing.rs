@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use tokio::{
     sync::mpsc,
-    time::{Instant, timeout_at},
+    time::{Instant, sleep, timeout_at},
 };
 
 use serde_json::{Map, Value};
@@ -19,6 +19,9 @@ use crate::{amqp::publishing::publisher::PublishError, domain::REPLY_TYPE};
 
 /// How long a question that wasn't asked yet waits for a broker that is away.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The pause before it is looked again for a queue that is to be bound.
+const UNBOUND: Duration = Duration::from_millis(100);
 
 /// What comes of a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,18 +146,27 @@ impl Hearing {
     /// Asks, by the session that there is, or by the next.
     async fn asked(&mut self) -> Result<Arc<Session>, AskFault> {
         let deadline = self.question.deadline;
+        // What the bot may be working on already is waited for as long as its client does.
+        let mut until = if self.is_asked { deadline } else { deadline.min(Instant::now() + PATIENCE) };
         loop {
-            // What the bot may be working on already is waited for as long as its client does.
-            let until = if self.is_asked { deadline } else { deadline.min(Instant::now() + PATIENCE) };
             let session = timeout_at(until, self.state.session()).await.map_err(|_| self.away())?;
-            self.is_asked = true;
             let published = timeout_at(deadline, self.publish(&session)).await.map_err(|_| AskFault::Timeout)?;
             match published {
-                Ok(()) => return Ok(session),
+                Ok(()) => {
+                    self.is_asked = true;
+                    return Ok(session);
+                }
                 Err(PublishError::Nacked) => return Err(AskFault::Refused),
+                // A worker that starts makes the exchange before it binds its queue.
+                Err(PublishError::Returned(key)) if key == To::Request.key() => {
+                    timeout_at(until, sleep(UNBOUND)).await.map_err(|_| AskFault::NoWorker)?;
+                }
                 Err(PublishError::Returned(key)) => return Err(AskFault::Unroutable(key)),
                 // Whether it was taken isn't known: it is asked again, with the same id.
-                Err(PublishError::Lost(_) | PublishError::Unconfirmed(_)) => session.look().await,
+                Err(PublishError::Lost(_) | PublishError::Unconfirmed(_)) => {
+                    (self.is_asked, until) = (true, deadline);
+                    session.look().await;
+                }
             }
         }
     }
