@@ -1,10 +1,13 @@
 //! Who asks, by one session after the other.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
-use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::{
@@ -14,16 +17,18 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Hearing, Question,
+    Hearing, Question, To,
     pending::Pending,
     session::{Said, Session},
 };
-use crate::amqp::{
-    Names,
-    connection::{address::Broker, error::ConnectError, link::reconnected},
-    objects::ask::AskError,
+use crate::{
+    amqp::{
+        Names,
+        connection::{address::Broker, error::ConnectError, link::reconnected},
+        objects::ask::AskError,
+    },
+    domain::IntentName,
 };
-use crate::domain::IntentName;
 
 /// The longest pause between two tries to connect; with jitter twice that.
 const MAX_PAUSE: Duration = Duration::from_millis(800);
@@ -58,13 +63,25 @@ pub(super) struct State {
     ready: watch::Sender<bool>,
     /// Whether there is no exchange, as no worker has run yet.
     pub(super) is_missing: AtomicBool,
-    intents: tokio::sync::Mutex<Option<Known>>,
+    is_denial_told: AtomicBool,
+    known: Mutex<Known>,
+    /// Held while the workers are asked.
+    looking: tokio::sync::Mutex<()>,
 }
 
-/// What was told of the bot's intents.
-struct Known {
-    at: Instant,
+/// What was told of the bots that workers have.
+#[derive(Default, Clone)]
+pub(super) struct Known {
+    at: Option<Instant>,
     intents: Vec<IntentName>,
+    /// Whether all of them have conversations: a queue of conversations that nobody consumes may be left of a bot before.
+    pub(super) conversations: bool,
+}
+
+impl Known {
+    fn is_old(&self) -> bool {
+        self.at.is_none_or(|at| at.elapsed() >= BELIEVED)
+    }
 }
 
 /// What keeps a session with the broker.
@@ -83,13 +100,19 @@ impl Asker {
             session: watch::Sender::new(None),
             ready: watch::Sender::new(false),
             is_missing: AtomicBool::new(false),
-            intents: Default::default(),
+            is_denial_told: AtomicBool::new(false),
+            known: Mutex::default(),
+            looking: tokio::sync::Mutex::default(),
         });
         (Self(state.clone()), Running { state, broker, said })
     }
 
-    /// Asks. Nothing is done before [`Hearing::next`] is awaited.
+    /// Asks. Nothing is done before [`Hearing::next`] is awaited. To be called in a tokio runtime.
     pub fn ask(&self, question: Question) -> Hearing {
+        if matches!(question.to, To::Conversation(_)) && self.0.known().is_old() {
+            let state = self.0.clone();
+            tokio::spawn(async move { state.look_for_bots().await });
+        }
         Hearing::new(self.0.clone(), question)
     }
 
@@ -101,21 +124,8 @@ impl Asker {
     /// The intents of the workers' bots, as they tell: each worker that answers within half a second. Those that were told
     /// last where nobody answers now; none where nobody ever has.
     pub async fn intents(&self) -> Vec<IntentName> {
-        let mut known = self.0.intents.lock().await;
-        if known.as_ref().is_none_or(|known| known.at.elapsed() >= BELIEVED)
-            && let Some(session) = self.session_now()
-        {
-            match session.intents(&self.0.names, &self.0.pending).await {
-                Ok(intents) if intents.is_empty() => {}
-                Ok(intents) => *known = Some(Known { at: Instant::now(), intents: intents.into_iter().collect() }),
-                Err(error) => tracing::warn!(%error, "the door can't ask which intents there are"),
-            }
-        }
-        known.as_ref().map(|known| known.intents.clone()).unwrap_or_default()
-    }
-
-    fn session_now(&self) -> Option<Arc<Session>> {
-        self.0.session.borrow().clone()
+        self.0.look_for_bots().await;
+        self.0.known().intents.clone()
     }
 
     /// Whether there is a session, from now on.
@@ -130,6 +140,33 @@ impl Asker {
 }
 
 impl State {
+    pub(super) fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks the workers which bots they have, unless that was asked a moment ago.
+    async fn look_for_bots(&self) {
+        let _looking = self.looking.lock().await;
+        let session = self.session.borrow().clone();
+        let Some(session) = session.filter(|_| self.known().is_old()) else { return };
+        match session.bots(&self.names, &self.pending).await {
+            // Who doesn't answer now may in a moment; what was told last holds meanwhile.
+            Ok(bots) if bots.is_empty() => {}
+            Ok(bots) => {
+                let conversations = bots.iter().all(|bot| bot.conversations);
+                let intents: BTreeSet<IntentName> = bots.into_iter().flat_map(|bot| bot.intents).collect();
+                let intents = intents.into_iter().collect();
+                *self.known() = Known { at: Some(Instant::now()), intents, conversations };
+            }
+            Err(error) => {
+                if !self.is_denial_told.swap(true, Ordering::AcqRel) {
+                    tracing::warn!(%error, "the door can't ask which intents there are");
+                }
+                self.known().at = Some(Instant::now());
+            }
+        }
+    }
+
     /// The session; the next one where there is none.
     pub(super) async fn session(&self) -> Arc<Session> {
         let mut sessions = self.session.subscribe();

@@ -181,16 +181,15 @@ impl Hearing {
 
     async fn publish(&self, session: &Session) -> Result<(), PublishError> {
         let to = match &self.question.to {
-            To::Conversation(_) if !session.has_lanes() => &To::Request,
+            To::Conversation(_) if !self.state.known().conversations => &To::Request,
             to => to,
         };
-        let published = self.publish_to(session, to).await;
-        match published {
+        match self.publish_to(session, to).await {
+            // The bot has none any more: a worker finds out whose it is.
             Err(PublishError::Returned(_)) if matches!(to, To::Conversation(_)) => {
-                session.note_no_lanes();
                 self.publish_to(session, &To::Request).await
             }
-            other => other,
+            published => published,
         }
     }
 

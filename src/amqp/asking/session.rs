@@ -1,10 +1,6 @@
 //! One session with the broker: a queue where answers come, and a channel to ask on.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
 use lapin::{
@@ -32,11 +28,9 @@ use crate::{
         publishing::publisher::Publisher,
         values::{short, text},
     },
-    domain::{Command, DONE_TYPE, ERROR_TYPE, IntentName, PART_TYPE, REPLY_TYPE},
+    domain::{Command, DONE_TYPE, ERROR_TYPE, PART_TYPE, REPLY_TYPE},
 };
 
-/// For how long it is believed that a bot has no conversations: another may be served by then.
-const NO_LANES: Duration = Duration::from_secs(10);
 /// How long workers are heard that tell of their bots.
 const LISTENS: Duration = Duration::from_millis(500);
 /// How long closing may take.
@@ -50,7 +44,6 @@ pub(super) struct Session {
     channel: Channel,
     queue: ShortString,
     publisher: Publisher,
-    no_lanes_since: Mutex<Option<Instant>>,
     /// That somebody couldn't publish: a channel that was closed for a message is told to the one who published that.
     doubt: Notify,
     /// That it is over: what was asked by it is answered no more.
@@ -85,15 +78,7 @@ impl Session {
         let asks = Link::open(broker, "chatbot-worker door, questions", Use::Forward).await?;
         let publisher =
             Publisher::open(asks, broker.confirm_timeout).await.map_err(|error| Unasked::Lost(error.to_string()))?;
-        let session = Self {
-            hears,
-            channel,
-            queue,
-            publisher,
-            no_lanes_since: Mutex::default(),
-            doubt: Notify::new(),
-            over: CancellationToken::new(),
-        };
+        let session = Self { hears, channel, queue, publisher, doubt: Notify::new(), over: CancellationToken::new() };
         Ok((Arc::new(session), consumer))
     }
 
@@ -104,16 +89,6 @@ impl Session {
 
     pub(super) fn publisher(&self) -> &Publisher {
         &self.publisher
-    }
-
-    /// Whether the bot may have conversations.
-    pub(super) fn has_lanes(&self) -> bool {
-        let since = *self.no_lanes_since.lock().unwrap_or_else(PoisonError::into_inner);
-        since.is_none_or(|since| since.elapsed() >= NO_LANES)
-    }
-
-    pub(super) fn note_no_lanes(&self) {
-        *self.no_lanes_since.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
     /// Has it looked whether the session still stands, and waits until it is over; or for a moment, where it stands.
@@ -159,8 +134,8 @@ impl Session {
         }
     }
 
-    /// Asks the workers for the intents of their bots, and waits for half a second who answers.
-    pub(super) async fn intents(&self, names: &Names, pending: &Pending) -> Result<BTreeSet<IntentName>, AskError> {
+    /// Asks the workers which bots they have, and waits for half a second who answers.
+    pub(super) async fn bots(&self, names: &Names, pending: &Pending) -> Result<Vec<BotHeard>, AskError> {
         let (control, correlation) = (names.control_exchange(), Uuid::now_v7().to_string());
         let mut answers = pending.wait(correlation.as_str().into());
         let object = format!("exchange '{control}'");
@@ -175,16 +150,16 @@ impl Session {
             let published = channel.basic_publish(short(&control), short(""), options, b"", properties);
             published.await?.await.map(|_| ())
         });
-        let mut intents = BTreeSet::new();
+        let mut bots = Vec::new();
         let asked = asked.await;
         if asked.is_ok() {
             let until = tokio::time::Instant::now() + LISTENS;
             while let Ok(Some(Heard::Part(body))) = timeout_at(until, answers.recv()).await {
-                intents.extend(serde_json::from_slice::<BotHeard>(&body).map(|bot| bot.intents).unwrap_or_default());
+                bots.extend(serde_json::from_slice(&body).ok());
             }
         }
         pending.forget(&correlation);
-        asked.map(|()| intents)
+        asked.map(|()| bots)
     }
 
     /// Ends it in order.

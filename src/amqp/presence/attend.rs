@@ -221,7 +221,7 @@ impl Presence {
 fn bot(shared: &Shared) -> BotTold<'_> {
     let mut intents: Vec<_> = shared.pipeline.routes().keys().collect();
     intents.sort_unstable();
-    BotTold { bot: &shared.hash, intents }
+    BotTold { bot: &shared.hash, intents, conversations: shared.pipeline.conversations().is_some() }
 }
 
 fn pauses() -> impl Iterator<Item = Duration> {

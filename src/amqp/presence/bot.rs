@@ -16,6 +16,8 @@ pub(super) struct BotTold<'a> {
     pub(super) bot: &'a str,
     /// Its intents, in alphabetical order.
     pub(super) intents: Vec<&'a IntentName>,
+    /// Whether it has conversations, whose queues it consumes.
+    pub(super) conversations: bool,
 }
 
 /// The same, as it is heard.
@@ -25,4 +27,7 @@ pub struct BotHeard {
     pub bot: String,
     /// Its intents.
     pub intents: Vec<IntentName>,
+    /// Whether it has conversations.
+    #[serde(default)]
+    pub conversations: bool,
 }

@@ -259,3 +259,19 @@ async fn what_a_page_may_know_of_the_bot_is_told() {
     door.close().await;
     worker.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conversation_is_answered_by_a_bot_that_has_none_any_more() {
+    let before = Bench::new().conversations(Arc::new(Kept::default())).start().await;
+    let (url, names) = (before.url.clone(), before.names.clone());
+    before.stop_and_leave().await;
+    // The queues of conversations are there still, and nobody consumes them.
+    let worker = Bench::new().named(&names).start().await;
+    let door = Opened::open(&url, &names, Rules::default()).await;
+    for _ in 0..2 {
+        let answer = door.ask(&json!({"body": "refund", "conversation": "c"})).await;
+        assert_eq!((&answer["body"], &answer["conversation"]), (&json!("refund: refund"), &json!("c")));
+    }
+    door.close().await;
+    worker.stop().await;
+}
