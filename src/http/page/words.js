@@ -77,7 +77,7 @@ const WORDS = {
     doorForm: "Form",
     outcome: "Outcome",
     count: "Count",
-    doorNote: (connections, sockets) => `${connections} connections, ${sockets} of them WebSockets.`,
+    doorNote: (connections, sockets) => `Open now: ${connections} connections over HTTP, and ${sockets} WebSockets.`,
   },
   zh: {
     title: "机器人运行状况",
@@ -155,7 +155,7 @@ const WORDS = {
     doorForm: "接口",
     outcome: "结果",
     count: "次数",
-    doorNote: (connections, sockets) => `${connections} 个连接，其中 ${sockets} 个 WebSocket。`,
+    doorNote: (connections, sockets) => `目前打开：${connections} 个 HTTP 连接，${sockets} 个 WebSocket。`,
   },
 };
 
