@@ -57,7 +57,7 @@ pub(super) fn run() -> Result<Exit, Failure> {
     let metrics = telemetry::start_metrics().map_err(|error| Failure::new(Exit::Os, error))?;
     let is_set = |setting: &crate::config::Effective| setting.key == "http.listen" && setting.origin != Origin::Default;
     let health = settings.http.listen.get().filter(|_| loaded.effective.iter().any(is_set));
-    let ended = setup::runtime()?.block_on(async {
+    setup::runtime()?.block_on(async {
         let stop = CancellationToken::new();
         signals::watch(stop.clone(), || {
             tracing::info!("stopping: answers under way are finished first; once more ends at once");
@@ -82,8 +82,7 @@ pub(super) fn run() -> Result<Exit, Failure> {
         door.run(stop).await.map_err(refused)?;
         tracing::info!("stopped");
         Ok(Exit::Ok)
-    });
-    ended
+    })
 }
 
 /// Opens the door on an address, and tells where it is.
