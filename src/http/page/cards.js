@@ -5,6 +5,7 @@ import { keep, make, put, rows } from "./elements.js";
 import { by, having, sum } from "./metrics.js";
 
 const SHOWN = 12; // rows of a list that may be long
+const ANSWERS = "chatbot_intent_replies_total"; // word that feedback was counted is none
 const FAILURES = ["unreachable", "timeout", "throttled", "server", "denied"]; // of a service, which count for its breaker
 const UNASKED = ["busy", "open", "not_ready", "budget"];
 const $ = (id) => document.getElementById(id);
@@ -16,13 +17,12 @@ export function show(told, words) {
 }
 
 function tiles({ history, now }, words, latest) {
-  const sent = { result: "sent" };
   put($("requests"), words.perSecond(words.rate(history.rate("chatbot_deliveries_total"))));
   draw($("requests-line"), history.rates("chatbot_deliveries_total"), now);
-  put($("answers"), words.perSecond(words.rate(history.rate("chatbot_replies_total", sent))));
-  const [answers, errors] = [sent, { result: "error" }].map((result) => sum(latest, "chatbot_replies_total", result) ?? 0);
+  put($("answers"), words.perSecond(words.rate(history.rate(ANSWERS))));
+  const [answers, errors] = [sum(latest, ANSWERS) ?? 0, sum(latest, "chatbot_replies_total", { result: "error" }) ?? 0];
   put($("answers-note"), words.answersNote(words.number(answers)) + (errors ? words.errorsNote(words.number(errors)) : ""));
-  draw($("answers-line"), history.rates("chatbot_replies_total", sent), now);
+  draw($("answers-line"), history.rates(ANSWERS), now);
   const [p50, p99] = [0.5, 0.99].map((part) => history.quantile("chatbot_request_seconds", part));
   put($("latency"), `p99 ${words.time(p99)}`);
   put($("latency-note"), p50 === null ? words.latencyNone : words.latencyNote(words.time(p50)));
@@ -111,10 +111,9 @@ function letter(reason) {
 }
 
 function intents(_, words, latest) {
-  const replies = "chatbot_intent_replies_total";
-  const all = by(latest, replies, "intent");
-  const isFallback = new Set(by(latest, replies, "intent", { fallback: "true" }).map(([intent]) => intent));
-  const [total, fallback] = [sum(latest, replies) ?? 0, sum(latest, replies, { fallback: "true" }) ?? 0];
+  const all = by(latest, ANSWERS, "intent");
+  const isFallback = new Set(by(latest, ANSWERS, "intent", { fallback: "true" }).map(([intent]) => intent));
+  const [total, fallback] = [sum(latest, ANSWERS) ?? 0, sum(latest, ANSWERS, { fallback: "true" }) ?? 0];
   const note = () => words.intentsNote(words.number(fallback), words.number(total), words.share(fallback, total));
   put($("intents-note"), total ? note() : words.intentsNone);
   const shown = all.slice(0, SHOWN);

@@ -47,7 +47,7 @@ const WORDS = {
     queuesLeftOut: (count) => ` ${count} more aren't told of.`,
     more: (count) => `and ${count} more`,
     dead: "Not answered",
-    deadNote: (count) => `${count} dead letters of this worker since it started, by reason. What there is now: chatbot-worker dead list --count`,
+    deadNote: (count) => `Dead letters of this worker since it started: ${count}, by reason. What there is now: chatbot-worker dead list --count`,
     deadNone: "No dead letter since it started.",
     copy: "Copy",
     copied: "Copied",
