@@ -15,7 +15,7 @@ use crate::{
         turn::{Ended, Heard, Question, Run, Step, Why},
     },
     domain::{Classification, IntentName, MessageError, Outcome, Progress, Request, Role, Status, Turn, language},
-    handler::{Answer, Job as HandlerJob},
+    handler::{Answer, Handlers, Job as HandlerJob},
 };
 
 /// What becomes of a turn.
@@ -193,6 +193,10 @@ impl Pipeline {
         let mut answer = Answer::text(text, locale);
         answer.details.choices = choices;
         answer.details.state = Some(progress(question));
+        if let Some(attached) = &work.attached {
+            // Nobody looks at them before all is known.
+            answer = attached.told(answer, &Handlers::default());
+        }
         let request = work.request();
         let entities = self.entities(&request.text);
         let intent = question.intent.clone();

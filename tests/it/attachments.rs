@@ -12,8 +12,10 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::program::Program,
+    conversations::Kept,
+    person::people,
     stub::{Act, Stub},
-    support::{Client, broker_url, header, short},
+    support::{Bench, Client, broker_url, header, short},
 };
 
 const BOT: &str = r#"
@@ -267,4 +269,18 @@ fn a_service_that_hears_and_is_not_there_is_told_with_what_to_set() {
         .run(&["try", "x"])
         .failed(78, &["line 3, column 17", "there is no service 'ears': set CHATBOT_EARS_KIND to transcription"]);
     std::fs::remove_file(&bot.path).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_looks_at_is_told_where_the_bot_asks_as_well() {
+    let worker = people(Bench::new()).conversations(Arc::new(Kept::default())).start().await;
+    let mut client = worker.client().await;
+    let picture = json!([{"media_type": "image/png", "data": "aGk="}]);
+    let asked = json!({"body": "refund please", "locale": "en", "conversation": "c", "attachments": picture});
+    let answer = client.ask("request", &asked.to_string()).await.json;
+    assert_eq!(answer["state"]["status"], "asking");
+    let (question, told) = answer["body"].as_str().unwrap().split_once("\n\n").unwrap();
+    assert_eq!(question, "Which order?");
+    assert!(told.contains("picture"), "{told}");
+    worker.stop().await;
 }
