@@ -17,7 +17,7 @@ use super::{
 
 /// How long a browser need not ask again what it may, in seconds.
 const PREFLIGHT: &str = "600";
-/// What pages of other sites may send along, and read.
+/// What pages of other sites may send along, unless they ask for more; and what they may read.
 const ALLOWED: &str = "authorization, content-type, idempotency-key, x-conversation-id, x-openwebui-chat-id, accept";
 const EXPOSED: &str = "retry-after";
 
@@ -33,7 +33,7 @@ pub(super) async fn around(State(talk): State<Arc<Talk>>, request: Request, next
     let allowed = origin.filter(|origin| talk.keys.origin_allowed(origin));
     let is_preflight = request.method() == Method::OPTIONS;
     let mut response = match is_preflight {
-        true => preflight(allowed.is_some()),
+        true => preflight(allowed.is_some(), request.headers()),
         false => next.run(request).await,
     };
     let headers = response.headers_mut();
@@ -46,13 +46,15 @@ pub(super) async fn around(State(talk): State<Arc<Talk>>, request: Request, next
     secured(response)
 }
 
-fn preflight(is_allowed: bool) -> Response {
+fn preflight(is_allowed: bool, asked: &HeaderMap) -> Response {
     if !is_allowed {
         return StatusCode::NO_CONTENT.into_response();
     }
+    // Clients have headers of their own, such as OpenAI's packages; what the door doesn't know does nothing.
+    let allowed = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned();
     let headers = [
         (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, DELETE")),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(ALLOWED)),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, allowed.unwrap_or(HeaderValue::from_static(ALLOWED))),
         (header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT)),
     ];
     (StatusCode::NO_CONTENT, headers).into_response()

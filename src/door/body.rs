@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, HttpBody, to_bytes};
 use bytes::Bytes;
 use tokio::time::timeout;
 
@@ -18,6 +18,10 @@ const TIME: Duration = Duration::from_secs(30);
 /// Where it is larger than `most` bytes, takes too long, or ends before its end.
 pub(super) async fn read(body: Body, most: usize) -> Result<Bytes, Fault> {
     let limit = format!("the body has more than the {most} bytes that are accepted");
+    // What says so beforehand isn't waited for.
+    if body.size_hint().lower() > most as u64 {
+        return Err(Fault::new(Code::Contract(ErrorCode::PayloadTooLarge), limit));
+    }
     match timeout(TIME, to_bytes(body, most)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) if is_too_long(&error) => Err(Fault::new(Code::Contract(ErrorCode::PayloadTooLarge), limit)),

@@ -213,7 +213,7 @@ impl From<Refusal> for Fault {
         let code = match refusal {
             Refusal::Missing | Refusal::Wrong => Code::Unauthorized,
             Refusal::NotPublic | Refusal::Origin => Code::Forbidden,
-            Refusal::Rate(_) => Code::RateLimited,
+            Refusal::Rate(_) | Refusal::Locked(_) => Code::RateLimited,
         };
         let retry_after = refusal.retry_after().map(Duration::from_secs);
         Self { retry_after, ..Self::new(code, refusal.to_string()) }

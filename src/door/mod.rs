@@ -15,6 +15,7 @@ mod described;
 mod fault;
 mod inbox;
 pub mod keys;
+mod now_and_then;
 mod openai;
 mod origins;
 mod own;
@@ -42,6 +43,7 @@ use self::{
     fault::{Code, Fault},
     inbox::Inbox,
     keys::{Keys, Network},
+    now_and_then::NowAndThen,
     origins::Origins,
     sockets::Sockets,
     talk::Talk,
@@ -86,7 +88,15 @@ impl Door {
         let (asker, running) = Asker::new(broker, names, Box::new(move |body| heard.said(body)));
         let Settings { keys, trusted_proxies, timeout, max_body, max_connections, grace } = settings;
         let origins = Origins { trusted_proxies, is_local: address.ip().is_loopback() };
-        let talk = Arc::new(Talk { asker, inbox, keys, origins, timeout, max_body });
+        let talk = Arc::new(Talk {
+            asker,
+            inbox,
+            keys,
+            origins,
+            timeout,
+            max_body,
+            told_of_wrong_keys: NowAndThen::default(),
+        });
         Ok(Self { talk, running, listener, max_connections, grace })
     }
 
@@ -137,7 +147,7 @@ fn router(talk: Arc<Talk>, sockets: Sockets) -> Router {
         .merge(own::routes(talk.clone(), sockets))
         .merge(openai::routes(talk.clone()))
         .merge(rasa::routes(talk.clone()))
-        .merge(page::routes())
+        .merge(page::routes(talk.clone()))
         .merge(described::routes())
         .fallback(async || {
             unanswered(Code::NotFound, "there is nothing of this path: see docs/DOORS.md for those there are")
@@ -154,6 +164,7 @@ fn unanswered(code: Code, message: &str) -> Response {
 async fn readyz(State(talk): State<Arc<Talk>>) -> impl IntoResponse {
     match talk.asker.is_ready() {
         true => (StatusCode::OK, "ready\n"),
+        false if talk.asker.is_missing() => (StatusCode::SERVICE_UNAVAILABLE, "not ready: no worker has run yet\n"),
         false => (StatusCode::SERVICE_UNAVAILABLE, "not ready: no session with the broker; the log says why\n"),
     }
 }

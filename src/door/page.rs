@@ -1,11 +1,16 @@
 //! The page to talk to the bot: files that are built in.
 
+use std::sync::Arc;
+
 use axum::{
     Router,
-    http::{HeaderValue, header},
+    extract::{Request, State},
+    http::{HeaderValue, header, request::Parts},
     response::{IntoResponse, Response},
     routing::get,
 };
+
+use super::talk::{Talk, query};
 
 /// A file of the page: where it is served, what it is, and what it holds.
 struct File {
@@ -42,17 +47,33 @@ const FILES: &[File] = files! {
 
 /// Nothing from elsewhere, nothing inline; pictures may be the bot's, of the catalogue.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: https:; \
-                      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors *";
+                      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
+/// The sites of this machine: where nobody needs a key, a page that is being written may frame the door's.
+const LOCAL: &str = " http://localhost:* http://127.0.0.1:*";
 
 /// Its routes.
-pub(super) fn routes() -> Router {
-    FILES.iter().fold(Router::new(), |router, file| router.route(file.path, get(async move || respond(file))))
+pub(super) fn routes(talk: Arc<Talk>) -> Router {
+    let page = |file: &'static File| {
+        get(async move |State(talk): State<Arc<Talk>>, request: Request| {
+            respond(file, &policy(&talk, &request.into_parts().0))
+        })
+    };
+    FILES.iter().fold(Router::new(), |router, file| router.route(file.path, page(file))).with_state(talk)
 }
 
-fn respond(file: &File) -> Response {
+/// The policy of a page: with a public key in its address, it may be framed by the pages that the key is for.
+fn policy(talk: &Talk, parts: &Parts) -> String {
+    let of_key = query(parts, "key").map(|key| talk.keys.origins_of(&key)).unwrap_or_default();
+    let may_frame = talk.keys.listed().iter().chain(&of_key).map(|origin| format!(" {origin}"));
+    let local = if talk.keys.are_required() { "" } else { LOCAL };
+    format!("{POLICY}{local}{}", may_frame.collect::<String>())
+}
+
+fn respond(file: &File, policy: &str) -> Response {
+    let policy = HeaderValue::from_str(policy).unwrap_or(HeaderValue::from_static(POLICY));
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(file.media_type)),
-        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+        (header::CONTENT_SECURITY_POLICY, policy),
         // It changes with the program alone; a browser asks, and mustn't show an old one.
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
     ];

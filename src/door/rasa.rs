@@ -79,8 +79,9 @@ async fn answer(talk: &Talk, request: Request) -> Result<String, Fault> {
     let (parts, body) = request.into_parts();
     let caller = talk.caller(&parts)?;
     let body = body::read(body, talk.max_body).await?;
-    let message: Message = serde_json::from_slice(&body)
-        .map_err(|_| Fault::invalid("the body is no JSON object of {\"sender\": \"…\", \"message\": \"…\"}"))?;
+    let message: Message = serde_json::from_slice(&body).map_err(|_| {
+        Fault::invalid("the body isn't a JSON object of texts: {\"sender\": \"…\", \"message\": \"…\"}")
+    })?;
     let text = message.message.filter(|text| !text.trim().is_empty());
     let text = text.ok_or_else(|| Fault::invalid("'message', the user's text, is missing or empty"))?;
     let metadata = message.metadata.filter(|metadata| metadata.get().starts_with('{'));

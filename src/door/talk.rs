@@ -11,15 +11,16 @@ use uuid::Uuid;
 use super::{
     fault::{Code, Fault},
     inbox::{Conversation, Inbox},
-    keys::{Caller, Keys, Presented, client_address},
+    keys::{Caller, Keys, Presented, Refusal, client_address},
+    now_and_then::NowAndThen,
     origins::Origins,
     server::Peer,
 };
 use crate::{
     amqp::asking::{Asker, Heard, Hearing, Question, To},
     domain::{
-        CANCEL_TYPE, Command, IntentName, Lane, Request,
-        codec::{Envelope, decode_request, encode_request},
+        CANCEL_TYPE, Command, Done, IntentName, Lane, Request,
+        codec::{Envelope, decode_request, encode_done, encode_request},
     },
 };
 
@@ -36,6 +37,7 @@ pub(super) struct Talk {
     pub(super) timeout: Duration,
     /// The most bytes of a request's body.
     pub(super) max_body: usize,
+    pub(super) told_of_wrong_keys: NowAndThen,
 }
 
 impl Talk {
@@ -58,7 +60,13 @@ impl Talk {
             origin: self.origins.foreign(&parts.headers),
             address: client_address(peer, forwarded, &self.origins.trusted_proxies),
         };
-        Ok(self.keys.admit(&presented)?)
+        self.keys.admit(&presented).map_err(|refusal| {
+            if matches!(refusal, Refusal::Locked(_)) && self.told_of_wrong_keys.is_due() {
+                let address = presented.address;
+                tracing::warn!(%address, "too many wrong keys came to the door from an address; no secret key is taken from it for a while");
+            }
+            Fault::from(refusal)
+        })
     }
 
     /// The request that a body is, as the contract reads it.
@@ -81,6 +89,9 @@ impl Talk {
             Some(form) if form.starts_with("application/x-www-form-urlencoded") => Some("application/json"),
             other => other,
         };
+        if headers.get(IDEMPOTENCY_KEY).is_some_and(|key| key.to_str().is_err()) {
+            return Err(Fault::invalid("the header Idempotency-Key has to be of visible ASCII characters"));
+        }
         let envelope = Envelope {
             content_type,
             content_encoding: text(header::CONTENT_ENCODING),
@@ -169,6 +180,14 @@ pub(super) fn sender(caller: &Caller, named: Option<String>) -> String {
 /// A conversation of a request.
 pub(super) fn conversation(request: &Request) -> Option<Conversation> {
     Some(Conversation { sender: request.sender.clone(), id: request.conversation.clone()? })
+}
+
+/// Word that a conversation was forgotten of which nothing is kept.
+pub(super) fn forgotten(request: &Request) -> Bytes {
+    let (id, in_reply_to) = (Uuid::now_v7().to_string(), request.id.clone());
+    let done =
+        Done { id, in_reply_to, command: Command::Forget, conversation: request.conversation.clone(), delivered: None };
+    encode_done(&done).into()
 }
 
 /// The whole answer: a reply's JSON, or word that a command was done.

@@ -133,6 +133,17 @@ impl Asker {
         self.0.ready.subscribe()
     }
 
+    /// Whether there is no exchange, as no worker has run yet.
+    pub fn is_missing(&self) -> bool {
+        self.0.is_missing.load(Ordering::Acquire)
+    }
+
+    /// Whether the workers have said that no bot of theirs has conversations.
+    pub fn keeps_no_conversations(&self) -> bool {
+        let known = self.0.known();
+        !known.intents.is_empty() && !known.conversations
+    }
+
     /// How many wait for an answer.
     pub fn waiting(&self) -> usize {
         self.0.pending.len()

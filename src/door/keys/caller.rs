@@ -54,6 +54,11 @@ impl Caller {
         }
     }
 
+    /// Whether it asks with this key.
+    pub(super) fn is_of(&self, entry: &Entry) -> bool {
+        self.hash.as_ref().is_some_and(|hash| entry.hash.is(hash).into())
+    }
+
     /// Counts a request.
     ///
     /// # Errors

@@ -124,10 +124,10 @@ impl Keys {
         if !found.is_some_and(Entry::is_public)
             && let Some(wait) = self.wrong.wait(&place, WRONG_KEYS)
         {
-            return Err(Refusal::Rate(wait));
+            return Err(Refusal::Locked(wait));
         }
         let Some(entry) = found else {
-            return Err(self.wrong.take(place, WRONG_KEYS).err().map_or(Refusal::Wrong, Refusal::Rate));
+            return Err(self.wrong.take(place, WRONG_KEYS).err().map_or(Refusal::Wrong, Refusal::Locked));
         };
         let is_public = entry.is_public();
         if bearer.is_none() && !is_public {
@@ -138,6 +138,26 @@ impl Keys {
             Some(origin) if !is_public && !self.lists(origin) => Err(Refusal::Origin),
             _ => Ok(Caller::of(entry, address, &self.counts)),
         }
+    }
+
+    /// Whether whoever was let in still would be: its key is in the file.
+    pub fn hold(&self, caller: &Caller) -> bool {
+        self.file.is_none() || self.entries().iter().any(|entry| caller.is_of(entry))
+    }
+
+    /// The sites in whose pages a door's page may be framed that has this public key; none where the key is none.
+    pub fn origins_of(&self, key: &str) -> Vec<Origin> {
+        let hash = KeyHash::of(key);
+        let of = |entry: &Entry| match &entry.kind {
+            EntryKind::Public { origins, .. } if entry.hash.is(&hash).into() => Some(origins.to_vec()),
+            _ => None,
+        };
+        self.entries().iter().find_map(of).unwrap_or_default()
+    }
+
+    /// The other sites whose pages may ask without a public key.
+    pub fn listed(&self) -> &[Origin] {
+        &self.origins
     }
 
     /// Whether pages of this origin may ask at all, with some key or none: what a browser asks beforehand, without the key.

@@ -15,6 +15,8 @@ pub enum Refusal {
     Origin,
     /// Too often; how long to wait.
     Rate(Duration),
+    /// Too many wrong keys came from its address; how long to wait.
+    Locked(Duration),
 }
 
 impl std::error::Error for Refusal {}
@@ -35,10 +37,14 @@ impl fmt::Display for Refusal {
                 "pages of this site may not ask here: whoever runs this bot has to add its origin to the key's origins, or to \
                  door.origins where the key isn't public or there is none"
             }
-            Self::Rate(_) => {
+            Self::Rate(_) | Self::Locked(_) => {
                 let seconds = self.retry_after().unwrap_or_default();
                 let unit = if seconds == 1 { "second" } else { "seconds" };
-                return write!(f, "too many requests: ask again in {seconds} {unit}");
+                let what = match self {
+                    Self::Locked(_) => "too many wrong keys came from this address, so no secret key is taken from it",
+                    _ => "too many requests",
+                };
+                return write!(f, "{what}: ask again in {seconds} {unit}");
             }
         })
     }
@@ -48,7 +54,9 @@ impl Refusal {
     /// In how many whole seconds to ask again, at least 1, where that helps: what `Retry-After` says.
     pub fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::Rate(wait) => Some(wait.as_millis().div_ceil(1000).max(1).try_into().unwrap_or(u64::MAX)),
+            Self::Rate(wait) | Self::Locked(wait) => {
+                Some(wait.as_millis().div_ceil(1000).max(1).try_into().unwrap_or(u64::MAX))
+            }
             _ => None,
         }
     }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, Request, State},
+    extract::{Path, Request, State, rejection::PathRejection},
     http::StatusCode,
     response::Response,
 };
+use bytes::Bytes;
 use serde_json::json;
 
 use super::{answered, json as respond};
@@ -29,22 +30,31 @@ pub(super) async fn make(State(talk): State<Arc<Talk>>, request: Request) -> Res
 }
 
 /// Has a conversation forgotten.
-pub(super) async fn forget(State(talk): State<Arc<Talk>>, Path(id): Path<String>, request: Request) -> Response {
+pub(super) async fn forget(
+    State(talk): State<Arc<Talk>>,
+    id: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Response {
+    answered(forgotten(&talk, id, request).await.map(|body| (StatusCode::OK, body)), None)
+}
+
+async fn forgotten(talk: &Talk, id: Result<Path<String>, PathRejection>, request: Request) -> Result<Bytes, Fault> {
     let (parts, _) = request.into_parts();
-    let asked = talk.caller(&parts).and_then(|caller| {
-        let forget = domain::Request {
-            kind: Some(Command::Forget.as_str().to_owned()),
-            conversation: Some(id),
-            sender: talk::query(&parts, "sender"),
-            ..domain::Request::default()
-        };
-        talk.ask(&caller, forget, None)
-    });
-    let done = match asked {
-        Ok(hearing) => talk::answer(hearing).await.map(|body| (StatusCode::OK, body)),
-        Err(fault) => Err(fault),
+    let caller = talk.caller(&parts)?;
+    let Path(id) = id.map_err(|_| Fault::invalid("the conversation in the path isn't UTF-8"))?;
+    let forget = domain::Request {
+        kind: Some(Command::Forget.as_str().to_owned()),
+        conversation: Some(id),
+        sender: talk::query(&parts, "sender"),
+        ..domain::Request::default()
     };
-    answered(done, None)
+    talk.asker.intents().await;
+    if talk.asker.keeps_no_conversations() {
+        caller.take()?;
+        // Nothing is kept, so nothing is left of it.
+        return Ok(talk::forgotten(&talk.of(&caller, forget)?));
+    }
+    talk::answer(talk.ask(&caller, forget, None)?).await
 }
 
 /// What a page may know.

@@ -25,7 +25,7 @@ use super::{DOOR, answered};
 use crate::{
     amqp::asking::{Heard, Hearing},
     domain::{
-        CANCEL_TYPE,
+        CANCEL_TYPE, Command,
         codec::{Envelope, decode_request},
     },
     door::{
@@ -40,9 +40,11 @@ use crate::{
 
 /// How often the other end is asked whether it is there; and how long it may say nothing.
 const PING: Duration = Duration::from_secs(20);
-const SILENT: Duration = Duration::from_secs(65);
+const SILENT: Duration = Duration::from_secs(55);
 /// How long sending a frame may take.
 const SENDING: Duration = Duration::from_secs(30);
+/// The room that a socket takes for what it reads and sends, in bytes; more where a frame is larger.
+const BUFFER: usize = 4096;
 /// How many frames may wait to be sent.
 const WAITING: usize = 256;
 /// How many requests of a socket may be under way.
@@ -54,14 +56,18 @@ const MUCH: usize = 64 * 1024;
 /// How many frames may come in a second, on average over [`WINDOW`].
 const FRAMES: u64 = 20;
 const WINDOW: Duration = Duration::from_secs(5);
+/// How long the other end may take to close.
+const CLOSING: Duration = Duration::from_secs(2);
 /// How long what is under way may take once the door stops.
 const STOPPING: Duration = Duration::from_secs(20);
 
 /// The codes with which sockets are closed; the last is ours.
 /// <https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number>
+const NO_PROTOCOL: u16 = 1002;
 const NO_TEXT: u16 = 1003;
 const POLICY: u16 = 1008;
 const TOO_LARGE: u16 = 1009;
+const TAKEN_BACK: (u16, &str) = (POLICY, "the key was taken back");
 const AGAIN_LATER: u16 = 1013;
 const TOO_MANY: u16 = 4029;
 
@@ -86,7 +92,12 @@ pub(super) async fn open(State((talk, sockets)): State<(Arc<Talk>, Sockets)>, re
     let peer = parts.extensions.get::<Peer>().cloned();
     // What is a little too large is read, to be told so; what is much too large ends the connection.
     let most = 2 * talk.max_body + MUCH;
-    let upgrade = upgrade.max_message_size(most).max_frame_size(most).max_write_buffer_size(2 * most);
+    let upgrade = upgrade
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(BUFFER)
+        .max_message_size(most)
+        .max_frame_size(most)
+        .max_write_buffer_size(2 * most);
     let open = sockets.open.clone();
     let tracked = open.token();
     upgrade.on_upgrade(async move |socket| {
@@ -141,6 +152,9 @@ impl Wire {
                     if heard_at.elapsed() > SILENT {
                         break None;
                     }
+                    if !self.talk.keys.hold(&self.caller) {
+                        break Some(TAKEN_BACK);
+                    }
                     Message::Ping(Bytes::new())
                 }
                 Some(_) = self.tasks.join_next() => {
@@ -157,7 +171,15 @@ impl Wire {
                     continue;
                 }
                 received = socket.recv() => {
-                    let Some(Ok(received)) = received else { break None };
+                    let received = match received {
+                        Some(Ok(received)) => received,
+                        // Not WebSocket's protocol, or too large by far; or the connection is gone, and nobody hears it.
+                        Some(Err(error)) if error.to_string().contains("too long") => {
+                            break Some((TOO_LARGE, "a frame is larger than a request may be"));
+                        }
+                        Some(Err(_)) => break Some((NO_PROTOCOL, "this isn't WebSocket's protocol")),
+                        None => break None,
+                    };
                     heard_at = Instant::now();
                     if window.elapsed() > WINDOW {
                         (window, frames) = (Instant::now(), 0);
@@ -191,6 +213,8 @@ impl Wire {
             let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
             let _ = timeout(SENDING, socket.send(Message::Close(Some(frame)))).await;
         }
+        // Closing is answered by closing, on either side; read on, the socket does so.
+        let _ = timeout(CLOSING, async { while let Some(Ok(_)) = socket.recv().await {} }).await;
         drop((to_send, socket));
         // Each of them notices that nobody takes what it says, and keeps its answer for a while.
         self.under_way.clear();
@@ -200,6 +224,9 @@ impl Wire {
 
     /// Takes a frame; what closes the socket is told.
     fn hear(&mut self, frame: &str) -> Result<(), (u16, &'static str)> {
+        if !self.talk.keys.hold(&self.caller) {
+            return Err(TAKEN_BACK);
+        }
         #[derive(Deserialize)]
         struct Head {
             #[serde(rename = "type")]
@@ -236,6 +263,11 @@ impl Wire {
         let request = decode_request(&envelope, frame.as_bytes(), self.talk.max_body)?;
         self.caller.take()?;
         let request = self.talk.of(&self.caller, request)?;
+        if request.command() == Some(Command::Forget) && self.talk.asker.keeps_no_conversations() {
+            // Nothing is kept, so nothing is left of it.
+            let _ = self.sends.try_send(talk::forgotten(&request));
+            return Ok(());
+        }
         if let Some(conversation) = talk::conversation(&request) {
             self.listen(conversation);
         }

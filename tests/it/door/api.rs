@@ -178,6 +178,7 @@ async fn a_conversation_is_made_spoken_in_and_forgotten() {
         (200, json!("chat.forget"))
     );
     assert!(store.texts().is_empty());
+    assert_eq!(refused(door.send(Method::DELETE, "/api/conversations/%ff", &[], "").await).await.0, 400);
     door.close().await;
     worker.stop().await;
 }
@@ -229,6 +230,12 @@ async fn a_public_key_speaks_in_its_own_conversations_alone() {
         (allowed.status().as_u16(), allowed.headers()["access-control-allow-origin"].to_str().unwrap()),
         (204, "https://shop.example.com")
     );
+    let framed = |response: &reqwest::Response| {
+        let policy = response.headers()["content-security-policy"].to_str().unwrap();
+        policy.rsplit_once("frame-ancestors ").unwrap().1.to_owned()
+    };
+    assert_eq!(framed(&door.get("/?embed=1&key=public").await), "'self' https://shop.example.com");
+    assert_eq!(framed(&door.get("/?embed=1").await), "'self'");
     assert!(!preflight("https://evil.example").await.headers().contains_key("access-control-allow-origin"));
     door.close().await;
     worker.stop().await;
@@ -272,6 +279,12 @@ async fn a_conversation_is_answered_by_a_bot_that_has_none_any_more() {
         let answer = door.ask(&json!({"body": "refund", "conversation": "c"})).await;
         assert_eq!((&answer["body"], &answer["conversation"]), (&json!("refund: refund"), &json!("c")));
     }
+    // Nothing is kept, so it is forgotten.
+    let forgotten = door.send(Method::DELETE, "/api/conversations/c", &[], "").await;
+    assert_eq!(
+        (forgotten.status().as_u16(), forgotten.json::<Value>().await.unwrap()["done"].clone()),
+        (200, json!("chat.forget"))
+    );
     door.close().await;
     worker.stop().await;
 }

@@ -7,7 +7,7 @@ mod openai;
 mod rasa;
 mod socket;
 
-use std::{io::Write, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use chatbot_worker::{
     amqp::{
@@ -51,15 +51,18 @@ impl Default for Rules {
 
 /// The keys of a file of these lines.
 pub fn keys(lines: &str) -> Keys {
-    let mut file = tempfile();
-    file.1.write_all(lines.as_bytes()).unwrap();
-    Keys::open(&file.0).unwrap()
+    let (path, keys) = file_of_keys(lines);
+    // What was read holds on.
+    std::fs::remove_file(path).unwrap();
+    keys
 }
 
-fn tempfile() -> (std::path::PathBuf, std::fs::File) {
+/// The same, and the file.
+pub fn file_of_keys(lines: &str) -> (PathBuf, Keys) {
     let path = std::env::temp_dir().join(format!("keys-{}.toml", uuid::Uuid::now_v7()));
-    let file = std::fs::File::create(&path).unwrap();
-    (path, file)
+    std::fs::write(&path, lines).unwrap();
+    let keys = Keys::open(&path).unwrap();
+    (path, keys)
 }
 
 impl Opened {

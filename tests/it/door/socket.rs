@@ -1,6 +1,6 @@
 //! The WebSocket.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message, client::IntoClientRequest},
 };
 
-use super::{Opened, Rules, keys};
+use super::{Opened, Rules, file_of_keys, keys};
 use crate::{
     conversations::Kept,
     person::{Person, people},
@@ -211,6 +211,34 @@ async fn a_socket_is_opened_for_those_who_may() {
     let mut socket = Socket::try_open(&door, "?key=public", shop).await.unwrap();
     socket.send(&json!({"id": "1", "body": "refund", "conversation": "c-1"})).await;
     assert_eq!(socket.next().await.unwrap()["error"]["code"], "forbidden");
+    door.close().await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_taken_back_closes_its_sockets() {
+    let worker = Bench::new().start().await;
+    let lines = "[keys.backend]\nhash = \"sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\"\n";
+    let (path, keys) = file_of_keys(lines);
+    let door = Opened::open(&worker.url, &worker.names, Rules { keys, ..Rules::default() }).await;
+    let mut request = format!("{}/api/socket", door.url.replace("http:", "ws:")).into_client_request().unwrap();
+    request.headers_mut().insert("authorization", "Bearer secret".parse().unwrap());
+    let mut socket = Socket(connect_async(request).await.unwrap().0);
+    socket.send(&json!({"id": "1", "body": "refund"})).await;
+    assert_eq!(socket.next().await.unwrap()["body"], "refund: refund");
+    std::fs::write(&path, "").unwrap();
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let closed = loop {
+        assert!(tokio::time::Instant::now() < deadline, "the socket stays open");
+        if socket.try_send(&json!({"id": "2", "type": "chat.cancel"})).await.is_err() {
+            break socket.next().await.unwrap_err();
+        }
+        if let Ok(Err(code)) = timeout(Duration::from_millis(100), socket.next()).await {
+            break code;
+        }
+    };
+    assert_eq!(closed, 1008);
+    std::fs::remove_file(path).unwrap();
     door.close().await;
     worker.stop().await;
 }
