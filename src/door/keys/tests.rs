@@ -319,9 +319,9 @@ async fn who_tries_keys_has_to_wait_and_others_have_not() {
     let written = Written::new(&toml_of(&[secret("program", "s"), public("page", "p")]));
     let keys = written.keys();
     (0..10).for_each(|i| assert_eq!(name_of(keys.admit(&bearer(&format!("x{i}")))), Err(Refusal::Wrong)));
-    let Err(Refusal::Rate(wait)) = keys.admit(&bearer("x")) else { unreachable!("the eleventh") };
+    let Err(Refusal::Locked(wait)) = keys.admit(&bearer("x")) else { unreachable!("the eleventh") };
     // Nobody learns there now whether a key is right.
-    assert_eq!(name_of(keys.admit(&bearer("s"))), Err(Refusal::Rate(wait)));
+    assert_eq!(name_of(keys.admit(&bearer("s"))), Err(Refusal::Locked(wait)));
     // A page's key is known to all, and others there have it.
     assert_eq!(name_of(keys.admit(&bearer("p"))), Ok("page".into()));
     let elsewhere = Presented { address: "192.0.2.2".parse().unwrap(), ..bearer("s") };
