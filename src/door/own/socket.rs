@@ -213,13 +213,13 @@ impl Wire {
             let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
             let _ = timeout(SENDING, socket.send(Message::Close(Some(frame)))).await;
         }
-        // Closing is answered by closing, on either side; read on, the socket does so.
-        let _ = timeout(CLOSING, async { while let Some(Ok(_)) = socket.recv().await {} }).await;
-        drop((to_send, socket));
         // Each of them notices that nobody takes what it says, and keeps its answer for a while.
+        drop(to_send);
         self.under_way.clear();
         self.listening.clear();
         self.tasks.detach_all();
+        // Closing is answered by closing, on either side; read on, the socket does so.
+        let _ = timeout(CLOSING, async { while let Some(Ok(_)) = socket.recv().await {} }).await;
     }
 
     /// Takes a frame; what closes the socket is told.
@@ -255,7 +255,8 @@ impl Wire {
     }
 
     fn ask(&mut self, frame: &str) -> Result<(), Fault> {
-        if self.under_way.len() >= UNDER_WAY {
+        // One that was cancelled is under way until it is answered.
+        if self.tasks.len() >= UNDER_WAY {
             let message = format!("{UNDER_WAY} requests of this connection are under way; wait for an answer");
             return Err(Fault::new(Code::RateLimited, message));
         }
