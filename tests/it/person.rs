@@ -5,7 +5,7 @@ mod terminal;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use chatbot_worker::{
-    amqp::Names,
+    amqp::{Names, WorkQueue},
     conversation::{
         RedisStore, Script, Store,
         script::{Fills, Form, Slot, Steering},
@@ -408,9 +408,10 @@ async fn a_conversation_that_a_person_has_outlives_its_worker() {
     let server = RedisServer::start_with(&["--appendonly", "no"]).await;
     let (url, names) = (crate::support::broker_url(), Bench::new().names);
     let mut first = WorkerProcess::start_with_people(&url, &names, &server.url());
-    let user = eventually("the worker's queues", || async {
+    // Its queues are there before they are bound.
+    let user = eventually("the worker at work", || async {
         let client = Client::new(&url, &names).await;
-        client.exists(&format!("{}.person", names.exchange())).await.then_some(client)
+        client.is_consumed(&names.queue(&WorkQueue::Requests)).await.then_some(client)
     });
     let mut user = user.await;
     let running = || async { Client::new(&url, &names).await };

@@ -392,6 +392,15 @@ impl Client {
         self.ready_in(queue).await.is_some()
     }
 
+    /// Whether a queue is there, and somebody consumes it.
+    pub async fn is_consumed(&self, queue: &str) -> bool {
+        let options = lapin::options::QueueDeclareOptions { passive: true, ..Default::default() };
+        // On a channel of its own, as one that is missing closes it.
+        let channel = self.connection.create_channel().await.unwrap();
+        let found = channel.queue_declare(short(queue), options, FieldTable::default()).await;
+        found.is_ok_and(|found| found.consumer_count() > 0)
+    }
+
     /// On a channel of its own, as one that is missing closes it.
     async fn ready_in(&self, queue: &str) -> Option<u32> {
         let options = lapin::options::QueueDeclareOptions { passive: true, ..Default::default() };
