@@ -143,11 +143,6 @@ impl Asker {
         let known = self.0.known();
         !known.intents.is_empty() && !known.conversations
     }
-
-    /// How many wait for an answer.
-    pub fn waiting(&self) -> usize {
-        self.0.pending.len()
-    }
 }
 
 impl State {

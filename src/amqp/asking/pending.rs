@@ -47,6 +47,7 @@ impl Pending {
     }
 
     /// How many wait.
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.all().len()
     }

@@ -76,8 +76,7 @@ pub(super) fn respond(heard: Heard, hearing: Hearing, asked: Asked) -> Response 
         include_usage: asked.include_usage,
         told: Told::default(),
     };
-    let first =
-        stream::once(std::future::ready(vec![chunks.delta(&json!({"role": "assistant", "content": ""}), None)]));
+    let first = stream::once(std::future::ready(vec![chunks.delta(&json!({"role": "assistant", "content": ""}))]));
     let events = first.chain(rest(heard, hearing, chunks)).flat_map(stream::iter);
     let events = events.map(|chunk| Ok::<_, Infallible>(Event::default().data(chunk)));
     Sse::new(events).keep_alive(KeepAlive::new().interval(ALIVE)).into_response()
@@ -93,7 +92,7 @@ fn rest(first: Heard, hearing: Hearing, chunks: Chunks) -> impl Stream<Item = Ve
         let ending = match heard {
             Ok(Heard::Part(body)) => {
                 let delta = decode_part(&body).and_then(|part| chunks.told.part(&part.run, &part.delta));
-                let delta = delta.map(|delta| chunks.delta(&json!({"content": delta}), None));
+                let delta = delta.map(|delta| chunks.delta(&json!({"content": delta})));
                 return Some((delta.into_iter().collect(), Some((None, hearing, chunks))));
             }
             Ok(Heard::Reply(body) | Heard::Bare(body) | Heard::Done(body)) => Completion::of(&chunks.model, &body),
@@ -114,7 +113,7 @@ impl Chunks {
         let mut chunks = Vec::new();
         let rest = self.told.rest(&completion.reply.text);
         if !rest.is_empty() {
-            chunks.push(self.delta(&json!({"content": rest}), None));
+            chunks.push(self.delta(&json!({"content": rest})));
         }
         let mut last = self.chunk(json!([{
             "index": 0, "delta": {}, "logprobs": null, "finish_reason": completion.finish_reason()
@@ -130,8 +129,8 @@ impl Chunks {
         chunks
     }
 
-    fn delta(&self, delta: &Value, finish_reason: Option<&str>) -> String {
-        let choice = json!({"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish_reason});
+    fn delta(&self, delta: &Value) -> String {
+        let choice = json!({"index": 0, "delta": delta, "logprobs": null, "finish_reason": null});
         self.chunk(json!([choice])).to_string()
     }
 
