@@ -9,7 +9,7 @@ use anyhow::Context;
 use async_trait::async_trait;
 use chatbot_worker::{
     amqp::{
-        Names, Settings, Shared, Worker,
+        Bot, Names, Settings, Worker,
         connection::address::{Access, Broker, Tls},
         objects::{declare::TopologyMode, topology::Topology},
         settings::{Consume, Overload},
@@ -124,8 +124,8 @@ pub(crate) async fn run(exchange: OsString) -> anyhow::Result<()> {
         inline: InlineLimit { bytes: 8 * 1024 * 1024, requests: 128 },
         attachments: Attachments::default(),
     });
-    let (pipeline, topology) = (Arc::new(pipeline), Arc::new(topology));
-    let worker = Worker::new(Shared { settings, pipeline, topology, hash: "slow".into(), cancels: Arc::default() });
+    let bot = Bot { pipeline: Arc::new(pipeline), topology: Arc::new(topology), hash: "slow".into() };
+    let worker = Worker::new(settings, bot);
     let mut ready = worker.readiness();
     let run = tokio::spawn(worker.run(CancellationToken::new()));
     if ready.wait_for(|ready| *ready).await.is_ok() {

@@ -25,7 +25,6 @@ mod values;
 pub mod worker;
 
 pub use connection::address::{AmqpAddress, InvalidAmqpUrl};
-pub use consuming::delivery::Shared;
 pub use lookout::Lookout;
 pub use objects::names::{Names, WorkQueue};
 pub use replace::{Bot, ReplaceError, Replacer};

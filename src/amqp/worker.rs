@@ -20,8 +20,9 @@ use super::{
     lookout::Lookout,
     objects::problem::TopologyError,
     presence::Presence,
-    replace::{ReplaceError, Replacer},
+    replace::{Bot, ReplaceError, Replacer},
     session::{Ended, Session},
+    settings::Settings,
     start_error::StartError,
 };
 
@@ -31,7 +32,7 @@ const MAX_BACKOFF: Duration = Duration::from_millis(800);
 const GOOD_SESSION: Duration = Duration::from_secs(5);
 
 /// How long a worker that stops waits until sessions that it has replaced are delivered nothing any more.
-const HANDED_OVER: Duration = Duration::from_secs(1);
+const HANDED_OVER: Duration = Duration::from_secs(5);
 
 /// So many reasons are told between two sessions: each once, as two that take turns would else fill the log.
 const MAX_TOLD: usize = 16;
@@ -94,7 +95,9 @@ impl Drop for Serves {
 
 impl Worker {
     /// A worker that hasn't connected yet.
-    pub fn new(shared: Shared) -> Self {
+    pub fn new(settings: Settings, Bot { pipeline, topology, hash }: Bot) -> Self {
+        let (cancels, survived) = (Arc::default(), Arc::default());
+        let shared = Shared { settings, pipeline, topology, cancels, survived, hash };
         Self {
             unfinished: Arc::new(Unfinished::new(shared.settings.memory_budget)),
             presence: Arc::new(Presence::new(&shared.settings.worker)),

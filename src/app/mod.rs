@@ -30,7 +30,7 @@ pub use self::{
     reload::Reloader,
 };
 use crate::{
-    amqp::{Bot, InvalidAmqpUrl, Names, Shared, Worker, objects::topology::Topology},
+    amqp::{Bot, InvalidAmqpUrl, Names, Worker, objects::topology::Topology},
     answered::{Answers, Bounds, RedisAnswers, SharedAnswers},
     app::{
         intents::{BUILT_IN, Checked, Faults, IntentDefinition, IntentsFile},
@@ -252,6 +252,6 @@ pub fn bot(
 /// [`BuildError`].
 pub fn worker(settings: &Settings, intents: &IntentsFile, memory: &Memory) -> Result<Worker, BuildError> {
     let amqp = amqp_settings(settings)?;
-    let Bot { pipeline, topology, hash } = bot(settings, &amqp.names, intents, memory, Processors::All)?;
-    Ok(Worker::new(Shared { settings: amqp, pipeline, topology, hash, cancels: Arc::default() }))
+    let bot = bot(settings, &amqp.names, intents, memory, Processors::All)?;
+    Ok(Worker::new(amqp, bot))
 }

@@ -17,7 +17,10 @@ use chatbot_worker::{
     handler::{Answer, Handler, HandlerError, Job},
 };
 
-use crate::support::{Bench, Client, Running, intent, short};
+use crate::{
+    chaos::proxy::Proxy,
+    support::{Bench, Client, Running, broker_url, eventually, intent, short},
+};
 
 /// A store in memory that can be away, or lose its answers.
 #[derive(Default)]
@@ -245,6 +248,24 @@ async fn a_turn_that_fails_is_tried_again_in_its_place() {
     assert_eq!(answers(&mut client, 3).await["c"], texts);
     assert_eq!(handler.calls_of("c"), [texts[0], texts[1], texts[1], texts[2]]);
     assert_eq!(store.said()["c"], texts, "a try that failed hasn't happened");
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn losses_that_a_worker_outlives_make_no_killer_of_what_it_held() {
+    let proxy = Proxy::start(&broker_url()).await;
+    let (store, handler) = (Arc::<Kept>::default(), Echo::taking(300));
+    let bench = Bench::at(proxy.url()).handler("refund", handler.clone()).conversations(store.clone());
+    let worker = bench.start().await;
+    let mut client = Client::new(&broker_url(), &worker.names).await;
+    burst(&client, "c", &lane_key("c"), 4).await;
+    // The broker counts each, for all four, as it would a worker's death.
+    for calls in 1..=6 {
+        eventually("the first turn in work", || async { (handler.calls_of("c").len() >= calls).then_some(()) }).await;
+        proxy.cut();
+    }
+    assert_eq!(answers(&mut client, 4).await["c"], numbered(4));
+    assert_eq!(store.said()["c"], numbered(4));
     worker.stop().await;
 }
 

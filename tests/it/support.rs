@@ -5,7 +5,7 @@ use std::{num::NonZeroU16, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use chatbot_worker::{
     amqp::{
-        Bot, Names, Replacer, Settings, Shared, WorkQueue, Worker,
+        Bot, Names, Replacer, Settings, WorkQueue, Worker,
         connection::address::{Access, Broker, Tls},
         objects::{
             declare::TopologyMode,
@@ -225,9 +225,7 @@ impl Bench {
 
     /// A worker that isn't started.
     pub fn worker(self) -> Worker {
-        let settings = self.settings.clone();
-        let Bot { pipeline, topology, hash } = self.bot();
-        Worker::new(Shared { settings, pipeline, topology, hash, cancels: Arc::default() })
+        Worker::new(self.settings.clone(), self.bot())
     }
 
     /// The same names, so that it works beside that one or after it.

@@ -15,6 +15,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use super::{
     ending::{Ending, caught},
     events,
+    lanes::Survived,
     overload::Excess,
     unfinished::Unfinished,
 };
@@ -50,17 +51,19 @@ const SETTLE_AT_LEAST: Duration = Duration::from_secs(30);
 
 /// What all deliveries of a worker share, from session to session.
 #[derive(Clone)]
-pub struct Shared {
+pub(crate) struct Shared {
     /// The settings.
-    pub settings: Settings,
+    pub(crate) settings: Settings,
     /// Where requests are answered.
-    pub pipeline: Arc<Pipeline>,
+    pub(crate) pipeline: Arc<Pipeline>,
     /// What the broker must have.
-    pub topology: Arc<Topology>,
+    pub(crate) topology: Arc<Topology>,
     /// What clients have cancelled.
-    pub cancels: Arc<Cancels>,
+    pub(crate) cancels: Arc<Cancels>,
+    /// What was held of lanes at losses that the worker outlived.
+    pub(crate) survived: Arc<Survived>,
     /// A hash of all that the bot is made of.
-    pub hash: Arc<str>,
+    pub(crate) hash: Arc<str>,
 }
 
 /// A delivery as it came.

@@ -11,6 +11,7 @@ mod incoming;
 #[cfg(test)]
 mod model;
 mod share;
+mod survived;
 mod take;
 
 use std::{
@@ -28,8 +29,12 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::held::{Held, Next, Suspicion, Ticket};
 pub(crate) use self::share::{Places, watch};
+pub(crate) use self::survived::Survived;
+use self::{
+    held::{Arrival, Held, Next, Suspicion, Ticket},
+    survived::Mark,
+};
 use super::{
     channels::Channels,
     delivery::{Came, DeliveryWorker, Shared},
@@ -178,8 +183,26 @@ struct LaneConsumer<'a> {
 /// A delivery that waits for room in memory.
 struct Waiting {
     came: Box<Came>,
-    at: Instant,
+    arrival: Arrival,
     room: Pin<Box<dyn Future<Output = Room> + Send>>,
+}
+
+/// What is there of a channel: what is held, and what waits for memory.
+struct There {
+    held: Held<Box<Turn>, Box<Decided>>,
+    waiting: VecDeque<Waiting>,
+}
+
+impl Default for There {
+    fn default() -> Self {
+        Self { held: Held::new(usize::from(PREFETCH) / 2), waiting: VecDeque::new() }
+    }
+}
+
+impl There {
+    fn marks(&self) -> impl Iterator<Item = Mark> {
+        self.held.marks().chain(self.waiting.iter().map(|waiting| waiting.arrival.mark))
+    }
 }
 
 impl LaneConsumer<'_> {
@@ -190,8 +213,10 @@ impl LaneConsumer<'_> {
         let lost = self.worker.ending.token.child_token();
         let failed = CancellationToken::new();
         let written = channel.write_lanes_acks(self.acking, &lost, &failed);
-        let mut tasks = JoinSet::new();
-        let (left, why) = self.turns(&channel, &mut consumer, &failed, &mut tasks).await;
+        let (mut tasks, mut there) = (JoinSet::new(), There::default());
+        let (left, why) = self.turns(&channel, &mut consumer, &failed, &mut tasks, &mut there).await;
+        // Of those of which the ack is lost, nothing is known here: they count as the broker has it.
+        self.worker.shared.survived.lost(self.queue.lane, there.marks());
         if let Some(why) = why {
             tracing::warn!(queue = self.queue.name, why, "a queue of conversations is left; its next worker goes on");
         }
@@ -217,10 +242,9 @@ impl LaneConsumer<'_> {
         consumer: &mut lapin::Consumer,
         failed: &CancellationToken,
         tasks: &mut JoinSet<(Ticket, Worked)>,
+        There { held, waiting }: &mut There,
     ) -> (Left, Option<String>) {
         let (worker, place) = (self.worker, self.place);
-        let mut held: Held<Box<Turn>, Box<Decided>> = Held::new(usize::from(PREFETCH) / 2);
-        let mut waiting: VecDeque<Waiting> = VecDeque::new();
         let mut first: Option<Instant> = None;
         // From when on the lane is being left: nothing more is begun.
         let mut leaving: Option<Instant> = None;
@@ -268,19 +292,19 @@ impl LaneConsumer<'_> {
                     Some(Waiting { room, .. }) => room.as_mut().await,
                     None => std::future::pending().await,
                 } }, if leaving.is_none() && held.takes_more() => {
-                    let Some(Waiting { came, at, .. }) = waiting.pop_front() else { continue };
+                    let Some(Waiting { came, arrival, .. }) = waiting.pop_front() else { continue };
                     place.has_delivered();
-                    let (turn, suspicion) = self.read(*came, room, at, first.is_none());
-                    first.get_or_insert(at);
+                    let (turn, suspicion) = self.read(*came, room, arrival, first.is_none());
+                    first.get_or_insert(arrival.since);
                     match turn {
                         Ok(turn) => {
                             let key = turn.incoming.purpose.key();
-                            if let Err(turn) = held.put(key, Box::new(turn), at, suspicion) {
-                                held.put_decided(Box::new(overloaded(*turn)), at);
+                            if let Err(turn) = held.put(key, Box::new(turn), arrival, suspicion) {
+                                held.put_decided(Box::new(overloaded(*turn)), arrival);
                             }
                         }
-                        Err(decided) if suspicion == Suspicion::Crashed => held.put_given_up(Box::new(decided), at),
-                        Err(decided) => held.put_decided(Box::new(decided), at),
+                        Err(decided) if suspicion == Suspicion::Crashed => held.put_given_up(Box::new(decided), arrival),
+                        Err(decided) => held.put_decided(Box::new(decided), arrival),
                     }
                 }
                 next = consumer.next() => match next {
@@ -288,9 +312,10 @@ impl LaneConsumer<'_> {
                         let room = room_for(&delivery, worker.shared.settings.max_body);
                         let share = worker.share.clone();
                         let ack = channel.ack_of(delivery.delivery_tag);
+                        let mark = worker.shared.survived.mark(&delivery);
                         let came = Box::new(Came { delivery, ack, channel: channel.inner().id(), arrived: now_ms() });
                         let room = Box::pin(async move { share.take(room).await });
-                        waiting.push_back(Waiting { came, at: Instant::now(), room });
+                        waiting.push_back(Waiting { came, arrival: Arrival { since: Instant::now(), mark }, room });
                     }
                     Some(Err(error)) => return (Left::Again, Some(format!("consuming failed: {error}"))),
                     None => return (Left::Again, Some("the broker cancelled its consumer".to_owned())),
@@ -298,7 +323,7 @@ impl LaneConsumer<'_> {
                 _ = ticks.tick() => {
                     let is_to_come = waiting.iter().any(|waiting| waiting.came.delivery.redelivered);
                     held.give_up(is_to_come || first.is_none_or(|first| first.elapsed() < TOGETHER));
-                    let oldest = held.oldest().into_iter().chain(waiting.front().map(|waiting| waiting.at)).min();
+                    let oldest = held.oldest().into_iter().chain(waiting.front().map(|waiting| waiting.arrival.since)).min();
                     if let Some(oldest) = oldest.filter(|oldest| oldest.elapsed() > HELD_AT_MOST) {
                         return (Left::Again, Some(format!("something of it was held for {:?}", oldest.elapsed())));
                     }
@@ -308,12 +333,13 @@ impl LaneConsumer<'_> {
     }
 
     /// A delivery as a turn, or what is decided of it; and whether it may be what ended workers.
-    fn read(&self, came: Came, room: Room, at: Instant, is_first: bool) -> (Result<Turn, Decided>, Suspicion) {
-        let worker = self.worker;
+    fn read(&self, came: Came, room: Room, arrival: Arrival, is_first: bool) -> (Result<Turn, Decided>, Suspicion) {
+        let (worker, at) = (self.worker, arrival.since);
         let (mut delivery, address) = worker.read(came);
         let received = &delivery.received;
         let count = if received.redelivered { received.delivery_count } else { 0 };
-        let suspicion = Suspicion::of(count, is_first);
+        let survived = if count > 0 { worker.shared.survived.losses(self.queue.lane, arrival.mark) } else { 0 };
+        let suspicion = Suspicion::of(count.saturating_sub(survived), is_first);
         let decided = if suspicion >= Suspicion::Crashed {
             Ok(Admission::Decided(crashed()))
         } else {
@@ -355,7 +381,7 @@ struct Decided {
 
 /// What becomes of what ended workers.
 fn crashed() -> Outcome {
-    let message = "the worker, or its connection, was lost each time that it was started".to_owned();
+    let message = "workers, or their connections, were lost again and again while they had this message".to_owned();
     Outcome::DeadLetter(DeadLetter { reason: DeadReason::Error(ErrorCode::Crashed), message })
 }
 

@@ -9,9 +9,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use tokio::time::Instant;
 
+use super::survived::Mark;
 use crate::domain::Key;
 
-/// A delivery that was delivered so often before runs alone in its lane: it may be what ended the workers.
+/// A delivery that came back so often, losses that this worker outlived aside, runs alone in its lane: it may be what ended the workers.
 const ALONE: u64 = 2;
 /// One that was delivered so often before and comes first on a channel is what ended them.
 const CRASHED: u64 = 4;
@@ -48,6 +49,13 @@ impl Suspicion {
 /// What is out has this number.
 pub(super) type Ticket = u64;
 
+/// When something came, and what it is known by where it comes again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arrival {
+    pub(super) since: Instant,
+    pub(super) mark: Mark,
+}
+
 /// What is to be worked on.
 #[derive(Debug, PartialEq)]
 pub(super) enum Next<T, D> {
@@ -61,8 +69,8 @@ pub(super) struct Held<T, D> {
     /// How many turns a conversation may hold.
     most: usize,
     last: Ticket,
-    /// All that is held: whose it is, and since when.
-    all: BTreeMap<Ticket, (Option<Key>, Instant)>,
+    /// All that is held, and whose it is.
+    all: BTreeMap<Ticket, (Option<Key>, Arrival)>,
     /// By conversation what waits behind the turn that is out, or may go out.
     lines: HashMap<Key, VecDeque<(Ticket, T)>>,
     /// What may go out.
@@ -73,7 +81,7 @@ pub(super) struct Held<T, D> {
     /// What of it was there when a worker was lost.
     were_there: BTreeSet<Ticket>,
     /// What is given up, and waits for those.
-    given_up: Option<(D, Instant)>,
+    given_up: Option<(D, Arrival)>,
 }
 
 impl<T, D> Held<T, D> {
@@ -104,16 +112,25 @@ impl<T, D> Held<T, D> {
 
     /// Since when the one is held that came first.
     pub(super) fn oldest(&self) -> Option<Instant> {
-        let given_up = self.given_up.iter().map(|(_, since)| *since);
-        self.all.values().map(|(_, since)| *since).chain(given_up).min()
+        self.arrivals().map(|came| came.since).min()
     }
 
-    /// Takes a turn in that came at `since`; gives it back where its conversation holds too many.
-    pub(super) fn put(&mut self, conversation: Key, turn: T, since: Instant, suspicion: Suspicion) -> Result<(), T> {
+    /// What all that is held is known by.
+    pub(super) fn marks(&self) -> impl Iterator<Item = Mark> {
+        self.arrivals().map(|came| came.mark)
+    }
+
+    fn arrivals(&self) -> impl Iterator<Item = &Arrival> {
+        let given_up = self.given_up.iter().map(|(_, came)| came);
+        self.all.values().map(|(_, came)| came).chain(given_up)
+    }
+
+    /// Takes a turn in; gives it back where its conversation holds too many.
+    pub(super) fn put(&mut self, conversation: Key, turn: T, came: Arrival, suspicion: Suspicion) -> Result<(), T> {
         if self.lines.get(&conversation).is_some_and(|line| line.len() + 1 >= self.most) {
             return Err(turn);
         }
-        let ticket = self.ticket(Some(conversation), since);
+        let ticket = self.ticket(Some(conversation), came);
         if suspicion >= Suspicion::WasThere {
             self.were_there.insert(ticket);
         }
@@ -126,14 +143,14 @@ impl<T, D> Held<T, D> {
     }
 
     /// Takes in what has no place in the order.
-    pub(super) fn put_decided(&mut self, decided: D, since: Instant) {
-        let ticket = self.ticket(None, since);
+    pub(super) fn put_decided(&mut self, decided: D, came: Arrival) {
+        let ticket = self.ticket(None, came);
         self.ready.push_back((ticket, Next::Decided(decided)));
     }
 
     /// Takes in what is given up: it came first, and there is one at most.
-    pub(super) fn put_given_up(&mut self, decided: D, since: Instant) {
-        self.given_up = Some((decided, since));
+    pub(super) fn put_given_up(&mut self, decided: D, came: Arrival) {
+        self.given_up = Some((decided, came));
     }
 
     /// Lets what is given up go out with the next, where nothing is left that was there with it; `more` tells whether some of
@@ -141,9 +158,9 @@ impl<T, D> Held<T, D> {
     pub(super) fn give_up(&mut self, more: bool) {
         if !more
             && self.were_there.is_empty()
-            && let Some((decided, since)) = self.given_up.take()
+            && let Some((decided, came)) = self.given_up.take()
         {
-            self.put_decided(decided, since);
+            self.put_decided(decided, came);
         }
     }
 
@@ -171,9 +188,9 @@ impl<T, D> Held<T, D> {
         }
     }
 
-    fn ticket(&mut self, conversation: Option<Key>, since: Instant) -> Ticket {
+    fn ticket(&mut self, conversation: Option<Key>, came: Arrival) -> Ticket {
         self.last += 1;
-        self.all.insert(self.last, (conversation, since));
+        self.all.insert(self.last, (conversation, came));
         self.last
     }
 
@@ -202,7 +219,7 @@ mod tests {
     impl Lane {
         fn put(&mut self, what: &str) -> bool {
             let first = what.chars().next().unwrap_or('?');
-            let (what, now) = (what.to_owned(), Instant::now());
+            let (what, now) = (what.to_owned(), Arrival { since: Instant::now(), mark: Mark::default() });
             match first {
                 '!' => self.0.put_decided(what, now),
                 '+' => self.0.put_given_up(what, now),

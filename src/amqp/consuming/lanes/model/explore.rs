@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use tokio::time::Instant;
 
 use super::{
-    super::held::{Held, Next, Suspicion},
+    super::held::{Arrival, Held, Next, Suspicion},
     turns::{Ask, Flight, Given, Text, Told, Turns, Value},
 };
 use crate::amqp::publishing::settle::model::search::Space;
@@ -273,7 +273,7 @@ impl Exploring<'_> {
     fn held(&self, channel: &Channel) -> (Held<usize, usize>, Vec<usize>) {
         let (mut held, mut out) = (Held::new(16), Vec::new());
         for (position, Flight { given, suspicion, .. }) in channel.held.iter().enumerate() {
-            let now = Instant::now();
+            let now = Arrival { since: Instant::now(), mark: Default::default() };
             assert!(held.takes_more(), "what has to be alone lets nothing in");
             match suspicion {
                 Suspicion::Crashed if self.rules.broken != Some(Broken::GivesUpAtOnce) => {
