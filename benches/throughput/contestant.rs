@@ -33,6 +33,8 @@ const TICK: Duration = Duration::from_millis(10);
 pub(crate) enum Kind {
     /// The bare echo.
     Echo,
+    /// The same of the queues of conversations, each on a channel of its own: what these cost anybody.
+    EchoLanes,
     /// The worker with the sample bot; handlers run where the intent was found.
     Inline,
     /// The same, but each message goes through its intent's queue.
@@ -49,6 +51,7 @@ impl Kind {
     fn name(self) -> &'static str {
         match self {
             Self::Echo => "echo",
+            Self::EchoLanes => "echo-lanes",
             Self::Inline => "inline",
             Self::Queued => "queued",
             Self::Turns => "turns",
@@ -62,7 +65,7 @@ impl Kind {
         match self {
             Self::Echo | Self::Inline | Self::Queued => Talk::No,
             Self::Turns | Self::Redis => Talk::ToRequest,
-            Self::Lanes => Talk::ToLane,
+            Self::Lanes | Self::EchoLanes => Talk::ToLane,
         }
     }
 
@@ -95,9 +98,12 @@ impl Contestant {
     pub(crate) fn start(kind: Kind, url: &str, redis: Option<&str>, scratch: &Path) -> anyhow::Result<Self> {
         let names = kind.names()?;
         let command = match kind {
-            Kind::Echo => {
+            Kind::Echo | Kind::EchoLanes => {
                 let mut command = Command::new(std::env::current_exe()?);
                 command.envs([(echo::EXCHANGE, names.exchange()), (echo::URL, url)]);
+                if kind == Kind::EchoLanes {
+                    command.env(echo::LANES, "yes");
+                }
                 command
             }
             Kind::Inline => worker(Path::new(WORKER), url, &names),

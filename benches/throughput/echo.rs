@@ -7,14 +7,18 @@
 use std::ffi::OsString;
 
 use anyhow::{Context, anyhow};
-use chatbot_worker::amqp::{Names, WorkQueue};
+use chatbot_worker::{
+    amqp::{Names, WorkQueue},
+    domain::Lane,
+};
 use futures_util::StreamExt;
 use lapin::{
-    BasicProperties, Channel, Connection, ConnectionProperties,
+    BasicProperties, Channel, Connection, ConnectionProperties, Consumer,
     message::Delivery,
     options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions},
     types::FieldTable,
 };
+use tokio::task::JoinSet;
 
 use crate::topology::{self, short};
 
@@ -22,10 +26,14 @@ use crate::topology::{self, short};
 pub(crate) const EXCHANGE: &str = "BENCH_ECHO_EXCHANGE";
 /// The broker, for the echo.
 pub(crate) const URL: &str = "BENCH_ECHO_URL";
+/// With this variable it consumes the queues of conversations instead.
+pub(crate) const LANES: &str = "BENCH_ECHO_LANES";
 /// The line on standard error that says that it consumes; the worker's log says it in the same words.
 pub(crate) const READY: &str = r#"{"message":"ready"}"#;
 /// The worker's own default.
 const PREFETCH: u16 = 128;
+/// The worker's for a queue of conversations.
+const LANE_PREFETCH: u16 = 32;
 
 /// Echoes until it is killed.
 pub(crate) async fn run(exchange: OsString) -> anyhow::Result<()> {
@@ -40,13 +48,25 @@ async fn consume(url: &str, names: &Names) -> anyhow::Result<()> {
     let publishing = Connection::connect(url, ConnectionProperties::default()).await?;
     let publisher = publishing.create_channel().await?;
     publisher.confirm_select(ConfirmSelectOptions::default()).await?;
-    let channel = consuming.create_channel().await?;
-    topology::declare(&channel, names).await?;
-    channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
-    let queue = short(&names.queue(&WorkQueue::Requests));
-    let options = BasicConsumeOptions::default();
-    let mut deliveries = channel.basic_consume(queue, short(""), options, FieldTable::default()).await?;
+    let lanes = std::env::var_os(LANES).is_some();
+    topology::declare(&consuming.create_channel().await?, names, lanes).await?;
+    let queues: Vec<WorkQueue> =
+        if lanes { Lane::ALL.map(WorkQueue::Conversation).into() } else { vec![WorkQueue::Requests] };
+    let mut consumers = JoinSet::new();
+    for queue in queues {
+        let channel = consuming.create_channel().await?;
+        let prefetch = if lanes { LANE_PREFETCH } else { PREFETCH };
+        channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
+        let (queue, options) = (short(&names.queue(&queue)), BasicConsumeOptions::default());
+        let deliveries = channel.basic_consume(queue, short(""), options, FieldTable::default()).await?;
+        consumers.spawn(echoes(deliveries, publisher.clone()));
+    }
     eprintln(READY);
+    let ended = consumers.join_next().await.context("there is no queue")?;
+    ended?.context("the consumer has ended")
+}
+
+async fn echoes(mut deliveries: Consumer, publisher: Channel) -> anyhow::Result<()> {
     while let Some(delivery) = deliveries.next().await {
         let (delivery, publisher) = (delivery?, publisher.clone());
         tokio::spawn(async move {
@@ -55,7 +75,7 @@ async fn consume(url: &str, names: &Names) -> anyhow::Result<()> {
             }
         });
     }
-    Err(anyhow!("the consumer has ended"))
+    Err(anyhow!("nothing more is delivered"))
 }
 
 async fn echo(publisher: &Channel, delivery: Delivery) -> anyhow::Result<()> {

@@ -2,6 +2,7 @@
 
 use std::{fmt::Write, fs, time::Duration};
 
+use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use crate::{
@@ -107,7 +108,7 @@ impl Report {
              request (µs) | p50, p99 at one in flight (ms) | against the echo | memory (MiB) |\n\
              | --- | --- | --- | --- | --- | --- | --- | --- |"
         );
-        for kind in [Kind::Echo, Kind::Inline, Kind::Queued, Kind::Turns, Kind::Lanes, Kind::Redis] {
+        for &kind in Kind::value_variants() {
             if self.of(kind).next().is_none() {
                 continue;
             }

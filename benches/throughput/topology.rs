@@ -24,9 +24,11 @@ pub(crate) fn short(name: &str) -> ShortString {
     ShortString::try_new(name).unwrap_or_default()
 }
 
-/// Declares what a worker without intents has: the same exchange, and a queue of requests with the same arguments.
-pub(crate) async fn declare(channel: &Channel, names: &Names) -> anyhow::Result<()> {
+/// Declares what a worker without intents has: the same exchange, and a queue of requests with the same arguments; with
+/// conversations also their queues.
+pub(crate) async fn declare(channel: &Channel, names: &Names, lanes: bool) -> anyhow::Result<()> {
     let topology = Topology::new(names, [], &[]);
+    let topology = if lanes { topology.with_conversations(names) } else { topology };
     for exchange in &topology.exchanges {
         let options = ExchangeDeclareOptions { durable: true, ..Default::default() };
         channel.exchange_declare(short(&exchange.name), exchange.kind.clone(), options, FieldTable::default()).await?;
