@@ -26,8 +26,8 @@ const BETWEEN_CHECKS: Duration = Duration::from_secs(2);
 /// Where whoever waits can be reached.
 #[async_trait]
 pub trait Address: Send + Sync {
-    /// Hands on a part, where that can be done at once; it may be lost.
-    fn say(&self, part: &Part);
+    /// Hands on a part, where that can be done at once; whether it was. It may be lost on its way.
+    fn say(&self, part: &Part) -> bool;
 
     /// Whether surely nobody hears there any more.
     async fn is_gone(&self) -> bool;
@@ -130,9 +130,11 @@ impl Listener {
         (said.text, said.sources) = (text, sources);
         if self.wants_parts && said.handed_on < said.text.len() {
             let delta = said.text[said.handed_on..].to_owned();
-            self.address.say(&Part { run: said.run.clone(), seq: said.seq, delta });
-            said.seq += 1;
-            said.handed_on = said.text.len();
+            // What can't be handed on now is a part of the next.
+            if self.address.say(&Part { run: said.run.clone(), seq: said.seq, delta }) {
+                said.seq += 1;
+                said.handed_on = said.text.len();
+            }
         }
     }
 
@@ -168,12 +170,18 @@ pub(crate) mod tests {
     pub(crate) struct Desk {
         pub(crate) parts: Arc<Mutex<Vec<Part>>>,
         pub(crate) gone: Arc<AtomicBool>,
+        /// Whether nothing can be handed on.
+        pub(crate) full: Arc<AtomicBool>,
     }
 
     #[async_trait]
     impl Address for Desk {
-        fn say(&self, part: &Part) {
-            self.parts.lock().unwrap().push(part.clone());
+        fn say(&self, part: &Part) -> bool {
+            let takes = !self.full.load(Ordering::Relaxed);
+            if takes {
+                self.parts.lock().unwrap().push(part.clone());
+            }
+            takes
         }
 
         async fn is_gone(&self) -> bool {
@@ -217,6 +225,21 @@ pub(crate) mod tests {
         }
         assert_eq!(seqs(&desk), [0, 1, 2, 0, 1]);
         assert_eq!(listener.said_so_far().0, "Hello you");
+    }
+
+    #[test]
+    fn what_cannot_be_handed_on_is_a_part_of_the_next() {
+        let (desk, none) = (Desk::default(), CancellationToken::new());
+        let listener = desk.listener(true, &none);
+        for (text, full, shown) in
+            [("a", true, ""), ("a b", false, "a b"), ("a b c", true, "a b"), ("a b c d", false, "a b c d")]
+        {
+            desk.full.store(full, Ordering::Relaxed);
+            listener.so_far(text.to_owned(), Vec::new());
+            assert_eq!(desk.shown(), shown);
+        }
+        let seqs: Vec<_> = desk.parts.lock().unwrap().iter().map(|part| part.seq).collect();
+        assert_eq!(seqs, [0, 1]);
     }
 
     #[test]

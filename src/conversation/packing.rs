@@ -16,11 +16,11 @@ const LEVEL: i32 = 3;
 const MOST: usize = 64 << 10;
 /// What stands in every record.
 const SKELETON: &str = concat!(
-    r#"{"type":"chat.reply","id":"01","in_reply_to":"01","sender":"chatbot","receiver":"","conversation":"","body":"","#,
+    r#"{"reply":{"type":"chat.reply","id":"01","in_reply_to":"01","sender":"chatbot","receiver":"","conversation":"","body":"","#,
     r#""locale":"en","intent":{"name":"","confidence":0.9,"fallback":false,"model":"embedded","ranking":[{"name":"","#,
-    r#""confidence":0.9},{"name":"","confidence":0.0}]},"entities":[],"handler":"template"}},{"identity":"","at":17,"#,
-    r#""outcome":{"schema":1,"who":{"user_id":"","sender":"","conversation":""},"changed":17,"state":{"history":["#,
-    r#"{"role":"user","text":""},{"role":"assistant","text":""}]},"turns":[{"identity":""#,
+    r#""confidence":0.9},{"name":"","confidence":0.0}]},"entities":[],"handler":"template"}}"#,
+    r#"{"schema":2,"state":{"history":[{"role":"user","text":""},{"role":"assistant","text":""}]},"#,
+    r#""who":{"user_id":"","sender":"","conversation":""},"changed":17,"turns":[{"identity":"","at":17,"length":"#,
 );
 
 /// Compresses, and back.

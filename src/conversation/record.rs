@@ -1,4 +1,7 @@
-//! What is stored of a conversation, in JSON: whose it is, its state, and what its last turns were answered.
+//! What is stored of a conversation: whose it is, its state, and what its last turns were answered.
+//!
+//! That is JSON, and behind it the outcomes of the last turns, one after the other, as long as the JSON tells. They are the
+//! most of it, and hardly ever read: so a turn copies them, and doesn't look at them.
 //!
 //! **Invariants:** one that can't be read, as it is damaged or of a newer program, is an error and never an empty one. It
 //! is bounded beside its state: [`IDENTITIES`] turns, of which each has at most [`MAX_OUTCOME`] bytes of outcome for
@@ -10,7 +13,7 @@ pub(super) mod tests;
 use std::{sync::OnceLock, time::Duration};
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde::{Deserialize, Serialize, de::Error as _};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -24,8 +27,11 @@ pub const KEPT_FOR: Duration = Duration::from_secs(600);
 /// The largest outcome that is kept, in bytes. A turn with a larger one is known, and can't be answered again.
 pub const MAX_OUTCOME: usize = 16 << 10;
 
-/// The form in which records are written. A field that a program before this may pass over needs no new number.
-const SCHEMA: u32 = 1;
+/// The form in which records are written. A field that a program before this may pass over needs no new number. In form 1
+/// each outcome stood with its turn.
+const SCHEMA: u32 = 2;
+/// How a record begins of which the state is empty.
+const BLANK: &[u8] = br#"{"schema":2,"state":{},"#;
 
 /// Whose conversation it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -62,7 +68,7 @@ pub enum Lookup<'a> {
     /// It hasn't happened, or long ago.
     Unknown,
     /// It has happened, and came to this outcome.
-    Kept(&'a RawValue),
+    Kept(&'a [u8]),
     /// It has happened. What it came to is no longer kept, or was too large.
     NoLonger,
 }
@@ -81,13 +87,13 @@ pub enum RecordError {
     Damaged { key: Key, reason: String },
 }
 
-/// The form in JSON.
+/// The form in JSON. What the state is stands first, so that an empty one is seen at a glance.
 #[derive(Serialize, Deserialize)]
-struct Form<W, S, T> {
+struct Form<S, W, T> {
     schema: u32,
+    state: S,
     who: W,
     changed: u64,
-    state: S,
     turns: T,
 }
 
@@ -98,13 +104,83 @@ struct Schema {
 }
 
 /// A turn that has happened.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 struct Known {
     identity: String,
     /// When, in Unix milliseconds.
     at: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// In JSON; empty where it is no longer kept.
+    outcome: Bytes,
+}
+
+/// The same in the form.
+#[derive(Serialize, Deserialize)]
+struct KnownForm<I> {
+    identity: I,
+    at: u64,
+    /// How long its outcome is, in bytes.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    length: usize,
+    /// As it was in form 1.
+    #[serde(default, skip_serializing)]
     outcome: Option<Box<RawValue>>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(length: &usize) -> bool {
+    *length == 0
+}
+
+/// What is in a record's bytes.
+struct Parts {
+    schema: u32,
+    state: State,
+    who: Who,
+    changed: u64,
+    turns: Vec<Known>,
+}
+
+/// The JSON at the beginning, and what stands behind it.
+fn head<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> serde_json::Result<(T, usize)> {
+    let mut values = serde_json::Deserializer::from_slice(bytes).into_iter();
+    let head = values.next().unwrap_or_else(|| Err(serde_json::Error::custom("nothing is there")))?;
+    Ok((head, values.byte_offset()))
+}
+
+impl Parts {
+    fn read(bytes: &Bytes) -> serde_json::Result<Self> {
+        let (form, end) = head::<Form<State, Who, Vec<KnownForm<String>>>>(bytes)?;
+        let (Form { schema, state, who, changed, turns }, mut rest) = (form, bytes.slice(end..));
+        let mut known = Vec::with_capacity(turns.len() + 1);
+        for KnownForm { identity, at, length, outcome } in turns {
+            if length > rest.len() {
+                return Err(serde_json::Error::custom("an outcome is cut off"));
+            }
+            let behind = rest.split_to(length);
+            let outcome = outcome.map_or(behind, bytes_of);
+            known.push(Known { identity, at, outcome });
+        }
+        if !rest.is_empty() {
+            return Err(serde_json::Error::custom("more stands behind the outcomes"));
+        }
+        Ok(Self { schema, state, who, changed, turns: known })
+    }
+}
+
+fn write(state: &State, who: &Who, changed: u64, turns: &[Known]) -> serde_json::Result<Bytes> {
+    let outcomes = turns.iter().map(|turn| turn.outcome.len()).sum::<usize>();
+    let mut bytes = Vec::with_capacity(outcomes + (2 << 10));
+    let forms: Vec<KnownForm<&str>> = turns
+        .iter()
+        .map(|turn| KnownForm { identity: &*turn.identity, at: turn.at, length: turn.outcome.len(), outcome: None })
+        .collect();
+    serde_json::to_writer(&mut bytes, &Form { schema: SCHEMA, state, who, changed, turns: forms })?;
+    turns.iter().for_each(|turn| bytes.extend_from_slice(&turn.outcome));
+    Ok(bytes.into())
+}
+
+fn bytes_of(json: Box<RawValue>) -> Bytes {
+    Bytes::from(Box::<str>::from(json).into_boxed_bytes())
 }
 
 /// Half of an identity: enough to tell 32 turns of one user apart, and half as much to keep.
@@ -121,7 +197,7 @@ impl Known {
 
     fn settle(&mut self, now: u64) {
         if !self.is_kept(now) {
-            self.outcome = None;
+            self.outcome = Bytes::new();
         }
     }
 }
@@ -144,15 +220,15 @@ impl Record {
     /// # Errors
     /// [`RecordError`].
     pub fn read(key: &Key, stored: &Stored) -> Result<Self, RecordError> {
-        let read = serde_json::from_slice::<Form<Who, State, Vec<Known>>>(&stored.bytes);
+        let read = Parts::read(&stored.bytes);
         let found = match &read {
-            Ok(form) => form.schema,
-            Err(_) => serde_json::from_slice::<Schema>(&stored.bytes).map_or(SCHEMA, |head| head.schema),
+            Ok(parts) => parts.schema,
+            Err(_) => head::<Schema>(&stored.bytes).map_or(SCHEMA, |(head, _)| head.schema),
         };
         if found > SCHEMA {
             return Err(RecordError::Newer { key: *key, found, known: SCHEMA });
         }
-        let Form { schema: _, who, changed, state, turns } = read.map_err(|error| RecordError::Damaged {
+        let Parts { schema: _, state, who, changed, turns } = read.map_err(|error| RecordError::Damaged {
             key: *key,
             // Its own message may quote what a user wrote.
             reason: format!("line {}, column {}", error.line(), error.column()),
@@ -181,7 +257,8 @@ impl Record {
         let identity = shortened(identity);
         match self.turns.iter().rev().find(|turn| turn.identity == identity) {
             None => Lookup::Unknown,
-            Some(turn) => turn.outcome.as_deref().filter(|_| turn.is_kept(now)).map_or(Lookup::NoLonger, Lookup::Kept),
+            Some(turn) if turn.is_kept(now) && !turn.outcome.is_empty() => Lookup::Kept(&turn.outcome),
+            Some(_) => Lookup::NoLonger,
         }
     }
 
@@ -200,7 +277,7 @@ impl Record {
     pub fn after(mut self, identity: Key, state: State, outcome: Box<RawValue>, now: u64) -> Self {
         self.turns.drain(..self.turns.len().saturating_sub(IDENTITIES - 1));
         self.turns.iter_mut().for_each(|turn| turn.settle(now));
-        let outcome = Some(outcome).filter(|outcome| outcome.get().len() <= MAX_OUTCOME);
+        let outcome = if outcome.get().len() <= MAX_OUTCOME { bytes_of(outcome) } else { Bytes::new() };
         self.turns.push(Known { identity: shortened(&identity), at: now, outcome });
         Self { state, changed: now, version: self.version + 1, ..self }
     }
@@ -209,7 +286,7 @@ impl Record {
     /// doesn't.
     #[must_use]
     pub fn forgotten(mut self) -> Self {
-        self.turns.iter_mut().for_each(|turn| turn.outcome = None);
+        self.turns.iter_mut().for_each(|turn| turn.outcome = Bytes::new());
         Self { state: State::default(), ..self }
     }
 
@@ -219,8 +296,7 @@ impl Record {
     /// The state's, where it has no form in JSON.
     pub fn stored(&self) -> Result<Stored, serde_json::Error> {
         let Self { who: _, state, changed, life, version, turns } = self;
-        let form = Form { schema: SCHEMA, who: self.who(), changed: *changed, state, turns };
-        Ok(Stored { life: *life, version: *version, bytes: serde_json::to_vec(&form)?.into() })
+        Ok(Stored { life: *life, version: *version, bytes: write(state, self.who(), *changed, turns)? })
     }
 }
 
@@ -233,37 +309,31 @@ fn new_life() -> u64 {
 /// what was.
 pub(super) fn expired() -> Stored {
     // As a record of nobody's is written.
-    const EMPTY: &[u8] = br#"{"schema":1,"who":{"conversation":""},"changed":0,"state":{"expired":true},"turns":[]}"#;
+    const EMPTY: &[u8] = br#"{"schema":2,"state":{"expired":true},"who":{"conversation":""},"changed":0,"turns":[]}"#;
     Stored { life: new_life(), version: 0, bytes: Bytes::from_static(EMPTY) }
 }
 
-/// Whether nothing is known in an encoded record, as it was forgotten: who comes next has nothing to be told. Not where it
-/// can't be read.
+/// Whether nothing is known in an encoded record, as it was forgotten: who comes next has nothing to be told.
 pub(super) fn is_blank(bytes: &[u8]) -> bool {
-    let read = serde_json::from_slice::<Form<IgnoredAny, &RawValue, IgnoredAny>>(bytes);
-    read.is_ok_and(|form| form.schema == SCHEMA && form.state.get() == "{}")
+    bytes.starts_with(BLANK)
 }
 
 /// An encoded record without any outcome; as it is where it can't be read.
 pub(super) fn without_outcomes(bytes: &Bytes) -> Bytes {
-    let Ok(mut form) = serde_json::from_slice::<Form<Who, Box<RawValue>, Vec<Known>>>(bytes) else {
-        return bytes.clone();
-    };
-    if form.schema != SCHEMA {
-        return bytes.clone();
-    }
-    form.turns.iter_mut().for_each(|turn| turn.outcome = None);
-    serde_json::to_vec(&form).map_or_else(|_| bytes.clone(), Bytes::from)
+    changed(bytes, |parts| parts.turns.iter_mut().for_each(|turn| turn.outcome = Bytes::new()))
 }
 
 /// An encoded record whose conversation begins anew, and tells so once; its turns are known as before. As it is where it
 /// can't be read.
 pub(super) fn begun_anew(bytes: &Bytes) -> Bytes {
-    let Ok(form) = serde_json::from_slice::<Form<Who, State, Vec<Known>>>(bytes) else { return bytes.clone() };
-    if form.schema != SCHEMA {
+    changed(bytes, |parts| parts.state = State::expired())
+}
+
+fn changed(bytes: &Bytes, change: impl FnOnce(&mut Parts)) -> Bytes {
+    let Ok(mut parts) = Parts::read(bytes) else { return bytes.clone() };
+    if parts.schema > SCHEMA {
         return bytes.clone();
     }
-    let Form { schema, who, changed, state: _, turns } = form;
-    let form = Form { schema, who, changed, state: State::expired(), turns };
-    serde_json::to_vec(&form).map_or_else(|_| bytes.clone(), Bytes::from)
+    change(&mut parts);
+    write(&parts.state, &parts.who, parts.changed, &parts.turns).unwrap_or_else(|_| bytes.clone())
 }

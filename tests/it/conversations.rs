@@ -44,9 +44,9 @@ impl Kept {
     /// Makes what is kept older by so many milliseconds.
     pub fn age(&self, by: u64) {
         for stored in self.there.lock().unwrap().values_mut() {
-            let mut json: serde_json::Value = serde_json::from_slice(&stored.bytes).unwrap();
-            json["changed"] = (json["changed"].as_u64().unwrap() - by).into();
-            stored.bytes = serde_json::to_vec(&json).unwrap().into();
+            let mut record = Record::read(&Record::key(None, None, ""), stored).unwrap();
+            record.changed -= by;
+            *stored = record.stored().unwrap();
         }
     }
 

@@ -33,7 +33,7 @@ struct ReplyAddress {
 
 #[async_trait]
 impl Address for ReplyAddress {
-    fn say(&self, part: &Part) {
+    fn say(&self, part: &Part) -> bool {
         let request_id = self.request_id.as_deref();
         let id = format!("{}.{}", part.run, part.seq);
         self.settler.broker.replies.say(Message {
@@ -44,7 +44,7 @@ impl Address for ReplyAddress {
             mandatory: !self.to.direct,
             properties: self.received.part_properties(PART_TYPE, &id, request_id),
             body: encode_part(part, request_id).into(),
-        });
+        })
     }
 
     async fn is_gone(&self) -> bool {

@@ -137,12 +137,12 @@ impl Publisher {
     }
 
     /// Publishes a message of whose fate nobody asks; `returned` is called where it comes back. It is left out where the
-    /// broker blocks the connection, or many such are under way.
-    pub fn publish_unheeded(&self, message: Message, returned: impl FnOnce() + Send + 'static) {
+    /// broker blocks the connection, or many such are under way: whether it was published.
+    pub fn publish_unheeded(&self, message: Message, returned: impl FnOnce() + Send + 'static) -> bool {
         if !self.is_open() || self.link.is_blocked() {
-            return;
+            return false;
         }
-        let Ok(place) = self.unheeded.clone().try_acquire_owned() else { return };
+        let Ok(place) = self.unheeded.clone().try_acquire_owned() else { return false };
         let (channel, mended) = (self.channel.clone(), self.link.mended().clone());
         let Message { exchange, routing_key, mandatory, properties, body } = message;
         let mut publish = Box::pin(async move {
@@ -167,6 +167,7 @@ impl Publisher {
         if polled.is_pending() {
             tokio::spawn(publish);
         }
+        true
     }
 
     async fn confirmed(&self, message: Message) -> Result<(), PublishError> {

@@ -107,13 +107,12 @@ impl Replies {
         Self::by(Dial { broker: broker.clone(), name: name.to_owned() }).await
     }
 
-    /// Publishes a part of a reply, where that can be done at once; nobody waits for it. It is on the reply's own channel, and
-    /// so comes before it. None goes to an address that broke a connection.
-    pub fn say(&self, part: Message) {
-        if let Some(line) = self.open_line().filter(|_| !self.bad.has(&part.routing_key)) {
-            let (waiting, address) = (self.waiting.clone(), part.routing_key.clone());
-            line.publish_unheeded(part, move || waiting.came_back(&address));
-        }
+    /// Publishes a part of a reply, where that can be done at once; whether it was. Nobody waits for it. It is on the reply's
+    /// own channel, and so comes before it. None goes to an address that broke a connection.
+    pub fn say(&self, part: Message) -> bool {
+        let Some(line) = self.open_line().filter(|_| !self.bad.has(&part.routing_key)) else { return false };
+        let (waiting, address) = (self.waiting.clone(), part.routing_key.clone());
+        line.publish_unheeded(part, move || waiting.came_back(&address))
     }
 
     /// Whether surely nobody waits at an address any more.

@@ -81,7 +81,7 @@ fn key() -> Key {
 fn known(record: &Record, identity: &Key, now: u64) -> String {
     match record.look_up(identity, now) {
         Lookup::Unknown => "unknown".into(),
-        Lookup::Kept(outcome) => outcome.get().into(),
+        Lookup::Kept(outcome) => String::from_utf8(outcome.to_vec()).unwrap(),
         Lookup::NoLonger => "no longer".into(),
     }
 }
@@ -167,7 +167,7 @@ fn outcomes_are_taken_away_and_nothing_else() {
     assert_eq!((&read.state, read.changed, read.version()), (&state("b"), 8 * MINUTE, 2));
     assert_eq!(known(&read, &identity(1), 8 * MINUTE), "no longer");
     assert_eq!(known(&read, &identity(2), 8 * MINUTE), "no longer");
-    let other = Bytes::from_static(b"{\"schema\":2}");
+    let other = Bytes::from_static(b"{\"schema\":3}");
     assert_eq!(without_outcomes(&other), other);
 }
 
@@ -194,7 +194,7 @@ fn what_is_forgotten_is_blank_and_nothing_else_is() {
     assert!(!blank(&record));
     assert!(!blank(&record.clone().after(identity(2), State::expired(), outcome("{}"), 2)));
     assert!(blank(&record.forgotten().after(identity(2), State::default(), outcome("done"), 2)));
-    for other in [&b""[..], b"{}", b"x", br#"{"schema":2,"who":0,"changed":0,"state":{},"turns":[]}"#] {
+    for other in [&b""[..], b"{}", b"x", br#"{"schema":3,"state":{},"who":0,"changed":0,"turns":[]}"#] {
         assert!(!is_blank(other));
     }
 }
@@ -211,6 +211,19 @@ fn what_is_forgotten_holds_nothing_that_was_said() {
 }
 
 #[test]
+fn what_an_older_program_wrote_is_read_and_written_anew() {
+    let identity = shortened(&identity(1));
+    let old = format!(
+        r#"{{"schema":1,"who":{{"conversation":"c-1"}},"changed":5,"state":{{"language":"zh"}},"turns":[{{"identity":"{identity}","at":5,"outcome":{{"reply":"好的"}}}}]}}"#
+    );
+    let read = Record::read(&key(), &Stored { life: 7, version: 1, bytes: old.into() }).unwrap();
+    assert_eq!((read.state.language.as_deref(), read.changed, &*read.who().conversation), (Some("zh"), 5, "c-1"));
+    assert_eq!(known(&read, &self::identity(1), 5), r#"{"reply":"好的"}"#);
+    let again = Record::read(&key(), &read.stored().unwrap()).unwrap();
+    assert_eq!(known(&again, &self::identity(1), 5), r#"{"reply":"好的"}"#);
+}
+
+#[test]
 fn what_is_newer_or_damaged_is_told_apart_and_not_quoted() {
     let stored = Record::begin(who()).after(identity(1), state("s3cret"), outcome("x"), 1).stored().unwrap();
     let text = String::from_utf8(stored.bytes.to_vec()).unwrap();
@@ -219,10 +232,18 @@ fn what_is_newer_or_damaged_is_told_apart_and_not_quoted() {
         Record::read(&key(), &stored).map(|record| record.version())
     };
     assert_eq!(read(&text), Ok(1));
-    let newer = RecordError::Newer { key: key(), found: 2, known: 1 };
-    assert_eq!(read(&text.replace("\"schema\":1", "\"schema\":2")), Err(newer.clone()));
-    assert_eq!(read(r#"{"schema":2,"whatever":[]}"#), Err(newer));
-    for wrong in [&text[1..], "", "{}", "\0", &text.replace("\"changed\":1", "\"changed\":\"s3cret\"")] {
+    let newer = RecordError::Newer { key: key(), found: 3, known: 2 };
+    assert_eq!(read(&text.replace("\"schema\":2", "\"schema\":3")), Err(newer.clone()));
+    assert_eq!(read(r#"{"schema":3,"whatever":[]}"#), Err(newer));
+    for wrong in [
+        &text[1..],
+        "",
+        "{}",
+        "\0",
+        &text[..text.len() - 1],
+        &format!("{text}x"),
+        &text.replace("\"changed\":1", "\"changed\":\"s3cret\""),
+    ] {
         match read(wrong) {
             Err(error @ RecordError::Damaged { .. }) => {
                 assert!(!error.to_string().contains("s3cret"), "{error}");

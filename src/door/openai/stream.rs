@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     amqp::asking::{Heard, Hearing},
-    domain::codec::decode_part,
+    domain::{Part, codec::decode_part},
     door::{fault::Fault, talk::counted},
 };
 
@@ -44,16 +44,25 @@ struct Chunks {
 struct Told {
     text: String,
     run: Option<String>,
+    /// How many parts of it came.
+    parts: u32,
+    /// Whether a part is missing: what comes behind it has no place.
+    has_gap: bool,
 }
 
 impl Told {
     /// What to tell of a part.
-    fn part(&mut self, run: &str, delta: &str) -> Option<String> {
-        if self.run.get_or_insert_with(|| run.to_owned()) != run {
+    fn part(&mut self, Part { run, seq, delta }: Part) -> Option<String> {
+        if *self.run.get_or_insert_with(|| run.clone()) != run {
             return None;
         }
-        self.text.push_str(delta);
-        Some(delta.to_owned())
+        self.has_gap |= seq != self.parts;
+        if self.has_gap {
+            return None;
+        }
+        self.parts += 1;
+        self.text.push_str(&delta);
+        Some(delta)
     }
 
     /// What is still to be told of the answer.
@@ -91,7 +100,7 @@ fn rest(first: Heard, hearing: Hearing, chunks: Chunks) -> impl Stream<Item = Ve
         };
         let ending = match heard {
             Ok(Heard::Part(body)) => {
-                let delta = decode_part(&body).and_then(|part| chunks.told.part(&part.run, &part.delta));
+                let delta = decode_part(&body).and_then(|part| chunks.told.part(part));
                 let delta = delta.map(|delta| chunks.delta(&json!({"content": delta})));
                 return Some((delta.into_iter().collect(), Some((None, hearing, chunks))));
             }
@@ -151,17 +160,22 @@ mod tests {
 
     #[test]
     fn what_was_told_stands_and_the_answer_is_whole() {
-        let check = |parts: &[(&str, &str)], answer: &str, expected: &str| {
+        let check = |parts: &[(&str, u32, &str)], answer: &str, expected: &str| {
             let mut told = Told::default();
-            let mut text: String = parts.iter().filter_map(|(run, delta)| told.part(run, delta)).collect();
+            let part =
+                |(run, seq, delta): &(&str, u32, &str)| Part { run: (*run).into(), seq: *seq, delta: (*delta).into() };
+            let mut text: String = parts.iter().map(part).filter_map(|part| told.part(part)).collect();
             text.push_str(&told.rest(answer));
             assert_eq!(text, expected);
         };
         check(&[], "whole", "whole");
-        check(&[("a", "wh"), ("a", "ole")], "whole", "whole");
-        check(&[("a", "whole. ")], "whole.", "whole. ");
-        check(&[("a", "wh")], "whole, and a question", "whole, and a question");
-        check(&[("a", "wh"), ("b", "other")], "other", "wh\n\n---\n\nother");
-        check(&[("a", "退货")], "按第 3 条，退货", "退货\n\n---\n\n按第 3 条，退货");
+        check(&[("a", 0, "wh"), ("a", 1, "ole")], "whole", "whole");
+        check(&[("a", 0, "whole. ")], "whole.", "whole. ");
+        check(&[("a", 0, "wh")], "whole, and a question", "whole, and a question");
+        check(&[("a", 0, "wh"), ("b", 0, "other")], "other", "wh\n\n---\n\nother");
+        check(&[("a", 0, "退货")], "按第 3 条，退货", "退货\n\n---\n\n按第 3 条，退货");
+        // A part that is lost is caught up with in the end, and nothing is said twice.
+        check(&[("a", 0, "th"), ("a", 2, "wh"), ("a", 3, "ole")], "the whole", "the whole");
+        check(&[("a", 1, "whole")], "the whole", "the whole");
     }
 }

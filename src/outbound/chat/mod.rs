@@ -354,8 +354,11 @@ impl Chat {
 
     fn learn(&self, dialect: Option<Dialect>) {
         let Some(dialect) = dialect else { return };
-        tracing::info!(model = &**self.service.name(), ?dialect, "found what the server takes");
-        *self.dialect.lock().unwrap_or_else(PoisonError::into_inner) = Some(dialect);
+        let before = self.dialect.lock().unwrap_or_else(PoisonError::into_inner).replace(dialect);
+        // Of many that found it out at the same time one tells.
+        if before != Some(dialect) {
+            tracing::info!(model = &**self.service.name(), ?dialect, "found what the server takes");
+        }
     }
 
     /// Counts what an answer cost, whatever it is worth.

@@ -52,8 +52,8 @@ pub(super) fn written(outcome: &Outcome) -> Option<Box<RawValue>> {
 }
 
 /// What was written; none where this program can't read it.
-pub(super) fn read(outcome: &RawValue) -> Option<Kept> {
-    serde_json::from_str(outcome.get()).ok()
+pub(super) fn read(outcome: &[u8]) -> Option<Kept> {
+    serde_json::from_slice(outcome).ok()
 }
 
 impl Kept {
