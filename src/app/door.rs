@@ -21,7 +21,7 @@ pub enum DoorFault {
     #[error("CHATBOT_DOOR_KEYS_PATH: {0}")]
     Keys(#[from] KeysError),
     /// The address can't be listened on.
-    #[error("CHATBOT_DOOR_LISTEN: can't listen on {0}: {1}; choose another")]
+    #[error("CHATBOT_DOOR_LISTEN: can't listen on {0}: {1}; choose another address or port with CHATBOT_DOOR_LISTEN")]
     Listen(SocketAddr, io::Error),
 }
 

@@ -4,7 +4,10 @@ use std::{path::Path, path::PathBuf};
 
 use serde::Serialize;
 
-use super::super::{Exit, Failure, Format, output, setup};
+use super::{
+    super::{Exit, Failure, Format, output},
+    file,
+};
 use crate::door::keys::{Entry, EntryKind, Keys};
 
 /// The command's arguments.
@@ -42,14 +45,7 @@ impl<'e> From<&'e Entry> for Listed<'e> {
 
 /// Prints the keys.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    const WHICH: &str = "which file? Name it with --file, or set CHATBOT_DOOR_KEYS_PATH";
-    let path = match &arguments.file {
-        Some(path) => path.clone(),
-        None => {
-            let of_settings = setup::settings()?.settings.door.keys_path;
-            of_settings.ok_or_else(|| Failure::new(Exit::Usage, WHICH))?.as_path().to_owned()
-        }
-    };
+    let path = file::named(arguments.file.as_deref())?;
     output::print(&listed(&path, arguments.format)?)?;
     Ok(Exit::Ok)
 }

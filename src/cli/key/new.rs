@@ -1,20 +1,17 @@
 //! `key new`: makes a key.
 
 use std::{
-    fs::{self, OpenOptions},
-    io::{self, ErrorKind, Write},
     num::NonZeroU32,
-    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown},
     path::{Path, PathBuf},
 };
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::super::{Exit, Failure, output};
-use crate::{
-    door::keys::{self, Entry, EntryKind, KeyHash, MAX_RATE, Origin, name_fault, new_key},
-    utf8,
+use super::{
+    super::{Exit, Failure, output},
+    file,
 };
+use crate::door::keys::{self, Entry, EntryKind, KeyHash, MAX_RATE, Origin, name_fault, new_key};
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
@@ -57,6 +54,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
                 path.display(),
                 entry.name
             ));
+            file::warn_if_exposed(path);
         }
         None => {
             output::print(&format!("{key}\n\n{}", entry.to_toml()))?;
@@ -83,69 +81,39 @@ fn made(arguments: &Arguments) -> Result<(SecretString, Entry), Failure> {
 
 /// Adds a key's lines at the end of the file, and leaves what is there as it is.
 fn add(path: &Path, entry: &Entry) -> Result<(), Failure> {
-    let os = |error: io::Error| Failure::new(Exit::Os, format!("{}: can't be written: {error}", path.display()));
-    // A link stays one, and the file that it leads to is written.
-    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let shown = path.display().to_string();
-    let mut text = match fs::read(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-        read => utf8::decode_read(read).map_err(|fault| Failure::new(Exit::Os, format!("{shown} {fault}")))?,
-    };
-    let before = keys::parse(&shown, &text).map_err(|error| Failure::new(Exit::Config, error))?;
-    if before.iter().any(|other| other.name == entry.name) {
-        let message = format!(
-            "{shown} has a key of '{}' already: choose another name, or take its lines out first, which takes that key back",
-            entry.name
-        );
-        return Err(Failure::new(Exit::No, message));
-    }
-    if !text.is_empty() {
-        text.push_str(if text.ends_with('\n') { "\n" } else { "\n\n" });
-    }
-    text.push_str(&entry.to_toml());
-    // `keys = {…}` on a line can't be added to.
-    let after = keys::parse(&shown, &text).map_or(0, |after| after.len());
-    if after != before.len() + 1 {
-        let message = format!("{shown} isn't written so that a key can be added: write each as [keys.NAME]");
-        return Err(Failure::new(Exit::Config, message));
-    }
-    write(path, text.as_bytes()).map_err(os)
-}
-
-/// Writes beside the file and renames, so that a door finds a whole one; its owner and rights stay as they are, and a new one
-/// is for this user alone.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".part");
-    // New: of two that write at once, one says so, and neither loses the other's key.
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside);
-    let mut file = file.map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => {
-            let name = beside.display();
-            io::Error::other(format!(
-                "{name} is there: another command writes the file, or ended before; then remove it"
-            ))
+    file::change(path, |shown, text| {
+        let before = keys::parse(shown, text).map_err(|error| Failure::new(Exit::Config, error))?;
+        if before.iter().any(|other| other.name == entry.name) {
+            let message = format!(
+                "{shown} has a key of '{0}' already: choose another name, or take that key back first: `chatbot-worker key revoke \
+                 {0} --file {shown}`",
+                entry.name
+            );
+            return Err(Failure::new(Exit::No, message));
         }
-        _ => error,
-    })?;
-    let mut write = || {
-        file.write_all(bytes)?;
-        if let Ok(old) = fs::metadata(path) {
-            let new = file.metadata()?;
-            if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
-                chown(&beside, Some(old.uid()), Some(old.gid()))?;
-            }
-            file.set_permissions(fs::Permissions::from_mode(old.mode() & 0o7777))?;
+        let mut text = text.to_owned();
+        if !text.is_empty() {
+            text.push_str(if text.ends_with('\n') { "\n" } else { "\n\n" });
         }
-        file.sync_all()?;
-        fs::rename(&beside, path)
-    };
-    write().inspect_err(|_| drop(fs::remove_file(&beside)))
+        text.push_str(&entry.to_toml());
+        // `keys = {…}` on a line can't be added to.
+        let after = keys::parse(shown, &text).map_or(0, |after| after.len());
+        if after != before.len() + 1 {
+            let message = format!("{shown} isn't written so that a key can be added: write each as [keys.NAME]");
+            return Err(Failure::new(Exit::Config, message));
+        }
+        Ok(text)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may")]
+
+    use std::{
+        fs,
+        os::unix::fs::{MetadataExt, PermissionsExt},
+    };
 
     use clap::Parser;
 

@@ -5,6 +5,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
@@ -89,4 +90,11 @@ impl KeysFile {
 fn seen(path: &Path) -> Option<Seen> {
     let metadata = fs::metadata(path).ok()?;
     Some((metadata.modified().ok()?, metadata.len()))
+}
+
+/// The mode of a file, where it lets others read it, or write it who aren't its owner.
+pub fn exposed(path: &Path) -> Option<u32> {
+    const EXPOSED: u32 = 0o026;
+    let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
+    (mode & EXPOSED != 0).then_some(mode)
 }

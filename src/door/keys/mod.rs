@@ -23,6 +23,7 @@ pub use self::{
     address::{Network, client_address},
     caller::Caller,
     entry::{Entry, EntryKind, MAX_NAME, MAX_RATE, name_fault},
+    file::exposed,
     hash::{KeyHash, NoRandomness, new_key},
     origin::{Origin, is_same_origin},
     reader::KeysError,
@@ -64,6 +65,25 @@ pub struct Presented<'r> {
 /// All that is wrong with it.
 pub fn parse(source_name: &str, text: &str) -> Result<Vec<Entry>, KeysError> {
     reader::read(source_name, text)
+}
+
+/// The text of a file of keys without the lines of one key; `None` where that isn't written as a table with a head of its own.
+/// What stands above and below it stays, comments too.
+pub fn without(text: &str, name: &str) -> Option<String> {
+    let found = reader::lines(text).into_iter().find(|(other, _)| other == name);
+    let (_, gone) = found?;
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let (above, below) = (lines.get(..gone.start)?, lines.get(gone.end..)?);
+    let is_empty = |line: Option<&&str>| line.is_none_or(|line| line.trim().is_empty());
+    // Of the empty lines around it one is left.
+    let skipped = usize::from(is_empty(above.last()) && is_empty(below.first()) && !below.is_empty());
+    let left: String = above.iter().chain(&below[skipped..]).copied().collect();
+    let rest = |text: &str| -> Option<Vec<String>> {
+        let entries = parse("", text).ok()?;
+        Some(entries.iter().filter(|entry| &*entry.name != name).map(Entry::to_toml).collect())
+    };
+    let is_gone = parse("", &left).is_ok_and(|entries| entries.iter().all(|entry| &*entry.name != name));
+    (is_gone && rest(text) == rest(&left)).then_some(left)
 }
 
 impl Keys {

@@ -84,6 +84,20 @@ pub(super) fn read(source_name: &str, text: &str) -> Result<Vec<Entry>, KeysErro
     }
 }
 
+/// The lines of each key's table, by its name: from the head to the last of its fields, both counted from 0. Of a text without
+/// a fault; one whose keys aren't tables with heads of their own has lines that mean nothing.
+pub(super) fn lines(text: &str) -> Vec<(String, Range<usize>)> {
+    let (table, _) = DeTable::parse_recoverable(text);
+    let line = |at: usize| text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count();
+    let keys = table.get_ref().get("keys").and_then(|keys| keys.get_ref().as_table());
+    let of = |(name, value): (&Spanned<DeString<'_>>, &Value<'_>)| {
+        let fields = value.get_ref().as_table()?.values();
+        let end = fields.map(|field| field.span().end.saturating_sub(1)).max().unwrap_or(name.span().end);
+        Some((name.get_ref().to_string(), line(name.span().start)..line(end) + 1))
+    };
+    keys.into_iter().flat_map(|keys| keys.iter().filter_map(of)).collect()
+}
+
 struct Reader<'t> {
     text: &'t str,
     /// Whose key is being read.
@@ -236,25 +250,35 @@ fn excerpt(name: &str) -> String {
     excerpt
 }
 
+impl KeysError {
+    /// Each fault by itself, with the file.
+    pub fn faults(&self) -> impl Iterator<Item = String> {
+        self.faults.iter().map(|fault| format!("{}: {fault}", self.source_name))
+    }
+}
+
 impl fmt::Display for KeysError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.faults.len() {
             1 => write!(f, "{} has a fault:", self.source_name)?,
             count => write!(f, "{} has {count} faults:", self.source_name)?,
         }
-        for Fault { line, name, what } in self.faults.iter().take(PRINTED) {
-            f.write_str("\n  ")?;
-            if let Some(line) = line {
-                write!(f, "line {line}: ")?;
-            }
-            if let Some(name) = name {
-                write!(f, "key '{name}': ")?;
-            }
-            f.write_str(what)?;
-        }
+        self.faults.iter().take(PRINTED).try_for_each(|fault| write!(f, "\n  {fault}"))?;
         match self.faults.len().saturating_sub(PRINTED) {
             0 => Ok(()),
             more => write!(f, "\n  … and {more} more"),
         }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        if let Some(name) = &self.name {
+            write!(f, "key '{name}': ")?;
+        }
+        f.write_str(&self.what)
     }
 }

@@ -1,5 +1,7 @@
 //! `key`, as whoever runs a door uses it.
 
+use std::os::unix::fs::PermissionsExt;
+
 use super::Program;
 
 #[test]
@@ -22,7 +24,27 @@ fn a_key_is_printed_once_and_listed_without_it() {
     program.run(&["key", "list", "--file", "/nothing.toml"]).failed(78, &["/nothing.toml has a fault"]);
     program.run(&["key", "new", "page", "--public"]).failed(64, &["--origin"]);
     program.run(&["key", "new", "page", "--public", "--origin", "*"]).failed(64, &["every page of the web"]);
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let told = program.run(&["key", "new", "desk", "--file", path]);
+    told.failed(0, &["others may read or write it (its mode is 644)", &format!("chmod 600 {path}")]);
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o644, "that is for its owner");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+
+    let revoked = door.run(&["key", "revoke", "page"]);
+    revoked.failed(0, &["the key of 'page' was taken out, and one is left"]);
+    assert!(!revoked.err.contains("chmod"), "{revoked:?}");
+    assert!(!door.run(&["key", "list"]).ok().contains("page"));
+    program.run(&["key", "revoke", "page", "--file", path]).failed(1, &["has no key of 'page'", "key list"]);
+    program.run(&["key", "revoke", "page"]).failed(64, &["--file", "CHATBOT_DOOR_KEYS_PATH"]);
     std::fs::remove_file(file).unwrap();
+}
+
+#[test]
+fn an_address_that_is_taken_is_told_with_what_to_set() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let door = Program::new().with("CHATBOT_DOOR_LISTEN", &address);
+    door.run(&["serve"]).failed(78, &[&address, "in use", "choose another address or port with CHATBOT_DOOR_LISTEN"]);
 }
 
 #[test]
