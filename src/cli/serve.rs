@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Where it listens unless the settings say.
-const LISTENS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8000);
+pub(super) const LISTENS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8000);
 
 pub(super) const HELP: &str = "\
 The door asks the bot over RabbitMQ, as any client does; so it needs a worker that runs, here or elsewhere, and there may

@@ -20,7 +20,7 @@ use crate::{
 const HELP: &str = "\
 Each worker of CHATBOT_AMQP_EXCHANGE is asked, and answers at once; what is heard within half a second is printed. A worker of
 an earlier version, or one whose user may not use the exchange by which workers know of each other, isn't there: its log and
-`chatbot-worker check` say so.
+`chatbot-worker check` say so. Doors (`chatbot-worker serve`) aren't listed: they are clients, and tell nobody of themselves.
 
   BOT        a hash of the intents file, the files that this names, the models and the services; with * where it isn't that of
              most workers

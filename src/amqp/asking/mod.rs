@@ -16,3 +16,4 @@ mod session;
 pub use asker::{Asker, Running, Unasked};
 pub use hearing::{AskFault, Heard, Hearing};
 pub use question::{Question, To};
+pub use session::bots;

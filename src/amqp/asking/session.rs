@@ -169,6 +169,21 @@ impl Session {
     }
 }
 
+/// Asks once which bots the workers have, as a door does: by a session of its own, for half a second.
+///
+/// # Errors
+/// Why there is no session, or the workers can't be asked.
+pub async fn bots(broker: &Broker, names: &Names) -> Result<Vec<BotHeard>, Unasked> {
+    let (session, mut consumer) = Session::open(broker, names).await?;
+    let pending = Pending::default();
+    let bots = tokio::select! {
+        bots = session.bots(names, &pending) => bots.map_err(Unasked::from),
+        why = session.hand_out(&mut consumer, &pending, &|_| {}) => Err(Unasked::Lost(why)),
+    };
+    session.close().await;
+    bots
+}
+
 /// A virtual host's default may be another type, and no quorum queue is exclusive.
 fn arguments() -> FieldTable {
     let mut arguments = FieldTable::default();

@@ -22,7 +22,7 @@ pub enum Right {
     Publish(String),
     /// Consume a queue.
     Consume(String),
-    /// Declare a queue.
+    /// Declare a queue; empty for one that the broker names.
     DeclareQueue(String),
     /// Declare an exchange.
     DeclareExchange(String),

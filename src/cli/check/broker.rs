@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 
-use super::{Report, dead, objects, permissions, workers};
+use super::{Report, dead, door, objects, permissions, workers};
 use crate::{
     amqp::{
         Settings,
@@ -35,13 +35,39 @@ pub(super) struct Checked<'a> {
     pub(super) intents_known: bool,
     /// The store of conversations, where each worker has its own.
     pub(super) own_store: Option<Place>,
+    /// Whether `run` opens a door, too.
+    pub(super) opens_door: bool,
     /// The broker's queues, as `rabbitmqctl list_queues` prints them.
     pub(super) listed: Option<&'a str>,
 }
 
 /// Looks at each node, and by the first that answers at everything else.
 pub(super) async fn check(report: &mut Report, amqp: &Amqp, checked: &Checked<'_>) {
-    let Some(admin) = nodes(report, amqp, &checked.settings.broker).await else {
+    by_a_node(report, amqp, &checked.settings.broker, async |report, admin| {
+        if let Some(server) = admin.server() {
+            versions(report, &server, checked);
+        }
+        let found = beyond(report, admin, checked).await;
+        tell(report, found);
+        if checked.opens_door {
+            let found = door::broker(report, admin, checked.settings).await;
+            tell(report, found);
+        }
+    })
+    .await;
+}
+
+/// Looks at what a door needs that runs by itself.
+pub(super) async fn check_door(report: &mut Report, amqp: &Amqp, settings: &Settings) {
+    by_a_node(report, amqp, &settings.broker, async |report, admin| {
+        let found = door::broker(report, admin, settings).await;
+        tell(report, found);
+    })
+    .await;
+}
+
+async fn by_a_node(report: &mut Report, amqp: &Amqp, broker: &Broker, look: impl AsyncFnOnce(&mut Report, &Admin)) {
+    let Some(admin) = nodes(report, amqp, broker).await else {
         report.warn(
             CHECK,
             "permissions, exchanges and queues couldn't be looked at",
@@ -49,19 +75,19 @@ pub(super) async fn check(report: &mut Report, amqp: &Amqp, checked: &Checked<'_
         );
         return;
     };
-    if let Some(server) = admin.server() {
-        versions(report, &server, checked);
-    }
-    if let Err(error) = beyond(report, &admin, checked).await {
-        match error {
-            AskError::Lost(_) => report.away(CHECK, error, "Run this again; the broker's log tells why."),
-            AskError::Refused(problem) => {
-                let message = format!("{}: the broker says: {}", problem.object, problem.broker);
-                report.fail(CHECK, message, &problem.mend);
-            }
+    look(report, &admin).await;
+    admin.close().await;
+}
+
+fn tell(report: &mut Report, found: Result<(), AskError>) {
+    match found {
+        Ok(()) => {}
+        Err(error @ AskError::Lost(_)) => report.away(CHECK, error, "Run this again; the broker's log tells why."),
+        Err(AskError::Refused(problem)) => {
+            let message = format!("{}: the broker says: {}", problem.object, problem.broker);
+            report.fail(CHECK, message, &problem.mend);
         }
     }
-    admin.close().await;
 }
 
 async fn beyond(report: &mut Report, admin: &Admin, checked: &Checked<'_>) -> Result<(), AskError> {

@@ -6,6 +6,7 @@ mod answers;
 mod broker;
 mod conversations;
 mod dead;
+mod door;
 mod local;
 mod objects;
 mod permissions;
@@ -34,8 +35,13 @@ message that means nothing is published, to see whether unroutable messages reac
 that is a service is asked once, with one of the bot's own examples. Of the services that answer, a language model is asked
 for one token and embeddings for one vector; to a webhook, which may act, only a connection is made.
 
+Where CHATBOT_DOOR_LISTEN is set, the door is looked at as well: its keys, who reaches it, what the broker's user may do, and
+whether workers tell of their bot. With --door that is all: for a door that runs by itself, `chatbot-worker serve`, in whose
+environment it is to be run.
+
 Examples:
   chatbot-worker check
+  chatbot-worker check --door
   chatbot-worker check --format json | jq '.[] | select(.status == \"fail\")'
   rabbitmqctl --quiet list_queues name | chatbot-worker check --queues -
 
@@ -50,8 +56,11 @@ pub(super) struct Arguments {
     format: Format,
     /// A file with the names of the broker's queues, a line each, as `rabbitmqctl list_queues` prints them, to find
     /// those that are left over; - for the standard input
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "door")]
     queues: Option<PathBuf>,
+    /// Check what `serve` needs, and nothing of a worker
+    #[arg(long)]
+    door: bool,
 }
 
 /// Checks everything and prints it.
@@ -62,7 +71,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Format::Text => Report::told(output::print),
         Format::Json => Report::default(),
     };
-    check(&mut report, listed.as_deref())?;
+    match arguments.door {
+        true => check_door(&mut report)?,
+        false => check(&mut report, listed.as_deref())?,
+    }
     report.told_all()?;
     if arguments.format == Format::Json {
         output::print(&report.json())?;
@@ -73,6 +85,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 fn check(report: &mut Report, listed: Option<&str>) -> Result<(), Failure> {
     let Some(settings) = local::settings(report) else { return Ok(()) };
     let intents = local::intents(report, &settings);
+    if settings.door.listen.get().is_some() {
+        door::local(report, &settings.door);
+    }
     let runtime = setup::runtime()?;
     runtime.block_on(around(report, &settings, intents.as_ref(), listed));
     // Last, as many documents and a large bot take long to be read and trained.
@@ -81,6 +96,21 @@ fn check(report: &mut Report, listed: Option<&str>) -> Result<(), Failure> {
         local::models(report, &settings, intents, &runtime);
     }
     Ok(())
+}
+
+/// What a door needs that runs by itself.
+fn check_door(report: &mut Report) -> Result<(), Failure> {
+    let Some(settings) = local::settings(report) else { return Ok(()) };
+    door::local(report, &settings.door);
+    match app::amqp_settings(&settings) {
+        Ok(amqp) => setup::runtime()?.block_on(broker::check_door(report, &settings.amqp, &amqp)),
+        Err(error) => wrong_broker(report, &error),
+    }
+    Ok(())
+}
+
+fn wrong_broker(report: &mut Report, error: &impl ToString) {
+    report.fail("settings", error.to_string(), "Correct it; nothing is known of the broker before.");
 }
 
 /// What lies around a worker: Redis and the broker.
@@ -95,10 +125,7 @@ async fn around(report: &mut Report, settings: &Settings, intents: Option<&Inten
     }
     let amqp = match app::amqp_settings(settings) {
         Ok(amqp) => amqp,
-        Err(error) => {
-            report.fail("settings", error, "Correct it; nothing is known of the broker before.");
-            return;
-        }
+        Err(error) => return wrong_broker(report, &error),
     };
     // Where the file has faults, what doesn't hang on it is looked at.
     let known = intents.iter().flat_map(|file| &file.intents).map(|intent| &intent.name);
@@ -112,6 +139,7 @@ async fn around(report: &mut Report, settings: &Settings, intents: Option<&Inten
         served: &served,
         external: &external,
         intents_known: intents.is_some(),
+        opens_door: settings.door.listen.get().is_some(),
         own_store: Some(place).filter(|place| has_conversations && *place != Place::Redis),
         listed,
     };

@@ -9,6 +9,7 @@ use crate::amqp::{
 };
 
 const CHECK: &str = "permissions";
+const MEND: &str = "`chatbot-worker topology permissions` prints the command that grants what is needed.";
 
 /// Tries each right that a worker needs in its mode, and tells what is missing, all of it. `refused` is what it may not
 /// declare again of the objects that exist.
@@ -19,6 +20,22 @@ pub(super) async fn check(
     survey: &Survey,
     refused: &[Problem],
 ) -> Result<(), AskError> {
+    let has_all = tried(report, CHECK, MEND, admin, &needed(checked, survey), refused).await?;
+    if has_all {
+        report.ok(CHECK, "the user may do all that a worker has to");
+    }
+    Ok(())
+}
+
+/// Tries some rights, and tells those that are missing, beside what was `refused` already. Whether none is.
+pub(super) async fn tried(
+    report: &mut Report,
+    check: &'static str,
+    mend: &str,
+    admin: &Admin,
+    needed: &[Right],
+    refused: &[Problem],
+) -> Result<bool, AskError> {
     // For each kind of right: the objects, and the broker's words about the first of them.
     let mut missing: BTreeMap<&str, (Vec<String>, String)> = BTreeMap::new();
     let mut lacks = |action, object: String, words: &str| {
@@ -27,24 +44,18 @@ pub(super) async fn check(
     for problem in refused {
         lacks("declare", problem.object.clone(), &problem.broker);
     }
-    let needed = needed(checked, survey);
-    for (right, words) in needed.iter().zip(admin.refusals(&needed).await?) {
+    for (right, words) in needed.iter().zip(admin.refusals(needed).await?) {
         if let Some(words) = words {
             let (action, object) = describe(right);
             lacks(action, object, &words);
         }
     }
-    if missing.is_empty() {
-        report.ok(CHECK, "the user may do all that a worker has to");
-    }
+    let has_all = missing.is_empty();
     for (action, (objects, words)) in missing {
-        report.fail(
-            CHECK,
-            format!("the user may not {action}: {}; the broker says: {words}", listed(&objects)),
-            "`chatbot-worker topology permissions` prints the command that grants what is needed.",
-        );
+        let message = format!("the user may not {action}: {}; the broker says: {words}", listed(&objects));
+        report.fail(check, message, mend);
     }
-    Ok(())
+    Ok(has_all)
 }
 
 /// What a worker has to do, but for declaring what exists.
@@ -92,6 +103,9 @@ fn describe(right: &Right) -> (&'static str, String) {
         }
         Right::Publish(exchange) => ("publish", format!("exchange '{exchange}'")),
         Right::Consume(queue) => ("read", format!("queue '{queue}'")),
+        Right::DeclareQueue(queue) if queue.is_empty() => {
+            ("declare", "a queue that the broker names (amq.gen-…)".to_owned())
+        }
         Right::DeclareQueue(queue) => ("declare", format!("queue '{queue}'")),
         Right::DeclareExchange(exchange) => ("declare", format!("exchange '{exchange}'")),
         Right::Bind { queue, exchange } => ("bind", format!("queue '{queue}' to exchange '{exchange}'")),
