@@ -21,6 +21,7 @@ pub mod knowledge;
 pub mod listener;
 pub mod model;
 pub mod outbound;
+mod page_files;
 pub mod pipeline;
 pub mod redis_link;
 pub mod renewed;

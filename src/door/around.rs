@@ -17,8 +17,7 @@ use super::{
 
 /// How long a browser need not ask again what it may, in seconds.
 const PREFLIGHT: &str = "600";
-/// What pages of other sites may send along, unless they ask for more; and what they may read.
-const ALLOWED: &str = "authorization, content-type, idempotency-key, x-conversation-id, x-openwebui-chat-id, accept";
+/// What pages of other sites may read.
 const EXPOSED: &str = "retry-after";
 
 /// Looks by which name the door is called, answers browsers that ask what they may, and sets what every answer has.
@@ -50,14 +49,16 @@ fn preflight(is_allowed: bool, asked: &HeaderMap) -> Response {
     if !is_allowed {
         return StatusCode::NO_CONTENT.into_response();
     }
-    // Clients have headers of their own, such as OpenAI's packages; what the door doesn't know does nothing.
-    let allowed = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned();
     let headers = [
         (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, DELETE")),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, allowed.unwrap_or(HeaderValue::from_static(ALLOWED))),
         (header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT)),
     ];
-    (StatusCode::NO_CONTENT, headers).into_response()
+    let mut response = (StatusCode::NO_CONTENT, headers).into_response();
+    // Clients have headers of their own, such as OpenAI's packages; what the door doesn't know does nothing.
+    if let Some(asked) = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+        response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
+    }
+    response
 }
 
 fn secured(mut response: Response) -> Response {

@@ -30,8 +30,11 @@ mod tests {
     use serde_json::{Map, Value, json};
 
     use crate::{
-        domain::codec::schemas,
-        door::fault::{ALL_CODES, Code},
+        domain::codec::Schemas,
+        door::{
+            fault::{ALL_CODES, Code},
+            openai, rasa,
+        },
     };
 
     const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -48,7 +51,10 @@ mod tests {
 
     /// The messages, with the codes of the door's own.
     fn components() -> Map<String, Value> {
-        let mut all = schemas();
+        let mut schemas = Schemas::of_messages();
+        openai::describe(&mut schemas);
+        rasa::describe(&mut schemas);
+        let mut all = schemas.all();
         let codes: Vec<&str> = ALL_CODES.iter().map(|code| code.as_str()).collect();
         all["ErrorCode"] = json!({"type": "string", "enum": codes});
         all.insert(
@@ -75,6 +81,17 @@ mod tests {
 
     /// The statuses that an operation may have beside its own: those of these codes, each with an error reply.
     fn responses(own: &str, description: &str, content: Value, described: &dyn Fn(Code) -> bool) -> Value {
+        responses_as("Error", own, description, content, described)
+    }
+
+    /// The same, with errors of a form's own.
+    fn responses_as(
+        error: &str,
+        own: &str,
+        description: &str,
+        content: Value,
+        described: &dyn Fn(Code) -> bool,
+    ) -> Value {
         let mut responses = Map::new();
         responses.insert(own.to_owned(), json!({"description": description, "content": content}));
         for code in ALL_CODES.iter().copied().filter(|code| described(*code)) {
@@ -86,11 +103,18 @@ mod tests {
                     there["description"] = format!("{before}, {name}").into();
                 }
                 None => {
-                    responses.insert(status, json!({"description": name, "content": in_json(reference("Error"))}));
+                    responses.insert(status, json!({"description": name, "content": in_json(reference(error))}));
                 }
             }
         }
         responses.into()
+    }
+
+    /// A message with the fields of every request beside its own.
+    fn of_request(message: Value) -> Value {
+        json!({"allOf": [message, {"type": "object", "properties": {
+            "id": {"type": "string"}, "sender": {"type": "string"}, "conversation": {"type": "string"},
+        }}]})
     }
 
     fn openapi() -> Value {
@@ -111,6 +135,28 @@ mod tests {
         let mut id = parameter("id", "path", "The conversation.");
         id["required"] = true.into();
         let sender = parameter("sender", "query", "Whose conversation it is, where the key may name others.");
+        let conversation = parameter(
+            "X-Conversation-Id",
+            "header",
+            "The conversation; else X-OpenWebUI-Chat-Id, else the field `user`.",
+        );
+        let completion = json!({
+            "application/json": {"schema": reference("ChatCompletion")},
+            "text/event-stream": {"schema": {"type": "string", "description":
+                "With `stream`: server-sent events whose `data` is a ChatCompletionChunk, and `[DONE]` at the end."}},
+        });
+        // Another method is told as our own doors tell it.
+        let of_form = |code: Code| code != Code::MethodNotAllowed;
+        let of_caller_alone = |code: Code| of_caller(code) && code != Code::MethodNotAllowed;
+        let of_model = |code: Code| of_caller_alone(code) || code == Code::NotFound;
+        let mut model = parameter("id", "path", "`chatbot`, or `intent.NAME`.");
+        model["required"] = true.into();
+        let stream = parameter("stream", "query", "`true`: the messages come each on a line of its own.");
+        let token = parameter("token", "query", "The key, as Rasa's clients send their secret.");
+        let messages = json!({
+            "application/json": {"schema": {"type": "array", "items": reference("RasaAnswer")}},
+            "text/event-stream": {"schema": {"type": "string", "description": "With `stream=true`: a RasaAnswer a line."}},
+        });
         json!({
             "openapi": "3.1.0",
             "info": {"title": "chatbot-worker", "version": VERSION, "description": ABOUT,
@@ -140,23 +186,38 @@ mod tests {
                 "/api/feedback": {"post": {
                     "operationId": "feedback",
                     "summary": "Tells what a user thinks of an answer",
-                    "requestBody": {"required": true, "content": in_json(json!({
-                        "type": "object",
-                        "required": ["in_reply_to", "value"],
-                        "properties": {
-                            "in_reply_to": {"type": "string", "description": "The reply's id.", "minLength": 1, "maxLength": 255},
-                            "value": {"type": "string", "enum": ["up", "down"]},
-                            "intent": {"type": "string", "description": "The reply's intent.name."},
-                            "handler": {"type": "string", "description": "The reply's handler."},
-                            "conversation": {"type": "string"},
-                        },
-                    }))},
+                    "requestBody": {"required": true, "content": in_json(of_request(reference("Feedback")))},
                     "responses": responses("200", "It is counted", in_json(reference("Done")), &any),
                 }},
                 "/api/bot": {"get": {
                     "operationId": "bot",
                     "summary": "Tells which intents there are",
                     "responses": responses("200", "The bot", in_json(reference("Bot")), &of_caller),
+                }},
+                "/v1/chat/completions": {"post": {
+                    "operationId": "createChatCompletion",
+                    "summary": "Asks the bot, in OpenAI's form",
+                    "parameters": [key, conversation],
+                    "requestBody": {"required": true, "content": in_json(reference("ChatCompletionRequest"))},
+                    "responses": responses_as("ChatError", "200", "The answer", completion, &of_form),
+                }},
+                "/v1/models": {"get": {
+                    "operationId": "listModels",
+                    "summary": "Lists the bot and its intents as models, in OpenAI's form",
+                    "responses": responses_as("ChatError", "200", "The models", in_json(reference("Models")), &of_caller_alone),
+                }},
+                "/v1/models/{id}": {"get": {
+                    "operationId": "retrieveModel",
+                    "summary": "Tells whether there is a model, in OpenAI's form",
+                    "parameters": [model],
+                    "responses": responses_as("ChatError", "200", "The model", in_json(reference("Model")), &of_model),
+                }},
+                "/webhooks/rest/webhook": {"post": {
+                    "operationId": "rasa",
+                    "summary": "Asks the bot, in Rasa's form",
+                    "parameters": [stream, token],
+                    "requestBody": {"required": true, "content": in_json(reference("RasaMessage"))},
+                    "responses": responses_as("RasaFailure", "200", "The answer's messages", messages, &of_form),
                 }},
             },
             "components": {
@@ -170,15 +231,25 @@ mod tests {
     }
 
     fn asyncapi() -> Value {
-        let sent = ["Request", "Cancel"];
+        let sent = ["Request", "Cancel", "Forget", "Feedback"];
         let heard = ["Reply", "Part", "Error", "Done", "Message"];
         let mut all = components();
-        all.insert("Cancel".into(), json!({
-            "type": "object",
-            "description": "The answer to a request isn't wanted any more.",
-            "required": ["type", "id"],
-            "properties": {"type": {"const": "chat.cancel"}, "id": {"type": "string", "description": "The request's id."}},
-        }));
+        let mut told = |name: &str, kind: &str, description: &str, required: &[&str]| {
+            let properties = json!({
+                "type": {"const": kind}, "id": {"type": "string", "description": "The request's id."},
+                "conversation": {"type": "string"}, "sender": {"type": "string"},
+            });
+            let own =
+                json!({"type": "object", "description": description, "required": required, "properties": properties});
+            let schema = match all.remove(name) {
+                Some(fields) => json!({"allOf": [fields, own]}),
+                None => own,
+            };
+            all.insert(name.to_owned(), schema);
+        };
+        told("Cancel", "chat.cancel", "The answer to a request isn't wanted any more.", &["type", "id"]);
+        told("Forget", "chat.forget", "A conversation is to be forgotten.", &["type", "conversation"]);
+        told("Feedback", "chat.feedback", "What a user thinks of an answer.", &["type"]);
         let message =
             |name: &str| (name.to_owned(), json!({"contentType": "application/json", "payload": reference(name)}));
         let messages: Map<String, Value> = sent.iter().chain(&heard).map(|name| message(name)).collect();
@@ -202,7 +273,7 @@ mod tests {
             }},
             "operations": {
                 "ask": {"action": "receive", "channel": {"$ref": "#/channels/socket"}, "messages": by(&sent),
-                        "summary": "A client asks, stops an answer, or has a conversation forgotten"},
+                        "summary": "A client asks, stops an answer, has a conversation forgotten, or tells what a user thinks of an answer"},
                 "answer": {"action": "send", "channel": {"$ref": "#/channels/socket"}, "messages": by(&heard),
                            "summary": "Parts of an answer, the answer, and, unasked, what a person says"},
             },

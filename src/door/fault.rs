@@ -27,6 +27,8 @@ pub(super) struct Fault {
     /// A sentence for a person; never holds the user's text.
     pub(super) message: String,
     pub(super) retry_after: Option<Duration>,
+    /// Which field of the request is at fault, `messages[0].content`, where one is known to be.
+    pub(super) field: Option<String>,
     /// The error reply as a worker wrote it.
     body: Option<Bytes>,
 }
@@ -122,11 +124,16 @@ impl Code {
 
 impl Fault {
     pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), retry_after: None, body: None }
+        Self { code, message: message.into(), retry_after: None, field: None, body: None }
     }
 
     pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::new(Code::Contract(ErrorCode::InvalidMessage), message)
+    }
+
+    /// The same, of a field of the request.
+    pub(super) fn of_field(self, field: impl Into<String>) -> Self {
+        Self { field: Some(field.into()), ..self }
     }
 
     /// What a worker says: the error reply's JSON. One that can't be read is told as such.
@@ -147,7 +154,7 @@ impl Fault {
         };
         let retry_after = (error.code == ErrorCode::Overloaded).then_some(SOON);
         let (code, message) = (Code::Contract(error.code), error.message.into_owned());
-        Self { code, message, retry_after, body: Some(body) }
+        Self { code, message, retry_after, field: None, body: Some(body) }
     }
 
     /// As the contract writes an error reply.

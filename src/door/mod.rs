@@ -13,6 +13,7 @@ mod around;
 mod body;
 mod described;
 mod fault;
+mod half_closed;
 mod inbox;
 pub mod keys;
 mod now_and_then;
@@ -162,7 +163,8 @@ fn unanswered(code: Code, message: &str) -> Response {
 }
 
 async fn readyz(State(talk): State<Arc<Talk>>) -> impl IntoResponse {
-    match talk.asker.is_ready() {
+    let is_ready = *talk.asker.readiness().borrow();
+    match is_ready {
         true => (StatusCode::OK, "ready\n"),
         false if talk.asker.is_missing() => (StatusCode::SERVICE_UNAVAILABLE, "not ready: no worker has run yet\n"),
         false => (StatusCode::SERVICE_UNAVAILABLE, "not ready: no session with the broker; the log says why\n"),

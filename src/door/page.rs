@@ -5,26 +5,12 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderValue, header, request::Parts},
-    response::{IntoResponse, Response},
+    http::{HeaderValue, request::Parts},
     routing::get,
 };
 
 use super::talk::{Talk, query};
-
-/// A file of the page: where it is served, what it is, and what it holds.
-struct File {
-    path: &'static str,
-    media_type: &'static str,
-    text: &'static str,
-}
-
-/// Files of `src/door/page/`, and where they are served.
-macro_rules! files {
-    ($($path:literal = $file:literal, $media_type:literal;)*) => {
-        &[$(File { path: $path, media_type: $media_type, text: include_str!(concat!("page/", $file)) }),*]
-    };
-}
+use crate::page_files::{File, files, respond};
 
 const FILES: &[File] = files! {
     "/" = "index.html", "text/html; charset=utf-8";
@@ -55,49 +41,28 @@ const LOCAL: &str = " http://localhost:* http://127.0.0.1:*";
 pub(super) fn routes(talk: Arc<Talk>) -> Router {
     let page = |file: &'static File| {
         get(async move |State(talk): State<Arc<Talk>>, request: Request| {
-            respond(file, &policy(&talk, &request.into_parts().0))
+            respond(file, policy(&talk, &request.into_parts().0))
         })
     };
     FILES.iter().fold(Router::new(), |router, file| router.route(file.path, page(file))).with_state(talk)
 }
 
 /// The policy of a page: with a public key in its address, it may be framed by the pages that the key is for.
-fn policy(talk: &Talk, parts: &Parts) -> String {
-    let of_key = query(parts, "key").map(|key| talk.keys.origins_of(&key)).unwrap_or_default();
+fn policy(talk: &Talk, parts: &Parts) -> HeaderValue {
+    let key = query(parts, "key").ok().flatten();
+    let of_key = key.map(|key| talk.keys.origins_of(&key)).unwrap_or_default();
     let may_frame = talk.keys.listed().iter().chain(&of_key).map(|origin| format!(" {origin}"));
     let local = if talk.keys.are_required() { "" } else { LOCAL };
-    format!("{POLICY}{local}{}", may_frame.collect::<String>())
-}
-
-fn respond(file: &File, policy: &str) -> Response {
-    let policy = HeaderValue::from_str(policy).unwrap_or(HeaderValue::from_static(POLICY));
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static(file.media_type)),
-        (header::CONTENT_SECURITY_POLICY, policy),
-        // It changes with the program alone; a browser asks, and mustn't show an old one.
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-    ];
-    (headers, file.text).into_response()
+    let policy = format!("{POLICY}{local}{}", may_frame.collect::<String>());
+    HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static(POLICY))
 }
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may")]
-
     use super::*;
 
     #[test]
-    fn every_file_of_the_page_is_served() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/door/page");
-        let mut there: Vec<_> =
-            std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
-        let name = |file: &File| match file.path.rsplit('/').next().unwrap() {
-            "" => "index.html".to_owned(),
-            name => name.to_owned(),
-        };
-        let mut served: Vec<_> = FILES.iter().map(name).collect();
-        there.sort();
-        served.sort();
-        assert_eq!(there, served);
+    fn every_file_of_the_page_is_served() -> Result<(), Box<dyn std::error::Error>> {
+        crate::page_files::check_all_served(FILES, "src/door/page")
     }
 }

@@ -12,7 +12,7 @@ use axum::{
     routing::{get, post},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{json, value::RawValue};
+use serde_json::value::RawValue;
 
 use super::{
     body,
@@ -34,14 +34,20 @@ pub(super) fn routes(talk: Arc<Talk>) -> Router {
 
 /// What a client sends.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "RasaMessage"))]
 struct Message {
+    /// Whose the message is, and which conversation's; at most 255 bytes.
     sender: Option<String>,
+    /// The user's text.
+    #[cfg_attr(test, schemars(with = "String"))]
     message: Option<String>,
+    #[cfg_attr(test, schemars(with = "Option<serde_json::Map<String, serde_json::Value>>"))]
     metadata: Option<Box<RawValue>>,
 }
 
-/// What it gets: a message of a list.
+/// A message of the answer.
 #[derive(Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "RasaAnswer"))]
 struct Said<'a> {
     recipient_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,31 +59,54 @@ struct Said<'a> {
 }
 
 #[derive(Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "RasaButton"))]
 struct Button<'a> {
     title: &'a str,
+    /// What is sent as the message where it is clicked.
     payload: &'a str,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "RasaFailure"))]
+struct Failure<'a> {
+    status: &'static str,
+    reason: &'a str,
+    message: &'a str,
+    /// The status.
+    code: u16,
+}
+
+/// Adds what is sent and answered.
+#[cfg(test)]
+pub(super) fn describe(schemas: &mut domain::codec::Schemas) {
+    let _ = [
+        schemas.read.subschema_for::<Message>(),
+        schemas.written.subschema_for::<Said<'_>>(),
+        schemas.written.subschema_for::<Failure<'_>>(),
+    ];
 }
 
 async fn webhook(State(talk): State<Arc<Talk>>, request: Request) -> Response {
     let answer = answer(&talk, request).await;
     counted(DOOR, answer.as_ref().map(|_| ()));
     match answer {
-        Ok(body) => ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response(),
+        Ok((media_type, body)) => {
+            ([(header::CONTENT_TYPE, HeaderValue::from_static(media_type))], body).into_response()
+        }
         Err(fault) => {
-            let body = json!({
-                "status": "failure",
-                "reason": fault.code.as_str(),
-                "message": fault.message,
-                "code": fault.code.status().as_u16(),
-            });
-            fault.response(body.to_string())
+            let (reason, code) = (fault.code.as_str(), fault.code.status().as_u16());
+            let failure = Failure { status: "failure", reason, message: &fault.message, code };
+            fault.response(serde_json::to_string(&failure).unwrap_or_default())
         }
     }
 }
 
-async fn answer(talk: &Talk, request: Request) -> Result<String, Fault> {
+/// The answer's media type and body.
+async fn answer(talk: &Talk, request: Request) -> Result<(&'static str, String), Fault> {
     let (parts, body) = request.into_parts();
     let caller = talk.caller(&parts)?;
+    let is_streamed = talk::query(&parts, "stream")?.is_some_and(|stream| stream.eq_ignore_ascii_case("true"));
     let body = body::read(body, talk.max_body).await?;
     let message: Message = serde_json::from_slice(&body).map_err(|_| {
         Fault::invalid("the body isn't a JSON object of texts: {\"sender\": \"…\", \"message\": \"…\"}")
@@ -99,8 +128,16 @@ async fn answer(talk: &Talk, request: Request) -> Result<String, Fault> {
     };
     let reply = Told::read(&talk::answer(talk.ask(&caller, request, None)?).await?)?;
     let said = said(sender.as_deref().unwrap_or("default"), &reply);
-    serde_json::to_string(&said)
-        .map_err(|error| Fault::new(Code::Contract(domain::ErrorCode::Internal), error.to_string()))
+    let json = |error: serde_json::Error| Fault::new(Code::Contract(domain::ErrorCode::Internal), error.to_string());
+    match is_streamed {
+        // A message a line, under the name that Rasa gives it. It comes when the answer is whole: what is being written may be
+        // taken back, and a line can't.
+        true => {
+            let lines = said.iter().map(|said| serde_json::to_string(said).map(|line| line + "\n"));
+            Ok(("text/event-stream", lines.collect::<Result<_, _>>().map_err(json)?))
+        }
+        false => Ok(("application/json", serde_json::to_string(&said).map_err(json)?)),
+    }
 }
 
 /// A reply as a list of messages: each paragraph, what can be clicked below the last, and a picture of each thing.

@@ -18,6 +18,8 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_service::Service;
 
+use super::half_closed::{HalfClosed, UnderWay};
+
 /// How long the head of a request may take to come, and a connection stay without one.
 const HEAD: Duration = Duration::from_secs(15);
 /// The most bytes of a head; a line of a request and its headers.
@@ -53,11 +55,13 @@ pub(super) async fn serve(
             }
         };
         let (router, peer) = (router.clone(), Peer { address: peer, _place: Arc::new(place) });
+        let under_way = UnderWay::default();
+        let mut stream = TimeoutStream::new(HalfClosed::new(stream, under_way.clone()));
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer.clone());
-            router.clone().call(request)
+            let (answer, one) = (router.clone().call(request), under_way.one());
+            async { answer.await.map(|response| one.with(response)) }
         });
-        let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(UNTAKEN));
         let stream = TokioIo::new(Box::pin(stream));
         let (connection, stops) = (http.serve_connection(stream, service).with_upgrades(), stop.clone());

@@ -48,9 +48,9 @@ impl Talk {
     pub(super) fn caller(&self, parts: &Parts) -> Result<Caller, Fault> {
         let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
         // Rasa's clients send their secret so.
-        let token = query(parts, "token").filter(|_| parts.uri.path().starts_with("/webhooks/"));
+        let token = query(parts, "token")?.filter(|_| parts.uri.path().starts_with("/webhooks/"));
         let bearer = header(header::AUTHORIZATION).and_then(bearer).or(token.as_deref());
-        let in_url = query(parts, "key");
+        let in_url = query(parts, "key")?;
         let peer = parts.extensions.get::<Peer>().map(|peer| peer.address.ip());
         let peer = peer.ok_or_else(|| Fault::new(Code::Forbidden, "the connection has no address"))?;
         let forwarded = parts.headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
@@ -225,10 +225,17 @@ pub(super) fn counted(door: &'static str, result: Result<(), &Fault>) {
 /// <https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-/// The first value of a name in an address's query.
-pub(super) fn query(parts: &Parts, name: &str) -> Option<String> {
+/// The value of a name in an address's query.
+///
+/// # Errors
+/// Where it stands there more than once: which is meant can't be told, and what is in front of the door may take the other.
+pub(super) fn query(parts: &Parts, name: &str) -> Result<Option<String>, Fault> {
     let pairs = url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
-    pairs.into_iter().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    let mut values = pairs.filter(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+    match (values.next(), values.next()) {
+        (_, Some(_)) => Err(Fault::invalid(format!("the address has '{name}' more than once: which is meant?"))),
+        (value, None) => Ok(value),
+    }
 }
 
 fn bearer(value: &str) -> Option<&str> {

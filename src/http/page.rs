@@ -1,35 +1,21 @@
 //! The page to watch the worker: files that are built in. It shows what `/metrics`, `/workers` and `/queues` tell.
 
-use axum::{
-    Router,
-    http::{HeaderValue, header},
-    response::{IntoResponse, Response},
-    routing::get,
+use axum::{Router, http::HeaderValue, routing::get};
+
+use crate::page_files::{File, files, respond};
+
+const FILES: &[File] = files! {
+    "/" = "index.html", "text/html; charset=utf-8";
+    "/page/style.css" = "style.css", "text/css; charset=utf-8";
+    "/page/icon.svg" = "icon.svg", "image/svg+xml";
+    "/page/cards.js" = "cards.js", "text/javascript; charset=utf-8";
+    "/page/chart.js" = "chart.js", "text/javascript; charset=utf-8";
+    "/page/elements.js" = "elements.js", "text/javascript; charset=utf-8";
+    "/page/history.js" = "history.js", "text/javascript; charset=utf-8";
+    "/page/main.js" = "main.js", "text/javascript; charset=utf-8";
+    "/page/metrics.js" = "metrics.js", "text/javascript; charset=utf-8";
+    "/page/words.js" = "words.js", "text/javascript; charset=utf-8";
 };
-
-/// A file of the page: where it is served, what it is, and what it holds.
-struct File {
-    path: &'static str,
-    media_type: &'static str,
-    text: &'static str,
-}
-
-const HTML: &str = "text/html; charset=utf-8";
-const CSS: &str = "text/css; charset=utf-8";
-const SCRIPT: &str = "text/javascript; charset=utf-8";
-
-const FILES: &[File] = &[
-    File { path: "/", media_type: HTML, text: include_str!("page/index.html") },
-    File { path: "/page/style.css", media_type: CSS, text: include_str!("page/style.css") },
-    File { path: "/page/icon.svg", media_type: "image/svg+xml", text: include_str!("page/icon.svg") },
-    File { path: "/page/cards.js", media_type: SCRIPT, text: include_str!("page/cards.js") },
-    File { path: "/page/chart.js", media_type: SCRIPT, text: include_str!("page/chart.js") },
-    File { path: "/page/elements.js", media_type: SCRIPT, text: include_str!("page/elements.js") },
-    File { path: "/page/history.js", media_type: SCRIPT, text: include_str!("page/history.js") },
-    File { path: "/page/main.js", media_type: SCRIPT, text: include_str!("page/main.js") },
-    File { path: "/page/metrics.js", media_type: SCRIPT, text: include_str!("page/metrics.js") },
-    File { path: "/page/words.js", media_type: SCRIPT, text: include_str!("page/words.js") },
-];
 
 /// Nothing from elsewhere, nothing inline, and in no frame.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -37,39 +23,16 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 /// Its routes.
 pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    FILES.iter().fold(Router::new(), |router, file| router.route(file.path, get(async move || respond(file))))
-}
-
-fn respond(file: &File) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, file.media_type),
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        // It changes with the program alone; a browser asks, and mustn't show an old one.
-        (header::CACHE_CONTROL, "no-cache"),
-    ];
-    (headers.map(|(name, value)| (name, HeaderValue::from_static(value))), file.text).into_response()
+    let page = |file: &'static File| get(async move || respond(file, HeaderValue::from_static(POLICY)));
+    FILES.iter().fold(Router::new(), |router, file| router.route(file.path, page(file)))
 }
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may")]
-
     use super::*;
 
     #[test]
-    fn every_file_of_the_page_is_served() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http/page");
-        let mut there: Vec<_> =
-            std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
-        let name = |file: &File| match file.path.rsplit('/').next().unwrap() {
-            "" => "index.html".to_owned(),
-            name => name.to_owned(),
-        };
-        let mut served: Vec<_> = FILES.iter().map(name).collect();
-        there.sort();
-        served.sort();
-        assert_eq!(there, served);
+    fn every_file_of_the_page_is_served() -> Result<(), Box<dyn std::error::Error>> {
+        crate::page_files::check_all_served(FILES, "src/http/page")
     }
 }

@@ -116,11 +116,6 @@ impl Asker {
         Hearing::new(self.0.clone(), question)
     }
 
-    /// Whether there is a session with the broker now.
-    pub fn is_ready(&self) -> bool {
-        self.0.session.borrow().is_some()
-    }
-
     /// The intents of the workers' bots, as they tell: each worker that answers within half a second. Those that were told
     /// last where nobody answers now; none where nobody ever has.
     pub async fn intents(&self) -> Vec<IntentName> {
@@ -128,7 +123,7 @@ impl Asker {
         self.0.known().intents.clone()
     }
 
-    /// Whether there is a session, from now on.
+    /// Whether there is a session with the broker, from now on.
     pub fn readiness(&self) -> watch::Receiver<bool> {
         self.0.ready.subscribe()
     }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::{FutureExt, future::BoxFuture};
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep, timeout_at},
@@ -22,6 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The pause before it is looked again for a queue that is to be bound.
 const UNBOUND: Duration = Duration::from_millis(100);
+
+/// A publish that is under way.
+type Asking = BoxFuture<'static, Result<(), PublishError>>;
 
 /// What comes of a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +80,8 @@ pub struct Hearing {
     inbound: mpsc::Receiver<Heard>,
     /// The session that the question went by; none before it was asked, and where that session is over.
     asked_by: Option<Arc<Session>>,
+    /// The asking that is under way, kept for whoever gives up waiting and comes again: else it would be asked twice.
+    asking: Option<(Arc<Session>, Asking)>,
     /// Whether it was asked at all.
     is_asked: bool,
     is_cancelled: bool,
@@ -92,6 +98,7 @@ impl Hearing {
             correlation,
             inbound,
             asked_by: None,
+            asking: None,
             is_asked: false,
             is_cancelled: false,
             is_over: false,
@@ -149,8 +156,18 @@ impl Hearing {
         // What the bot may be working on already is waited for as long as its client does.
         let mut until = if self.is_asked { deadline } else { deadline.min(Instant::now() + PATIENCE) };
         loop {
-            let session = timeout_at(until, self.state.session()).await.map_err(|_| self.away())?;
-            let published = timeout_at(deadline, self.publish(&session)).await.map_err(|_| AskFault::Timeout)?;
+            let (session, asking) = match &mut self.asking {
+                Some(asking) => asking,
+                None => {
+                    let session = timeout_at(until, self.state.session()).await.map_err(|_| self.away())?;
+                    let asking =
+                        publish(self.state.clone(), session.clone(), self.question.clone(), self.correlation.clone());
+                    self.asking.insert((session, asking.boxed()))
+                }
+            };
+            let published = timeout_at(deadline, asking).await.map_err(|_| AskFault::Timeout)?;
+            let session = session.clone();
+            self.asking = None;
             match published {
                 Ok(()) => {
                     self.is_asked = true;
@@ -179,25 +196,6 @@ impl Hearing {
         }
     }
 
-    async fn publish(&self, session: &Session) -> Result<(), PublishError> {
-        let to = match &self.question.to {
-            To::Conversation(_) if !self.state.known().conversations => &To::Request,
-            to => to,
-        };
-        match self.publish_to(session, to).await {
-            // The bot has none any more: a worker finds out whose it is.
-            Err(PublishError::Returned(_)) if matches!(to, To::Conversation(_)) => {
-                self.publish_to(session, &To::Request).await
-            }
-            published => published,
-        }
-    }
-
-    async fn publish_to(&self, session: &Session, to: &To) -> Result<(), PublishError> {
-        let message = self.question.message(to, &self.state.names, session.queue(), &self.correlation);
-        session.publisher().publish(message).await
-    }
-
     /// Tells the workers that nobody wants the rest of the answer. What there is of it comes as the answer, where a worker
     /// hears.
     pub fn cancel(&mut self) {
@@ -210,6 +208,28 @@ impl Hearing {
             let cancel = self.question.cancel(&self.state.names, session.queue(), &self.correlation);
             session.publisher().publish_unheeded(cancel, || {});
         }
+    }
+}
+
+/// Asks by a session.
+async fn publish(
+    state: Arc<State>,
+    session: Arc<Session>,
+    question: Question,
+    correlation: Arc<str>,
+) -> Result<(), PublishError> {
+    let publish_to = async |to: &To| {
+        let message = question.message(to, &state.names, session.queue(), &correlation);
+        session.publisher().publish(message).await
+    };
+    let to = match &question.to {
+        To::Conversation(_) if !state.known().conversations => &To::Request,
+        to => to,
+    };
+    match publish_to(to).await {
+        // The bot has none any more: a worker finds out whose it is.
+        Err(PublishError::Returned(_)) if matches!(to, To::Conversation(_)) => publish_to(&To::Request).await,
+        published => published,
     }
 }
 

@@ -8,14 +8,27 @@ use crate::domain::{Feedback, MAX_SHORT, MessageError, Rating};
 
 /// Its own fields, found but not yet read. Apart from those of other requests, in which these names mean nothing.
 #[derive(Debug, Default, Deserialize)]
-struct Fields<'a> {
+#[cfg_attr(
+    test,
+    derive(schemars::JsonSchema),
+    schemars(rename = "Feedback", description = "What a user thinks of an answer.")
+)]
+pub(super) struct Fields<'a> {
+    /// The reply's id.
     #[serde(borrow)]
+    #[cfg_attr(test, schemars(with = "String", length(min = 1, max = 255)))]
     in_reply_to: Option<&'a RawValue>,
+    /// `up` or `down`.
     #[serde(borrow)]
+    #[cfg_attr(test, schemars(with = "String", regex(pattern = "^(up|down)$")))]
     value: Option<&'a RawValue>,
+    /// The reply's `intent.name`.
     #[serde(borrow)]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     intent: Option<&'a RawValue>,
+    /// The reply's `handler`.
     #[serde(borrow)]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     handler: Option<&'a RawValue>,
 }
 

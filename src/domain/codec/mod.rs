@@ -34,7 +34,7 @@ pub use reply::{
 };
 pub use request::{decode_request, encode_handed, encode_request};
 #[cfg(test)]
-pub(crate) use schema::schemas;
+pub(crate) use schema::Schemas;
 
 /// What a delivery's AMQP properties tell about its body. An empty property counts as unset: several clients can't tell
 /// the two apart.

@@ -2,7 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde_json::{Value, json, value::RawValue};
+use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::{
     domain::{ErrorCode, Finish},
@@ -11,6 +12,56 @@ use crate::{
         reply::Told,
     },
 };
+
+/// The whole answer, as it is written.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ChatCompletion"))]
+pub(super) struct Whole<'a> {
+    id: &'a str,
+    object: &'static str,
+    /// In seconds since 1970.
+    created: u64,
+    model: &'a str,
+    choices: [Choice<'a>; 1],
+    usage: Usage,
+    /// The reply, as it came.
+    #[cfg_attr(test, schemars(schema_with = "reply_schema"))]
+    chatbot: &'a RawValue,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ChatChoice"))]
+struct Choice<'a> {
+    index: u32,
+    message: Message<'a>,
+    logprobs: (),
+    /// `stop` or `length`.
+    finish_reason: &'static str,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ChatAnswer"))]
+struct Message<'a> {
+    role: &'static str,
+    content: &'a str,
+    refusal: (),
+    annotations: [(); 0],
+}
+
+/// In tokens.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ChatUsage"))]
+pub(super) struct Usage {
+    prompt_tokens: u64,
+    completion_tokens: u64,
+    total_tokens: u64,
+}
+
+/// The contract's reply.
+#[cfg(test)]
+pub(super) fn reply_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({"$ref": "#/components/schemas/Reply"})
+}
 
 /// A reply, and how it is told.
 pub(super) struct Completion {
@@ -34,17 +85,17 @@ impl Completion {
     }
 
     /// The whole answer.
-    pub(super) fn whole(&self) -> Value {
-        let message = json!({"role": "assistant", "content": self.reply.text, "refusal": null, "annotations": []});
-        json!({
-            "id": self.id,
-            "object": "chat.completion",
-            "created": self.created,
-            "model": self.model,
-            "choices": [{"index": 0, "message": message, "logprobs": null, "finish_reason": self.finish_reason()}],
-            "usage": self.usage(),
-            "chatbot": self.raw,
-        })
+    pub(super) fn whole(&self) -> Whole<'_> {
+        let message = Message { role: "assistant", content: &self.reply.text, refusal: (), annotations: [] };
+        Whole {
+            id: &self.id,
+            object: "chat.completion",
+            created: self.created,
+            model: &self.model,
+            choices: [Choice { index: 0, message, logprobs: (), finish_reason: self.finish_reason() }],
+            usage: self.usage(),
+            chatbot: &self.raw,
+        }
     }
 
     pub(super) fn finish_reason(&self) -> &'static str {
@@ -52,9 +103,9 @@ impl Completion {
     }
 
     /// What a language model read and wrote; none where none was asked.
-    pub(super) fn usage(&self) -> Value {
+    pub(super) fn usage(&self) -> Usage {
         let (read, written) = self.reply.usage.map_or((0, 0), |usage| (usage.input_tokens, usage.output_tokens));
-        json!({"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written})
+        Usage { prompt_tokens: read, completion_tokens: written, total_tokens: read + written }
     }
 
     /// The reply as it came.

@@ -15,7 +15,7 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// Sets conversation, sender and id. `header` tells a header that isn't empty.
 pub(super) fn place<'h>(asked: &mut Asked, caller: &Caller, header: impl Fn(&str) -> Option<&'h str>) {
     let named = CONVERSATION.into_iter().find_map(&header).map(str::to_owned);
-    let user = asked.user.take().filter(|user| user.len() <= MAX_SHORT);
+    let user = asked.user.take().map(sender);
     // A user's name is no conversation of a public key's, and no reason to refuse what it asks.
     let user_talks = user.clone().filter(|user| caller.may_speak_in(user));
     asked.request.conversation = named.or(user_talks);
@@ -26,6 +26,17 @@ pub(super) fn place<'h>(asked: &mut Asked, caller: &Caller, header: impl Fn(&str
         _ if header(RETRIES).is_some() && asked.request.conversation.is_some() => Some(digest(asked).to_string()),
         _ => None,
     };
+}
+
+/// A client's word for its user as a sender's name, which has at most 255 bytes: one that is longer by its SHA-256.
+fn sender(user: String) -> String {
+    match user.len() <= MAX_SHORT {
+        true => user,
+        false => {
+            let digest = Sha256::digest(user);
+            digest.iter().fold("user-".to_owned(), |name, byte| format!("{name}{byte:02x}"))
+        }
+    }
 }
 
 fn digest(asked: &Asked) -> Uuid {
@@ -45,4 +56,18 @@ fn digest(asked: &Asked) -> Uuid {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&digest[..16]);
     Uuid::new_v8(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_is_a_sender_by_its_word_or_by_the_hash_of_it() {
+        assert_eq!(sender("u-7".to_owned()), "u-7");
+        assert_eq!(sender("x".repeat(MAX_SHORT)), "x".repeat(MAX_SHORT));
+        let [one, other] = ["一", "二"].map(|end| sender("用".repeat(511) + end));
+        assert!(one.starts_with("user-") && one.len() == 5 + 64, "{one}");
+        assert_ne!(one, other);
+    }
 }

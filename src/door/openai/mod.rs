@@ -17,7 +17,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use self::{completion::Completion, request::Asked};
 use super::{
@@ -26,6 +26,8 @@ use super::{
     keys::Caller,
     talk::{self, Talk, counted},
 };
+#[cfg(test)]
+use crate::domain::codec::Schemas;
 use crate::{
     amqp::asking::Hearing,
     domain::{ErrorCode, IntentName},
@@ -91,7 +93,7 @@ fn intent(model: &str) -> Result<Option<IntentName>, Fault> {
         // The name itself isn't told, as it may be anything.
         let message =
             "there is no such model: `chatbot` is the bot, `intent.<name>` one intent of it; /v1/models lists them";
-        Fault::new(Code::NotFound, message)
+        Fault::new(Code::NotFound, message).of_field("model")
     })
 }
 
@@ -100,8 +102,8 @@ async fn models(State(talk): State<Arc<Talk>>, request: Request) -> Response {
     match talk.caller(&parts) {
         Ok(_) => {
             let intents = talk.intents().await.into_iter().map(|intent| format!("intent.{intent}"));
-            let models: Vec<Value> = [MODEL.to_owned()].into_iter().chain(intents).map(|id| described(&id)).collect();
-            json_response(&json!({"object": "list", "data": models}))
+            let data = [MODEL.to_owned()].into_iter().chain(intents).map(Model::named).collect();
+            json_response(&Models { object: "list", data })
         }
         Err(fault) => refused(&fault),
     }
@@ -115,28 +117,51 @@ async fn model(State(talk): State<Arc<Talk>>, Path(model): Path<String>, request
             Some(intent) if !talk.intents().await.contains(&intent.to_string()) => {
                 Err(Fault::new(Code::NotFound, "there is no such model; /v1/models lists those there are"))
             }
-            _ => Ok(described(&model)),
+            _ => Ok(Model::named(model)),
         }
     };
     match known.await {
-        Ok(described) => json_response(&described),
+        Ok(model) => json_response(&model),
         Err(fault) => refused(&fault),
     }
 }
 
-/// Nobody knows when a bot was made; OpenAI's clients want a number.
-fn described(id: &str) -> Value {
-    json!({"id": id, "object": "model", "created": 0, "owned_by": OWNER})
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Models {
+    object: &'static str,
+    data: Vec<Model>,
 }
 
-fn json_response(body: &Value) -> Response {
-    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body.to_string()).into_response()
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Model {
+    id: String,
+    object: &'static str,
+    /// Nobody knows when a bot was made; OpenAI's clients want a number.
+    created: u64,
+    owned_by: &'static str,
+}
+
+impl Model {
+    fn named(id: String) -> Self {
+        Self { id, object: "model", created: 0, owned_by: OWNER }
+    }
+}
+
+fn json_response(body: &impl Serialize) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], json(body)).into_response()
+}
+
+/// Texts, numbers and what was JSON already always serialise.
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 /// An error in OpenAI's form.
 fn refused(fault: &Fault) -> Response {
     counted(DOOR, Err(fault));
-    let mut response = fault.response(error(fault).to_string());
+    let mut response = fault.response(error(fault));
     // Their packages send anew what failed; what can't go well later they needn't.
     let again = HeaderValue::from_static(if fault.code.is_retryable() { "true" } else { "false" });
     let headers: &mut HeaderMap = response.headers_mut();
@@ -144,8 +169,25 @@ fn refused(fault: &Fault) -> Response {
     response
 }
 
-/// <https://platform.openai.com/docs/guides/error-codes>
-fn error(fault: &Fault) -> Value {
+/// An error, as it is written: <https://platform.openai.com/docs/guides/error-codes>
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ChatError"))]
+struct Refused<'a> {
+    error: Cause<'a>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ChatCause"))]
+struct Cause<'a> {
+    message: &'a str,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    /// The field of the request that is at fault, where one is known to be.
+    param: Option<&'a str>,
+    code: &'a str,
+}
+
+fn error(fault: &Fault) -> String {
     let kind = match fault.code {
         Code::Unauthorized => "authentication_error",
         Code::Forbidden => "permission_error",
@@ -153,10 +195,23 @@ fn error(fault: &Fault) -> Value {
         code if code.status().is_client_error() => "invalid_request_error",
         _ => "server_error",
     };
-    let code = match fault.code {
-        Code::NotFound | Code::Contract(ErrorCode::Unroutable) => "model_not_found",
-        Code::Unauthorized => "invalid_api_key",
-        code => code.as_str(),
+    let (code, of_code) = match fault.code {
+        Code::NotFound | Code::Contract(ErrorCode::Unroutable) => ("model_not_found", Some("model")),
+        Code::Unauthorized => ("invalid_api_key", None),
+        code => (code.as_str(), None),
     };
-    json!({"error": {"message": fault.message, "type": kind, "param": null, "code": code}})
+    let param = fault.field.as_deref().or(of_code);
+    json(&Refused { error: Cause { message: &fault.message, kind, param, code } })
+}
+
+/// Adds what is sent and answered.
+#[cfg(test)]
+pub(super) fn describe(schemas: &mut Schemas) {
+    let _ = [
+        schemas.read.subschema_for::<request::Body<'_>>(),
+        schemas.written.subschema_for::<completion::Whole<'_>>(),
+        schemas.written.subschema_for::<stream::Chunk<'_>>(),
+        schemas.written.subschema_for::<Models>(),
+        schemas.written.subschema_for::<Refused<'_>>(),
+    ];
 }

@@ -12,6 +12,8 @@ use crate::{
 /// The most turns, and bytes of them, that are passed on of what was said before: the last.
 const MOST_TURNS: usize = 40;
 const MOST_BYTES: usize = 64 * 1024;
+/// The longest word for a user, in characters, as OpenAI has it.
+const MAX_USER: usize = 512;
 
 /// What is asked.
 pub(super) struct Asked {
@@ -25,33 +27,53 @@ pub(super) struct Asked {
     pub(super) user: Option<String>,
 }
 
+/// The fields that count; whatever else clients send is passed over.
 #[derive(Deserialize)]
-struct Body<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ChatCompletionRequest"))]
+pub(super) struct Body<'a> {
+    /// `chatbot`, or `intent.NAME`.
     model: Option<String>,
     #[serde(borrow)]
+    #[cfg_attr(test, schemars(with = "Vec<Message<'a>>"))]
     messages: Option<Vec<Message<'a>>>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
-    user: Option<Value>,
-    n: Option<Value>,
+    /// At most 512 characters.
+    user: Option<String>,
+    /// 1.
+    n: Option<u64>,
     #[serde(borrow)]
+    #[cfg_attr(test, schemars(with = "Option<serde_json::Map<String, Value>>"))]
     metadata: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ChatStreamOptions"))]
 struct StreamOptions {
     include_usage: Option<bool>,
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ChatMessage"))]
 struct Message<'a> {
     role: String,
     #[serde(borrow)]
+    #[cfg_attr(test, schemars(with = "Option<Written>"))]
     content: Option<&'a RawValue>,
+}
+
+/// The content of a message.
+#[derive(Deserialize)]
+#[serde(untagged)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ChatContent"))]
+enum Written {
+    Text(String),
+    Parts(Vec<Part>),
 }
 
 /// A part of a message's content.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ChatPart"))]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Part {
     #[serde(alias = "input_text")]
@@ -76,18 +98,21 @@ enum Part {
 /// As OpenAI has it, and as several clients shorten it.
 #[derive(Deserialize)]
 #[serde(untagged)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ChatImage"))]
 enum ImageUrl {
     Object { url: String },
     Text(String),
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ChatAudio"))]
 struct InputAudio {
     data: String,
     format: String,
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ChatFile"))]
 struct File {
     file_data: Option<String>,
     filename: Option<String>,
@@ -106,34 +131,31 @@ struct Content {
 /// What is wrong with it, in words that quote nothing of it.
 pub(super) fn read(body: &[u8]) -> Result<Asked, Fault> {
     let text = std::str::from_utf8(body).map_err(|_| Fault::invalid("the body isn't UTF-8"))?;
-    let body: Body<'_> = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| {
-        let (line, column) = (error.line(), error.column());
-        Fault::invalid(match error.is_data() {
-            true => format!(
-                "a field of the body has another type than OpenAI's form has there: line {line}, column {column}"
-            ),
-            false => format!("the body isn't valid JSON: it goes wrong at line {line}, column {column}"),
-        })
-    })?;
+    let text = text.trim_start_matches('\u{feff}');
+    let body: Body<'_> = serde_json::from_str(text).map_err(|error| unreadable(text, &error))?;
     let model = body.model.unwrap_or_else(|| super::MODEL.to_owned());
     let intent = intent(&model)?;
-    if body.n.as_ref().is_some_and(|n| n.as_u64() != Some(1) && !n.is_null()) {
-        return Err(Fault::invalid("'n' is other than 1: the bot has one answer"));
+    if body.n.is_some_and(|n| n != 1) {
+        return Err(Fault::invalid("'n' is other than 1: the bot has one answer").of_field("n"));
+    }
+    if body.user.as_ref().is_some_and(|user| user.chars().count() > MAX_USER) {
+        return Err(Fault::invalid(format!("'user' has more than {MAX_USER} characters")).of_field("user"));
     }
     let mut messages = body.messages.unwrap_or_default();
-    let asked = messages.iter().rposition(|message| message.role == "user");
-    let asked = asked
-        .ok_or_else(|| Fault::invalid("'messages' has no message with the role 'user': there is nothing to answer"))?;
+    let at = messages.iter().rposition(|message| message.role == "user").ok_or_else(|| {
+        let message = "'messages' has no message with the role 'user': there is nothing to answer";
+        Fault::invalid(message).of_field("messages")
+    })?;
     // What stands behind it is the client's own, such as the answer of a tool.
-    messages.truncate(asked + 1);
-    let Content { text, attachments } = match messages.pop() {
-        Some(message) => content(&message)?,
-        None => Content::default(),
-    };
+    messages.truncate(at + 1);
+    let Content { text, attachments } = content(at, &messages[at])?;
+    messages.truncate(at);
     if text.trim().is_empty() && attachments.is_empty() {
-        return Err(Fault::invalid("the last message of the user's is empty: there is nothing to answer"));
+        let message = "the last message of the user's is empty: there is nothing to answer";
+        return Err(Fault::invalid(message).of_field(content_of(at)));
     }
-    let attachments = read_attachments(&Value::Array(attachments).to_string())?;
+    let attachments = read_attachments(&Value::Array(attachments).to_string())
+        .map_err(|error| Fault::from(error).of_field(content_of(at)))?;
     let metadata = body.metadata.filter(|metadata| metadata.get().starts_with('{'));
     let request = domain::Request {
         text,
@@ -148,22 +170,44 @@ pub(super) fn read(body: &[u8]) -> Result<Asked, Fault> {
         intent,
         stream: request.stream,
         include_usage: body.stream_options.and_then(|options| options.include_usage).unwrap_or_default(),
-        user: body.user.and_then(|user| user.as_str().map(str::to_owned)).filter(|user| !user.is_empty()),
+        user: body.user.filter(|user| !user.is_empty()),
         request,
     })
+}
+
+/// Why a body can't be read. Read once more for it, as to watch the path costs whoever is right.
+fn unreadable(text: &str, error: &serde_json::Error) -> Fault {
+    let (line, column) = (error.line(), error.column());
+    if !error.is_data() {
+        return Fault::invalid(format!("the body isn't valid JSON: it goes wrong at line {line}, column {column}"));
+    }
+    let read: Result<Body<'_>, _> = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text));
+    let path = read.err().map(|error| error.path().to_string()).filter(|path| !path.is_empty() && path != ".");
+    match path {
+        // Its names are the fields' that are known here.
+        Some(path) => {
+            Fault::invalid(format!("'{path}' isn't what OpenAI's form has there, or is there twice")).of_field(path)
+        }
+        None => Fault::invalid("the body is no object with the fields of OpenAI's form, each once"),
+    }
+}
+
+/// How OpenAI calls the content of a message.
+fn content_of(at: usize) -> String {
+    format!("messages[{at}].content")
 }
 
 /// What was said before, the oldest first, as far as it is passed on. What programs say to a model is no turn: the bot has
 /// instructions of its own.
 fn history(messages: &[Message<'_>]) -> Result<Vec<Turn>, Fault> {
     let (mut turns, mut bytes) = (Vec::new(), 0);
-    for message in messages.iter().rev() {
+    for (at, message) in messages.iter().enumerate().rev() {
         let role = match message.role.as_str() {
             "user" => Role::User,
             "assistant" => Role::Assistant,
             _ => continue,
         };
-        let text = content(message)?.text;
+        let text = content(at, message)?.text;
         bytes += text.len();
         if turns.len() == MOST_TURNS || bytes > MOST_BYTES {
             break;
@@ -176,16 +220,20 @@ fn history(messages: &[Message<'_>]) -> Result<Vec<Turn>, Fault> {
     Ok(turns)
 }
 
-fn content(message: &Message<'_>) -> Result<Content, Fault> {
-    let wrong = |_| Fault::invalid("a message's 'content' is neither a text nor a list of parts that are known here");
+/// What the message in this place says.
+fn content(at: usize, message: &Message<'_>) -> Result<Content, Fault> {
     let json = match message.content.map(RawValue::get) {
         None | Some("null") => return Ok(Content::default()),
         Some(json) => json,
     };
-    if json.starts_with('"') {
-        return Ok(Content { text: serde_json::from_str(json).map_err(wrong)?, attachments: Vec::new() });
-    }
-    let parts: Vec<Part> = serde_json::from_str(json).map_err(wrong)?;
+    let parts = match serde_json::from_str(json) {
+        Ok(Written::Text(text)) => return Ok(Content { text, attachments: Vec::new() }),
+        Ok(Written::Parts(parts)) => parts,
+        Err(_) => {
+            let message = "a message's 'content' is neither a text nor a list of parts that are known here";
+            return Err(Fault::invalid(message).of_field(content_of(at)));
+        }
+    };
     let (mut texts, mut attachments) = (Vec::new(), Vec::new());
     for part in parts {
         match part {
@@ -199,9 +247,8 @@ fn content(message: &Message<'_>) -> Result<Content, Fault> {
             }
             Part::File { file: File { file_data: Some(data), filename } } => attachments.push(file(&data, filename)),
             Part::File { file: File { file_data: None, .. } } => {
-                return Err(Fault::invalid(
-                    "a 'file' is named by an id of OpenAI's, which is nowhere here: send 'file_data'",
-                ));
+                let message = "a 'file' is named by an id of OpenAI's, which is nowhere here: send 'file_data'";
+                return Err(Fault::invalid(message).of_field(content_of(at)));
             }
         }
     }
@@ -231,6 +278,65 @@ fn file(data: &str, name: Option<String>) -> Value {
         true => serde_json::json!({"type": "file", "url": data, "name": name}),
         false => {
             serde_json::json!({"type": "file", "media_type": "application/octet-stream", "data": data, "name": name})
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_told_with_the_field() {
+        let check = |body: &str, field: Option<&str>| {
+            let fault = read(body.as_bytes()).err();
+            assert!(fault.is_some(), "{body} is read");
+            assert_eq!(fault.and_then(|fault| fault.field).as_deref(), field, "{body}");
+        };
+        let asked = r#"{"role": "user", "content": "x"}"#;
+        check("{", None);
+        check("[]", None);
+        check(r#"{"messages": 1}"#, Some("messages"));
+        check(r#"{"messages": [1]}"#, Some("messages[0]"));
+        check(r#"{"metadata": {"a": [1]}, "messages": [{"role": 1}]}"#, Some("messages[0].role"));
+        check(r#"{"messages": []}"#, Some("messages"));
+        check("{}", Some("messages"));
+        check(r#"{"messages": [{"role": "user", "content": 7}]}"#, Some("messages[0].content"));
+        check(
+            &format!(r#"{{"messages": [{{"role": "user", "content": [{{"type": "x"}}]}}, {asked}]}}"#),
+            Some("messages[0].content"),
+        );
+        check(
+            &format!(r#"{{"messages": [{asked}, {{"role": "user", "content": " "}}]}}"#),
+            Some("messages[1].content"),
+        );
+        let file = r#"[{"type": "file", "file": {"file_id": "f"}}]"#;
+        check(&format!(r#"{{"messages": [{{"role": "user", "content": {file}}}]}}"#), Some("messages[0].content"));
+        let image = r#"[{"type": "image_url", "image_url": {"url": "ftp://x/y.png"}}]"#;
+        check(&format!(r#"{{"messages": [{{"role": "user", "content": {image}}}]}}"#), Some("messages[0].content"));
+        check(&format!(r#"{{"messages": [{asked}], "stream": "yes"}}"#), Some("stream"));
+        check(
+            &format!(r#"{{"messages": [{asked}], "stream_options": {{"include_usage": 1}}}}"#),
+            Some("stream_options.include_usage"),
+        );
+        check(&format!(r#"{{"messages": [{asked}], "n": 2}}"#), Some("n"));
+        check(&format!(r#"{{"messages": [{asked}], "user": 7}}"#), Some("user"));
+        check(&format!(r#"{{"messages": [{asked}], "user": "{}"}}"#, "用".repeat(513)), Some("user"));
+        check(&format!(r#"{{"messages": [{asked}], "model": 7}}"#), Some("model"));
+        check(&format!(r#"{{"messages": [{asked}], "model": "gpt-4"}}"#), Some("model"));
+    }
+
+    #[test]
+    fn what_clients_leave_out_or_set_to_null_is_no_fault() {
+        let asked = r#"{"role": "user", "content": "x"}"#;
+        for more in [
+            "",
+            r#", "n": 1, "stream": false, "user": "u""#,
+            r#", "n": null, "stream": null, "user": null, "model": null"#,
+        ] {
+            let read =
+                read(format!(r#"{{"messages": [{asked}]{more}, "metadata": {{"a": 1}}, "tools": []}}"#).as_bytes());
+            assert_eq!(read.map(|asked| asked.request.text), Ok("x".to_owned()), "{more}");
         }
     }
 }

@@ -10,13 +10,14 @@ use axum::response::{
     sse::{Event, KeepAlive, Sse},
 };
 use futures_util::{Stream, StreamExt, stream};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::{
     DOOR,
-    completion::{Completion, name, now},
-    error,
+    completion::{Completion, Usage, name, now},
+    error, json,
     request::Asked,
 };
 use crate::{
@@ -85,7 +86,8 @@ pub(super) fn respond(heard: Heard, hearing: Hearing, asked: Asked) -> Response 
         include_usage: asked.include_usage,
         told: Told::default(),
     };
-    let first = stream::once(std::future::ready(vec![chunks.delta(&json!({"role": "assistant", "content": ""}))]));
+    let begins = Delta { role: Some("assistant"), content: Some("") };
+    let first = stream::once(std::future::ready(vec![json(&chunks.chunk(vec![choice(begins, None)]))]));
     let events = first.chain(rest(heard, hearing, chunks)).flat_map(stream::iter);
     let events = events.map(|chunk| Ok::<_, Infallible>(Event::default().data(chunk)));
     Sse::new(events).keep_alive(KeepAlive::new().interval(ALIVE)).into_response()
@@ -101,7 +103,7 @@ fn rest(first: Heard, hearing: Hearing, chunks: Chunks) -> impl Stream<Item = Ve
         let ending = match heard {
             Ok(Heard::Part(body)) => {
                 let delta = decode_part(&body).and_then(|part| chunks.told.part(part));
-                let delta = delta.map(|delta| chunks.delta(&json!({"content": delta})));
+                let delta = delta.map(|delta| chunks.content(&delta));
                 return Some((delta.into_iter().collect(), Some((None, hearing, chunks))));
             }
             Ok(Heard::Reply(body) | Heard::Bare(body) | Heard::Done(body)) => Completion::of(&chunks.model, &body),
@@ -111,10 +113,49 @@ fn rest(first: Heard, hearing: Hearing, chunks: Chunks) -> impl Stream<Item = Ve
         counted(DOOR, ending.as_ref().map(|_| ()));
         let last = match ending {
             Ok(completion) => chunks.ending(&completion),
-            Err(fault) => vec![error(&fault).to_string()],
+            Err(fault) => vec![error(&fault)],
         };
         Some((last, None))
     })
+}
+
+/// A chunk, as it is written.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ChatCompletionChunk"))]
+pub(super) struct Chunk<'a> {
+    id: &'a str,
+    object: &'static str,
+    /// In seconds since 1970.
+    created: u64,
+    model: &'a str,
+    /// None beside `usage`, else one.
+    choices: Vec<Choice<'a>>,
+    /// The reply, as it came: in the last chunk with a choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(schema_with = "super::completion::reply_schema"))]
+    chatbot: Option<&'a RawValue>,
+    /// Where `stream_options.include_usage` asks for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Usage>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ChatChunkChoice"))]
+struct Choice<'a> {
+    index: u32,
+    delta: Delta<'a>,
+    logprobs: (),
+    /// `stop` or `length` in the last.
+    finish_reason: Option<&'static str>,
+}
+
+#[derive(Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ChatDelta"))]
+struct Delta<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<&'a str>,
 }
 
 impl Chunks {
@@ -122,36 +163,36 @@ impl Chunks {
         let mut chunks = Vec::new();
         let rest = self.told.rest(&completion.reply.text);
         if !rest.is_empty() {
-            chunks.push(self.delta(&json!({"content": rest})));
+            chunks.push(self.content(&rest));
         }
-        let mut last = self.chunk(json!([{
-            "index": 0, "delta": {}, "logprobs": null, "finish_reason": completion.finish_reason()
-        }]));
-        last["chatbot"] = json!(completion.raw());
-        chunks.push(last.to_string());
+        let last = self.chunk(vec![choice(Delta::default(), Some(completion.finish_reason()))]);
+        chunks.push(json(&Chunk { chatbot: Some(completion.raw()), ..last }));
         if self.include_usage {
-            let mut usage = self.chunk(json!([]));
-            usage["usage"] = completion.usage();
-            chunks.push(usage.to_string());
+            chunks.push(json(&Chunk { usage: Some(completion.usage()), ..self.chunk(Vec::new()) }));
         }
         chunks.push("[DONE]".to_owned());
         chunks
     }
 
-    fn delta(&self, delta: &Value) -> String {
-        let choice = json!({"index": 0, "delta": delta, "logprobs": null, "finish_reason": null});
-        self.chunk(json!([choice])).to_string()
+    fn content(&self, text: &str) -> String {
+        json(&self.chunk(vec![choice(Delta { content: Some(text), ..Delta::default() }, None)]))
     }
 
-    fn chunk(&self, choices: Value) -> Value {
-        json!({
-            "id": self.id,
-            "object": "chat.completion.chunk",
-            "created": self.created,
-            "model": self.model,
-            "choices": choices,
-        })
+    fn chunk<'a>(&'a self, choices: Vec<Choice<'a>>) -> Chunk<'a> {
+        Chunk {
+            id: &self.id,
+            object: "chat.completion.chunk",
+            created: self.created,
+            model: &self.model,
+            choices,
+            chatbot: None,
+            usage: None,
+        }
     }
+}
+
+fn choice<'a>(delta: Delta<'a>, finish_reason: Option<&'static str>) -> Choice<'a> {
+    Choice { index: 0, delta, logprobs: (), finish_reason }
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ async fn forgotten(talk: &Talk, id: Result<Path<String>, PathRejection>, request
     let forget = domain::Request {
         kind: Some(Command::Forget.as_str().to_owned()),
         conversation: Some(id),
-        sender: talk::query(&parts, "sender"),
+        sender: talk::query(&parts, "sender")?,
         ..domain::Request::default()
     };
     talk.asker.intents().await;

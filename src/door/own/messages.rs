@@ -45,7 +45,7 @@ pub(super) async fn post(State(talk): State<Arc<Talk>>, request: Request) -> Res
 async fn asked(talk: &Talk, request: Request, id: &mut Option<String>) -> Result<Hearing, Fault> {
     let (parts, body) = request.into_parts();
     let caller = talk.caller(&parts)?;
-    let intent = query(&parts, "intent").map(|name| {
+    let intent = query(&parts, "intent")?.map(|name| {
         IntentName::new(&name).map_err(|_| Fault::invalid("the address's 'intent' is no name of an intent"))
     });
     let body = body::read(body, talk.max_body).await?;
@@ -58,8 +58,17 @@ async fn asked(talk: &Talk, request: Request, id: &mut Option<String>) -> Result
 fn accepts_events(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     accepted.flat_map(|value| value.split(',')).any(|range| {
-        range.split(';').next().is_some_and(|range| range.trim().eq_ignore_ascii_case("text/event-stream"))
+        let mut parts = range.split(';').map(str::trim);
+        let is_meant = parts.next().is_some_and(|range| range.eq_ignore_ascii_case("text/event-stream"));
+        is_meant && !parts.any(is_never)
     })
+}
+
+/// Whether a parameter says that its range isn't accepted: `q=0`.
+/// <https://www.rfc-editor.org/rfc/rfc9110#name-quality-values>
+fn is_never(parameter: &str) -> bool {
+    let weight = parameter.split_once('=').filter(|(name, _)| name.trim().eq_ignore_ascii_case("q"));
+    weight.is_some_and(|(_, weight)| weight.trim().parse() == Ok(0.0_f32))
 }
 
 /// Server-sent events: the parts of an answer, and then the answer, or why there is none.
@@ -87,4 +96,29 @@ fn events(first: Heard, hearing: Hearing) -> impl Stream<Item = Result<Event, In
 /// JSON has no line breaks but as white space between its parts.
 fn event(kind: &str, body: &Bytes) -> Event {
     Event::default().event(kind).data(String::from_utf8_lossy(body).replace(['\r', '\n'], " "))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may")]
+
+    use super::*;
+
+    #[test]
+    fn events_are_for_whoever_accepts_them() {
+        let check = |accepted: &[&str], expected: bool| {
+            let headers: HeaderMap = accepted.iter().map(|value| (header::ACCEPT, value.parse().unwrap())).collect();
+            assert_eq!(accepts_events(&headers), expected, "{accepted:?}");
+        };
+        check(&[], false);
+        check(&["*/*"], false);
+        check(&["text/event-stream"], true);
+        check(&["application/json, Text/Event-Stream;q=0.5"], true);
+        check(&["application/json", "text/event-stream"], true);
+        check(&["text/event-stream ; charset=utf-8 ; Q=1.000"], true);
+        for zero in ["0", "0.", "0.0", "0.000", " 0 "] {
+            check(&[&format!("text/event-stream;q={zero}, application/json")], false);
+        }
+        check(&["text/event-stream;q=0.001"], true);
+    }
 }

@@ -23,7 +23,7 @@ use super::{
 };
 
 /// The word that metrics have for this door.
-const DOOR: &str = "api";
+pub(super) const DOOR: &str = "api";
 
 /// Its routes.
 pub(super) fn routes(talk: Arc<Talk>, sockets: Sockets) -> Router {

@@ -23,7 +23,6 @@ use tokio::{
 
 use super::{DOOR, answered};
 use crate::{
-    amqp::asking::{Heard, Hearing},
     domain::{
         CANCEL_TYPE, Command,
         codec::{Envelope, decode_request},
@@ -33,7 +32,7 @@ use crate::{
         inbox::{Conversation, Listening},
         keys::Caller,
         server::Peer,
-        sockets::{Asked, Claimed, Sockets},
+        sockets::{Asked, Sockets, Waiting},
         talk::{self, Talk, counted, query},
     },
 };
@@ -75,8 +74,8 @@ pub(super) async fn open(State((talk, sockets)): State<(Arc<Talk>, Sockets)>, re
     let (mut parts, _) = request.into_parts();
     let opened = async {
         let caller = talk.caller(&parts)?;
-        let sender = talk::sender(&caller, query(&parts, "sender"));
-        let listens = query(&parts, "conversation").map(|id| Conversation { sender: Some(sender), id });
+        let sender = talk::sender(&caller, query(&parts, "sender")?);
+        let listens = query(&parts, "conversation")?.map(|id| Conversation { sender: Some(sender), id });
         if let Some(conversation) = &listens {
             talk.may_speak_in(&caller, &conversation.id)?;
         }
@@ -92,12 +91,9 @@ pub(super) async fn open(State((talk, sockets)): State<(Arc<Talk>, Sockets)>, re
     let peer = parts.extensions.get::<Peer>().cloned();
     // What is a little too large is read, to be told so; what is much too large ends the connection.
     let most = 2 * talk.max_body + MUCH;
-    let upgrade = upgrade
-        .read_buffer_size(BUFFER)
-        .write_buffer_size(BUFFER)
-        .max_message_size(most)
-        .max_frame_size(most)
-        .max_write_buffer_size(2 * most);
+    // What is written has no bound of its own: a frame follows once the one before it is gone, and a reply has any size.
+    let upgrade =
+        upgrade.read_buffer_size(BUFFER).write_buffer_size(BUFFER).max_message_size(most).max_frame_size(most);
     let open = sockets.open.clone();
     let tracked = open.token();
     upgrade.on_upgrade(async move |socket| {
@@ -130,7 +126,7 @@ struct Wire {
     /// What cancels each request, by its id.
     under_way: HashMap<String, oneshot::Sender<()>>,
     listening: Vec<Listening>,
-    /// The requests under way.
+    /// The requests under way: each ends once it was answered.
     tasks: JoinSet<()>,
 }
 
@@ -213,11 +209,10 @@ impl Wire {
             let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
             let _ = timeout(SENDING, socket.send(Message::Close(Some(frame)))).await;
         }
-        // Each of them notices that nobody takes what it says, and keeps its answer for a while.
+        // Each answer notices that nobody takes it here, and is kept for a while.
         drop(to_send);
         self.under_way.clear();
         self.listening.clear();
-        self.tasks.detach_all();
         // Closing is answered by closing, on either side; read on, the socket does so.
         let _ = timeout(CLOSING, async { while let Some(Ok(_)) = socket.recv().await {} }).await;
     }
@@ -282,30 +277,11 @@ impl Wire {
             Asked { conversation, id, body }
         });
         let (cancel, cancelled) = oneshot::channel();
+        let (waiting, answered) = Waiting::new(self.sends.clone(), cancelled);
         self.under_way.insert(question.id.clone(), cancel);
-        let (talk, sockets, sends) = (self.talk.clone(), self.sockets.clone(), self.sends.clone());
-        self.tasks.spawn(async move {
-            let claimed = match &asked {
-                Some(asked) => sockets.claim(asked).await,
-                None => None,
-            };
-            let hearing = claimed.unwrap_or_else(|| talk.asker.ask(question));
-            match asked {
-                Some(asked) => {
-                    let mut claimed = sockets.note(asked.clone());
-                    match pump(hearing, cancelled, sends, &mut claimed).await {
-                        Left::Done => sockets.forget(&asked),
-                        Left::Claimed => {}
-                        Left::Gone(hearing) => {
-                            tokio::spawn(async move { sockets.keep(asked, hearing, claimed).await });
-                        }
-                    }
-                }
-                None => {
-                    pump(hearing, cancelled, sends, &mut oneshot::channel().1).await;
-                }
-            }
-        });
+        let asker = self.talk.asker.clone();
+        self.sockets.answer(asked, waiting, move || asker.ask(question));
+        self.tasks.spawn(async { _ = answered.await });
         Ok(())
     }
 
@@ -318,67 +294,6 @@ impl Wire {
             self.listening.remove(0);
         }
         self.listening.push(self.talk.inbox.listen(conversation, self.sends.clone()));
-    }
-}
-
-/// How sending what comes of a request ended.
-enum Left {
-    /// The answer was sent.
-    Done,
-    /// Another socket has it.
-    Claimed,
-    /// The socket went away before the answer.
-    Gone(Hearing),
-}
-
-/// Sends what comes of a request.
-async fn pump(
-    mut hearing: Hearing,
-    mut cancelled: oneshot::Receiver<()>,
-    sends: mpsc::Sender<Bytes>,
-    claimed: &mut Claimed,
-) -> Left {
-    let (mut may_be_cancelled, mut may_be_claimed) = (true, true);
-    loop {
-        let heard = tokio::select! {
-            heard = hearing.next() => heard,
-            cancel = &mut cancelled, if may_be_cancelled => {
-                may_be_cancelled = false;
-                if cancel.is_ok() {
-                    hearing.cancel();
-                }
-                continue;
-            }
-            claim = &mut *claimed, if may_be_claimed => {
-                may_be_claimed = false;
-                let Ok(to) = claim else { continue };
-                let _ = to.send(hearing);
-                return Left::Claimed;
-            }
-            () = sends.closed() => return Left::Gone(hearing),
-        };
-        let (body, is_last) = match heard {
-            Ok(Heard::Part(body)) => (body, false),
-            Ok(Heard::Reply(body) | Heard::Bare(body) | Heard::Done(body)) => {
-                counted(DOOR, Ok(()));
-                (body, true)
-            }
-            Ok(Heard::Error(body)) => {
-                counted(DOOR, Err(&Fault::told(body.clone())));
-                (body, true)
-            }
-            Err(fault) => {
-                let fault = Fault::from(fault);
-                counted(DOOR, Err(&fault));
-                (fault.json(Some(hearing.id())), true)
-            }
-        };
-        if is_last {
-            let _ = sends.send(body).await;
-            return Left::Done;
-        }
-        // A part that finds no room is dropped: the answer is whole.
-        let _ = sends.try_send(body);
     }
 }
 

@@ -230,6 +230,10 @@ async fn a_public_key_speaks_in_its_own_conversations_alone() {
         (allowed.status().as_u16(), allowed.headers()["access-control-allow-origin"].to_str().unwrap()),
         (204, "https://shop.example.com")
     );
+    let asks =
+        [("origin", "https://shop.example.com"), ("access-control-request-headers", "authorization,x-stainless-os")];
+    let asked = door.send(Method::OPTIONS, "/api/messages", &asks, "").await;
+    assert_eq!(asked.headers()["access-control-allow-headers"], "authorization,x-stainless-os");
     let framed = |response: &reqwest::Response| {
         let policy = response.headers()["content-security-policy"].to_str().unwrap();
         policy.rsplit_once("frame-ancestors ").unwrap().1.to_owned()
@@ -237,6 +241,35 @@ async fn a_public_key_speaks_in_its_own_conversations_alone() {
     assert_eq!(framed(&door.get("/?embed=1&key=public").await), "'self' https://shop.example.com");
     assert_eq!(framed(&door.get("/?embed=1").await), "'self'");
     assert!(!preflight("https://evil.example").await.headers().contains_key("access-control-allow-origin"));
+    door.close().await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_that_ask_the_same_at_once_get_the_same_answer() {
+    let store = Arc::new(Kept::default());
+    let worker = Bench::new().conversations(store.clone()).start().await;
+    let door = Opened::before(&worker).await;
+    let asked = json!({"id": "m-1", "conversation": "c", "body": "refund"});
+    let (one, other) = tokio::join!(door.ask(&asked), door.ask(&asked));
+    assert_eq!((&one["body"], &one), (&json!("refund: refund"), &other));
+    assert_eq!(store.texts().len(), 2, "it is said once, and answered once");
+    door.close().await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_address_says_twice_is_refused() {
+    let worker = Bench::new().start().await;
+    let door = Opened::before(&worker).await;
+    let body = json!({"body": "refund"});
+    for name in ["key", "intent"] {
+        let refusal = door.post(&format!("/api/messages?{name}=refund&{name}=product_info"), &body).await;
+        let text = refusal.text().await.unwrap();
+        assert!(text.contains("invalid_message") && text.contains(&format!("'{name}' more than once")), "{text}");
+    }
+    let refused = door.post("/webhooks/rest/webhook?token=a&token=b", &json!({"sender": "u", "message": "x"})).await;
+    assert_eq!(refused.status(), 400);
     door.close().await;
     worker.stop().await;
 }

@@ -1,10 +1,12 @@
 //! The door on a real broker: what its clients see, whatever they send and whatever becomes of the broker.
 
 mod api;
+mod check;
 mod hostile;
 mod loss;
 mod openai;
 mod rasa;
+mod slow;
 mod socket;
 
 use std::{path::PathBuf, time::Duration};

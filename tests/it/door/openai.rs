@@ -1,10 +1,14 @@
 //! OpenAI's form.
 
+use std::sync::Arc;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Opened, Rules, keys};
 use crate::{
+    conversations::Kept,
+    person::people,
     streaming::{WORDS, Writes, worker},
     support::{Bench, eventually},
 };
@@ -76,47 +80,37 @@ async fn what_cannot_be_answered_has_their_form() {
     let worker = Bench::new().start().await;
     let lines = "[keys.backend]\nhash = \"sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\"\n";
     let door = Opened::open(&worker.url, &worker.names, Rules { keys: keys(lines), ..Rules::default() }).await;
-    let check = async |key: &str, body: &str, status: u16, kind: &str, code: &str| {
+    let check = async |key: &str, body: &str, status: u16, kind: &str, code: &str, param: Value| {
         let key = format!("Bearer {key}");
         let response = door.send(Method::POST, PATH, &[("authorization", &key)], body.to_owned()).await;
         assert_eq!(response.status().as_u16(), status, "{body}");
         let again = response.headers()["x-should-retry"].to_str().unwrap().to_owned();
         let error = response.json::<Value>().await.unwrap()["error"].take();
-        assert_eq!((&error["type"], &error["code"]), (&json!(kind), &json!(code)), "{body}");
+        assert_eq!((&error["type"], &error["code"], &error["param"]), (&json!(kind), &json!(code), &param), "{body}");
         assert!(error["message"].as_str().is_some_and(|message| message.len() > 10), "{error}");
         assert_eq!(again, "false");
     };
     let asked = user("refund").to_string();
-    check("nonsense", &asked, 401, "authentication_error", "invalid_api_key").await;
-    check("secret", "{", 400, "invalid_request_error", "invalid_message").await;
-    check("secret", r#"{"messages": 1}"#, 400, "invalid_request_error", "invalid_message").await;
-    check("secret", r#"{"messages": []}"#, 400, "invalid_request_error", "invalid_message").await;
-    check(
-        "secret",
-        r#"{"messages": [{"role": "user", "content": " "}]}"#,
-        400,
-        "invalid_request_error",
-        "invalid_message",
-    )
-    .await;
-    check(
-        "secret",
-        r#"{"n": 2, "messages": [{"role": "user", "content": "x"}]}"#,
-        400,
-        "invalid_request_error",
-        "invalid_message",
-    )
-    .await;
-    check(
-        "secret",
-        r#"{"messages": [{"role": "user", "content": [{"type": "video_url", "video_url": "x"}]}]}"#,
-        400,
-        "invalid_request_error",
-        "invalid_message",
-    )
-    .await;
-    check("secret", &asked.replace("chatbot", "gpt-4"), 404, "invalid_request_error", "model_not_found").await;
-    check("secret", &asked.replace("chatbot", "intent.nobody"), 404, "invalid_request_error", "model_not_found").await;
+    check("nonsense", &asked, 401, "authentication_error", "invalid_api_key", json!(null)).await;
+    let wrong = [
+        ("{", json!(null)),
+        (r#"{"messages": 1}"#, json!("messages")),
+        (r#"{"messages": []}"#, json!("messages")),
+        (r#"{"messages": [{"role": "user", "content": " "}]}"#, json!("messages[0].content")),
+        (r#"{"n": 2, "messages": [{"role": "user", "content": "x"}]}"#, json!("n")),
+        (r#"{"user": 7, "messages": [{"role": "user", "content": "x"}]}"#, json!("user")),
+        (
+            r#"{"messages": [{"role": "user", "content": [{"type": "video_url", "video_url": "x"}]}]}"#,
+            json!("messages[0].content"),
+        ),
+    ];
+    for (body, param) in wrong {
+        check("secret", body, 400, "invalid_request_error", "invalid_message", param).await;
+    }
+    for model in ["gpt-4", "intent.nobody"] {
+        let asked = asked.replace("chatbot", model);
+        check("secret", &asked, 404, "invalid_request_error", "model_not_found", json!("model")).await;
+    }
     let models = eventually("the worker tells of its bot", || async {
         let models: Value = door
             .http
@@ -135,6 +129,25 @@ async fn what_cannot_be_answered_has_their_form() {
         names,
         ["chatbot", "intent.help_info", "intent.outside", "intent.product_info", "intent.queued", "intent.refund"]
     );
+    door.close().await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_word_for_a_user_has_a_conversation_of_its_own() {
+    let store = Arc::new(Kept::default());
+    let worker = people(Bench::new()).conversations(store.clone()).start().await;
+    let door = Opened::before(&worker).await;
+    let ask = async |user: &str, text: &str| {
+        let mut body = self::user(text);
+        body["user"] = user.into();
+        let completion: Value = door.post(PATH, &body).await.json().await.unwrap();
+        completion["choices"][0]["message"]["content"].clone()
+    };
+    let [one, other] = ["一", "二"].map(|end| "用户".repeat(255) + end);
+    assert_eq!(ask(&one, "refund").await, "Which order?");
+    assert_eq!(ask(&other, "help").await, "help_info: help");
+    assert_eq!(ask(&one, "1002").await, "refund: 1002");
     door.close().await;
     worker.stop().await;
 }

@@ -24,6 +24,13 @@ async fn a_sender_has_a_conversation_and_gets_messages() {
         json!([{"recipient_id": "v", "text": "help_info: help"}, {"recipient_id": "v", "text": "two"}])
     );
     assert_eq!(said("u", "1002").await, json!([{"recipient_id": "u", "text": "refund: 1002"}]));
+    // Streamed, each message is a line.
+    let streamed = door.post(&format!("{PATH}?stream=true"), &json!({"sender": "v", "message": "help\n\ntwo"})).await;
+    assert_eq!(streamed.headers()["content-type"], "text/event-stream");
+    let lines = "{\"recipient_id\":\"v\",\"text\":\"help_info: help\"}\n{\"recipient_id\":\"v\",\"text\":\"two\"}\n";
+    assert_eq!(streamed.text().await.unwrap(), lines);
+    let wrong = door.send(Method::POST, &format!("{PATH}?stream=True"), &[], "{").await;
+    assert_eq!(wrong.status(), 400);
     for body in ["{", "{\"sender\": \"u\"}", "{\"message\": \" \"}", "{\"message\": 7}"] {
         let response = door.send(Method::POST, PATH, &[], body).await;
         assert_eq!(response.status().as_u16(), 400, "{body}");

@@ -153,10 +153,47 @@ async fn whoever_comes_back_gets_the_answer_that_was_under_way() {
         let (_, reply) = socket.rest().await;
         assert_eq!((&reply["body"], reply.get("finish")), (&json!("退货很简单，三十天内。"), None));
         assert_eq!(writes.begun(), 1);
-        drop(before);
+        // Who stands yet has it as well.
+        if let Some(mut before) = before {
+            assert_eq!(before.rest().await.1, reply);
+        }
         door.close().await;
         worker.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_who_ask_the_same_at_once_get_the_same_answer_once() {
+    let writes = Writes::default();
+    let worker = worker(&writes).await;
+    let door = Opened::before(&worker).await;
+    let asked = json!({"id": "7", "conversation": "c", "body": "refund", "stream": true});
+    let mut sockets = Vec::new();
+    for _ in 0..3 {
+        let mut socket = Socket::open(&door, "").await;
+        socket.send(&asked).await;
+        sockets.push(socket);
+    }
+    // One goes; the others lose nothing by that, nor by another id.
+    drop(sockets.pop());
+    let mut other = Socket::open(&door, "").await;
+    other.send(&json!({"id": "8", "conversation": "d", "body": "help"})).await;
+    assert_eq!(other.next().await.unwrap()["in_reply_to"], "8");
+    writes.write(WORDS.len()).await;
+    let mut replies = Vec::new();
+    for socket in &mut sockets {
+        replies.push(socket.rest().await.1);
+    }
+    assert_eq!((&replies[0]["body"], &replies[0]["in_reply_to"]), (&json!("退货很简单，三十天内。"), &json!("7")));
+    assert_eq!(replies[0], replies[1]);
+    assert_eq!(writes.begun(), 1);
+    // Each is told once.
+    for socket in &mut sockets {
+        socket.send(&json!({"id": "9", "body": "help"})).await;
+        assert_eq!(socket.next().await.unwrap()["in_reply_to"], "9");
+    }
+    door.close().await;
+    worker.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
