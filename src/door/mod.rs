@@ -37,7 +37,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use tokio::{net::TcpListener, time::timeout};
+use tokio::{
+    net::TcpListener,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -54,6 +57,9 @@ use crate::amqp::{
     asking::{Asker, Running},
     connection::{address::Broker, error::ConnectError},
 };
+
+/// How often the file of keys is looked at for the sake of open sockets.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 /// The door's plain settings.
 pub struct Settings {
@@ -121,7 +127,18 @@ impl Door {
     pub async fn run(self, stop: CancellationToken) -> Result<(), ConnectError> {
         let Self { talk, running, listener, max_connections, grace } = self;
         let (sockets, asks) = (Sockets::default(), CancellationToken::new());
-        let router = router(talk, sockets.clone());
+        let router = router(talk.clone(), sockets.clone());
+        let keys_read = async {
+            let mut before = talk.keys.entries();
+            loop {
+                sleep(BETWEEN_LOOKS).await;
+                let now = talk.keys.entries();
+                if !Arc::ptr_eq(&before, &now) {
+                    sockets.keys_read.send_replace(());
+                }
+                before = now;
+            }
+        };
         let asking = running.run(asks.clone());
         let serving = async {
             let leaving = async {
@@ -137,6 +154,7 @@ impl Door {
         tokio::select! {
             asked = &mut asking => asked,
             () = serving => asking.await,
+            never = keys_read, if talk.keys.are_required() => never,
         }
     }
 }

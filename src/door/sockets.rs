@@ -16,7 +16,7 @@ use tokio::{
     sync::{
         Semaphore,
         mpsc::{self, error::TrySendError},
-        oneshot,
+        oneshot, watch,
     },
     time::timeout,
 };
@@ -37,6 +37,8 @@ const SHARE: usize = 16;
 pub(super) struct Sockets {
     pub(super) open: TaskTracker,
     pub(super) stop: CancellationToken,
+    /// Told when the file of keys was read again.
+    pub(super) keys_read: watch::Sender<()>,
     under_way: Arc<Mutex<HashMap<Asked, mpsc::Sender<Waiting>>>>,
     answers: TaskTracker,
     /// The places for answers that wait for their clients.
@@ -72,6 +74,7 @@ impl Default for Sockets {
         Self {
             open: TaskTracker::default(),
             stop: CancellationToken::default(),
+            keys_read: watch::Sender::default(),
             under_way: Arc::default(),
             answers: TaskTracker::default(),
             kept: Arc::new(Semaphore::new(MOST)),

@@ -13,9 +13,9 @@ use axum::{
     Router,
     body::Bytes,
     extract::{Path, Request, State},
-    http::{HeaderMap, HeaderValue, header, request::Parts},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use serde::Serialize;
 
@@ -44,7 +44,18 @@ pub(super) fn routes(talk: Arc<Talk>) -> Router {
         .route("/v1/chat/completions", post(completions))
         .route("/v1/models", get(models))
         .route("/v1/models/{model}", get(model))
+        .route("/v1/{*other}", any(unknown))
         .with_state(talk)
+}
+
+/// What OpenAI has beside, such as embeddings and the older completions.
+async fn unknown() -> Response {
+    let message = "a bot answers chats only: POST /v1/chat/completions, GET /v1/models; many packages have a setting for that, \
+                   such as is_chat_model";
+    let error = serde_json::json!({
+        "error": {"message": message, "type": "invalid_request_error", "param": null, "code": "unknown_url"}
+    });
+    (StatusCode::NOT_FOUND, json_response(&error)).into_response()
 }
 
 async fn completions(State(talk): State<Arc<Talk>>, request: Request) -> Response {

@@ -133,6 +133,7 @@ struct Wire {
 impl Wire {
     async fn run(mut self, mut socket: WebSocket, mut to_send: mpsc::Receiver<Bytes>) {
         let mut pings = interval_at(Instant::now() + PING, PING);
+        let mut keys_read = self.sockets.keys_read.subscribe();
         let (mut heard_at, mut window, mut frames) = (Instant::now(), Instant::now(), 0_u64);
         let mut stops_at = None;
         let close = loop {
@@ -148,10 +149,13 @@ impl Wire {
                     if heard_at.elapsed() > SILENT {
                         break None;
                     }
+                    Message::Ping(Bytes::new())
+                }
+                Ok(()) = keys_read.changed() => {
                     if !self.talk.keys.hold(&self.caller) {
                         break Some(TAKEN_BACK);
                     }
-                    Message::Ping(Bytes::new())
+                    continue;
                 }
                 Some(_) = self.tasks.join_next() => {
                     if stops_at.is_some() && self.tasks.is_empty() && to_send.is_empty() {

@@ -111,6 +111,9 @@ async fn what_cannot_be_answered_has_their_form() {
         let asked = asked.replace("chatbot", model);
         check("secret", &asked, 404, "invalid_request_error", "model_not_found", json!("model")).await;
     }
+    let other = door.send(Method::POST, "/v1/embeddings", &[], asked.clone()).await;
+    assert_eq!(other.status(), 404);
+    assert_eq!(other.json::<Value>().await.unwrap()["error"]["code"], "unknown_url");
     let models = eventually("the worker tells of its bot", || async {
         let models: Value = door
             .http
