@@ -17,7 +17,7 @@ try {
       messages: [{ role: "user", content: process.argv.slice(2).join(" ") || "我想退货" }],
       stream: true,
     },
-    // The bot knows by it what was said before; the same in each request of a conversation.
+    // A bot with [conversation] knows by it what was said before; the same in each request of a conversation.
     { headers: { "X-Conversation-Id": randomUUID() } },
   );
   for await (const chunk of chunks) {

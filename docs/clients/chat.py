@@ -21,7 +21,7 @@ try:
         model="chatbot",
         messages=[{"role": "user", "content": " ".join(sys.argv[1:]) or "我想退货"}],
         stream=True,
-        # The bot knows by it what was said before; the same in each request of a conversation.
+        # A bot with [conversation] knows by it what was said before; the same in each request of a conversation.
         extra_headers={"X-Conversation-Id": str(uuid.uuid4())},
     )
     for chunk in chunks:

@@ -14,7 +14,7 @@ const bot = createOpenAICompatible({ name: "chatbot", baseURL: `${door}/v1`, api
 const answer = streamText({
   model: bot("chatbot"),
   prompt: process.argv.slice(2).join(" ") || "我想退货",
-  // The bot knows by it what was said before; the same in each request of a conversation.
+  // A bot with [conversation] knows by it what was said before; the same in each request of a conversation.
   headers: { "X-Conversation-Id": randomUUID() },
   onError: ({ error }) => {
     console.error(`no answer: ${error.message}`);
