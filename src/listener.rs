@@ -5,7 +5,10 @@
 
 use std::{
     fmt,
-    sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicBool, atomic::Ordering},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -16,12 +19,23 @@ use uuid::Uuid;
 
 use crate::domain::{Part, Source};
 
-/// The shortest time between two parts: at most twenty a second.
+/// The shortest time between two parts: at most twenty a second …
 const BETWEEN_PARTS: Duration = Duration::from_millis(50);
+/// … and, where many read along, so much for each of them: a process makes two thousand a second at most, or those who ask
+/// something else would wait behind them.
+const FOR_EACH_READER: Duration = Duration::from_micros(500);
 /// The same where nobody reads along: how much of an answer that is stopped may be missing.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 /// How often it is asked whether anybody still waits.
 const BETWEEN_CHECKS: Duration = Duration::from_secs(2);
+
+/// How many read along, in this process.
+static READERS: AtomicU32 = AtomicU32::new(0);
+
+/// How long to wait between two parts where so many read along.
+fn between_parts(readers: u32) -> Duration {
+    BETWEEN_PARTS.max(FOR_EACH_READER.saturating_mul(readers))
+}
 
 /// Where whoever waits can be reached.
 #[async_trait]
@@ -76,6 +90,7 @@ struct Said {
 impl Listener {
     /// Whoever waits at `address`, and reads along if it `wants_parts`; `cancelled` tells that it wants no answer any more.
     pub fn new(address: Box<dyn Address>, wants_parts: bool, cancelled: CancellationToken) -> Self {
+        READERS.fetch_add(u32::from(wants_parts), Ordering::Relaxed);
         Self { address, wants_parts, cancelled, gone: AtomicBool::new(false), said: Mutex::default() }
     }
 
@@ -115,7 +130,7 @@ impl Listener {
 
     /// Whether it is time to tell it what has been said so far.
     pub fn is_due(&self) -> bool {
-        let pause = if self.wants_parts { BETWEEN_PARTS } else { BETWEEN_LOOKS };
+        let pause = if self.wants_parts { between_parts(READERS.load(Ordering::Relaxed)) } else { BETWEEN_LOOKS };
         self.said().at.is_none_or(|at| at.elapsed() >= pause)
     }
 
@@ -146,6 +161,12 @@ impl Listener {
 
     fn said(&self) -> MutexGuard<'_, Said> {
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        READERS.fetch_sub(u32::from(self.wants_parts), Ordering::Relaxed);
     }
 }
 
@@ -251,6 +272,12 @@ pub(crate) mod tests {
             assert_eq!(listener.said_so_far().0, text);
         }
         assert!(desk.parts.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn parts_are_fewer_where_many_read_along() {
+        let millis = [0, 1, 100, 200, 1000, u32::MAX].map(|readers| between_parts(readers).as_millis());
+        assert_eq!(millis, [50, 50, 50, 100, 500, 2_147_483_647]);
     }
 
     #[tokio::test(start_paused = true)]

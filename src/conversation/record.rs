@@ -10,7 +10,7 @@
 #[cfg(test)]
 pub(super) mod tests;
 
-use std::{sync::OnceLock, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::Error as _};
@@ -52,8 +52,8 @@ static NOBODY: Who = Who { user_id: None, sender: None, conversation: String::ne
 /// A conversation between two of its turns, with what its last turns were answered.
 #[derive(Debug, Clone)]
 pub struct Record {
-    /// Empty where it has expired, until a turn says whose it is.
-    who: OnceLock<Who>,
+    /// Nobody's where it has expired, until a turn says whose it is.
+    who: Option<Who>,
     pub state: State,
     /// When it changed last, in Unix milliseconds; 0 before its first turn.
     pub changed: u64,
@@ -212,7 +212,7 @@ impl Record {
     /// A conversation that begins, before its first turn.
     pub fn begin(who: Who) -> Self {
         let life = new_life();
-        Self { who: who.into(), state: State::default(), changed: 0, life, version: 0, turns: Vec::new() }
+        Self { who: Some(who), state: State::default(), changed: 0, life, version: 0, turns: Vec::new() }
     }
 
     /// What is stored under `key`, read.
@@ -233,18 +233,18 @@ impl Record {
             // Its own message may quote what a user wrote.
             reason: format!("line {}, column {}", error.line(), error.column()),
         })?;
-        let who = if stored.version == 0 { OnceLock::new() } else { who.into() };
+        let who = (stored.version > 0).then_some(who);
         Ok(Self { who, state, changed, life: stored.life, version: stored.version, turns })
     }
 
     /// Whose it is; nobody's where it has expired, and no turn has said it.
     pub fn who(&self) -> &Who {
-        self.who.get().unwrap_or(&NOBODY)
+        self.who.as_ref().unwrap_or(&NOBODY)
     }
 
     /// Says whose it is, where that isn't known as it has expired.
-    pub fn is_whose(&self, who: &Who) {
-        self.who.get_or_init(|| who.clone());
+    pub fn is_whose(&mut self, who: &Who) {
+        self.who.get_or_insert_with(|| who.clone());
     }
 
     /// How many turns there were.

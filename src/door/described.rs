@@ -130,8 +130,9 @@ mod tests {
         });
         let parameter = |name: &str, place: &str, description: &str| json!({"name": name, "in": place, "description": description, "schema": {"type": "string"}});
         let key = parameter("Idempotency-Key", "header", "The request's id: the same again is known for the same.");
-        let intent =
+        let mut intent =
             parameter("intent", "query", "An intent of the bot: the text isn't classified, but answered by this one.");
+        intent["schema"] = reference("IntentName");
         let mut id = parameter("id", "path", "The conversation.");
         id["required"] = true.into();
         let sender = parameter("sender", "query", "Whose conversation it is, where the key may name others.");

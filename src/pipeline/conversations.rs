@@ -196,7 +196,7 @@ impl Conversations {
             let who = purpose.who().ok_or_else(|| Ended::Failed(handover::no_handover()))?;
             return Ok(Record::begin(who.clone()));
         };
-        Record::read(key, &stored).map_err(|error| match error {
+        let mut record = Record::read(key, &stored).map_err(|error| match error {
             // A worker that knows it may take over.
             RecordError::Newer { .. } => Ended::Fenced(error.to_string()),
             RecordError::Damaged { .. } => {
@@ -204,7 +204,11 @@ impl Conversations {
                 let why = "what is kept of the conversation can't be read; the worker's log says how to forget it";
                 Ended::Failed(MessageError::new(ErrorCode::HandlerFailed, why))
             }
-        })
+        })?;
+        if let Some(who) = purpose.who() {
+            record.is_whose(who);
+        }
+        Ok(record)
     }
 
     /// Keeps a turn. Where it isn't known whether that was done, what is there tells: this, or what another made of the same

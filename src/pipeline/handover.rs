@@ -127,9 +127,6 @@ pub(super) async fn turn(
     rules: &Rules,
     now: u64,
 ) -> Result<(Outcome, State), MessageError> {
-    if let Some(who) = purpose.who() {
-        record.is_whose(who);
-    }
     let mut state = record.state.clone();
     // What nobody took may have waited as long, and then nobody was there.
     let is_untaken = matches!(purpose, Purpose::Return { token, .. } if state.is_held_by(token));

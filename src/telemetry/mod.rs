@@ -74,6 +74,7 @@ fn describe() {
         ("chatbot_dead_letters_total", "Messages dead-lettered by this worker, by reason."),
         ("chatbot_replies_total", "Replies, by what became of them."),
         ("chatbot_door_requests_total", "Requests that came by the door, by its form and what came of them."),
+        ("chatbot_door_left_total", "Requests by the door whose clients left before the answer."),
         ("chatbot_reconnects_total", "Connections opened again after a loss, by connection."),
         ("chatbot_confirms_total", "Publishes, by the broker's confirm."),
         ("chatbot_handed_back_total", "Deliveries that couldn't be settled, and went back to their queue."),

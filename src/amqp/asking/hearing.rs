@@ -7,6 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{FutureExt, future::BoxFuture};
+use metrics::counter;
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep, timeout_at},
@@ -250,6 +251,7 @@ impl Drop for Hearing {
     fn drop(&mut self) {
         self.state.pending.forget(&self.correlation);
         if !self.is_over && !self.is_cancelled {
+            counter!("chatbot_door_left_total").increment(1);
             self.tell_cancelled();
         }
     }

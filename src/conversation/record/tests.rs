@@ -175,13 +175,13 @@ fn outcomes_are_taken_away_and_nothing_else() {
 fn one_that_has_expired_is_empty_says_so_and_is_anybodys_until_a_turn_says_whose() {
     let stored = expired();
     assert_ne!(stored.life, expired().life);
-    let read = Record::read(&key(), &stored).unwrap();
+    let mut read = Record::read(&key(), &stored).unwrap();
     assert_eq!((&read.state, read.version(), read.changed, read.who()), (&State::expired(), 0, 0, &NOBODY));
     assert_eq!(read.stored().unwrap(), stored, "as it would be written");
     read.is_whose(&who());
     let next = read.after(identity(1), state("a"), outcome("b"), 1).stored().unwrap();
     assert_eq!((next.life, next.version), (stored.life, 1));
-    let next = Record::read(&key(), &next).unwrap();
+    let mut next = Record::read(&key(), &next).unwrap();
     assert_eq!(next.who(), &who());
     next.is_whose(&NOBODY);
     assert_eq!(next.who(), &who(), "what is known stays");
