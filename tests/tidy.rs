@@ -56,7 +56,7 @@ const AMQP_IMPORTS: &[(&str, &str)] = &[
     ("lookout", "consuming presence"),
     ("session", "connection consuming presence publishing settings start_error"),
     ("replace", "objects start_error"),
-    ("worker", "connection consuming lookout objects presence replace session start_error"),
+    ("worker", "settings connection consuming lookout objects presence replace session start_error"),
     ("migrate", "connection message objects publishing values"),
     ("dead", "connection message objects publishing values"),
     ("client", "connection message objects values"),
