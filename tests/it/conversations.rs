@@ -349,6 +349,25 @@ async fn one_conversation_holds_half_of_its_lane_and_is_told_beyond() {
     worker.stop().await;
 }
 
+/// As at once as a connection may take longer than the time of grace: what waits must not hold up the channel's end.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_stops_hands_on_what_waits_in_its_lanes_at_once() {
+    let (store, handler) = (Arc::<Kept>::default(), Echo::taking(300));
+    let mut bench = Bench::new().handler("refund", handler.clone()).conversations(store.clone());
+    assert!(bench.settings.broker.connect_timeout > bench.settings.shutdown_grace);
+    // One more than this doesn't fit, so that something waits for memory as well.
+    bench.settings.memory_budget = bench.settings.max_body;
+    let worker = bench.start().await;
+    let mut client = worker.client().await;
+    burst(&client, "c", &lane_key("c"), 6).await;
+    eventually("the first turn in work", || async { (!handler.calls_of("c").is_empty()).then_some(()) }).await;
+    let names = worker.names.clone();
+    worker.stop_and_leave().await;
+    let next = Bench::new().named(&names).handler("refund", handler.clone()).conversations(store.clone()).start().await;
+    assert_eq!(answers(&mut client, 6).await["c"], numbered(6));
+    next.stop().await;
+}
+
 /// Each of two workers stops and starts again while a client goes on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rolling_restart_keeps_the_order_and_every_turn_once() {

@@ -137,7 +137,8 @@ impl Bench {
         let names = Names::new(&format!("t{}", &uuid::Uuid::now_v7().simple().to_string()[12..])).unwrap();
         let broker = Broker {
             access: Renewed::fixed(Access { urls: vec![url.parse().unwrap()], tls: Tls::default() }),
-            connect_timeout: Duration::from_secs(10),
+            // Longer than the time of grace: what waits for it when a worker stops is found.
+            connect_timeout: Duration::from_secs(20),
             confirm_timeout: Duration::from_secs(30),
         };
         let settings = Settings {

@@ -220,8 +220,9 @@ impl LaneConsumer<'_> {
         if let Some(why) = why {
             tracing::warn!(queue = self.queue.name, why, "a queue of conversations is left; its next worker goes on");
         }
-        // What still runs is given up; whoever has the lane next finds what it kept.
+        // What still runs is given up, and what waits; whoever has the lane next finds what it kept. Each has its ack.
         tasks.shutdown().await;
+        drop(there);
         // The last acks are written, and the channel is closed, once nothing is left that could ack.
         drop(channel);
         if let Some(written) = written
