@@ -10,6 +10,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, ensure};
+use bytes::Bytes;
 use chatbot_worker::{
     app::{
         self, BUILT_IN_NAME,
@@ -19,7 +20,6 @@ use chatbot_worker::{
     domain::{Classification, Details, IntentName, Key, Reply, Role, Scored, Turn, codec::encode_reply},
 };
 use peak_alloc::PeakAlloc;
-use serde_json::value::RawValue;
 
 #[global_allocator]
 static ALLOCATED: PeakAlloc = PeakAlloc;
@@ -87,14 +87,14 @@ fn conversation(bot: &IntentsFile, number: usize, outcomes: bool) -> anyhow::Res
         state.history.push(Turn { role: Role::User, text: user });
         state.history.push(Turn { role: Role::Assistant, text: reply.text.clone() });
         let identity = Key::of([Some(reply.id.as_bytes())]);
-        let outcome = RawValue::from_string(String::from_utf8(encode_reply(&reply))?)?;
+        let outcome = Bytes::from(encode_reply(&reply));
         // Without outcomes, they are as old as they have to be.
         record = record.after(identity, state, outcome, if outcomes { now } else { turn as u64 * 1_000_000 });
     }
     if !outcomes {
         let last = Key::of([Some("the last, which leaves nothing".as_bytes())]);
         let state = record.state.clone();
-        record = record.after(last, state, RawValue::from_string("null".into())?, now);
+        record = record.after(last, state, Bytes::from_static(b"null"), now);
     }
     Ok((key(number), Stored { version: 1, ..record.stored()? }))
 }

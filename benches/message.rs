@@ -1,5 +1,5 @@
 //! The work that one message makes between the broker's bytes and the broker's bytes: decode, answer (classify, route,
-//! fill in the reply), encode. Without a broker.
+//! fill in the reply), encode; and a conversation's turn, which answers, and keeps what was said. Without a broker.
 //!
 //! For counting, by valgrind, which sees the same every time: `scripts/bench` runs it with no messages and with many;
 //! the difference is what the messages cost, free of the start and of the model's training. By itself it times.
@@ -16,21 +16,26 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use chatbot_worker::{
+    answered::Identity,
     app::{self, settings::Settings},
     config::Variables,
+    conversation::{Bounds, MemoryStore, Who},
     domain::{
-        Outcome, Reply, Request,
+        Key, Outcome, Reply, Request,
         codec::{Envelope, decode_request, encode_reply},
     },
     model::embedded::EmbeddedModel,
-    pipeline::{Job, Pipeline},
+    pipeline::{Conversations, Desk, Incoming, Job, Pipeline, Purpose, Taken},
 };
 use clap::Parser;
 
 /// As the worker's default.
 const MAX_BODY: usize = 1024 * 1024;
+/// How many conversations go on side by side, and how many turns each has: as in the benchmark of the throughput.
+const SIDE_BY_SIDE: usize = 64;
+const TURNS: usize = 20;
 
 /// What one message costs.
 #[derive(Parser)]
@@ -44,6 +49,9 @@ struct Arguments {
     /// Encode so many replies.
     #[arg(long, default_value_t = 0)]
     encode: usize,
+    /// Take so many turns of conversations, kept in memory.
+    #[arg(long, default_value_t = 0)]
+    turn: usize,
     /// Time the classification of so many texts.
     #[arg(long, default_value_t = 0)]
     classify: usize,
@@ -67,6 +75,7 @@ fn main() -> anyhow::Result<()> {
     for reply in work.replies.iter().cycle().take(arguments.encode) {
         black_box(encode_reply(black_box(reply)));
     }
+    runtime.block_on(work.turns(arguments.turn))?;
     if arguments.classify > 0 {
         time_classification(&work, arguments.classify);
     }
@@ -79,6 +88,7 @@ struct Work {
     jobs: Vec<Job>,
     replies: Vec<Reply>,
     pipeline: Pipeline,
+    conversations: Conversations,
     model: Arc<EmbeddedModel>,
 }
 
@@ -100,7 +110,40 @@ impl Work {
             other => Err(anyhow!("the sample bot doesn't answer one of its own examples: {other:?}")),
         });
         let replies = replies.collect::<anyhow::Result<Vec<_>>>()?;
-        Ok(Self { bodies, jobs, replies, pipeline, model })
+        let bounds = Bounds { most: 100_000, bytes: 1 << 28, expires: Duration::from_secs(86_400) };
+        let store = MemoryStore::new(bounds, &app::said_often(&bot));
+        let conversations = Conversations::new(Arc::new(store), 20);
+        Ok(Self { bodies, jobs, replies, pipeline, conversations, model })
+    }
+}
+
+/// No person is there.
+struct Nobody;
+
+impl Desk for Nobody {
+    async fn is_attended(&self) -> bool {
+        false
+    }
+}
+
+impl Work {
+    /// Takes so many turns: one of each conversation in its turn, and each one of so many.
+    async fn turns(&self, turns: usize) -> anyhow::Result<()> {
+        for number in 0..turns {
+            let (slot, round) = (number % SIDE_BY_SIDE, number / SIDE_BY_SIDE);
+            let job = &self.jobs[number % self.jobs.len()];
+            let mut job = Job::new(job.request.clone());
+            let conversation = format!("conversation-{slot}-{}", round / TURNS);
+            job.request.conversation = Some(conversation.clone());
+            let identity = Identity { key: Key::of([Some(&number.to_le_bytes()[..])]), repeated: false };
+            let who = Who { user_id: None, sender: None, conversation };
+            let incoming = Incoming { purpose: Purpose::Say { who, reply_to: None }, identity };
+            let taken = self.conversations.turn(&self.pipeline, &mut job, &incoming, &Nobody, || 0).await;
+            let Taken::Settle(Outcome::Reply(reply)) = taken else { bail!("turn {number} isn't answered: {taken:?}") };
+            // As the settlement does.
+            black_box(encode_reply(&reply));
+        }
+        Ok(())
     }
 }
 

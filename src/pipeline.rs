@@ -16,7 +16,12 @@ mod tests;
 mod turn;
 mod words;
 
-use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    panic::AssertUnwindSafe,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use futures_util::{FutureExt, future::join_all};
 use metrics::{Histogram, histogram};
@@ -38,7 +43,7 @@ pub use self::{
 };
 use crate::{
     answered::{Answers, Found, Identity, Sharing},
-    domain::{ChoiceRule, Classification, IntentName, MessageError, Outcome, Request},
+    domain::{ChoiceRule, Classification, Entity, IntentName, MessageError, Outcome, Request},
     entity::Extractor,
     handler::{self, Answer, Handlers},
     listener::Listener,
@@ -272,11 +277,11 @@ impl Pipeline {
             return Ok(outcome);
         }
         if job.request.attachments.is_empty() {
-            return self.decided(&mut Work { job, started, attached: None, localized: None, talk: None }).await;
+            return self.decided(&mut Work::new(job, started, None)).await;
         }
         // Boxed, as it is rare: a delivery's task is as large as its largest branch.
         let attached = Box::new(Box::pin(self.heard(job, started)).await?);
-        Box::pin(self.decided(&mut Work { job, started, attached: Some(attached), localized: None, talk: None })).await
+        Box::pin(self.decided(&mut Work::new(job, started, Some(attached)))).await
     }
 
     /// What becomes of a request whose client wants no answer any more before it is begun.
@@ -373,9 +378,16 @@ struct Work<'a> {
     localized: Option<Box<Request>>,
     /// What is known of its conversation; none where its intent asks nothing and it is in none.
     talk: Option<Box<Talk>>,
+    /// What its text names, once that was looked for.
+    entities: OnceLock<Vec<Entity>>,
 }
 
-impl Work<'_> {
+impl<'a> Work<'a> {
+    /// What is said in its attachments is its text.
+    fn new(job: &'a Job, started: Instant, attached: Option<Box<Attached>>) -> Self {
+        Self { job, started, attached, localized: None, talk: None, entities: OnceLock::new() }
+    }
+
     /// The request, with what is said in its recordings.
     fn request(&self) -> &Request {
         let attached = self.attached.as_ref().map(|attached| &attached.request);

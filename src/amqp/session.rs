@@ -225,11 +225,10 @@ impl Session {
         let share = unfinished.budget.share();
         for (queue, started) in lanes {
             let worker = worker_of(Some(WorkQueue::Conversation(queue.lane)), share.clone(), Arc::default());
-            let (channels, places, acking) = (channels.clone(), places.clone(), acking.clone());
-            let draining = draining.clone();
+            let (channels, places, draining) = (channels.clone(), places.clone(), draining.clone());
             loops.spawn(async move {
                 let (name, ending) = (queue.name.clone(), worker.ending.clone());
-                let consume = lanes::consume(queue, started, &channels, worker, &draining, &acking, &places);
+                let consume = lanes::consume(queue, started, &channels, worker, &draining, &places);
                 if let Some(Err(reason)) = ending.unless_it_panics(&format!("the consumer of '{name}'"), consume).await
                 {
                     ending.tell(reason);

@@ -1,7 +1,7 @@
 //! What is stored of a conversation: whose it is, its state, and what its last turns were answered.
 //!
-//! That is JSON, and behind it the outcomes of the last turns, one after the other, as long as the JSON tells. They are the
-//! most of it, and hardly ever read: so a turn copies them, and doesn't look at them.
+//! That is JSON, and behind it the texts of the history and the outcomes of the last turns, one after the other, as long
+//! as the JSON tells. They are the most of it: so a turn copies them, and doesn't look at each character.
 //!
 //! **Invariants:** one that can't be read, as it is damaged or of a newer program, is an error and never an empty one. It
 //! is bounded beside its state: [`IDENTITIES`] turns, of which each has at most [`MAX_OUTCOME`] bytes of outcome for
@@ -10,15 +10,15 @@
 #[cfg(test)]
 pub(super) mod tests;
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize, de::Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::{State, Stored};
-use crate::domain::Key;
+use crate::domain::{Key, Role, Turn};
 
 /// How many turns are known again.
 pub const IDENTITIES: usize = 32;
@@ -28,10 +28,10 @@ pub const KEPT_FOR: Duration = Duration::from_secs(600);
 pub const MAX_OUTCOME: usize = 16 << 10;
 
 /// The form in which records are written. A field that a program before this may pass over needs no new number. In form 1
-/// each outcome stood with its turn.
+/// each text stood in the state's history, and each outcome with its turn.
 const SCHEMA: u32 = 2;
 /// How a record begins of which the state is empty.
-const BLANK: &[u8] = br#"{"schema":2,"state":{},"#;
+const BLANK: &[u8] = br#"{"schema":2,"state":{},"said":[],"#;
 
 /// Whose conversation it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -89,9 +89,12 @@ pub enum RecordError {
 
 /// The form in JSON. What the state is stands first, so that an empty one is seen at a glance.
 #[derive(Serialize, Deserialize)]
-struct Form<S, W, T> {
+struct Form<S, W, H, T> {
     schema: u32,
     state: S,
+    /// Of the state's history: who said each text, and how long it is, in bytes.
+    #[serde(default)]
+    said: H,
     who: W,
     changed: u64,
     turns: T,
@@ -106,29 +109,23 @@ struct Schema {
 /// A turn that has happened.
 #[derive(Debug, Clone)]
 struct Known {
-    identity: String,
+    identity: Half,
     /// When, in Unix milliseconds.
     at: u64,
     /// In JSON; empty where it is no longer kept.
     outcome: Bytes,
 }
 
-/// The same in the form.
-#[derive(Serialize, Deserialize)]
-struct KnownForm<I> {
-    identity: I,
-    at: u64,
-    /// How long its outcome is, in bytes.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    length: usize,
-    /// As it was in form 1.
-    #[serde(default, skip_serializing)]
-    outcome: Option<Box<RawValue>>,
-}
+/// The same in the form: which it is, when it was, and how long its outcome is, in bytes.
+type KnownForm = (Half, u64, usize);
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
-fn is_zero(length: &usize) -> bool {
-    *length == 0
+/// As it was in form 1.
+#[derive(Deserialize)]
+struct FirstForm {
+    identity: Half,
+    at: u64,
+    #[serde(default)]
+    outcome: Option<Box<RawValue>>,
 }
 
 /// What is in a record's bytes.
@@ -149,45 +146,84 @@ fn head<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> serde_json::Result<(T, usize
 
 impl Parts {
     fn read(bytes: &Bytes) -> serde_json::Result<Self> {
-        let (form, end) = head::<Form<State, Who, Vec<KnownForm<String>>>>(bytes)?;
-        let (Form { schema, state, who, changed, turns }, mut rest) = (form, bytes.slice(end..));
+        Self::read_form_2(bytes).or_else(|error| match head::<Schema>(bytes) {
+            Ok((Schema { schema: 1 }, _)) => Self::read_form_1(bytes),
+            _ => Err(error),
+        })
+    }
+
+    fn read_form_2(bytes: &Bytes) -> serde_json::Result<Self> {
+        let (form, end) = head::<Form<State, Who, Vec<(Role, usize)>, Vec<KnownForm>>>(bytes)?;
+        let (Form { schema, mut state, who, changed, said, turns }, mut rest) = (form, bytes.slice(end..));
+        let mut next = |length: usize| match length <= rest.len() {
+            true => Ok(rest.split_to(length)),
+            false => Err(serde_json::Error::custom("what stands behind is cut off")),
+        };
+        // One more is said, and answered, by the turn that reads this.
+        state.history.reserve(said.len() + 2);
+        for (role, length) in said {
+            let text = std::str::from_utf8(&next(length)?).map_err(serde_json::Error::custom)?.to_owned();
+            state.history.push(Turn { role, text });
+        }
         let mut known = Vec::with_capacity(turns.len() + 1);
-        for KnownForm { identity, at, length, outcome } in turns {
-            if length > rest.len() {
-                return Err(serde_json::Error::custom("an outcome is cut off"));
-            }
-            let behind = rest.split_to(length);
-            let outcome = outcome.map_or(behind, bytes_of);
-            known.push(Known { identity, at, outcome });
+        for (identity, at, length) in turns {
+            known.push(Known { identity, at, outcome: next(length)? });
         }
         if !rest.is_empty() {
             return Err(serde_json::Error::custom("more stands behind the outcomes"));
         }
         Ok(Self { schema, state, who, changed, turns: known })
     }
+
+    fn read_form_1(bytes: &Bytes) -> serde_json::Result<Self> {
+        let Form { schema, state, said: (), who, changed, turns } = serde_json::from_slice(bytes)?;
+        let turns = <Vec<FirstForm>>::into_iter(turns).map(|FirstForm { identity, at, outcome }| {
+            let outcome = outcome.map(|json| Bytes::from(Box::<str>::from(json).into_boxed_bytes()));
+            Known { identity, at, outcome: outcome.unwrap_or_default() }
+        });
+        Ok(Self { schema, state, who, changed, turns: turns.collect() })
+    }
 }
 
-fn write(state: &State, who: &Who, changed: u64, turns: &[Known]) -> serde_json::Result<Bytes> {
-    let outcomes = turns.iter().map(|turn| turn.outcome.len()).sum::<usize>();
-    let mut bytes = Vec::with_capacity(outcomes + (2 << 10));
-    let forms: Vec<KnownForm<&str>> = turns
-        .iter()
-        .map(|turn| KnownForm { identity: &*turn.identity, at: turn.at, length: turn.outcome.len(), outcome: None })
-        .collect();
-    serde_json::to_writer(&mut bytes, &Form { schema: SCHEMA, state, who, changed, turns: forms })?;
-    turns.iter().for_each(|turn| bytes.extend_from_slice(&turn.outcome));
+fn write(mut state: State, who: &Who, changed: u64, turns: &[Known]) -> serde_json::Result<Bytes> {
+    let history = std::mem::take(&mut state.history);
+    let said: Vec<_> = history.iter().map(|turn| (turn.role, turn.text.len())).collect();
+    let known: Vec<_> = turns.iter().map(|turn| (turn.identity, turn.at, turn.outcome.len())).collect();
+    let behind = || {
+        let texts = history.iter().map(|turn| turn.text.as_bytes());
+        texts.chain(turns.iter().map(|turn| &*turn.outcome))
+    };
+    let mut bytes = Vec::with_capacity(behind().map(<[u8]>::len).sum::<usize>() + (2 << 10));
+    serde_json::to_writer(&mut bytes, &Form { schema: SCHEMA, state, who, changed, said, turns: known })?;
+    behind().for_each(|piece| bytes.extend_from_slice(piece));
     Ok(bytes.into())
 }
 
-fn bytes_of(json: Box<RawValue>) -> Bytes {
-    Bytes::from(Box::<str>::from(json).into_boxed_bytes())
+/// Half of an identity: enough to tell 32 turns of one user apart, and half as much to keep. In hexadecimal digits where it
+/// is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Half(u128);
+
+impl Half {
+    fn of(identity: &Key) -> Self {
+        let (half, _) = identity.as_bytes().split_first_chunk().unwrap_or((&[0; 16], &[]));
+        Self(u128::from_be_bytes(*half))
+    }
 }
 
-/// Half of an identity: enough to tell 32 turns of one user apart, and half as much to keep.
-fn shortened(identity: &Key) -> String {
-    let mut identity = identity.to_string();
-    identity.truncate(32);
-    identity
+impl Serialize for Half {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:032x}", self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Half {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let digits = Cow::<'de, str>::deserialize(deserializer)?;
+        let is_digits = digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let half = u128::from_str_radix(&digits, 16).ok().filter(|_| is_digits);
+        half.map(Self).ok_or_else(|| D::Error::custom("an identity is 32 hexadecimal digits"))
+    }
 }
 
 impl Known {
@@ -254,7 +290,7 @@ impl Record {
 
     /// What is known of a turn at `now`, in Unix milliseconds. Of two with one identity the later one counts.
     pub fn look_up(&self, identity: &Key, now: u64) -> Lookup<'_> {
-        let identity = shortened(identity);
+        let identity = Half::of(identity);
         match self.turns.iter().rev().find(|turn| turn.identity == identity) {
             None => Lookup::Unknown,
             Some(turn) if turn.is_kept(now) && !turn.outcome.is_empty() => Lookup::Kept(&turn.outcome),
@@ -269,16 +305,17 @@ impl Record {
 
     /// Whether its last turn was this one.
     pub fn ended_with(&self, identity: &Key) -> bool {
-        self.turns.last().is_some_and(|turn| turn.identity == shortened(identity))
+        self.turns.last().is_some_and(|turn| turn.identity == Half::of(identity))
     }
 
-    /// The conversation after one more turn, which led to `state` and came to `outcome` at `now`, in Unix milliseconds.
+    /// The conversation after one more turn, which led to `state` and came to `outcome`, in JSON, at `now`, in Unix
+    /// milliseconds.
     #[must_use]
-    pub fn after(mut self, identity: Key, state: State, outcome: Box<RawValue>, now: u64) -> Self {
+    pub fn after(mut self, identity: Key, state: State, outcome: Bytes, now: u64) -> Self {
         self.turns.drain(..self.turns.len().saturating_sub(IDENTITIES - 1));
         self.turns.iter_mut().for_each(|turn| turn.settle(now));
-        let outcome = if outcome.get().len() <= MAX_OUTCOME { bytes_of(outcome) } else { Bytes::new() };
-        self.turns.push(Known { identity: shortened(&identity), at: now, outcome });
+        let outcome = if outcome.len() <= MAX_OUTCOME { outcome } else { Bytes::new() };
+        self.turns.push(Known { identity: Half::of(&identity), at: now, outcome });
         Self { state, changed: now, version: self.version + 1, ..self }
     }
 
@@ -294,9 +331,9 @@ impl Record {
     ///
     /// # Errors
     /// The state's, where it has no form in JSON.
-    pub fn stored(&self) -> Result<Stored, serde_json::Error> {
-        let Self { who: _, state, changed, life, version, turns } = self;
-        Ok(Stored { life: *life, version: *version, bytes: write(state, self.who(), *changed, turns)? })
+    pub fn stored(self) -> Result<Stored, serde_json::Error> {
+        let Self { who, state, changed, life, version, turns } = self;
+        Ok(Stored { life, version, bytes: write(state, who.as_ref().unwrap_or(&NOBODY), changed, &turns)? })
     }
 }
 
@@ -309,7 +346,8 @@ fn new_life() -> u64 {
 /// what was.
 pub(super) fn expired() -> Stored {
     // As a record of nobody's is written.
-    const EMPTY: &[u8] = br#"{"schema":2,"state":{"expired":true},"who":{"conversation":""},"changed":0,"turns":[]}"#;
+    const EMPTY: &[u8] =
+        br#"{"schema":2,"state":{"expired":true},"said":[],"who":{"conversation":""},"changed":0,"turns":[]}"#;
     Stored { life: new_life(), version: 0, bytes: Bytes::from_static(EMPTY) }
 }
 
@@ -335,5 +373,5 @@ fn changed(bytes: &Bytes, change: impl FnOnce(&mut Parts)) -> Bytes {
         return bytes.clone();
     }
     change(&mut parts);
-    write(&parts.state, &parts.who, parts.changed, &parts.turns).unwrap_or_else(|_| bytes.clone())
+    write(parts.state, &parts.who, parts.changed, &parts.turns).unwrap_or_else(|_| bytes.clone())
 }

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     conversation::Slots,
     domain::{Classification, Entity, ErrorCode, IntentName, MessageError, Outcome, Reply, Request},
+    entity::Extractor,
     handler::{Answer, HandlerError, Handlers, Job as HandlerJob},
     sharing::Room,
 };
@@ -28,7 +29,7 @@ impl Pipeline {
         slots: Slots,
     ) -> Result<Outcome, MessageError> {
         let talk = Some(Box::new(Talk { slots, turn: Some(0), ..Talk::default() }));
-        let mut work = Work { job, started: Instant::now(), attached: None, localized: None, talk };
+        let mut work = Work { talk, ..Work::new(job, Instant::now(), None) };
         self.answered(&mut work, intent, classification).await
     }
 
@@ -106,11 +107,10 @@ impl Pipeline {
         if let Some(attached) = &mut work.attached {
             Box::pin(self.parts.attachments.fetch(attached, &route.handlers, deadline)).await?;
         }
-        let request = work.request();
-        let entities = self.entities(&request.text);
+        let (request, entities) = (work.request(), self.entities(work));
         let asked = HandlerJob {
             classification: classification.as_deref(),
-            entities: &entities,
+            entities,
             key: job.identity.map(|identity| identity.key),
             listener: job.listener.as_deref(),
             ..work.asks(&intent, deadline)
@@ -130,7 +130,7 @@ impl Pipeline {
             Some(attached) => attached.told(answer, &route.handlers),
             None => answer,
         };
-        let reply = reply(request, answer, intent, classification.map(|boxed| *boxed), entities);
+        let reply = reply(request, answer, intent, classification.map(|boxed| *boxed), entities.to_vec());
         if let Some(talk) = &mut work.talk {
             talk.given = slots;
         }
@@ -140,7 +140,7 @@ impl Pipeline {
     /// Hands a request to the queue of its intent, with what its text names where it was classified here.
     fn forward(&self, work: &Work<'_>, intent: IntentName, mut classification: Option<Box<Classification>>) -> Given {
         if let Some(classification) = &mut classification {
-            classification.entities = self.entities(&work.request().text);
+            classification.entities = self.entities(work).to_vec();
             classification.transcript = work.attached.as_ref().and_then(|attached| attached.carried.clone());
         }
         let slots = work.talk.iter().flat_map(|talk| talk.slots.iter());
@@ -148,9 +148,10 @@ impl Pipeline {
         Given::Outcome(Outcome::Forward { intent, classification, slots })
     }
 
-    /// The entities of a text. They aren't taken from a header, which anybody could write.
-    pub(super) fn entities(&self, text: &str) -> Vec<Entity> {
-        self.parts.extractor.as_ref().map(|extractor| extractor.extract(text)).unwrap_or_default()
+    /// The entities of a request's text. They aren't taken from a header, which anybody could write.
+    pub(super) fn entities<'w>(&self, work: &'w Work<'_>) -> &'w [Entity] {
+        let extract = |extractor: &Extractor| extractor.extract(&work.request().text);
+        work.entities.get_or_init(|| self.parts.extractor.as_ref().map(extract).unwrap_or_default())
     }
 
     /// Room for one more request that an intent handles inline; `None` if it is slow, or has taken its share.

@@ -169,7 +169,8 @@ impl Conversations {
         {
             return Ok(outcome);
         }
-        let (outcome, mut state) = handover::turn(pipeline, job, purpose, &record, desk, &self.rules, now()).await?;
+        let (outcome, mut state) =
+            handover::turn(pipeline, job, purpose, &mut record, desk, &self.rules, now()).await?;
         let Some(written) = kept::written(&outcome) else { return Ok(outcome) };
         self.rules.trim(&mut state);
         if matches!(purpose, Purpose::Forget(_)) {
@@ -214,6 +215,7 @@ impl Conversations {
     /// Keeps a turn. Where it isn't known whether that was done, what is there tells: this, or what another made of the same
     /// turn, which is given back.
     async fn keep(&self, key: &Key, next: Record, identity: &Key) -> Result<Option<Record>, Ended> {
+        let version = next.version();
         let stored = next.stored().map_err(|error| {
             MessageError::new(ErrorCode::HandlerFailed, format!("the conversation can't be written: {error}"))
         })?;
@@ -234,7 +236,7 @@ impl Conversations {
                     if there.as_ref().is_some_and(|there| there.ended_with(identity)) {
                         return Ok(there);
                     }
-                    if there.map_or(0, |there| there.version()) + 1 != next.version() {
+                    if there.map_or(0, |there| there.version()) + 1 != version {
                         return Err(Ended::Fenced("another worker has gone on with a conversation".to_owned()));
                     }
                 }

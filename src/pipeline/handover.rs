@@ -114,7 +114,8 @@ impl Kept {
     }
 }
 
-/// Takes the turn that a message is for, after `record`: what becomes of it, and the state after it.
+/// Takes the turn that a message is for, after `record`, of which it takes the state: what becomes of it, and the state
+/// after it.
 ///
 /// # Errors
 /// [`MessageError`]: the turn hasn't happened.
@@ -122,12 +123,12 @@ pub(super) async fn turn(
     pipeline: &Pipeline,
     job: &Job,
     purpose: &Purpose,
-    record: &Record,
+    record: &mut Record,
     desk: &impl Desk,
     rules: &Rules,
     now: u64,
 ) -> Result<(Outcome, State), MessageError> {
-    let mut state = record.state.clone();
+    let mut state = std::mem::take(&mut record.state);
     // What nobody took may have waited as long, and then nobody was there.
     let is_untaken = matches!(purpose, Purpose::Return { token, .. } if state.is_held_by(token));
     if state.person && !is_untaken && u128::from(now.saturating_sub(record.changed)) >= rules.idle.as_millis() {

@@ -80,7 +80,7 @@ impl Pipeline {
             // Boxed, as it is rare: a delivery's task is as large as its largest branch.
             false => Some(Box::new(Box::pin(self.heard(job, started)).await?)),
         };
-        let mut work = Work { job, started, attached, localized: None, talk: None };
+        let mut work = Work::new(job, started, attached);
         let expired = std::mem::take(&mut state.expired);
         if state.person {
             // Nobody is asked what it means: it is the person's.
@@ -169,9 +169,8 @@ impl Pipeline {
         classification: Option<&Classification>,
     ) -> (State, Step) {
         let text = &work.request().text;
-        let entities = self.entities(text);
         let sure = classification.is_none_or(|it| !it.fallback);
-        let heard = Heard { intent, sure, entities: &entities, text };
+        let heard = Heard { intent, sure, entities: self.entities(work), text };
         match &self.parts.dialogue {
             Some(dialogue) => conversation::turn(&dialogue.script, state, &heard),
             None => {
@@ -197,10 +196,8 @@ impl Pipeline {
             // Nobody looks at them before all is known.
             answer = attached.told(answer, &Handlers::default());
         }
-        let request = work.request();
-        let entities = self.entities(&request.text);
-        let intent = question.intent.clone();
-        let reply = reply(request, answer, intent, classification.map(|boxed| *boxed), entities);
+        let (intent, entities) = (question.intent.clone(), self.entities(work).to_vec());
+        let reply = reply(work.request(), answer, intent, classification.map(|boxed| *boxed), entities);
         Ok(Outcome::Reply(Arc::new(reply)))
     }
 
@@ -208,8 +205,7 @@ impl Pipeline {
         let Some(dialogue) = &self.parts.dialogue else {
             return Err(super::errors::no_answer(&question.intent));
         };
-        let entities = self.entities(&work.request().text);
-        let asks = HandlerJob { entities: &entities, ..work.asks(&question.intent, Instant::now()) };
+        let asks = HandlerJob { entities: self.entities(work), ..work.asks(&question.intent, Instant::now()) };
         dialogue.said(question, locale, &asks)
     }
 
@@ -275,7 +271,7 @@ impl Pipeline {
     fn localize(&self, work: &mut Work<'_>, state: &State) {
         let request = work.request();
         let Some(language) = &state.language else { return };
-        if request.locale.is_some() || self.has_language(&request.text) {
+        if request.locale.is_some() || self.has_language(work) {
             return;
         }
         let locale = Some(language.clone());
@@ -285,13 +281,14 @@ impl Pipeline {
         }
     }
 
-    fn has_language(&self, text: &str) -> bool {
+    fn has_language(&self, work: &Work<'_>) -> bool {
         /// Words that are as short as this are said in many languages: "ok".
         const SHORT: usize = 2;
+        let text = &work.request().text;
         if language::language_of_script(text).is_some() {
             return true;
         }
-        let entities = self.entities(text);
+        let entities = self.entities(work);
         let is_named = |at: usize| entities.iter().any(|entity| (entity.start..entity.end).contains(&at));
         let rest: String = text.chars().enumerate().map(|(at, c)| if is_named(at) { ' ' } else { c }).collect();
         let mut words = rest.split(|c: char| !c.is_alphanumeric());

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use chatbot_worker::{
     conversation::{Bounds, FileStore, MemoryStore, Put, Record, RedisStore, State, Store, StoreError, Stored, Who},
     domain::Key,
@@ -17,7 +18,7 @@ use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
 };
-use serde_json::value::RawValue;
+
 use tokio::runtime::Runtime;
 
 use crate::{redis_server::RedisServer, support::eventually};
@@ -214,11 +215,11 @@ async fn one_that_expires_says_so(store: &dyn Store) {
 async fn one_that_was_forgotten_does_not(store: &dyn Store) {
     let [b, c, d] = ["b", "c", "d"].map(key);
     let who = Who { user_id: None, sender: None, conversation: "c".into() };
-    let outcome = || RawValue::from_string("{}".into()).unwrap();
+    let outcome = || Bytes::from_static(b"{}");
     let said = Record::begin(who).after(key("1"), State::expired(), outcome(), 1);
     let forgotten = said.clone().forgotten().after(key("2"), State::default(), outcome(), 2);
     for place in [&b, &c, &d] {
-        assert_eq!(store.put(place, said.stored().unwrap()).await, Ok(Put::Done));
+        assert_eq!(store.put(place, said.clone().stored().unwrap()).await, Ok(Put::Done));
     }
     assert_eq!(store.delete(&b).await, Ok(true));
     assert_eq!(store.get(&b).await, Ok(None));

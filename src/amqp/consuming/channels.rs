@@ -22,7 +22,6 @@ use lapin::{
     options::{BasicConsumeOptions, BasicQosOptions},
     types::FieldTable,
 };
-use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::ending::Ending;
@@ -116,16 +115,20 @@ impl Channel {
         }
     }
 
-    /// The same for a lane, which may lose its channel while its session goes on: `failed` is told, and nobody else.
-    pub(super) fn write_lanes_acks(
+    /// The same for a lane, which may lose its channel while its session goes on: `failed` is told, and nobody else. The
+    /// lane's own task writes them, so that no other has to be woken for each.
+    pub(super) fn written_acks(
         &self,
-        tasks: &TaskTracker,
-        lost: &CancellationToken,
-        failed: &CancellationToken,
-    ) -> Option<JoinHandle<()>> {
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        let (lost, failed, channel) = (lost.clone(), failed.clone(), self.channel.clone());
-        Some(tasks.spawn(async move { writer.run(channel, lost, |_| failed.cancel()).await }))
+        lost: CancellationToken,
+        failed: CancellationToken,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let channel = self.channel.clone();
+        async move {
+            if let Some(writer) = writer {
+                writer.run(channel, lost, |_| failed.cancel()).await;
+            }
+        }
     }
 
     /// The ack of a delivery.

@@ -17,22 +17,19 @@ mod take;
 use std::{
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     time::Duration,
 };
 
-use futures_util::StreamExt;
-use tokio::{
-    task::JoinSet,
-    time::{Instant, sleep, timeout},
-};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use futures_util::{FutureExt, StreamExt, future::FusedFuture, stream::FuturesUnordered};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::share::{Places, watch};
 pub(crate) use self::survived::Survived;
 use self::{
-    held::{Arrival, Held, Next, Suspicion, Ticket},
+    held::{Arrival, Held, Next, Suspicion},
     survived::Mark,
 };
 use super::{
@@ -72,7 +69,7 @@ pub(crate) struct LaneQueue {
     pub(crate) name: String,
 }
 
-/// What became of a turn's task.
+/// What became of a turn.
 enum Worked {
     Settled,
     /// The lane has to be left. Why, in words.
@@ -137,7 +134,6 @@ pub(crate) async fn consume(
     channels: &Channels,
     worker: DeliveryWorker,
     draining: &CancellationToken,
-    acking: &TaskTracker,
     places: &Places,
 ) -> Result<(), String> {
     let worker = Arc::new(worker);
@@ -145,8 +141,7 @@ pub(crate) async fn consume(
     loop {
         if let Some(started) = started.take() {
             let place = places.take(queue.lane);
-            let left =
-                LaneConsumer { queue: &queue, worker: &worker, draining, acking, place: &place }.consume(started).await;
+            let left = LaneConsumer { queue: &queue, worker: &worker, draining, place: &place }.consume(started).await;
             drop(place);
             if matches!(left, Left::Over) {
                 return Ok(());
@@ -176,7 +171,6 @@ struct LaneConsumer<'a> {
     worker: &'a Arc<DeliveryWorker>,
     /// That its session ends.
     draining: &'a CancellationToken,
-    acking: &'a TaskTracker,
     place: &'a share::Place<'a>,
 }
 
@@ -212,20 +206,24 @@ impl LaneConsumer<'_> {
         let Started { channel, mut consumer } = started;
         let lost = self.worker.ending.token.child_token();
         let failed = CancellationToken::new();
-        let written = channel.write_lanes_acks(self.acking, &lost, &failed);
-        let (mut tasks, mut there) = (JoinSet::new(), There::default());
-        let (left, why) = self.turns(&channel, &mut consumer, &failed, &mut tasks, &mut there).await;
+        let mut written = pin!(channel.written_acks(lost.clone(), failed.clone()).fuse());
+        let mut there = There::default();
+        let (left, why) = tokio::select! {
+            biased;
+            // It ends before the turns only with its session.
+            () = written.as_mut() => (Left::Again, None),
+            left = self.turns(&channel, &mut consumer, &failed, &mut there) => left,
+        };
         // Of those of which the ack is lost, nothing is known here: they count as the broker has it.
         self.worker.shared.survived.lost(self.queue.lane, there.marks());
         if let Some(why) = why {
             tracing::warn!(queue = self.queue.name, why, "a queue of conversations is left; its next worker goes on");
         }
-        // What still runs is given up, and what waits; whoever has the lane next finds what it kept. Each has its ack.
-        tasks.shutdown().await;
+        // What still runs was given up, and what waits is; whoever has the lane next finds what it kept. Each has its ack.
         drop(there);
         // The last acks are written, and the channel is closed, once nothing is left that could ack.
         drop(channel);
-        if let Some(written) = written
+        if !written.is_terminated()
             && timeout(self.worker.shared.settings.broker.connect_timeout, written).await.is_err()
             && matches!(left, Left::Again)
         {
@@ -242,10 +240,19 @@ impl LaneConsumer<'_> {
         channel: &Arc<super::channels::Channel>,
         consumer: &mut lapin::Consumer,
         failed: &CancellationToken,
-        tasks: &mut JoinSet<(Ticket, Worked)>,
         There { held, waiting }: &mut There,
     ) -> (Left, Option<String>) {
         let (worker, place) = (self.worker, self.place);
+        // All in this task: one that is woken for each turn, and again at its end, costs more than most turns.
+        let mut turns = FuturesUnordered::new();
+        let mut lost = pin!(worker.ending.token.cancelled());
+        let mut failed = pin!(failed.cancelled());
+        let mut to_be_left = pin!(async {
+            tokio::select! {
+                () = self.draining.cancelled() => {}
+                () = place.to_be_left() => {}
+            }
+        });
         let mut first: Option<Instant> = None;
         // From when on the lane is being left: nothing more is begun.
         let mut leaving: Option<Instant> = None;
@@ -253,7 +260,7 @@ impl LaneConsumer<'_> {
         loop {
             place.holds(held.len() + waiting.len());
             if let Some(since) = leaving
-                && (tasks.is_empty() || since.elapsed() >= LEAVING)
+                && (turns.is_empty() || since.elapsed() >= LEAVING)
             {
                 let over = self.draining.is_cancelled() || worker.ending.token.is_cancelled();
                 return (if over { Left::Over } else { Left::Again }, None);
@@ -261,8 +268,7 @@ impl LaneConsumer<'_> {
             while leaving.is_none()
                 && let Some((ticket, next)) = held.next()
             {
-                let (worker, channel) = (worker.clone(), channel.clone());
-                tasks.spawn(async move {
+                turns.push(async move {
                     let worked = match next {
                         // Those before it would come again with it, and first.
                         Next::Turn(turn) if turn.is_alone && !channel.acks_arrived().await => {
@@ -276,47 +282,36 @@ impl LaneConsumer<'_> {
             }
             tokio::select! {
                 biased;
-                () = worker.ending.token.cancelled() => return (Left::Over, None),
-                () = failed.cancelled() => return (Left::Again, Some("its channel was lost".to_owned())),
-                Some(done) = tasks.join_next() => match done {
-                    Ok((ticket, Worked::Settled)) => held.done(ticket),
-                    Ok((_, Worked::Leave(why))) => return (Left::Again, Some(why)),
-                    // It catches its own panics: this is one that nobody expected, and nobody would work on the lane.
-                    Err(error) => {
-                        worker.ending.tell(format!("a task of '{}' failed: {error}", self.queue.name));
-                        return (Left::Over, None);
-                    }
+                () = &mut lost => return (Left::Over, None),
+                () = &mut failed => return (Left::Again, Some("its channel was lost".to_owned())),
+                Some((ticket, worked)) = turns.next(), if !turns.is_empty() => match worked {
+                    Worked::Settled => held.done(ticket),
+                    Worked::Leave(why) => return (Left::Again, Some(why)),
                 },
-                () = self.draining.cancelled(), if leaving.is_none() => leaving = Some(Instant::now()),
-                () = place.to_be_left(), if leaving.is_none() => leaving = Some(Instant::now()),
+                () = &mut to_be_left, if leaving.is_none() => leaving = Some(Instant::now()),
                 room = async { match waiting.front_mut() {
                     Some(Waiting { room, .. }) => room.as_mut().await,
                     None => std::future::pending().await,
                 } }, if leaving.is_none() && held.takes_more() => {
                     let Some(Waiting { came, arrival, .. }) = waiting.pop_front() else { continue };
-                    place.has_delivered();
-                    let (turn, suspicion) = self.read(*came, room, arrival, first.is_none());
-                    first.get_or_insert(arrival.since);
-                    match turn {
-                        Ok(turn) => {
-                            let key = turn.incoming.purpose.key();
-                            if let Err(turn) = held.put(key, Box::new(turn), arrival, suspicion) {
-                                held.put_decided(Box::new(overloaded(*turn)), arrival);
-                            }
-                        }
-                        Err(decided) if suspicion == Suspicion::Crashed => held.put_given_up(Box::new(decided), arrival),
-                        Err(decided) => held.put_decided(Box::new(decided), arrival),
-                    }
+                    self.take_in(held, *came, room, arrival, &mut first);
                 }
                 next = consumer.next() => match next {
                     Some(Ok(delivery)) => {
                         let room = room_for(&delivery, worker.shared.settings.max_body);
-                        let share = worker.share.clone();
                         let ack = channel.ack_of(delivery.delivery_tag);
                         let mark = worker.shared.survived.mark(&delivery);
-                        let came = Box::new(Came { delivery, ack, channel: channel.inner().id(), arrived: now_ms() });
-                        let room = Box::pin(async move { share.take(room).await });
-                        waiting.push_back(Waiting { came, arrival: Arrival { since: Instant::now(), mark }, room });
+                        let came = Came { delivery, ack, channel: channel.inner().id(), arrived: now_ms() };
+                        let arrival = Arrival { since: Instant::now(), mark };
+                        let is_next = leaving.is_none() && waiting.is_empty() && held.takes_more();
+                        match is_next.then(|| worker.share.try_take(room)).flatten() {
+                            Some(room) => self.take_in(held, came, room, arrival, &mut first),
+                            None => {
+                                let share = worker.share.clone();
+                                let room = Box::pin(async move { share.take(room).await });
+                                waiting.push_back(Waiting { came: Box::new(came), arrival, room });
+                            }
+                        }
                     }
                     Some(Err(error)) => return (Left::Again, Some(format!("consuming failed: {error}"))),
                     None => return (Left::Again, Some("the broker cancelled its consumer".to_owned())),
@@ -330,6 +325,30 @@ impl LaneConsumer<'_> {
                     }
                 }
             }
+        }
+    }
+
+    /// Takes in a delivery for which there is room. `first` is when the first of its channel came.
+    fn take_in(
+        &self,
+        held: &mut Held<Box<Turn>, Box<Decided>>,
+        came: Came,
+        room: Room,
+        arrival: Arrival,
+        first: &mut Option<Instant>,
+    ) {
+        self.place.has_delivered();
+        let (turn, suspicion) = self.read(came, room, arrival, first.is_none());
+        first.get_or_insert(arrival.since);
+        match turn {
+            Ok(turn) => {
+                let key = turn.incoming.purpose.key();
+                if let Err(turn) = held.put(key, Box::new(turn), arrival, suspicion) {
+                    held.put_decided(Box::new(overloaded(*turn)), arrival);
+                }
+            }
+            Err(decided) if suspicion == Suspicion::Crashed => held.put_given_up(Box::new(decided), arrival),
+            Err(decided) => held.put_decided(Box::new(decided), arrival),
         }
     }
 

@@ -225,7 +225,7 @@ mod tests {
                 sender: None,
                 conversation: "c".to_owned(),
             });
-            let outcome = serde_json::value::RawValue::from_string("1".to_owned()).unwrap();
+            let outcome = bytes::Bytes::from_static(b"1");
             let stored = record.after(key(), Default::default(), outcome, 1).stored().unwrap();
             self.store.put(&key(), stored).await.unwrap();
         }

@@ -1,7 +1,6 @@
 //! Tests of the memory. That it compares and sets, as every store, is `tests/it/conversation_stores.rs`.
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
-use serde_json::value::RawValue;
 use tokio::time::advance;
 
 use super::*;
@@ -151,7 +150,7 @@ async fn what_has_expired_makes_room_before_a_conversation_does() {
 #[tokio::test(start_paused = true)]
 async fn outcomes_are_taken_out_of_none_that_has_expired_and_of_all_others() {
     let store = MemoryStore::new(Bounds { most: 1_000, bytes: 1 << 20, expires: KEPT_FOR + KEPT_FOR / 2 }, "");
-    let outcome = RawValue::from_string(format!("\"{}\"", "0123456789".repeat(100))).unwrap();
+    let outcome = Bytes::from(format!("\"{}\"", "0123456789".repeat(100)));
     let who = Who { user_id: None, sender: None, conversation: "c".into() };
     let turn = |number| Record::begin(who.clone()).after(key(number), State::expired(), outcome.clone(), 1);
     for number in 0..60 {
@@ -179,7 +178,7 @@ async fn outcomes_are_taken_out_of_none_that_has_expired_and_of_all_others() {
 async fn one_that_was_left_alone_for_ten_minutes_loses_its_outcomes() {
     let store = MemoryStore::new(Bounds { most: 1_000, bytes: 1 << 20, expires: HOUR }, "");
     let who = |conversation: usize| Who { user_id: None, sender: None, conversation: conversation.to_string() };
-    let outcome = RawValue::from_string(format!("\"{}\"", "0123456789".repeat(100))).unwrap();
+    let outcome = Bytes::from(format!("\"{}\"", "0123456789".repeat(100)));
     let turn = |number: usize| {
         let record = Record::begin(who(number)).after(key(number), State::default(), outcome.clone(), 1);
         record.stored().unwrap()

@@ -65,8 +65,8 @@ fn identity(number: usize) -> Key {
     Key::of([Some(number.to_string().as_bytes())])
 }
 
-fn outcome(text: &str) -> Box<RawValue> {
-    RawValue::from_string(serde_json::to_string(text).unwrap()).unwrap()
+fn outcome(text: &str) -> Bytes {
+    serde_json::to_vec(text).unwrap().into()
 }
 
 fn state(text: &str) -> State {
@@ -111,7 +111,7 @@ fn what_was_stored_is_read_again_whole() {
     let read = Record::read(&key(), &stored).unwrap();
     assert_eq!((read.who(), &read.state, read.changed, read.version()), (&who(), &state("退货"), 5, 1));
     assert_eq!(known(&read, &identity(1), 5), "\"好的\"");
-    assert_eq!(read.stored().unwrap(), stored);
+    assert_eq!(read.clone().stored().unwrap(), stored);
     let next = read.after(identity(2), state("a"), outcome("b"), 6).stored().unwrap();
     assert_eq!((next.life, next.version), (stored.life, 2));
     assert_ne!(Record::begin(who()).stored().unwrap().life, stored.life);
@@ -148,7 +148,7 @@ fn a_record_is_bounded_beside_its_state() {
     for number in 0..2 * IDENTITIES {
         record = record.after(identity(number), State::default(), largest.clone(), MINUTE);
     }
-    let stored = record.stored().unwrap();
+    let stored = record.clone().stored().unwrap();
     assert!(stored.bytes.len() < IDENTITIES * (MAX_OUTCOME + 128) + 512, "{}", stored.bytes.len());
     let settled = without_outcomes(&stored.bytes);
     assert!(settled.len() < 5 << 10, "{}", settled.len());
@@ -177,7 +177,7 @@ fn one_that_has_expired_is_empty_says_so_and_is_anybodys_until_a_turn_says_whose
     assert_ne!(stored.life, expired().life);
     let mut read = Record::read(&key(), &stored).unwrap();
     assert_eq!((&read.state, read.version(), read.changed, read.who()), (&State::expired(), 0, 0, &NOBODY));
-    assert_eq!(read.stored().unwrap(), stored, "as it would be written");
+    assert_eq!(read.clone().stored().unwrap(), stored, "as it would be written");
     read.is_whose(&who());
     let next = read.after(identity(1), state("a"), outcome("b"), 1).stored().unwrap();
     assert_eq!((next.life, next.version), (stored.life, 1));
@@ -189,10 +189,13 @@ fn one_that_has_expired_is_empty_says_so_and_is_anybodys_until_a_turn_says_whose
 
 #[test]
 fn what_is_forgotten_is_blank_and_nothing_else_is() {
-    let blank = |record: &Record| is_blank(&record.stored().unwrap().bytes);
+    let blank = |record: &Record| is_blank(&record.clone().stored().unwrap().bytes);
     let record = Record::begin(who()).after(identity(1), state("a"), outcome("{}"), 1);
     assert!(!blank(&record));
     assert!(!blank(&record.clone().after(identity(2), State::expired(), outcome("{}"), 2)));
+    let mut state = State::default();
+    state.say(Role::User, "a history alone");
+    assert!(!blank(&record.clone().after(identity(2), state, outcome("{}"), 2)));
     assert!(blank(&record.forgotten().after(identity(2), State::default(), outcome("done"), 2)));
     for other in [&b""[..], b"{}", b"x", br#"{"schema":3,"state":{},"who":0,"changed":0,"turns":[]}"#] {
         assert!(!is_blank(other));
@@ -212,14 +215,16 @@ fn what_is_forgotten_holds_nothing_that_was_said() {
 
 #[test]
 fn what_an_older_program_wrote_is_read_and_written_anew() {
-    let identity = shortened(&identity(1));
+    let identity = &identity(1).to_string()[..32];
     let old = format!(
-        r#"{{"schema":1,"who":{{"conversation":"c-1"}},"changed":5,"state":{{"language":"zh"}},"turns":[{{"identity":"{identity}","at":5,"outcome":{{"reply":"好的"}}}}]}}"#
+        r#"{{"schema":1,"who":{{"conversation":"c-1"}},"changed":5,"state":{{"history":[{{"role":"user","text":"退货"}}],"language":"zh"}},"turns":[{{"identity":"{identity}","at":5,"outcome":{{"reply":"好的"}}}}]}}"#
     );
     let read = Record::read(&key(), &Stored { life: 7, version: 1, bytes: old.into() }).unwrap();
     assert_eq!((read.state.language.as_deref(), read.changed, &*read.who().conversation), (Some("zh"), 5, "c-1"));
+    assert_eq!(read.state.history, state("退货").history);
     assert_eq!(known(&read, &self::identity(1), 5), r#"{"reply":"好的"}"#);
     let again = Record::read(&key(), &read.stored().unwrap()).unwrap();
+    assert_eq!(again.state.history, state("退货").history);
     assert_eq!(known(&again, &self::identity(1), 5), r#"{"reply":"好的"}"#);
 }
 
@@ -243,6 +248,9 @@ fn what_is_newer_or_damaged_is_told_apart_and_not_quoted() {
         &text[..text.len() - 1],
         &format!("{text}x"),
         &text.replace("\"changed\":1", "\"changed\":\"s3cret\""),
+        // Cut within a character.
+        &text.replace("s3cret", "\u{20ac}").replace("[\"user\",6]", "[\"user\",2]"),
+        &text.replace("[\"user\",6]", "[\"user\",99999]"),
     ] {
         match read(wrong) {
             Err(error @ RecordError::Damaged { .. }) => {

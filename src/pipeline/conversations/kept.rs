@@ -2,8 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
 use crate::{
     conversation::State,
@@ -34,10 +35,11 @@ pub(super) enum Kept {
     Done(Box<Done>),
 }
 
-/// An outcome as it is written; none of one that hasn't happened.
-pub(super) fn written(outcome: &Outcome) -> Option<Box<RawValue>> {
+/// An outcome as it is written, in JSON; none of one that hasn't happened.
+pub(super) fn written(outcome: &Outcome) -> Option<Bytes> {
     let kept = match outcome {
-        Outcome::Reply(reply) => Kept::Reply(RawValue::from_string(String::from_utf8(encode_reply(reply)).ok()?).ok()?),
+        // As `Kept::Reply` is written, with nothing read again that was just written: each turn has one.
+        Outcome::Reply(reply) => return Some([br#"{"reply":"#, &*encode_reply(reply), b"}"].concat().into()),
         Outcome::Forward { intent, classification, slots } => {
             Kept::Forward { intent: intent.clone(), classification: classification.clone(), slots: slots.clone() }
         }
@@ -48,7 +50,7 @@ pub(super) fn written(outcome: &Outcome) -> Option<Box<RawValue>> {
         Outcome::Done(done) => Kept::Done(done.clone()),
         _ => return None,
     };
-    to_raw_value(&kept).ok()
+    serde_json::to_vec(&kept).ok().map(Bytes::from)
 }
 
 /// What was written; none where this program can't read it.

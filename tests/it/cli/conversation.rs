@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use chatbot_worker::{
     conversation::{Bounds, FileStore, Put, Record, RedisStore, State, Store, Who},
     domain::{Key, Role, Turn},
     redis_link::RedisUrl,
     renewed::Renewed,
 };
-use serde_json::value::RawValue;
 
 use super::Program;
 use crate::redis_server::RedisServer;
@@ -36,7 +36,7 @@ async fn fill(store: &dyn Store) {
         let said = |role, text: &str| Turn { role, text: text.into() };
         let mut state = State::default();
         state.history.extend([said(Role::User, "退货\u{1b}[2J"), said(Role::Assistant, "好的")]);
-        let outcome = RawValue::from_string("{}".into()).unwrap();
+        let outcome = Bytes::from_static(b"{}");
         let record = Record::begin(who).after(Key::of([]), state, outcome, 1_700_000_000_123);
         assert_eq!(store.put(&key(sender, conversation), record.stored().unwrap()).await, Ok(Put::Done));
     }
