@@ -2,7 +2,7 @@
 //! and what each costs it.
 //!
 //! The worker is the program as it is shipped. The service is in this process, takes [`TAKES`] for each answer and sends it
-//! as it would be written, token by token.
+//! in tokens, all at once.
 
 use std::{fs, net::SocketAddr, path::Path, time::Duration};
 
@@ -11,17 +11,12 @@ use chatbot_worker::{
     amqp::Names,
     domain::{IntentName, Request, codec::encode_request},
 };
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    task::JoinSet,
-    time::sleep,
-};
 
 use crate::{
     client::{Client, Load},
     contestant::{Contestant, Kind, WORKER, worker},
     report::median,
+    stub::{self, Written},
     tempfolder, topology,
 };
 
@@ -47,7 +42,9 @@ llm.system.en = "You are the assistant of a shop. Answer in one or two short sen
 pub(crate) async fn measure(url: &str, rounds: u32) -> anyhow::Result<()> {
     let scratch = tempfolder()?;
     let names = Names::new(&format!("answers-{}", std::process::id()))?;
-    let (address, service) = service().await?;
+    let mut tokens = ["a coat "; TOKENS];
+    tokens[TOKENS - 1] = "too.";
+    let (address, service) = stub::service(Written::at_once(&tokens, TAKES)).await?;
     let worker = started(url, &names, &scratch, address);
     let rows = match &worker {
         Ok(worker) => turns(url, worker, rounds).await,
@@ -108,66 +105,4 @@ async fn turns(url: &str, worker: &Contestant, rounds: u32) -> anyhow::Result<Ve
         }
     }
     Ok(rows)
-}
-
-/// A service of OpenAI's form; gone when what it returns is dropped.
-async fn service() -> anyhow::Result<(SocketAddr, JoinSet<()>)> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let (address, mut tasks) = (listener.local_addr()?, JoinSet::new());
-    tasks.spawn(async move {
-        let mut connections = JoinSet::new();
-        while let Ok((stream, _)) = listener.accept().await {
-            // It ends with its connection.
-            connections.spawn(async move { drop(serve(stream).await) });
-        }
-    });
-    Ok((address, tasks))
-}
-
-/// Answers the requests of a connection, one after the other.
-async fn serve(mut stream: TcpStream) -> std::io::Result<()> {
-    stream.set_nodelay(true)?;
-    let answer = answer();
-    let mut received = Vec::new();
-    loop {
-        let whole = loop {
-            if let Some(whole) = whole(&received) {
-                break whole;
-            }
-            if stream.read_buf(&mut received).await? == 0 {
-                return Ok(());
-            }
-        };
-        received.drain(..whole);
-        sleep(TAKES).await;
-        stream.write_all(answer.as_bytes()).await?;
-    }
-}
-
-/// How many bytes the first request has, once it is there.
-fn whole(received: &[u8]) -> Option<usize> {
-    let head = received.windows(4).position(|window| window == b"\r\n\r\n")?;
-    let lines = std::str::from_utf8(&received[..head]).ok()?.to_ascii_lowercase();
-    let length: usize = lines.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok())?;
-    let whole = head + 4 + length;
-    (received.len() >= whole).then_some(whole)
-}
-
-/// An answer as it is being written, all of it at once.
-fn answer() -> String {
-    let mut events = String::new();
-    for at in 0..TOKENS {
-        let content = if at + 1 < TOKENS { "a coat " } else { "too." };
-        let finish = if at + 1 < TOKENS { "null" } else { "\"stop\"" };
-        let delta = format!("{{\"content\":\"{content}\"}}");
-        events.push_str(&format!(
-            "data: {{\"id\":\"1\",\"object\":\"chat.completion.chunk\",\"model\":\"stub\",\"choices\":[{{\"index\":0,\
-             \"delta\":{delta},\"finish_reason\":{finish}}}]}}\n\n"
-        ));
-    }
-    events.push_str(
-        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":60,\"completion_tokens\":40}}\n\ndata: [DONE]\n\n",
-    );
-    let length = events.len();
-    format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: {length}\r\n\r\n{events}")
 }

@@ -42,6 +42,24 @@ pub(crate) struct Load {
     pub(crate) rate: f64,
 }
 
+impl Load {
+    /// A quantile of the latencies, in milliseconds.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
+    pub(crate) fn at(&self, quantile: f64) -> f64 {
+        let index = (self.latencies.len() as f64 * quantile) as usize;
+        self.latencies.get(index).map_or(f64::NAN, |latency| latency.as_secs_f64() * 1e3)
+    }
+}
+
+/// How often a client asks.
+#[derive(Debug, Clone, Copy)]
+enum Pace {
+    /// So that so many requests are unanswered.
+    InFlight(usize),
+    /// So often a second, however long the answers take.
+    ASecond(u32),
+}
+
 /// A client.
 pub(crate) struct Client {
     _connection: Connection,
@@ -102,11 +120,31 @@ impl Client {
 
     /// Keeps `in_flight` requests unanswered for so long, then waits for the last answers.
     pub(crate) async fn ask(&mut self, exchange: &str, in_flight: usize, duration: Duration) -> anyhow::Result<Load> {
+        self.ask_by(Pace::InFlight(in_flight), exchange, duration).await
+    }
+
+    /// Asks so often a second for so long, however long the answers take, then waits for the last ones.
+    pub(crate) async fn ask_at_pace(
+        &mut self,
+        exchange: &str,
+        a_second: u32,
+        duration: Duration,
+    ) -> anyhow::Result<Load> {
+        self.ask_by(Pace::ASecond(a_second), exchange, duration).await
+    }
+
+    async fn ask_by(&mut self, pace: Pace, exchange: &str, duration: Duration) -> anyhow::Result<Load> {
         let mut asking = self.asking.take().context("an earlier turn failed")?;
         let exchange = short(exchange);
         // In a task: on the thread of `block_on`, each answer would cost a hand-off.
         let task = tokio::spawn(async move {
-            let load = tokio::time::timeout(duration + PATIENCE, asking.run(exchange, in_flight, duration)).await;
+            let run = async {
+                match pace {
+                    Pace::InFlight(requests) => asking.run(exchange, requests, duration).await,
+                    Pace::ASecond(requests) => asking.run_at_pace(exchange, requests, duration).await,
+                }
+            };
+            let load = tokio::time::timeout(duration + PATIENCE, run).await;
             (asking, load)
         });
         let (asking, load) = task.await?;
@@ -125,12 +163,8 @@ impl Asking {
         }
         let (mut latencies, mut unanswered, mut in_time) = (Vec::new(), in_flight, 0_u32);
         while unanswered > 0 {
-            let reply = self.replies.next().await.context("the client's consumer has ended")??;
+            let slot = self.answered().await?;
             let now = Instant::now();
-            let kind = reply.properties.kind().as_ref().map(ShortString::as_str);
-            ensure!(kind == Some(REPLY), "an answer of type {kind:?}: {}", String::from_utf8_lossy(&reply.data));
-            let id = reply.properties.correlation_id().as_ref().context("an answer without a correlation id")?;
-            let slot: usize = id.as_str().parse().context("an answer to somebody else")?;
             let at = asked_at.get_mut(slot).context("an answer to somebody else")?;
             latencies.push(now - *at);
             if now - begin < duration {
@@ -143,6 +177,34 @@ impl Asking {
         }
         latencies.sort_unstable();
         Ok(Load { latencies, rate: f64::from(in_time) / duration.as_secs_f64() })
+    }
+
+    async fn run_at_pace(&mut self, exchange: ShortString, a_second: u32, duration: Duration) -> anyhow::Result<Load> {
+        let (begin, mut due) = (Instant::now(), tokio::time::interval(Duration::from_secs(1) / a_second));
+        let (mut asked_at, mut latencies) = (Vec::new(), Vec::new());
+        while begin.elapsed() < duration || latencies.len() < asked_at.len() {
+            tokio::select! {
+                _ = due.tick(), if begin.elapsed() < duration => {
+                    asked_at.push(Instant::now());
+                    self.publish(&exchange, asked_at.len() - 1).await?;
+                }
+                slot = self.answered() => {
+                    latencies.push(asked_at.get(slot?).context("an answer to somebody else")?.elapsed());
+                }
+            }
+        }
+        latencies.sort_unstable();
+        let rate = latencies.len() as f64 / begin.elapsed().as_secs_f64();
+        Ok(Load { latencies, rate })
+    }
+
+    /// Waits for the next answer, and tells to whose request.
+    async fn answered(&mut self) -> anyhow::Result<usize> {
+        let reply = self.replies.next().await.context("the client's consumer has ended")??;
+        let kind = reply.properties.kind().as_ref().map(ShortString::as_str);
+        ensure!(kind == Some(REPLY), "an answer of type {kind:?}: {}", String::from_utf8_lossy(&reply.data));
+        let id = reply.properties.correlation_id().as_ref().context("an answer without a correlation id")?;
+        id.as_str().parse().context("an answer to somebody else")
     }
 
     async fn publish(&mut self, exchange: &ShortString, slot: usize) -> anyhow::Result<()> {

@@ -19,14 +19,12 @@ use chatbot_worker::{
 };
 use clap::ValueEnum;
 
-use crate::{client::Talk, echo, topology};
+use crate::{client::Talk, echo, process, topology};
 
 /// The worker as it is shipped.
 pub(crate) const WORKER: &str = env!("CARGO_BIN_EXE_chatbot-worker");
 /// How long a contestant may take until it consumes.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Linux counts a process's time in hundredths of a second, on every architecture (proc_pid_stat(5), USER_HZ).
-const TICK: Duration = Duration::from_millis(10);
 
 /// What takes turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -160,20 +158,12 @@ impl Contestant {
 
     /// The processor time that it has used.
     pub(crate) fn processor_time(&self) -> anyhow::Result<Duration> {
-        let stat = self.proc("stat")?;
-        // The second field is the program's name, in brackets, which may hold anything.
-        let fields = stat.rsplit_once(')').map(|(_, fields)| fields).unwrap_or_default();
-        let field = |at| fields.split_whitespace().nth(at).and_then(|ticks| ticks.parse::<u32>().ok());
-        let (user, system) = field(11).zip(field(12)).context("proc_pid_stat(5) is something else here")?;
-        Ok(TICK * (user + system))
+        process::processor_time(self.child.id()).with_context(|| self.told())
     }
 
     /// The memory that it holds, in bytes.
     pub(crate) fn memory(&self) -> anyhow::Result<u64> {
-        let status = self.proc("status")?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kibibytes = line.and_then(|line| line.split_whitespace().next()).and_then(|kb| kb.parse::<u64>().ok());
-        Ok(kibibytes.context("proc_pid_status(5) is something else here")? * 1024)
+        process::memory(self.child.id()).with_context(|| self.told())
     }
 
     /// The end of its log.
@@ -182,9 +172,8 @@ impl Contestant {
         log.iter().rev().fold(String::new(), |text, line| text + line + "\n")
     }
 
-    fn proc(&self, file: &str) -> anyhow::Result<String> {
-        let path = format!("/proc/{}/{file}", self.child.id());
-        fs::read_to_string(&path).with_context(|| format!("{path}: {} has ended:\n{}", self.kind, self.last_words()))
+    fn told(&self) -> String {
+        format!("{} says:\n{}", self.kind, self.last_words())
     }
 }
 

@@ -12,6 +12,9 @@ mod client;
 mod contestant;
 mod door;
 mod echo;
+mod http;
+mod own_door;
+mod process;
 #[path = "../../tests/it/chaos/proxy.rs"]
 #[expect(
     clippy::unwrap_used,
@@ -25,6 +28,8 @@ mod report;
 mod sample;
 mod scale;
 mod slow;
+mod streams;
+mod stub;
 mod topology;
 
 use std::{path::PathBuf, time::Duration};
@@ -79,6 +84,9 @@ struct Arguments {
     /// Instead: what the door costs, beside the same over RabbitMQ.
     #[arg(long)]
     door: bool,
+    /// Instead: what others wait while many read along as their answers are written.
+    #[arg(long)]
+    streams: bool,
     /// With --door: how many idle sockets there are.
     #[arg(long, default_value_t = 5_000)]
     sockets: usize,
@@ -110,6 +118,9 @@ fn main() -> anyhow::Result<()> {
     if arguments.door {
         let in_flight = arguments.in_flight.into();
         return runtime.block_on(door::measure(&arguments.url, arguments.rounds, in_flight, arguments.sockets));
+    }
+    if arguments.streams {
+        return runtime.block_on(streams::measure(&arguments.url, arguments.rounds));
     }
     runtime.block_on(measure(&arguments))
 }
