@@ -46,7 +46,7 @@ const STREAMS: [usize; 3] = [0, 200, 1_000];
 /// How many answers may be under way.
 const PLACES: &str = "1100";
 /// An answer's tokens: it takes as long as a turn, with some seconds to spare for its beginning.
-const TOKENS: usize = 150;
+const TOKENS: usize = 200;
 const BETWEEN_TOKENS: Duration = Duration::from_millis(100);
 /// Within which all begin: at once, they would be written in step, as nobody's are.
 const BEGINNING: Duration = Duration::from_secs(1);
