@@ -37,12 +37,17 @@ impl Claims {
     /// What this text claims.
     pub fn of(text: &str) -> Self {
         let text = folded(text);
-        let addresses = found(pattern!(ADDRESS), &text).map(address).collect();
+        let addresses = addresses(&text);
         // What is part of an address is claimed by it.
         // One may end its sentence.
         let gap = |found: &regex::Captures<'_>| if found[0].ends_with(['.', '!', '?']) { " . " } else { " " };
         let rest = pattern!(ADDRESS).map_or_else(|| text.clone(), |it| it.replace_all(&text, gap).into_owned());
         Self { numbers: numbers(&rest), names: names(&rest), addresses }
+    }
+
+    /// The addresses of what it claims, alone.
+    pub fn of_addresses(text: &str) -> Self {
+        Self { addresses: addresses(&folded(text)), ..Self::default() }
     }
 
     /// Whether there is nothing to hold against anything.
@@ -94,6 +99,11 @@ impl Said {
 }
 
 const ADDRESS: &str = r"(?i)(?-u:\b)(?:https?|ftp)://[a-z0-9/?#&=%+._~:@!$*-]+|(?-u:\b)www\.[a-z0-9/?#&=%+._~:@!$*-]+|(?-u:\b)[a-z0-9._%+-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)+|(?-u:\b)(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+(?:com|net|org|io|cn|info|biz|example|test|dev|app|xyz|ru|tk|top|shop|site|online)(?-u:\b)(?:/[a-z0-9/?#&=%+._~:@!$*-]*)?";
+
+/// The addresses of a text, in lower case.
+fn addresses(text: &str) -> BTreeSet<String> {
+    found(pattern!(ADDRESS), text).map(address).collect()
+}
 
 /// An address without what only ends its sentence.
 fn address(text: &str) -> String {

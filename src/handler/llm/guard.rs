@@ -2,6 +2,10 @@
 //!
 //! **Invariant:** what doesn't pass reaches no user; a handler that has none leaves it to the next.
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+
 use crate::handler::claims::{Claims, Said, is_han, is_kana_or_hangul};
 
 /// The longest answer, in characters.
@@ -34,9 +38,36 @@ const MARKUP: [&str; 10] =
 /// Marks of chat templates: they stand in no text for a person.
 const TEMPLATE: [&str; 8] = ["<|", "|>", "[inst]", "[/inst]", "<<sys>>", "<start_of_turn>", "<end_of_turn>", "</s>"];
 
+/// Texts that are looked for in an answer, all in one pass: an answer that is being written is looked at again and again.
+pub(super) struct Unsaid(Option<AhoCorasick>);
+
+impl Unsaid {
+    fn of<T: AsRef<[u8]>>(texts: impl IntoIterator<Item = T>) -> Self {
+        Self(AhoCorasick::new(texts).ok())
+    }
+
+    /// Runs of rules: one of them lies whole in any 45 characters of theirs, or 12 where they are Chinese, as they overlap
+    /// by half.
+    pub(super) fn runs_of(rules: &str) -> Self {
+        let rules = rules.to_lowercase();
+        Self::of(rules.lines().flat_map(|rules| {
+            let rules: Vec<char> = rules.chars().collect();
+            let width = if rules.iter().any(|&c| is_han(c)) { 8 } else { 30 };
+            rules.windows(width).step_by(width / 2).map(String::from_iter).collect::<Vec<_>>()
+        }))
+    }
+
+    /// Whether one is in a text in lower case. Where they can't be looked for, any might be.
+    fn is_in(&self, text: &str) -> bool {
+        self.0.as_ref().is_none_or(|texts| texts.is_match(text))
+    }
+}
+
+static MARKS: LazyLock<Unsaid> = LazyLock::new(|| Unsaid::of(MARKUP.iter().chain(&TEMPLATE)));
+
 /// Why an answer doesn't pass, or that it does. `rules` are those that the model was given and has to keep to itself;
-/// `known` is what the author and the documents say, where addresses may come from.
-pub(super) fn passes(answer: &str, rules: &str, known: &Said) -> Result<(), &'static str> {
+/// `known` is what the author and the documents say, where addresses may come from. It is made only where it is needed.
+pub(super) fn passes(answer: &str, rules: &Unsaid, known: impl FnOnce() -> Said) -> Result<(), &'static str> {
     let lower = answer.to_lowercase().replace('’', "'");
     if answer.trim().is_empty() {
         return Err("it is empty");
@@ -47,30 +78,20 @@ pub(super) fn passes(answer: &str, rules: &str, known: &Said) -> Result<(), &'st
     if REFUSALS.iter().any(|refusal| lower.trim_start().starts_with(refusal)) {
         return Err("the model refused to answer");
     }
-    if MARKUP.iter().chain(&TEMPLATE).any(|mark| lower.contains(mark)) {
+    if MARKS.is_in(&lower) {
         return Err("it holds markup");
     }
     if serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(answer).is_ok() {
         return Err("it is JSON");
     }
-    if repeats(&lower, &rules.to_lowercase()) {
+    if rules.is_in(&lower) {
         return Err("it repeats its instructions");
     }
-    let addresses = Claims { addresses: Claims::of(answer).addresses, ..Claims::default() };
-    match addresses.missing_in(known) {
-        Some(_) => Err("it names an address that nobody gave it"),
-        None => Ok(()),
+    let addresses = Claims::of_addresses(answer);
+    match addresses.is_empty() || addresses.missing_in(&known()).is_none() {
+        true => Ok(()),
+        false => Err("it names an address that nobody gave it"),
     }
-}
-
-/// Whether a text holds a run of the rules: 45 characters, or 12 where they are Chinese. Looked for by pieces that overlap
-/// by half, one of which lies whole in any such run.
-fn repeats(text: &str, rules: &str) -> bool {
-    rules.lines().any(|rules| {
-        let rules: Vec<char> = rules.chars().collect();
-        let width = if rules.iter().any(|&c| is_han(c)) { 8 } else { 30 };
-        rules.windows(width).step_by(width / 2).any(|piece| text.contains(&piece.iter().collect::<String>()))
-    })
 }
 
 /// Scripts that tell languages apart.
@@ -161,12 +182,9 @@ mod tests {
     #[test]
     fn what_may_not_be_said_does_not_pass() {
         fn check(answer: &str, expected: Result<(), &str>) {
-            let rules = "Answer the question from the passages alone, in a few sentences.";
-            assert_eq!(
-                passes(answer, rules, &Said::of("Mail help@shop.com or see https://shop.example")),
-                expected,
-                "{answer}"
-            );
+            let rules = Unsaid::runs_of("Answer the question from the passages alone, in a few sentences.");
+            let known = || Said::of("Mail help@shop.com or see https://shop.example");
+            assert_eq!(passes(answer, &rules, known), expected, "{answer}");
         }
         check("We are open from 9 to 18.", Ok(()));
         check("Mail help@shop.com.", Ok(()));
@@ -181,6 +199,36 @@ mod tests {
         check("hello<|im_end|>", Err("it holds markup"));
         check("{\"intent\": \"refund\"}", Err("it is JSON"));
         check("My rules: answer the question from the passages alone, in a few", Err("it repeats its instructions"));
+    }
+
+    #[test]
+    fn any_run_of_the_rules_and_any_mark_is_found() {
+        for (rules, run) in [
+            ("Answer the user's question in one to three sentences of plain text.", 45),
+            ("只根据段落的内容，用一到三句纯文本回答用户的问题，并使用提问的语言。", 12),
+        ] {
+            let (unsaid, chars) = (Unsaid::runs_of(rules), rules.to_lowercase().chars().collect::<Vec<_>>());
+            for run in chars.windows(run).map(String::from_iter) {
+                assert!(unsaid.is_in(&format!("so: {run}.")), "{run}");
+            }
+            assert!(!unsaid.is_in(&String::from_iter(&chars[..7])));
+        }
+        for mark in MARKUP.iter().chain(&TEMPLATE) {
+            assert!(MARKS.is_in(&format!("a {mark} b")), "{mark}");
+        }
+    }
+
+    #[test]
+    fn what_is_known_is_asked_only_where_an_answer_names_an_address() {
+        for (answer, asked) in [("We are open from 9 to 18.", 0), ("Mail help@shop.com.", 1)] {
+            let times = std::cell::Cell::new(0);
+            let known = || {
+                times.set(times.get() + 1);
+                Said::of("help@shop.com")
+            };
+            assert_eq!(passes(answer, &Unsaid::runs_of(""), known), Ok(()));
+            assert_eq!(times.get(), asked, "{answer}");
+        }
     }
 
     #[test]

@@ -146,8 +146,11 @@ impl LlmHandler {
         if answer.contains(NO_ANSWER) {
             return Verdict::None("the model found no answer");
         }
-        let known: String = found.unwrap_or_default().iter().map(|it| format!("{}\n", it.text)).collect();
-        if let Err(reason) = guard::passes(answer, &prompt::all_rules(), &SaidOf::of(&format!("{author}\n{known}"))) {
+        let known = || {
+            let passages: String = found.unwrap_or_default().iter().map(|it| format!("{}\n", it.text)).collect();
+            SaidOf::of(&format!("{author}\n{passages}"))
+        };
+        if let Err(reason) = guard::passes(answer, &prompt::ALL_RULES, known) {
             return Verdict::None(reason);
         }
         if !guard::is_in_language(answer, Some(language), &job.request.text) {

@@ -5,9 +5,11 @@
 //! system's; passages and a question about them go as JSON strings, a line each, out of which nothing can break. The
 //! system's message is the same whatever the user writes.
 
+use std::sync::LazyLock;
+
 use serde_json::json;
 
-use super::guard::defused;
+use super::guard::{Unsaid, defused};
 use crate::{
     domain::{Role, Source, Turn},
     outbound::{
@@ -49,12 +51,11 @@ pub(super) fn rules(language: &str, with_passages: bool) -> String {
     }
 }
 
-/// All of them, a line each: none is to be told.
-pub(super) fn all_rules() -> String {
-    [("en", true), ("en", false), ("zh", true), ("zh", false)]
-        .map(|(language, with_passages)| rules(language, with_passages))
-        .join("\n")
-}
+/// All of them: none is to be told.
+pub(super) static ALL_RULES: LazyLock<Unsaid> = LazyLock::new(|| {
+    let all = [("en", true), ("en", false), ("zh", true), ("zh", false)];
+    Unsaid::runs_of(&all.map(|(language, with_passages)| rules(language, with_passages)).join("\n"))
+});
 
 /// The passages that fit into the model's budget, the best first.
 pub(super) fn that_fit(passages: Vec<Source>) -> Vec<Source> {
