@@ -25,7 +25,7 @@ struct Terminal {
 impl Terminal {
     fn start(url: &str, exchange: &str) -> Self {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/clients/person.py");
-        let mut command = Command::new("python3");
+        let mut command = Command::new(std::env::var_os("TEST_PYTHON").unwrap_or("python3".into()));
         command.arg(path).env("AMQP_URL", url).env("EXCHANGE", exchange);
         let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut child = spawned.expect("python3 is on the PATH, with pika: apt-get install python3-pika");
