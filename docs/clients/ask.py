@@ -52,7 +52,7 @@ try:
         mandatory=True,  # a routing key that nobody binds is an error here, and not a wait in vain
         properties=pika.BasicProperties(
             content_type="application/json",
-            delivery_mode=pika.DeliveryMode.Persistent.value,
+            delivery_mode=2,  # persistent; older pika has no name for it
             message_id=request_id,
             correlation_id=request_id,
             reply_to=reply_to,

@@ -78,7 +78,7 @@ def on_request(channel, method, properties, body):
                 mandatory=not reply_to.startswith("amq.rabbitmq.reply-to."),
                 properties=pika.BasicProperties(
                     content_type="application/json",
-                    delivery_mode=pika.DeliveryMode.Persistent.value,
+                    delivery_mode=2,  # persistent; older pika has no name for it
                     type="chat.reply",
                     message_id=reply["id"],
                     correlation_id=properties.correlation_id or reply["in_reply_to"],

@@ -78,7 +78,7 @@ def greet(channel, properties, request):
     }
     properties = pika.BasicProperties(
         content_type="application/json",
-        delivery_mode=pika.DeliveryMode.Persistent.value,
+        delivery_mode=2,  # persistent; older pika has no name for it
         type="chat.reply",
         message_id=reply["id"],
         correlation_id=properties.correlation_id or reply["in_reply_to"],
@@ -98,7 +98,7 @@ def say(channel, kind, body):
     message_id = str(uuid.uuid4())
     properties = pika.BasicProperties(
         content_type="application/json",
-        delivery_mode=pika.DeliveryMode.Persistent.value,
+        delivery_mode=2,  # persistent; older pika has no name for it
         type=kind,
         message_id=message_id,
         correlation_id=message_id,
