@@ -6,7 +6,7 @@
 use std::{
     fmt,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
@@ -29,8 +29,34 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 /// How often it is asked whether anybody still waits.
 const BETWEEN_CHECKS: Duration = Duration::from_secs(2);
 
-/// How many read along, in this process.
-static READERS: AtomicU32 = AtomicU32::new(0);
+/// Those who read along, counted.
+#[derive(Debug, Clone, Default)]
+pub struct Readers(Arc<AtomicU32>);
+
+/// One of them, for as long as this is there.
+#[derive(Debug)]
+pub struct Reader(Readers);
+
+impl Readers {
+    /// One more.
+    pub fn one_more(&self) -> Reader {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Reader(self.clone())
+    }
+}
+
+impl Reader {
+    /// How long to wait between two parts.
+    fn between_parts(&self) -> Duration {
+        between_parts(self.0.0.load(Ordering::Relaxed))
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// How long to wait between two parts where so many read along.
 fn between_parts(readers: u32) -> Duration {
@@ -69,7 +95,8 @@ impl Unwanted {
 /// Whoever waits for an answer.
 pub struct Listener {
     address: Box<dyn Address>,
-    wants_parts: bool,
+    /// None: it wants no parts.
+    reader: Option<Reader>,
     cancelled: CancellationToken,
     gone: AtomicBool,
     said: Mutex<Said>,
@@ -88,10 +115,9 @@ struct Said {
 }
 
 impl Listener {
-    /// Whoever waits at `address`, and reads along if it `wants_parts`; `cancelled` tells that it wants no answer any more.
-    pub fn new(address: Box<dyn Address>, wants_parts: bool, cancelled: CancellationToken) -> Self {
-        READERS.fetch_add(u32::from(wants_parts), Ordering::Relaxed);
-        Self { address, wants_parts, cancelled, gone: AtomicBool::new(false), said: Mutex::default() }
+    /// Whoever waits at `address`, and reads along as this `reader`; `cancelled` tells that it wants no answer any more.
+    pub fn new(address: Box<dyn Address>, reader: Option<Reader>, cancelled: CancellationToken) -> Self {
+        Self { address, reader, cancelled, gone: AtomicBool::new(false), said: Mutex::default() }
     }
 
     /// Whether the client said that it wants no answer any more.
@@ -130,7 +156,7 @@ impl Listener {
 
     /// Whether it is time to tell it what has been said so far.
     pub fn is_due(&self) -> bool {
-        let pause = if self.wants_parts { between_parts(READERS.load(Ordering::Relaxed)) } else { BETWEEN_LOOKS };
+        let pause = self.reader.as_ref().map_or(BETWEEN_LOOKS, Reader::between_parts);
         self.said().at.is_none_or(|at| at.elapsed() >= pause)
     }
 
@@ -143,7 +169,7 @@ impl Listener {
             *said = Said { run: run[..8].to_owned(), at: said.at, ..Said::default() };
         }
         (said.text, said.sources) = (text, sources);
-        if self.wants_parts && said.handed_on < said.text.len() {
+        if self.reader.is_some() && said.handed_on < said.text.len() {
             let delta = said.text[said.handed_on..].to_owned();
             // What can't be handed on now is a part of the next.
             if self.address.say(&Part { run: said.run.clone(), seq: said.seq, delta }) {
@@ -164,23 +190,15 @@ impl Listener {
     }
 }
 
-impl Drop for Listener {
-    fn drop(&mut self) {
-        READERS.fetch_sub(u32::from(self.wants_parts), Ordering::Relaxed);
-    }
-}
-
 impl fmt::Debug for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listener").field("wants_parts", &self.wants_parts).finish_non_exhaustive()
+        f.debug_struct("Listener").field("reader", &self.reader).finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may")]
-
-    use std::sync::Arc;
 
     use tokio::time::advance;
 
@@ -213,7 +231,8 @@ pub(crate) mod tests {
     impl Desk {
         /// Whoever waits there.
         pub(crate) fn listener(&self, wants_parts: bool, cancelled: &CancellationToken) -> Listener {
-            Listener::new(Box::new(self.clone()), wants_parts, cancelled.clone())
+            let reader = wants_parts.then(|| Readers::default().one_more());
+            Listener::new(Box::new(self.clone()), reader, cancelled.clone())
         }
 
         /// What a client shows that does as it is told.
@@ -278,6 +297,11 @@ pub(crate) mod tests {
     fn parts_are_fewer_where_many_read_along() {
         let millis = [0, 1, 100, 200, 1000, u32::MAX].map(|readers| between_parts(readers).as_millis());
         assert_eq!(millis, [50, 50, 50, 100, 500, 2_147_483_647]);
+        let readers = Readers::default();
+        let mut all: Vec<_> = (0..200).map(|_| readers.one_more()).collect();
+        assert_eq!(all[0].between_parts().as_millis(), 100);
+        all.truncate(1);
+        assert_eq!(all[0].between_parts().as_millis(), 50, "who has gone counts no more");
     }
 
     #[tokio::test(start_paused = true)]

@@ -50,6 +50,8 @@ const TOKENS: usize = 200;
 const BETWEEN_TOKENS: Duration = Duration::from_millis(100);
 /// Within which all begin: at once, they would be written in step, as nobody's are.
 const BEGINNING: Duration = Duration::from_secs(1);
+/// How long they are read along before the others ask: what it costs to begin a thousand at once is another question.
+const SETTLING: Duration = Duration::from_secs(3);
 /// How long a first part, and the rest of an answer, may take to come.
 const PATIENCE: Duration = Duration::from_secs(40);
 /// How long the others are asked, and how often a second by each way.
@@ -142,6 +144,7 @@ impl Measured<'_> {
     async fn turn(&self, streams: usize) -> anyhow::Result<Turn> {
         let parts = Arc::new(AtomicUsize::new(0));
         let mut readers = timeout(PATIENCE, self.readers(streams, &parts)).await.context("not all answers begin")??;
+        sleep(SETTLING).await;
         let (begin, before, parts_before) = (Instant::now(), self.used()?, parts.load(Relaxed));
         let [by_door, over_broker] = self.others().await?;
         let (took, after) = (begin.elapsed().as_secs_f64(), self.used()?);

@@ -25,6 +25,7 @@ use super::{
     settings::Settings,
     start_error::StartError,
 };
+use crate::listener::Readers;
 
 /// The longest pause between two tries. Twice this, the jitter's most, is still under two seconds.
 const MAX_BACKOFF: Duration = Duration::from_millis(800);
@@ -96,8 +97,8 @@ impl Drop for Serves {
 impl Worker {
     /// A worker that hasn't connected yet.
     pub fn new(settings: Settings, Bot { pipeline, topology, hash }: Bot) -> Self {
-        let (cancels, survived) = (Arc::default(), Arc::default());
-        let shared = Shared { settings, pipeline, topology, cancels, survived, hash };
+        let (cancels, readers, survived) = (Arc::default(), Readers::default(), Arc::default());
+        let shared = Shared { settings, pipeline, topology, cancels, readers, survived, hash };
         Self {
             unfinished: Arc::new(Unfinished::new(shared.settings.memory_budget)),
             presence: Arc::new(Presence::new(&shared.settings.worker)),

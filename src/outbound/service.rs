@@ -28,6 +28,8 @@ use super::{Budget, Endpoint, Failure, Judged, ServiceError, Usage, breaker::Bre
 /// come together.
 const PAUSE: Duration = Duration::from_millis(50);
 const MAX_PAUSE: Duration = Duration::from_secs(1);
+/// Of a request's time, the part of which less isn't enough for an answer, where it has waited for a place.
+const HARDLY_ANY: u32 = 10;
 
 /// What a service is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +49,14 @@ impl Purpose {
             Self::Classification => "classification",
             Self::Answer => "answer",
             Self::Transcription => "transcription",
+        }
+    }
+
+    /// The setting by which it is limited, of the service's own.
+    fn limit(self) -> &'static str {
+        match self {
+            Self::Classification => "TIMEOUT",
+            Self::Answer | Self::Transcription => "ANSWER_TIMEOUT",
         }
     }
 }
@@ -154,10 +164,15 @@ impl Service {
         self.afford()?;
         // Looked at before the wait for a place, which may be long just because the service hangs, and after it.
         self.breaker.look()?;
-        let end = deadline.min(Instant::now() + self.timeout);
+        let began = Instant::now();
+        let end = deadline.min(began + self.timeout);
         let Ok(Ok(_place)) = timeout_at(end, self.places.acquire()).await else {
             return Err(self.error(Failure::Busy, "none of them ended in time"));
         };
+        // What is asked then is paid for, and comes too late.
+        if end.saturating_duration_since(Instant::now()) < end.saturating_duration_since(began) / HARDLY_ANY {
+            return Err(self.error(Failure::Busy, "the first of them ended when hardly any time was left"));
+        }
         self.breaker.guard(self.timed(end, request)).await
     }
 
@@ -191,6 +206,10 @@ impl Service {
             Err(error) if error.failure() == Failure::Timeout && left < self.timeout.mul_f64(0.9) => {
                 let reason = format!("no answer in the {} ms that the request had left", left.as_millis());
                 Err(self.error(Failure::OutOfTime, &reason))
+            }
+            Err(error) if error.failure() == Failure::Timeout => {
+                let reason = format!("no whole answer within its {} of {:?}", self.purpose.limit(), self.timeout);
+                Err(self.error(Failure::Timeout, &reason))
             }
             answer => answer,
         }

@@ -3,6 +3,9 @@
 //! **Invariant:** a person's program may do in a conversation what a token allows that belongs to this one handover. Who
 //! has another, or an old one, changes nothing.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use bytes::Bytes;

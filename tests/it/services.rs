@@ -218,7 +218,7 @@ async fn whatever_is_wrong_with_a_language_model_the_next_handler_answers() {
     assert_eq!(code, Some(0), "{log}");
     assert_eq!(log.matches("has used up its tokens for today").count(), 1, "{log}");
     for fault in
-        ["it answered with a page of HTML: is the address right?", "no whole answer in time", "it answered 429"]
+        ["it answered with a page of HTML: is the address right?", "no whole answer within its ANSWER_TIMEOUT of", "it answered 429"]
     {
         assert!(log.contains(fault), "{fault}: {log}");
     }

@@ -40,6 +40,7 @@ use crate::{
     },
     answered::Sharing,
     domain::{ErrorCode, MessageError, Outcome, codec},
+    listener::Readers,
     pipeline::Pipeline,
     sharing::{Room, Share},
 };
@@ -60,6 +61,8 @@ pub(crate) struct Shared {
     pub(crate) topology: Arc<Topology>,
     /// What clients have cancelled.
     pub(crate) cancels: Arc<Cancels>,
+    /// Who reads along.
+    pub(crate) readers: Readers,
     /// What was held of lanes at losses that the worker outlived.
     pub(crate) survived: Arc<Survived>,
     /// A hash of all that the bot is made of.

@@ -75,6 +75,7 @@ impl DeliveryWorker {
             request_id,
             _cancellable: cancellable,
         };
-        Some(Arc::new(Listener::new(Box::new(address), wants_parts, token)))
+        let reader = wants_parts.then(|| shared.readers.one_more());
+        Some(Arc::new(Listener::new(Box::new(address), reader, token)))
     }
 }

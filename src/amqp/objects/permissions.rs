@@ -98,6 +98,23 @@ impl Permissions {
     }
 }
 
+impl Permissions {
+    /// Those of one user who is both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let both = |one: String, other: String| match (one.is_empty(), other.is_empty() || one == other) {
+            (true, _) => other,
+            (false, true) => one,
+            (false, false) => format!("{one}|{other}"),
+        };
+        Self {
+            configure: both(self.configure, other.configure),
+            write: both(self.write, other.write),
+            read: both(self.read, other.read),
+        }
+    }
+}
+
 /// A name as a regular expression that matches it alone. A `-` means something only within brackets.
 pub fn escape(name: &str) -> String {
     let special = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
@@ -130,6 +147,21 @@ mod tests {
             Permissions { write: Permissions::client(&names).write, ..permissions },
             Permissions::client(&names)
         );
+    }
+
+    #[test]
+    fn one_user_may_what_each_of_its_parts_may() {
+        let names = Names::new("shop").unwrap();
+        let both = Permissions::operator(&names).and(Permissions::client(&names));
+        let expected = Permissions {
+            configure: r"^amq\.gen-.+$".into(),
+            write: r"^(amq\.default|shop)$|^shop$".into(),
+            read: r"^shop\..+\.dead$|^amq\.gen-.+$".into(),
+        };
+        assert_eq!(both, expected);
+        let client = Permissions::client(&names);
+        assert_eq!(client.clone().and(client.clone()), client);
+        assert_eq!(client.clone().and(Permissions::operator(&names)).configure, client.configure);
     }
 
     #[test]

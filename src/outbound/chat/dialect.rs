@@ -4,6 +4,8 @@
 //! **Invariant:** each step away from what was refused leads nearer to the end, so that a request is sent a bounded
 //! number of times.
 
+use std::fmt;
+
 use serde_json::{Value, json};
 
 use super::Schema;
@@ -147,6 +149,27 @@ impl Dialect {
     }
 }
 
+/// The names of what is sent.
+impl fmt::Display for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.completion_tokens { "max_completion_tokens" } else { "max_tokens" })?;
+        match self.format {
+            Format::JsonSchema => f.write_str(", response_format (json_schema)")?,
+            Format::StructuredOutputs => f.write_str(", structured_outputs")?,
+            Format::GuidedJson => f.write_str(", guided_json")?,
+            Format::JsonObject => f.write_str(", response_format (json_object)")?,
+            Format::Plain => {}
+        }
+        let others = [
+            (self.temperature, "temperature"),
+            (self.logprobs, "logprobs"),
+            (self.stream, "stream"),
+            (self.usage, "stream_options"),
+        ];
+        others.into_iter().filter(|(is_sent, _)| *is_sent).try_for_each(|(_, name)| write!(f, ", {name}"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,6 +191,14 @@ mod tests {
         })
         .take(50)
         .collect()
+    }
+
+    #[test]
+    fn a_dialect_is_told_by_the_names_of_what_is_sent() {
+        let first = Dialect::first(an_intent(None));
+        assert_eq!(first.to_string(), "max_tokens, response_format (json_schema), temperature, logprobs");
+        let last = Dialect { temperature: false, completion_tokens: true, ..Dialect::first(ANSWER) };
+        assert_eq!(last.to_string(), "max_completion_tokens, stream, stream_options");
     }
 
     #[test]

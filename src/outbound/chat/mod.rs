@@ -357,7 +357,7 @@ impl Chat {
         let before = self.dialect.lock().unwrap_or_else(PoisonError::into_inner).replace(dialect);
         // Of many that found it out at the same time one tells.
         if before != Some(dialect) {
-            tracing::info!(model = &**self.service.name(), ?dialect, "found what the server takes");
+            tracing::info!(model = &**self.service.name(), takes = %dialect, "found what the server takes");
         }
     }
 

@@ -50,7 +50,9 @@ async fn what_the_request_itself_takes_for_a_time_out_is_judged_alike() {
     };
     let ended = service.call(within(SECOND), by_itself).await.unwrap_err();
     assert_eq!(ended.failure, Failure::OutOfTime);
-    assert_eq!(service.call(within(9 * SECOND), by_itself).await.unwrap_err().failure, Failure::Timeout);
+    let late = service.call(within(9 * SECOND), by_itself).await.unwrap_err();
+    assert_eq!(late.failure, Failure::Timeout);
+    assert!(late.to_string().contains("within its TIMEOUT of 3s"), "it names what to turn: {late}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -73,6 +75,21 @@ async fn a_wait_for_a_place_is_no_failure_and_ends_when_the_breaker_opens() {
     let answers = join_all((0..5).map(|_| service.call(within(60 * SECOND), fail))).await;
     let open = answers.iter().filter(|answer| answer.as_ref().unwrap_err().failure == Failure::Open).count();
     assert_eq!((open, asked.load(Ordering::SeqCst)), (4, 1), "those that waited don't try it one after the other");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_that_comes_too_late_is_not_used() {
+    let service = service(&Limits { concurrency: NonZeroU16::MIN, ..limits() });
+    for (taken, asked) in [(Duration::from_millis(850), true), (Duration::from_millis(950), false)] {
+        let long = service.call(within(SECOND), |_| async move {
+            tokio::time::sleep(taken).await;
+            Outcome::Ok("long")
+        });
+        let next = service.call(within(SECOND), |_| async { Outcome::Ok("next") });
+        let (long, next) = tokio::join!(long, next);
+        assert_eq!(long.unwrap(), "long");
+        assert_eq!(next.map_err(|error| error.failure), if asked { Ok("next") } else { Err(Failure::Busy) });
+    }
 }
 
 #[tokio::test(start_paused = true)]
