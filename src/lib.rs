@@ -27,5 +27,6 @@ pub mod redis_link;
 pub mod renewed;
 pub mod retry;
 pub mod sharing;
+pub mod simplified;
 pub mod telemetry;
 pub mod utf8;

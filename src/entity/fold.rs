@@ -1,8 +1,10 @@
-//! A text as it is compared: in lower case, full-width forms as ordinary ones, one character for each of its own.
+//! A text as it is compared: in lower case, full-width forms as ordinary ones, traditional characters as simplified ones;
+//! one character for each of its own.
 
 use std::ops::Range;
 
 use super::MAX_TEXT;
+use crate::simplified::simplified;
 
 pub(super) struct Folded {
     pub(super) text: String,
@@ -33,12 +35,13 @@ pub(super) fn at_boundaries(text: &str, start: usize, end: usize) -> bool {
     !joined(before.chars().next_back(), part.chars().next()) && !joined(part.chars().next_back(), after.chars().next())
 }
 
-/// A character's lower case, where that is one character; an ordinary form for a full-width one.
+/// A character's lower case, where that is one character; an ordinary form for a full-width one, the simplified one for a
+/// traditional one.
 fn fold(c: char) -> char {
     let c = match c {
         '\0'..='\x7f' => return c.to_ascii_lowercase(),
         // Nothing here has a case, which is quicker to know than to look up.
-        '\u{3001}'..='\u{9FFF}' => return c,
+        '\u{3001}'..='\u{9FFF}' => return simplified(c),
         '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),
         '\u{3000}' => ' ',
         '\u{FFE5}' => '¥',

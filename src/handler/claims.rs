@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use regex::Regex;
 
-use crate::entity::chinese_number;
+use crate::{entity::chinese_number, simplified::simplified};
 
 /// What a text claims.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -114,13 +114,13 @@ fn found<'t>(pattern: Option<&'static Regex>, text: &'t str) -> impl Iterator<It
     pattern.into_iter().flat_map(move |pattern| pattern.find_iter(text)).map(|found| found.as_str())
 }
 
-/// Full-width forms as ordinary ones.
+/// Full-width forms as ordinary ones, traditional characters as simplified ones.
 fn folded(text: &str) -> String {
     let fold = |c: char| match c {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
         '\u{3000}' | '\u{a0}' => ' ',
         '\u{2019}' => '\'',
-        other => other,
+        other => simplified(other),
     };
     text.chars().map(fold).collect()
 }

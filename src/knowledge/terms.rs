@@ -1,13 +1,12 @@
 //! A text's terms, by which it is found: stems of English words, numbers whole, and of Chinese the pairs of neighbouring
 //! characters and the longest words that the token tables know.
 //!
-//! Letters are folded: case, full width, accents. Traditional and simplified characters are different ones, and no table
-//! makes one of the other. **Invariant:** the same text has the same terms, in its order; the work is linear in it.
+//! Letters are folded: case, full width, accents; and traditional characters are simplified ones. **Invariant:** the same text has the same terms, in its order; the work is linear in it.
 
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 use super::{function_words::is_function_word, stem::stem};
-use crate::model::embedded::tokens::chinese_word;
+use crate::{model::embedded::tokens::chinese_word, simplified::simplified};
 
 /// What a term is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,7 +154,7 @@ fn word_length(characters: &[char]) -> usize {
     length
 }
 
-/// Lower case, without accents, full-width forms as what they stand for.
+/// Lower case, without accents, full-width forms as what they stand for, traditional characters as simplified ones.
 fn fold(text: &str, into: &mut Vec<char>) {
     into.clear();
     for c in text.chars() {
@@ -163,7 +162,7 @@ fn fold(text: &str, into: &mut Vec<char>) {
             '\0'..='\x7f' => into.push(c.to_ascii_lowercase()),
             '\u{2018}' | '\u{2019}' | '\u{ff07}' => into.push('\''),
             // No case and no accents here; what kana and hangul would be decomposed into belongs together.
-            '\u{2e80}'..='\u{d7ff}' => into.push(c),
+            '\u{2e80}'..='\u{d7ff}' => into.push(simplified(c)),
             _ => into.extend(std::iter::once(c).nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase)),
         }
     }

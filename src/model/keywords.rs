@@ -10,7 +10,10 @@ use regex::{RegexSet, RegexSetBuilder, escape};
 use serde::Deserialize;
 
 use super::{Catalogue, ModelClient, ModelError, Query};
-use crate::domain::{IntentName, Prediction, Scored};
+use crate::{
+    domain::{IntentName, Prediction, Scored},
+    simplified::simplified_text,
+};
 
 /// Rules.
 #[derive(Debug)]
@@ -66,7 +69,8 @@ impl Keywords {
                     Err(error) => fault(error.to_string().replace('\n', " ")),
                 }
             }
-            let of_rule = rule.words.iter().map(|word| whole_word(word.trim())).chain(rule.patterns.iter().cloned());
+            let words = rule.words.iter().map(|word| whole_word(&simplified_text(word.trim())));
+            let of_rule = words.chain(rule.patterns.iter().cloned());
             for pattern in of_rule {
                 patterns.push(pattern);
                 intents.push(intent.clone());
@@ -97,7 +101,10 @@ impl ModelClient for Keywords {
     }
 
     async fn classify(&self, query: &Query<'_>) -> Result<Prediction, ModelError> {
-        let first = self.patterns.matches(query.text).iter().next();
+        // A pattern may name characters that a simplified text hasn't.
+        let simplified = simplified_text(query.text);
+        let texts = [query.text, &simplified].into_iter();
+        let first = texts.filter_map(|text| self.patterns.matches(text).iter().next()).min();
         let ranking = first.map(|pattern| Scored::new(self.intents[pattern].clone(), 1.0)).into_iter().collect();
         Ok(Prediction::ranked(ranking, Arc::clone(&self.name)))
     }
@@ -131,6 +138,7 @@ mod tests {
             ("我的order到哪了", Some("order")),
             ("sh20261125?", Some("order")),
             ("订单号：123", Some("order")),
+            ("訂單號：123", Some("order")),
             ("this is disorderly", None),
             ("refunds", None),
             ("SH202611250", None),

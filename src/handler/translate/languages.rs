@@ -7,13 +7,13 @@ pub struct Language {
     pub tag: &'static str,
     /// Its name in English, as the model is told it.
     pub name: &'static str,
-    /// Its other names: in English in lower case, and in Chinese.
+    /// Its other names: in English in lower case, and in simplified Chinese.
     names: &'static [&'static str],
 }
 
 const LANGUAGES: [Language; 25] = [
     of("en", "English", &["英语", "英文", "英"]),
-    of("zh-Hant", "Traditional Chinese", &["繁体中文", "繁體中文", "繁体", "繁體"]),
+    of("zh-Hant", "Traditional Chinese", &["繁体中文", "繁体"]),
     of("zh", "Chinese", &["simplified chinese", "mandarin", "简体中文", "中文", "汉语", "中国话", "普通话", "中"]),
     of("ja", "Japanese", &["日语", "日文", "日本话", "日本语", "日"]),
     of("ko", "Korean", &["韩语", "韩文", "韩国话", "朝鲜语", "韩"]),

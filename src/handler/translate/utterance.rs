@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::languages::Language;
+use crate::simplified::simplified_text;
 
 /// What a user wants translated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,8 +50,10 @@ pub(super) fn wanted(utterance: &str) -> Option<Wanted<'_>> {
         WAYS.iter().filter_map(compile).collect()
     });
     let utterance = utterance.trim();
+    // Each character as long as its own: what is found stands at the same place.
+    let simplified = simplified_text(utterance);
     COMPILED.iter().find_map(|way| {
-        let found = way.captures(utterance)?;
+        let found = way.captures(&simplified)?;
         let to = found.name("to").map(|to| Language::named(to.as_str()));
         // A language that isn't one: the next way may read it otherwise.
         let to = match to {
@@ -58,7 +61,7 @@ pub(super) fn wanted(utterance: &str) -> Option<Wanted<'_>> {
             Some(to) => to,
             None => None,
         };
-        let text = found.name("text").map_or("", |text| text.as_str());
+        let text = found.name("text").and_then(|text| utterance.get(text.range())).unwrap_or_default();
         Some(Wanted { what: what(text), to })
     })
 }
@@ -94,7 +97,7 @@ fn what(text: &str) -> What<'_> {
         let inner = text.strip_prefix(*begin)?.strip_suffix(*end)?;
         (!inner.contains([*begin, *end])).then_some(inner.trim())
     });
-    match POINTERS.contains(&text.to_lowercase().as_str()) {
+    match POINTERS.contains(&simplified_text(text).to_lowercase().as_str()) {
         true => What::Last,
         false => What::Text(unquoted.filter(|it| !it.is_empty()).unwrap_or(text)),
     }
@@ -130,6 +133,10 @@ mod tests {
         check("谢谢的德语怎么说", Some(("谢谢", Some("de"))));
         check("用英语怎么说：谢谢", Some(("谢谢", Some("en"))));
         check("翻译：where is my order", Some(("where is my order", None)));
+        check("翻譯成日文：包裹明天到", Some(("包裹明天到", Some("ja"))));
+        check("請幫我把「我想退貨」翻譯成繁體中文", Some(("我想退貨", Some("zh-Hant"))));
+        check("把這句話翻譯成韓語", Some(("LAST", Some("ko"))));
+        check("謝謝用法語怎麼說？", Some(("謝謝", Some("fr"))));
         check("翻译成英文", Some(("LAST", Some("en"))));
         check("把这句话翻译成韩语", Some(("LAST", Some("ko"))));
         check("translate to French: where is my order?", Some(("where is my order?", Some("fr"))));

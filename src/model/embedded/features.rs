@@ -9,6 +9,7 @@ use super::{
     counter::{Counted, Counter},
     table::{CHINESE, ENGLISH, Table, Token},
 };
+use crate::simplified::simplified;
 
 /// The characters of a text that are considered; what comes after can't change its intent.
 pub(super) const MAX_CHARS: usize = 4096;
@@ -220,14 +221,14 @@ impl Gram {
     }
 }
 
-/// Lower case, and full-width forms as the ASCII that they stand for.
+/// Lower case, full-width forms as the ASCII that they stand for, traditional characters as simplified ones.
 fn normalise(text: &str, into: &mut Vec<char>) {
     into.clear();
     for c in text.chars().take(MAX_CHARS).map(half_width) {
         match c {
             '\0'..='\x7f' => into.push(c.to_ascii_lowercase()),
             // Nothing here has a case, which is quicker to know than to look up.
-            '\u{3000}'..='\u{9fff}' => into.push(c),
+            '\u{3000}'..='\u{9fff}' => into.push(simplified(c)),
             _ => into.extend(c.to_lowercase()),
         }
     }
