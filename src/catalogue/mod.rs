@@ -6,6 +6,7 @@
 //!
 //! **Invariant:** pure. An item outside of what was asked for never passes.
 
+mod negation;
 mod number;
 mod reading;
 mod unit;

@@ -66,6 +66,11 @@ fn values_filter() {
     check("stainless steel flasks", &["t1"]);
     check("a kettle, not plastic", &["k1", "k2"]);
     check("no plastic kettles please", &["k1", "k2"]);
+    check("kettle without plastic or glass", &["k1"]);
+    check("a kettle, neither plastic nor glass", &["k1"]);
+    check("kettle, not white or green", &["k1", "k2"]);
+    check("kettle, not black but white", &["k3"]);
+    check("not plastic or dishwasher safe", &["k1"]);
     check("a dishwasher safe kettle", &["k2"]);
     check("Warm flask under 100", &["t2"]);
     check("a piano", &["k1", "k2", "k3", "t1", "t2"]);

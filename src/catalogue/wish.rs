@@ -6,6 +6,7 @@ use regex::{Captures, Regex};
 
 use super::{
     Catalogue, Item, Kind,
+    negation::{self, Mention},
     reading::{flag, values_of},
     unit::{self, Measure, Unit},
     value,
@@ -241,19 +242,21 @@ impl Catalogue {
             }
         }
         found.sort_by_key(|(range, _)| (std::cmp::Reverse(range.len()), range.start));
-        let mut named: Vec<(usize, Named)> = Vec::new();
+        let mut named: Vec<(Range<usize>, Named)> = Vec::new();
         for (range, own) in found {
             let known = named.iter().any(|(_, named)| named.value == own);
             if read.iter().any(|other| overlap(other, &range)) || known {
                 continue;
             }
-            let wanted = !value::is_unwanted(text.get(..range.start).unwrap_or_default());
             let said = text.get(range.clone()).unwrap_or_default().to_owned();
-            named.push((range.start, Named { columns: self.having(&own), value: own, said, wanted }));
-            read.push(range);
+            read.push(range.clone());
+            named.push((range, Named { columns: self.having(&own), value: own, said, wanted: true }));
         }
-        named.sort_by_key(|(start, _)| *start);
-        wish.named = named.into_iter().map(|(_, named)| named).collect();
+        named.sort_by_key(|(range, _)| range.start);
+        let mentions: Vec<Mention<'_>> =
+            named.iter().map(|(at, named)| Mention { at: at.clone(), columns: &named.columns }).collect();
+        let wanted = negation::wanted(text, &mentions);
+        wish.named = named.into_iter().zip(wanted).map(|((_, named), wanted)| Named { wanted, ..named }).collect();
     }
 
     /// The columns that have a value.
