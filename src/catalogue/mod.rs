@@ -8,6 +8,7 @@
 
 mod negation;
 mod number;
+mod price;
 mod reading;
 mod unit;
 mod value;
@@ -30,6 +31,8 @@ pub const MAX_ITEMS: usize = 50_000;
 pub struct Catalogue {
     columns: Vec<Column>,
     items: Vec<Item>,
+    /// The columns that an item's price is in, the first that it has.
+    prices: Vec<usize>,
 }
 
 /// A thing.
@@ -58,7 +61,7 @@ enum Kind {
     /// Numbers, in this unit where one is told.
     Numbers {
         unit: Option<unit::Unit>,
-        is_price: bool,
+        role: price::Role,
     },
     /// One or more of these values, as they are compared.
     Values(Vec<String>),

@@ -2,7 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Catalogue, Column, Item, Kind, MAX_ITEMS, number, unit};
+use super::{
+    Catalogue, Column, Item, Kind, MAX_ITEMS, number,
+    price::{self, Role},
+    unit,
+};
 use crate::{
     corpus::{CorpusError, Notes, Sheet},
     entity::folded,
@@ -29,7 +33,6 @@ pub enum CatalogueError {
 
 const IDS: [&str; 6] = ["id", "sku", "item_id", "product_id", "编号", "货号"];
 const TITLES: [&str; 7] = ["title", "name", "product_name", "product", "名称", "标题", "商品名称"];
-const PRICES: [&str; 9] = ["price", "cost", "amount", "preis", "prix", "precio", "价格", "售价", "单价"];
 /// Languages that a title's column may be in: `title_zh`.
 const LANGUAGES: [&str; 14] = ["en", "zh", "ja", "ko", "fr", "de", "es", "pt", "it", "ru", "ar", "nl", "th", "vi"];
 /// What stands between several values of a cell.
@@ -69,6 +72,7 @@ impl Catalogue {
             let cells = rows.iter().map(|row| row.cells[at].as_str());
             catalogue.columns.push(Column { name: header[at].clone(), kind: Kind::of(&names[at], cells) });
         }
+        catalogue.prices = price::columns(&catalogue.columns);
         let mut lines: HashMap<String, usize> = HashMap::new();
         for row in rows {
             let fault = |reason: String| CatalogueError::Row { line: row.line, reason };
@@ -130,9 +134,7 @@ impl Kind {
         if filled().all(|cell| number::of_cell(cell).is_some()) {
             let around = filled().find_map(|cell| unit::of(&folded(number::of_cell(cell)?.1)));
             let unit = around.or_else(|| unit::of_name(name));
-            let is_price =
-                PRICES.iter().any(|price| name.contains(price)) || unit.is_some_and(|it| it.of == unit::Measure::Money);
-            return Self::Numbers { unit, is_price };
+            return Self::Numbers { unit, role: Role::of(name, unit) };
         }
         let mut values: BTreeMap<String, usize> = BTreeMap::new();
         for value in filled().flat_map(values_of) {

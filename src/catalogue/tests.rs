@@ -44,6 +44,33 @@ fn numbers_bound() {
 }
 
 #[test]
+fn a_bound_without_a_unit_is_of_the_price_whatever_other_columns_cost() {
+    #[track_caller]
+    fn check(table: &str, text: &str, expected: &[&str]) {
+        let (shop, _) = Catalogue::read(table.as_bytes()).unwrap();
+        let wish = shop.wish(text, &[]);
+        let found: Vec<&str> = shop.passing(&wish).into_iter().map(|at| &*shop.items()[at].id).collect();
+        assert_eq!(found, expected, "{text}: {wish:?}");
+    }
+    let shipped = "sku,name,type,shipping_cost,price\nk1,Noon,kettle,9,120\nk2,Dawn,kettle,12,45\n";
+    check(shipped, "a kettle under 50", &["k2"]);
+    check(shipped, "a kettle under 50 dollars with free shipping", &["k2"]);
+    check(shipped, "a kettle with a shipping cost under 10", &["k1"]);
+    check(shipped, "price over 100", &["k1"]);
+    let sold = "ID,Name,Low stock amount,Sale price,Regular price\n1,Cap,2,16,18\n2,Belt,2,,65\n3,Tee,2,,\n";
+    check(sold, "under 17", &["1"]);
+    check(sold, "a price over 50", &["2"]);
+    check(sold, "between 10 and 100 dollars", &["1", "2"]);
+    check(sold, "regular price over 17", &["1", "2"]);
+    check(sold, "sale price under 100", &["1"]);
+    check("id,name,运费,单价\n1,水壶,10,120\n2,杯子,12,45\n", "50以下的", &["2"]);
+    check("id,name,quantity\n1,kettle,3\n2,flask,70\n", "under 50", &["1", "2"]);
+    let (shop, _) = Catalogue::read(sold.as_bytes()).unwrap();
+    let wish = shop.wish("under 100", &[]);
+    assert_eq!(wish.why(&shop, &shop.items()[1], false), ["Regular price 65 (≤ 100)"]);
+}
+
+#[test]
 fn what_is_said_later_takes_the_place_of_what_was_said_of_the_same() {
     #[track_caller]
     fn check(said: &[&str], expected: &[&str]) {
@@ -103,12 +130,10 @@ fn entities_name_values_in_other_words() {
 fn the_rest_is_searched_and_an_order_is_understood() {
     let shop = shop();
     let wish = shop.wish("the cheapest red flask that keeps warm all day", &[]);
-    assert_eq!(
-        wish.order.map(|order| (shop.name(order.column).to_owned(), order.ascending)),
-        Some(("price".into(), true))
-    );
+    assert_eq!(wish.order, Some(Order::CheapestFirst));
     assert!(wish.rest.contains("all day") && !wish.rest.contains("red") && !wish.rest.contains("flask"), "{wish:?}");
-    assert!(shop.wish("最便宜的", &[]).order.is_some());
+    assert_eq!(shop.wish("最便宜的", &[]).order, Some(Order::CheapestFirst));
+    assert_eq!(shop.wish("最贵的", &[]).order, Some(Order::DearestFirst));
     assert_eq!(shop.items()[0].title(Some("zh"), ""), "晨光电水壶");
     assert_eq!(shop.items()[0].title(None, "a kettle"), "Dawn kettle");
 }

@@ -35,8 +35,9 @@ impl Wish {
 }
 
 fn of_bound(bound: &Bound, catalogue: &Catalogue, item: &Item, chinese: bool) -> String {
-    let (label, unit) = label(catalogue.name(bound.column), chinese);
-    let cell = item.cell(bound.column);
+    let column = bound.of(catalogue, item).map_or(bound.column, |(column, _)| column);
+    let (label, unit) = label(catalogue.name(column), chinese);
+    let cell = item.cell(column);
     // A cell may have its unit itself.
     let is_bare = of_cell(cell).is_some_and(|(_, around)| around.is_empty());
     let unit = if is_bare { unit.map(|unit| format!(" {unit}")).unwrap_or_default() } else { String::new() };

@@ -7,6 +7,7 @@ use regex::{Captures, Regex};
 use super::{
     Catalogue, Item, Kind,
     negation::{self, Mention},
+    price::{self, Role},
     reading::{flag, values_of},
     unit::{self, Measure, Unit},
     value,
@@ -51,6 +52,18 @@ pub struct Bound {
     pub column: usize,
     pub least: Option<f64>,
     pub most: Option<f64>,
+    /// Whether it is of what an item costs, which may be in another column; of that one else.
+    pub is_price: bool,
+}
+
+impl Bound {
+    /// The number of an item that it is of, and the column that has it.
+    pub(super) fn of(&self, catalogue: &Catalogue, item: &Item) -> Option<(usize, f64)> {
+        match self.is_price {
+            true => catalogue.price(item),
+            false => item.number(self.column).map(|number| (self.column, number)),
+        }
+    }
 }
 
 /// A value that items have to have, or mustn't.
@@ -65,11 +78,11 @@ pub struct Named {
     pub wanted: bool,
 }
 
-/// By which numbers items are to be ordered.
+/// How items are to be ordered by what they cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Order {
-    pub column: usize,
-    pub ascending: bool,
+pub enum Order {
+    CheapestFirst,
+    DearestFirst,
 }
 
 /// What a form of words says of its numbers.
@@ -171,48 +184,55 @@ impl Catalogue {
     /// The bound of the column that is meant; none where that isn't clear.
     fn bound(&self, text: &str, at: &Range<usize>, least: Option<Quantity>, most: Option<Quantity>) -> Option<Bound> {
         let unit = least.and_then(|it| it.unit).or(most.and_then(|it| it.unit));
-        let numbers: Vec<(usize, Option<Unit>, bool)> = self
+        let numbers: Vec<(usize, Option<Unit>, Role)> = self
             .columns
             .iter()
             .enumerate()
             .filter_map(|(at, column)| match column.kind {
-                Kind::Numbers { unit, is_price } => Some((at, unit, is_price)),
+                Kind::Numbers { unit, role } => Some((at, unit, role)),
                 _ => None,
             })
             .collect();
-        let fits = |column: &&(usize, Option<Unit>, bool)| match (unit, column.1) {
+        let fits = |column: &&(usize, Option<Unit>, Role)| match (unit, column.1) {
             (Some(unit), Some(own)) => unit.of == own.of,
-            (Some(unit), None) => unit.of == Measure::Money && column.2,
+            (Some(unit), None) => unit.of == Measure::Money && column.2 != Role::Other,
             (None, _) => true,
         };
-        let near = |column: &&(usize, Option<Unit>, bool)| self.is_named(text, at, column.0);
-        let candidates: Vec<_> = numbers.iter().filter(fits).collect();
-        let chosen =
-            candidates.iter().find(|column| near(column)).or_else(|| candidates.iter().find(|column| column.2)).or(
-                match (candidates.as_slice(), unit) {
-                    ([only], _) => Some(only),
-                    ([first, ..], Some(_)) => Some(first),
-                    _ => None,
-                },
-            )?;
-        let (column, own, _) = **chosen;
+        let candidates: Vec<_> = numbers.iter().filter(fits).copied().collect();
+        let named = candidates.iter().find(|(column, _, role)| self.is_named(text, at, *column, *role)).copied();
+        let price = candidates.iter().find(|(column, ..)| self.prices().first() == Some(column)).copied();
+        let others: Vec<_> = candidates.into_iter().filter(|(_, _, role)| *role != Role::Beside).collect();
+        let only = match (others.as_slice(), unit) {
+            ([only], _) => Some(*only),
+            ([first, ..], Some(_)) => Some(*first),
+            _ => None,
+        };
+        let is_price = named.is_none() && price.is_some();
+        let (column, own, _) = named.or(price).or(only)?;
         let convert = |quantity: Quantity| match (quantity.unit, own) {
             (Some(from), Some(to)) => quantity.value * from.factor / to.factor,
             _ => quantity.value,
         };
-        Some(Bound { column, least: least.map(convert), most: most.map(convert) })
+        Some(Bound { column, least: least.map(convert), most: most.map(convert), is_price })
     }
 
     /// Whether a text names a column of numbers right before or behind a part of it.
-    fn is_named(&self, text: &str, at: &Range<usize>, column: usize) -> bool {
+    fn is_named(&self, text: &str, at: &Range<usize>, column: usize, role: Role) -> bool {
         const NEAR: usize = 24;
         let before: String = text.get(..at.start).unwrap_or_default().chars().rev().take(NEAR).collect();
         let before: String = before.chars().rev().collect();
         let after: String = text.get(at.end..).unwrap_or_default().chars().take(NEAR).collect();
         let name = folded(self.name(column));
+        let is_near = |word: &str| value::find(&before, word).is_some() || value::find(&after, word).is_some();
+        match role {
+            Role::Other => {}
+            // "Price" alone is what an item costs, whichever column has that; "free shipping" is no shipping cost.
+            Role::Price => return false,
+            _ => return is_near(&price::plain(&name)),
+        }
         let words = name.split(['_', ' ', '(', ')', '-']).filter(|word| word.chars().count() > 1);
         let mut words = words.filter(|word| unit::of(word).is_none());
-        words.any(|word| value::find(&before, word).is_some() || value::find(&after, word).is_some())
+        words.any(is_near)
     }
 
     fn values(&self, text: &str, entities: &[Entity], wish: &mut Wish, read: &mut Vec<Range<usize>>) {
@@ -270,13 +290,14 @@ impl Catalogue {
     }
 
     fn order(&self, text: &str, wish: &mut Wish, read: &mut Vec<Range<usize>>) {
-        let price = self.columns.iter().position(|column| matches!(column.kind, Kind::Numbers { is_price: true, .. }));
-        let Some(column) = price else { return };
-        let words = DEAREST.iter().map(|word| (word, false)).chain(CHEAPEST.iter().map(|word| (word, true)));
-        for (word, ascending) in words {
+        if self.prices().is_empty() {
+            return;
+        }
+        let dearest = DEAREST.iter().map(|word| (word, Order::DearestFirst));
+        for (word, order) in dearest.chain(CHEAPEST.iter().map(|word| (word, Order::CheapestFirst))) {
             if let Some(range) = value::find(text, word).filter(|range| read.iter().all(|other| !overlap(other, range)))
             {
-                wish.order = Some(Order { column, ascending });
+                wish.order = Some(order);
                 read.push(range);
                 return;
             }
@@ -293,7 +314,7 @@ impl Wish {
     /// Whether an item passes. Of several values of one column one is enough; what isn't wanted mustn't be there.
     pub(super) fn allows(&self, catalogue: &Catalogue, item: &Item) -> bool {
         let in_bounds = self.bounds.iter().all(|bound| {
-            item.number(bound.column).is_some_and(|number| {
+            bound.of(catalogue, item).is_some_and(|(_, number)| {
                 bound.least.is_none_or(|least| number >= least) && bound.most.is_none_or(|most| number <= most)
             })
         });

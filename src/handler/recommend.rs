@@ -14,7 +14,7 @@ use serde_json::{Map, Value, value::to_raw_value};
 
 use super::{Answer, Handler, HandlerError, Job};
 use crate::{
-    catalogue::{Catalogue, Item, Wish},
+    catalogue::{Catalogue, Item, Order, Wish},
     domain::{Details, IntentName, language},
     knowledge::{Knowledge, Passage},
 };
@@ -118,9 +118,9 @@ impl Recommend {
         }
         items.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         if let Some(order) = wish.order {
-            let number = |at: usize| catalogue.items()[at].number(order.column);
-            items.sort_by(|a, b| match (number(a.1), number(b.1)) {
-                (Some(a), Some(b)) if order.ascending => a.total_cmp(&b),
+            let price = |at: usize| catalogue.price(&catalogue.items()[at]).map(|(_, price)| price);
+            items.sort_by(|a, b| match (price(a.1), price(b.1)) {
+                (Some(a), Some(b)) if order == Order::CheapestFirst => a.total_cmp(&b),
                 (Some(a), Some(b)) => b.total_cmp(&a),
                 (a, b) => b.is_some().cmp(&a.is_some()).then(Ordering::Equal),
             });

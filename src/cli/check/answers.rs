@@ -20,6 +20,7 @@ use crate::{
         settings::{Backend, Kind, ModelName, Settings},
     },
     cli::output,
+    handler::recommend::Shop,
     knowledge::Knowledge,
     outbound::{
         Failure, ServiceError,
@@ -40,8 +41,7 @@ pub(super) fn check(report: &mut Report, settings: &Settings, intents: &IntentsF
     }
     for definition in &intents.catalogues {
         if let Some(shop) = workshop.shop(&definition.name.name) {
-            let (name, items) = (&definition.name.name, shop.catalogue().len());
-            report.ok("catalogue", format!("'{name}': {}", counted(items, "item")));
+            report.ok("catalogue", format!("'{}': {}", definition.name.name, items(shop)));
         }
     }
     match workshop.handlers() {
@@ -68,6 +68,17 @@ pub(super) fn check(report: &mut Report, settings: &Settings, intents: &IntentsF
 /// How many there are of something.
 fn counted(number: usize, of: &str) -> String {
     format!("{number} {of}{}", if number == 1 { "" } else { "s" })
+}
+
+/// A catalogue's items, and which columns are taken for their price.
+fn items(shop: &Shop) -> String {
+    let catalogue = shop.catalogue();
+    let prices: Vec<String> = catalogue.prices().iter().map(|&at| format!("'{}'", catalogue.name(at))).collect();
+    let price = match prices.is_empty() {
+        true => "no column is a price".to_owned(),
+        false => format!("the price is {}", prices.join(", else ")),
+    };
+    format!("{}; {price}", counted(catalogue.len(), "item"))
 }
 
 fn knowledge(report: &mut Report, name: &str, knowledge: &Knowledge) {

@@ -92,7 +92,7 @@ async fn what_a_bot_answers_from_is_told_and_each_service_is_asked_for_the_least
     let unfound = of(&found, "documents", "warn");
     assert!(unfound[0].contains("'help': of 3 questions of your own, 1 aren't answered"), "{unfound:?}");
     assert!(unfound[0].contains("'do you ship abroad' (faq.csv, line 3) doesn't find its answer"), "{unfound:?}");
-    assert_eq!(of(&found, "catalogue", "ok"), ["'shop': 2 items → -"]);
+    assert_eq!(of(&found, "catalogue", "ok"), ["'shop': 2 items; the price is 'price' → -"]);
     let services = of(&found, "service", "ok");
     let said = [
         "'orders' (webhook) can be reached; it isn't called",
