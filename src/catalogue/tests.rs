@@ -41,6 +41,41 @@ fn numbers_bound() {
     check("capacity over 1.6", &["k2", "t1"]);
     check("over 300", &["k2"]);
     check("under 300 and over 1.6 l", &["t1"]);
+    check("a kettle under two hundred", &["k3"]);
+    check("a kettle under two hundred and sixty yuan", &["k1", "k3"]);
+    check("kettle, a hundred and fifty or less", &["k3"]);
+    check("between one hundred and three hundred", &["k1", "k3", "t1"]);
+    check("from a hundred to two hundred dollars", &["k3"]);
+    check("at most one litre", &["k3", "t2"]);
+    check("a kettle for up to four people", &["k1", "k2", "k3"]);
+    check("a kettle for two to four people", &["k1", "k2", "k3"]);
+}
+
+#[test]
+fn a_budget_is_the_most() {
+    let (cheap, all) = (&["k1", "k3"][..], &["k1", "k2", "k3"][..]);
+    check("kettle, budget 300", cheap);
+    check("a kettle, my budget is 300 yuan", cheap);
+    check("a kettle for a budget of $300", cheap);
+    check("a kettle on a 300 dollar budget", cheap);
+    check("a kettle, budget three hundred", cheap);
+    check("a kettle with 1 l or more, budget: 300", &["k1"]);
+    check("a kettle, budget 300, capacity over 1", &["k1"]);
+    check("a kettle, budget under 300", cheap);
+    check("a kettle, budget between 200 and 300", &["k1"]);
+    check("kettle 预算300", cheap);
+    check("kettle,预算：300块以内", cheap);
+    check("kettle,预算一共三百", cheap);
+    check("300块的预算买个 kettle", cheap);
+    check("kettle,预算200到300", &["k1"]);
+    check("kettle,预算不高", all);
+    check("kettle,预算一般", all);
+    check("a budget kettle", all);
+    check("a budget 2 slot kettle", all);
+    check("a budget 500 ml kettle", all);
+    let shop = shop();
+    assert!(shop.wish("a budget kettle", &[]).order.is_some());
+    assert!(shop.wish("a kettle, my budget is under 300", &[]).order.is_none());
 }
 
 #[test]

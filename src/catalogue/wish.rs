@@ -7,6 +7,7 @@ use regex::{Captures, Regex};
 use super::{
     Catalogue, Item, Kind,
     negation::{self, Mention},
+    number,
     price::{self, Role},
     reading::{flag, values_of},
     unit::{self, Measure, Unit},
@@ -94,14 +95,24 @@ enum Says {
     About,
 }
 
+/// What may stand before a number that is a budget, and what behind it.
+const BUDGET: &str = r"(?:(?-u:\b)budget(?:'s|’s|\sis|\sof|\swas|\s?[:=])?(?:\s(?:only|just|now))?\s?|预算(?:一共|总共|只有|就|是|为|有|在|也|:|\s)*)";
+const OF_BUDGET: &str = r"(?:\s?的?\s?预算|\sbudget(?-u:\b))";
+/// The least number in words, or of a budget, that needs no unit: "up to four people", "a budget 2 slot toaster".
+const LEAST_BARE: f64 = 10.0;
+
 /// The forms, in the order in which they are looked for; what one has read the next doesn't.
 static FORMS: LazyLock<Vec<(Says, Regex)>> = LazyLock::new(|| {
     let (arabic, chinese, unit) = (numeral::ARABIC, numeral::CHINESE, unit::pattern());
-    let number = |at: &str| {
-        format!(r"(?:(?<c{at}>[¥$€£])\s?)?(?<n{at}>{arabic}|{chinese}+(?:点{chinese}+)?)\s?(?<u{at}>{unit})?")
-    };
-    let (n, a, b) = (number(""), number("a"), number("b"));
+    let numerals = format!("{arabic}|{chinese}+(?:点{chinese}+)?");
+    let number = |of: &str, at: &str| format!(r"(?:(?<c{at}>[¥$€£])\s?)?(?<n{at}>{of})\s?(?<u{at}>{unit})?");
+    let either = format!("{numerals}|{}", number::english_pattern());
+    let (n, a, b) = (number(&either, ""), number(&numerals, "a"), number(&numerals, "b"));
+    let (c, d) = (number(&either, "a"), number(&either, "b"));
     let forms = [
+        // In words "and" needs a "between", as "one hundred and fifty" is one number; so does "-", as in "twenty-one".
+        (Says::Between, format!(r"between\s{c}\s(?:and|to)\s{d}")),
+        (Says::Between, format!(r"(?:between\s|from\s)?{c}\sto\s{d}")),
         (Says::Between, format!(r"(?:between\s|from\s)?{a}\s?(?:-|–|—|~|to|and|到|至)\s?{b}(?:\s?之间)?")),
         (
             Says::AtMost,
@@ -119,8 +130,11 @@ static FORMS: LazyLock<Vec<(Says, Regex)>> = LazyLock::new(|| {
         (Says::AtLeast, format!(r"{n}\s?(?:or more|or over|or above|or larger|and up|\+|及以上|以上|起)")),
         (Says::About, format!(r"(?:around|about|roughly|approximately|大约|大概|差不多)\s?{n}(?:\s?左右)?")),
         (Says::About, format!(r"{n}\s?(?:左右|上下)")),
+        (Says::AtMost, format!("{BUDGET}{n}")),
+        (Says::AtMost, format!("{n}{OF_BUDGET}")),
     ];
-    forms.into_iter().filter_map(|(says, form)| Some((says, Regex::new(&form).ok()?))).collect()
+    let whole = |(says, form): (Says, String)| Some((says, Regex::new(&format!("(?:{BUDGET})?{form}")).ok()?));
+    forms.into_iter().filter_map(whole).collect()
 });
 
 /// What asks for the smallest price first, and what for the largest.
@@ -155,9 +169,14 @@ impl Catalogue {
                 if read.iter().any(|other| overlap(other, &range)) {
                     continue;
                 }
+                // A budget is of money, whatever is named beside it.
+                let is_budget =
+                    found.get(0).is_some_and(|whole| ["budget", "预算"].iter().any(|it| whole.as_str().contains(it)));
+                let text = if is_budget { "" } else { text };
+                let quantity = |at: &str| quantity(&found, at).filter(|it| !is_budget || it.may_be_budget());
                 let numbers = match says {
-                    Says::Between => (quantity(&found, "a"), quantity(&found, "b")),
-                    _ => (quantity(&found, ""), None),
+                    Says::Between => (quantity("a"), quantity("b")),
+                    _ => (quantity(""), None),
                 };
                 let bound = match (says, numbers) {
                     (Says::Between, (Some(least), Some(most))) => {
@@ -341,10 +360,21 @@ struct Quantity {
     unit: Option<Unit>,
 }
 
+impl Quantity {
+    fn may_be_budget(self) -> bool {
+        self.unit.map_or(self.value >= LEAST_BARE, |unit| unit.of == Measure::Money)
+    }
+}
+
 fn quantity(found: &Captures<'_>, at: &str) -> Option<Quantity> {
     let part = |kind: &str| found.name(&format!("{kind}{at}")).map(|part| part.as_str());
-    let value: f64 = numeral::value(part("n")?)?.parse().ok()?;
-    Some(Quantity { value, unit: part("u").or(part("c")).and_then(unit::of) })
+    let (written, unit) = (part("n")?, part("u").or(part("c")).and_then(unit::of));
+    let is_word = written.starts_with(|c: char| c.is_ascii_alphabetic());
+    let value = match is_word {
+        true => number::english(written)? as f64,
+        false => numeral::value(written)?.parse().ok()?,
+    };
+    (!is_word || unit.is_some() || value >= LEAST_BARE).then_some(Quantity { value, unit })
 }
 
 /// Whether a text can name a value: one letter, or one digit, means anything.
