@@ -10,6 +10,7 @@ mod negation;
 mod number;
 mod price;
 mod reading;
+mod rows;
 mod unit;
 mod value;
 mod why;
@@ -33,6 +34,8 @@ pub struct Catalogue {
     items: Vec<Item>,
     /// The columns that an item's price is in, the first that it has.
     prices: Vec<usize>,
+    parts: usize,
+    withdrawn: usize,
 }
 
 /// A thing.
@@ -78,6 +81,16 @@ impl Catalogue {
 
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
+    }
+
+    /// How many rows of the table are part of the item before, such as its variants.
+    pub fn parts(&self) -> usize {
+        self.parts
+    }
+
+    /// How many items of the table aren't for sale, and not here.
+    pub fn withdrawn(&self) -> usize {
+        self.withdrawn
     }
 
     /// All items, in the file's order.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::{
     Catalogue, Column, Item, Kind, MAX_ITEMS, number,
     price::{self, Role},
+    rows::{self, Kept},
     unit,
 };
 use crate::{
@@ -27,6 +28,11 @@ pub enum CatalogueError {
     Columns { columns: String },
     #[error("there is no item in it: write one a row")]
     Empty,
+    #[error(
+        "none of its items is for sale: they are drafts, archived, not published or hidden (Status, Published, Visibility \
+         in catalog)"
+    )]
+    NoneForSale,
     #[error("it has more than {MAX_ITEMS} items")]
     TooLarge,
 }
@@ -37,6 +43,8 @@ const TITLES: [&str; 7] = ["title", "name", "product_name", "product", "名称",
 const LANGUAGES: [&str; 14] = ["en", "zh", "ja", "ko", "fr", "de", "es", "pt", "it", "ru", "ar", "nl", "th", "vi"];
 /// What stands between several values of a cell.
 const BETWEEN_VALUES: [char; 5] = [';', '|', '；', '、', '/'];
+const UNTITLED: &str = "it has no title: write one, or take the row out; rows of an item's variants have its id, and stand \
+                        right behind it";
 /// The longest value that a text can name, in characters.
 const LONGEST_VALUE: usize = 30;
 
@@ -46,16 +54,13 @@ impl Catalogue {
     /// # Errors
     /// [`CatalogueError`], with the line.
     pub fn read(bytes: &[u8]) -> Result<(Self, Notes), CatalogueError> {
-        let Sheet { header, rows, faults, notes } = Sheet::read(bytes, None)?;
+        let Sheet { header, rows, faults, mut notes } = Sheet::read(bytes, None)?;
         if let Some(fault) = faults.into_iter().next() {
             return Err(CatalogueError::Row { line: fault.line, reason: fault.reason });
         }
-        if rows.len() > MAX_ITEMS {
-            return Err(CatalogueError::TooLarge);
-        }
         let names: Vec<String> = header.iter().map(|name| folded(name)).collect();
         let named = |known: &[&str]| known.iter().find_map(|known| names.iter().position(|name| name == known));
-        let (id, title) = (named(&IDS), named(&TITLES));
+        let (id, title) = (handle(&names).or_else(|| named(&IDS)), named(&TITLES));
         let titles = titles(&names, title);
         let (Some(id), false) = (id.or(title), titles.is_empty()) else {
             let columns = header.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
@@ -64,7 +69,15 @@ impl Catalogue {
         if rows.is_empty() {
             return Err(CatalogueError::Empty);
         }
-        let mut catalogue = Self::default();
+        let Kept { rows, parts, withdrawn } = rows::kept(rows, &names, id, &titles);
+        match rows.len() {
+            0 => return Err(CatalogueError::NoneForSale),
+            count if count > MAX_ITEMS => return Err(CatalogueError::TooLarge),
+            _ => {}
+        }
+        (0..parts).for_each(|_| notes.add("a row without a title is a variant of the item before", None));
+        (0..withdrawn).for_each(|_| notes.add("an item isn't for sale and is left out", None));
+        let mut catalogue = Self { parts, withdrawn, ..Self::default() };
         let own: Vec<usize> = (0..header.len())
             .filter(|at| *at != id && titles.iter().all(|(_, title)| title != at) && !header[*at].is_empty())
             .collect();
@@ -78,10 +91,7 @@ impl Catalogue {
             let fault = |reason: String| CatalogueError::Row { line: row.line, reason };
             let own_id = row.cells[id].clone();
             if own_id.is_empty() {
-                return Err(fault(format!("it has no {}", header[id])));
-            }
-            if let Some(first) = lines.insert(own_id.clone(), row.line) {
-                return Err(fault(format!("the {} '{own_id}' is also that of line {first}", header[id])));
+                return Err(fault(format!("it has no {}: write one, or take the row out", header[id])));
             }
             let own_titles: Vec<(String, String)> = titles
                 .iter()
@@ -89,7 +99,10 @@ impl Catalogue {
                 .filter(|(_, title)| !title.is_empty())
                 .collect();
             if own_titles.is_empty() {
-                return Err(fault("it has no title".to_owned()));
+                return Err(fault(UNTITLED.to_owned()));
+            }
+            if let Some(first) = lines.insert(own_id.clone(), row.line) {
+                return Err(fault(format!("the {} '{own_id}' is also that of line {first}", header[id])));
             }
             let cells: Vec<String> = own.iter().map(|&at| row.cells[at].clone()).collect();
             let number = |(cell, column): (&String, &Column)| match column.kind {
@@ -101,6 +114,13 @@ impl Catalogue {
         }
         Ok((catalogue, notes))
     }
+}
+
+/// The column of Shopify's exports that has the item of each row; their variants have a SKU of their own.
+fn handle(names: &[String]) -> Option<usize> {
+    let at = |name: &str| names.iter().position(|own| own == name);
+    let is_export = at("id").is_none() && at("option1 name").is_some();
+    at("handle").or_else(|| at("url handle")).filter(|_| is_export)
 }
 
 /// The columns of titles with their languages: the plain one without a tag, unless each has one.

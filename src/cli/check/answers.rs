@@ -70,7 +70,7 @@ fn counted(number: usize, of: &str) -> String {
     format!("{number} {of}{}", if number == 1 { "" } else { "s" })
 }
 
-/// A catalogue's items, and which columns are taken for their price.
+/// A catalogue's items, which columns are taken for their price, and which rows aren't items.
 fn items(shop: &Shop) -> String {
     let catalogue = shop.catalogue();
     let prices: Vec<String> = catalogue.prices().iter().map(|&at| format!("'{}'", catalogue.name(at))).collect();
@@ -78,7 +78,15 @@ fn items(shop: &Shop) -> String {
         true => "no column is a price".to_owned(),
         false => format!("the price is {}", prices.join(", else ")),
     };
-    format!("{}; {price}", counted(catalogue.len(), "item"))
+    let parts = match catalogue.parts() {
+        0 => String::new(),
+        parts => format!("; {} without a title: variants of the item before", counted(parts, "row")),
+    };
+    let withdrawn = match catalogue.withdrawn() {
+        0 => String::new(),
+        withdrawn => format!("; {} not for sale: left out", counted(withdrawn, "item")),
+    };
+    format!("{}; {price}{parts}{withdrawn}", counted(catalogue.len(), "item"))
 }
 
 fn knowledge(report: &mut Report, name: &str, knowledge: &Knowledge) {
