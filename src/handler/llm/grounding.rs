@@ -2,13 +2,15 @@
 //!
 //! **Invariant:** an answer that is grounded cites only passages that there are; each of its sentences that says something
 //! has a citation, its own or that of the sentence which it belongs to; each number, name and address of it stands in what
-//! it cites, most of its words do, and it denies nothing that the passage affirms, nor the other way round.
+//! it cites, most of its words do, and it denies nothing that the passage affirms, nor the other way round. A yes or no
+//! rests on nothing: one of its sentences says more.
 
 use std::collections::HashSet;
 
+use super::wording::{denies, substance, words};
 use crate::{
     domain::Source,
-    handler::claims::{Claims, Said, is_han, pattern},
+    handler::claims::{Claims, Said, pattern},
 };
 
 /// The share of a sentence's words that has to stand in the passages that it cites.
@@ -50,7 +52,15 @@ pub(super) fn grounded(answer: &str, question: &str, passages: &[Source]) -> Res
     if sentences.iter().flat_map(|sentence| &sentence.cites).any(|&cite| cite == 0 || cite > passages.len()) {
         return Err("it cites a passage that there isn't");
     }
-    for sentence in sentences.iter().filter(|sentence| sentence.is_cited || says_something(&sentence.text)) {
+    let with_substance: Vec<&Sentence> = sentences.iter().filter(|sentence| has_substance(&sentence.text)).collect();
+    // "Returns are free. Yes, they are [1]." rests on its first sentence, however short that is.
+    let is_any_cited = with_substance.iter().any(|sentence| sentence.is_cited);
+    let is_held = |sentence: &&&Sentence| !is_any_cited || sentence.is_cited || says_something(&sentence.text);
+    let held: Vec<&Sentence> = with_substance.iter().filter(is_held).copied().collect();
+    if held.is_empty() {
+        return Err("it says yes or no, and nothing that a passage could say");
+    }
+    for sentence in held {
         if sentence.cites.is_empty() {
             return Err("a sentence has no citation");
         }
@@ -170,61 +180,32 @@ fn says_something(sentence: &str) -> bool {
     !Claims::of(sentence).is_empty() || words(sentence).len() > 3
 }
 
-/// Whether a sentence's words are those of the passages, and neither denies what the other affirms.
+/// Whether a sentence says more than yes or no, which a passage could say.
+fn has_substance(sentence: &str) -> bool {
+    !Claims::of(sentence).is_empty() || !substance(sentence).is_empty()
+}
+
+/// Whether a sentence's words are those of the passages, and neither denies what the other affirms. One of short words
+/// alone, "By bus.", is held by them.
 fn rests_on(sentence: &str, cited: &str) -> bool {
-    let wanted = words(sentence);
-    if wanted.is_empty() {
+    let is_short = words(sentence).is_empty();
+    // Numbers and names have been held against it.
+    if is_short && !Claims::of(sentence).is_empty() {
         return true;
     }
+    let words_of: fn(&str) -> HashSet<String> = if is_short { substance } else { words };
+    let wanted = words_of(sentence);
     let share = |said: &HashSet<String>| wanted.intersection(said).count() as f64 / wanted.len() as f64;
-    if share(&words(cited)) < LEAST_OVERLAP {
+    if share(&words_of(cited)) < LEAST_OVERLAP {
         return false;
     }
     let parts = cited
         .split_inclusive(['.', '!', '?', '。', '！', '？', '\n', ';', '；'])
         .filter(|part| !part.trim().is_empty());
     // Of several that are as near, any may be meant.
-    let nearest = parts.map(|part| (share(&words(part)), denies(part))).collect::<Vec<_>>();
+    let nearest = parts.map(|part| (share(&words_of(part)), denies(part))).collect::<Vec<_>>();
     let most = nearest.iter().map(|(share, _)| *share).fold(0.0, f64::max);
     nearest.iter().any(|(share, denied)| *share >= most - 0.1 && *denied == denies(sentence))
-}
-
-/// The words that say what a text is about: those of four letters and more, by their first six, and pairs of Chinese
-/// characters.
-fn words(text: &str) -> HashSet<String> {
-    const COMMON: [&str; 28] = [
-        "this", "that", "with", "from", "your", "have", "will", "they", "them", "their", "what", "when", "which",
-        "where", "there", "these", "those", "than", "then", "into", "also", "been", "were", "would", "could", "should",
-        "about", "please",
-    ];
-    let mut words = HashSet::new();
-    for run in text.to_lowercase().split(|c: char| !c.is_alphanumeric()) {
-        let characters: Vec<char> = run.chars().collect();
-        for pair in characters.windows(2).filter(|pair| pair.iter().all(|&c| is_han(c))) {
-            words.insert(pair.iter().collect());
-        }
-        let is_word = characters.len() >= 4 && !characters.iter().any(|&c| is_han(c)) && !COMMON.contains(&run);
-        if is_word {
-            words.insert(characters.iter().take(6).collect());
-        }
-    }
-    words
-}
-
-/// Whether a text denies something, an odd number of times.
-fn denies(text: &str) -> bool {
-    const WORDS: [&str; 12] =
-        ["not", "no", "never", "cannot", "none", "without", "neither", "nor", "unable", "nothing", "nobody", "except"];
-    let lower = text.to_lowercase().replace('’', "'");
-    let by_word = lower
-        .split(|c: char| !c.is_alphanumeric() && c != '\'')
-        .filter(|word| WORDS.contains(word) || word.ends_with("n't"))
-        .count();
-    // 不 within 不仅, 不但 denies nothing; nor does 无论, or 非常.
-    const CHINESE: [&str; 7] = ["不", "没", "无", "未", "别", "勿", "非"];
-    const OTHERS: [&str; 10] = ["不仅", "不但", "不过", "不同", "不管", "无论", "非常", "特别", "分别", "不断"];
-    let count = |list: &[&str]| list.iter().map(|word| lower.matches(word).count()).sum::<usize>();
-    (by_word + count(&CHINESE).saturating_sub(count(&OTHERS))) % 2 == 1
 }
 
 /// The answer with its citations numbered from 1 in the order in which they come, and what they stand for.
@@ -331,6 +312,34 @@ mod tests {
         check("收到商品后七天内可以退货[3]。", claim);
         check("支持换货[3]。", "its words aren't those of what it cites");
         check("Write to evil@example.com [1].", claim);
+    }
+
+    #[test]
+    fn a_bare_yes_or_no_rests_on_nothing_unless_a_sentence_beside_it_does() {
+        let bare = Err("it says yes or no, and nothing that a passage could say");
+        let words = Err("its words aren't those of what it cites");
+        for (answer, expected) in [
+            ("Yes [1].", bare),
+            ("No. [1]", bare),
+            ("Yes, you can [1].", bare),
+            ("No, you can't [1].", bare),
+            ("能[3]", bare),
+            ("可以的[3]。", bare),
+            ("不可以。[3]", bare),
+            ("Yes [1]. You can [1].", bare),
+            // Nor does what is polite.
+            ("Yes [1]. Glad to help!", words),
+            ("By bus [1].", words),
+            ("Yes. Returns are free in Germany [1].", Ok(())),
+            ("Yes [1]. Returns are free in Germany [1].", Ok(())),
+            ("Returns are free. Yes, they are [1].", Ok(())),
+            ("Returns are free [1]. You're welcome!", Ok(())),
+            ("可以。收到商品后30天内可以退货[3]。", Ok(())),
+            ("可以退货[3]。", Ok(())),
+            ("From 9 to 18 [2].", Ok(())),
+        ] {
+            assert_eq!(grounded(answer, "Can I return it?", &passages()).map(|_| ()), expected, "{answer}");
+        }
     }
 
     #[test]

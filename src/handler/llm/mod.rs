@@ -16,6 +16,7 @@ mod injections;
 mod prompt;
 #[cfg(test)]
 mod tests;
+mod wording;
 
 use std::{num::NonZeroU16, sync::Arc};
 

@@ -84,9 +84,13 @@ async fn an_answer_from_passages_has_its_sources_and_what_it_cost() {
 
 #[tokio::test]
 async fn what_does_not_rest_on_the_passages_is_replaced_by_the_best_of_them() {
-    for said in
-        ["You have 90 days [1].", "You have 30 days.", "You have 30 days [3].", "Returns are free in Norway [1]."]
-    {
+    for said in [
+        "You have 90 days [1].",
+        "You have 30 days.",
+        "You have 30 days [3].",
+        "Returns are free in Norway [1].",
+        "Yes, you can [1].",
+    ] {
         let answer = answer_of(said, "how long?", Some(Passages(returns()))).await.unwrap();
         assert_eq!(
             (answer.text, answer.details.sources),
