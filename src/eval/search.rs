@@ -106,10 +106,10 @@ pub fn halved(passages: &[Passage]) -> Vec<Passage> {
 
 /// The same questions to knowledge that holds some of the passages: those whose passage isn't there have no answer.
 pub fn cases_of(cases: &[SearchCase], knowledge: &Knowledge) -> Vec<SearchCase> {
-    let ids: HashSet<&str> = knowledge.passages().iter().map(|passage| &*passage.id).collect();
+    let ids: HashSet<&str> = knowledge.passages().iter().map(|passage| section(&passage.id)).collect();
     let mut cases = cases.to_vec();
     for case in &mut cases {
-        case.passage = case.passage.take().filter(|id| ids.contains(id.as_str()));
+        case.passage = case.passage.take().filter(|id| ids.contains(section(id)));
     }
     cases
 }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 pub struct Passage {
     /// Stays the same while its place does: given, or its file and heading. The parts of one given id share it.
     pub id: Arc<str>,
+    /// The ids that the short sections in it would have had as passages of their own. They name it, too.
+    pub merged: Vec<Arc<str>>,
     /// The document's title, or the question that it answers.
     pub title: Arc<str>,
     /// The headings above it, the outermost first.

@@ -41,6 +41,7 @@ Examples:
   chatbot-worker eval --search --knowledge 'help/*.md' --test questions.jsonl
                                                              do questions find the passage that answers them? A
                                                              line each: {\"question\": \"…\", \"passage\": its id or null}
+  chatbot-worker eval --search --passages                    the ids of the bot's passages
   chatbot-worker eval --dialogues dialogues.md               does the bot do in its conversations what is written
                                                              there? ## begins a dialogue, > is what the user says,
                                                              and below it is what the bot does: the intent that
@@ -102,8 +103,11 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "SHARE", default_value = "0.1", requires = "tune")]
     budget: Fraction,
     /// Measure how well documents are searched, and not how well intents are told apart
-    #[arg(long, requires = "test", conflicts_with_all = ["train", "valid", "cross_validate", "shots", "models", "tune"])]
+    #[arg(long, conflicts_with_all = ["train", "valid", "cross_validate", "shots", "models", "tune"])]
     search: bool,
+    /// List the documents' passages with their ids, which a test names, and measure nothing
+    #[arg(long, requires = "search", conflicts_with_all = ["test", "embeddings", "report"])]
+    passages: bool,
     /// The documents, files or patterns such as 'help/*.md': Markdown, text, HTML, CSV, JSON lines; without it, the bot's
     #[arg(long, value_name = "FILE", requires = "search", num_args = 1..)]
     knowledge: Vec<String>,

@@ -1,14 +1,14 @@
 //! `eval --search`: does a question find the passage that answers it, and is it known when none does?
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     fs,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
 
 use super::{Arguments, Exit, Failure, Format, output, setup, text, write_page};
@@ -35,6 +35,9 @@ struct Line {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    if arguments.passages {
+        return list(&passages(&arguments.knowledge)?, arguments.format);
+    }
     let Some(test) = &arguments.test else {
         return Err(Failure::new(Exit::Usage, "--search needs --test, a file of questions"));
     };
@@ -109,27 +112,78 @@ fn cases(file: &Path, passages: &[Passage]) -> Result<Vec<SearchCase>, Failure> 
         Failure::new(Exit::Data, format!("{}: {line}{reason}", file.display()))
     };
     let text = utf8::decode_read(fs::read(file)).map_err(|reason| fault(None, reason))?;
-    let ids: HashSet<&str> = passages.iter().map(|passage| &*passage.id).collect();
+    let ids = ids(passages);
     let mut cases = Vec::new();
     for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
         let form = "{\"question\": \"…\", \"passage\": \"its id\" or null}";
         let read: Line = serde_json::from_str(line)
             .map_err(|error| fault(Some(number), format!("this isn't {form}: column {}", error.column())))?;
-        if let Some(id) = read.passage.as_ref().filter(|id| !ids.contains(id.as_str())) {
+        let passage = read.passage.as_deref().map(|id| ids.get(id).copied().flatten().ok_or(id)).transpose();
+        let passage = passage.map_err(|id| {
             let known: Vec<_> = passages.iter().take(3).map(|passage| format!("'{}'", passage.id)).collect();
             let reason = format!(
-                "there is no passage '{}'; there are {}, …: correct it, or write null",
+                "there is no passage '{}'; there are {}, …: correct it (eval --search --passages lists them all), or \
+                 write null",
                 output::one_line(id),
                 known.join(", ")
             );
-            return Err(fault(Some(number), reason));
-        }
-        cases.push(SearchCase { question: read.question, passage: read.passage });
+            fault(Some(number), reason)
+        })?;
+        cases.push(SearchCase { question: read.question, passage: passage.map(str::to_owned) });
     }
     if cases.is_empty() {
         return Err(fault(None, "there is no question in it".to_owned()));
     }
     Ok(cases)
+}
+
+/// What names a passage, with the id that it is counted by: its own id, and those of the sections in it. None where
+/// sections of one name are in several.
+fn ids(passages: &[Passage]) -> HashMap<&str, Option<&str>> {
+    let mut ids: HashMap<&str, Option<&str>> = HashMap::new();
+    for passage in passages {
+        for merged in &passage.merged {
+            ids.entry(&**merged).and_modify(|id| *id = None).or_insert(Some(section(&passage.id)));
+        }
+    }
+    ids.extend(passages.iter().map(|passage| (&*passage.id, Some(section(&passage.id)))));
+    ids
+}
+
+/// A passage as it is listed.
+#[derive(Serialize)]
+struct Listed<'p> {
+    id: &'p str,
+    title: String,
+    /// The sections that are in it, and name it, too.
+    merged: Vec<&'p str>,
+}
+
+/// Lists what a test may name.
+fn list(passages: &[Passage], format: Format) -> Result<Exit, Failure> {
+    let mut seen = HashSet::new();
+    let mut listed = Vec::new();
+    for passage in passages.iter().filter(|passage| seen.insert(section(&passage.id))) {
+        let title: Vec<&str> = std::iter::once(&passage.title).chain(&passage.headings).map(|it| &**it).collect();
+        let merged = passage.merged.iter().map(|id| &**id).collect();
+        listed.push(Listed { id: section(&passage.id), title: title.join(" › "), merged });
+    }
+    let shown = match format {
+        Format::Json => output::json(&listed)?,
+        Format::Text => output::table(&rows(&listed)),
+    };
+    output::print(&shown)?;
+    Ok(Exit::Ok)
+}
+
+fn rows(listed: &[Listed<'_>]) -> Vec<[String; 2]> {
+    let mut rows = Vec::new();
+    for passage in listed {
+        rows.push([output::one_line(passage.id), output::one_line(&passage.title)]);
+        let within = |id: &&str| [output::one_line(id), format!("in {}", output::one_line(passage.id))];
+        rows.extend(passage.merged.iter().map(within));
+    }
+    rows
 }
 
 /// The service that helps to find.

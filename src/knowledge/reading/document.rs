@@ -20,6 +20,8 @@ pub(super) struct Document {
 #[derive(Debug)]
 struct Section {
     headings: Vec<Arc<str>>,
+    /// The last headings of the sections that are in it and no longer stand by themselves.
+    merged: Vec<Arc<str>>,
     paragraphs: Vec<Paragraph>,
 }
 
@@ -62,7 +64,7 @@ impl Document {
 
     fn begin(&mut self) {
         let headings = self.headings.iter().map(|(_, text)| Arc::clone(text)).collect();
-        self.sections.push(Section { headings, paragraphs: Vec::new() });
+        self.sections.push(Section { headings, merged: Vec::new(), paragraphs: Vec::new() });
     }
 
     /// Its passages. `path` is its file's; the title is that, where it has none.
@@ -78,9 +80,12 @@ impl Document {
         for section in joined(self.sections) {
             // The title stands in front of every passage as it is.
             let headings: Vec<Arc<str>> = section.headings.iter().filter(|it| **it != title).cloned().collect();
+            let slugs = section.merged.iter().map(|heading| slug(heading)).filter(|slug| !slug.is_empty());
+            let mut merged: Vec<Arc<str>> = slugs.map(|slug| format!("{path}#{slug}").into()).collect();
             for part in parts(section.paragraphs) {
                 passages.push(Passage {
                     id: ids.next(section.headings.last()),
+                    merged: std::mem::take(&mut merged),
                     title: Arc::clone(&title),
                     headings: headings.clone(),
                     text: part.text,
@@ -163,7 +168,11 @@ fn joined(sections: Vec<Section>) -> Vec<Section> {
                 if let Some(first) = last.paragraphs.first_mut() {
                     first.text = format!("{own}\n{}", first.text);
                 }
+                last.merged.extend(last.headings.last().cloned());
                 last.headings.truncate(above);
+            }
+            if section.headings.len() > above {
+                last.merged.extend(section.headings.last().cloned());
             }
             let own = own(&section.headings, above);
             for (at, paragraph) in section.paragraphs.into_iter().enumerate() {
@@ -320,6 +329,8 @@ mod tests {
         assert_eq!(passages.len(), 1);
         assert_eq!(passages[0].text, "退货\n三十天内可以退货。\n配送\n两天送达。");
         assert_eq!((&*passages[0].id, &*passages[0].title), ("faq.md#常见问题", "常见问题"));
+        // An author who doesn't know that they were joined names it by either.
+        assert_eq!(passages[0].merged, ["faq.md#退货", "faq.md#配送"].map(Arc::<str>::from));
     }
 
     #[test]

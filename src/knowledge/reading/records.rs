@@ -209,6 +209,7 @@ impl Record {
             for part in document::split(&answer) {
                 passages.push(Passage {
                     id: Arc::clone(&id),
+                    merged: Vec::new(),
                     title: title.as_str().into(),
                     headings: headings.clone(),
                     text: part,
@@ -232,7 +233,16 @@ impl Record {
         let Some(title) = all.first().map(|first| first.as_str().into()) else {
             return notes.add("an answer without a question was passed over", Some(line));
         };
-        passages.push(Passage { id, title, headings, text: answer, questions: all, path: Arc::clone(path), line });
+        passages.push(Passage {
+            id,
+            merged: Vec::new(),
+            title,
+            headings,
+            text: answer,
+            questions: all,
+            path: Arc::clone(path),
+            line,
+        });
     }
 }
 

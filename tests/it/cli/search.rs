@@ -104,6 +104,24 @@ fn markdown_is_searched_and_without_unanswerable_questions_every_other_passage_i
 }
 
 #[test]
+fn a_short_section_that_became_part_of_a_passage_names_that_passage() {
+    let folder = Folder::new();
+    let help = folder.file("returns.md", "# Returns\n\n## How long\n\nThirty days.\n\n## What not\n\nNo shavers.\n");
+    let named = |heading: &str| format!("{help}#{heading}");
+    let line = |id: &str| json!({"question": "are shavers taken back", "passage": id}).to_string() + "\n";
+    let test = folder.file("test.jsonl", &["what-not", "returns"].map(|it| line(&named(it))).concat());
+    assert_eq!(measured(&["--knowledge", &help, "--test", &test])["hit_at_1"], 1.0);
+
+    let list =
+        |format: &str| program().run(&["eval", "--search", "--passages", "--knowledge", &help, "--format", format]);
+    let listed: Value = serde_json::from_str(list("json").ok()).unwrap();
+    let merged = ["how-long", "what-not"].map(named);
+    assert_eq!(listed, json!([{"id": named("returns"), "title": "Returns", "merged": merged}]));
+    let text = list("text");
+    assert!(text.ok().contains(&format!("in {}", named("returns"))), "{text:?}");
+}
+
+#[test]
 fn what_is_wrong_with_a_search_is_told_with_file_line_and_remedy() {
     let folder = Folder::new();
     let passages = folder.file("passages.jsonl", PASSAGES);
