@@ -1,4 +1,5 @@
-//! JSON: a list of objects, an object a line, or an object that holds one list of them.
+//! JSON: a list of objects, an object a line, or an object that holds one list of them. An object may be a chat, whose
+//! last question and answer are read.
 
 use std::sync::Arc;
 
@@ -58,7 +59,9 @@ fn items<'t>(document: &Document<'t>, value: Value<'t>) -> Result<(Vec<Value<'t>
         return Err((line, format!("a list of objects was expected, [{{…}}, …], and this is {}", value.kind())));
     };
     let names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
-    if Columns::of(&names).are_enough() && !members.iter().any(|(_, value)| is_objects(*value)) {
+    if messages(&members).is_some()
+        || Columns::of(&names).are_enough() && !members.iter().any(|(_, value)| is_objects(*value))
+    {
         return Ok((vec![value], line));
     }
     let lists: Vec<_> = members.iter().filter(|(_, value)| is_objects(*value)).collect();
@@ -82,6 +85,29 @@ fn is_objects(value: Value<'_>) -> bool {
     value.items().is_some_and(|items| !items.is_empty() && items.iter().all(|item| item.is_object()))
 }
 
+/// The messages of a chat, as OpenAI has it: `{"messages": [{"role": "user", "content": "…"}, …]}`.
+fn messages<'t>(members: &[(String, Value<'t>)]) -> Option<Vec<Value<'t>>> {
+    let (_, list) = members.iter().find(|(name, value)| name == "messages" && is_objects(*value))?;
+    let messages = list.items()?;
+    messages.iter().all(|message| word(*message, "role").is_some()).then_some(messages)
+}
+
+fn word(object: Value<'_>, key: &str) -> Option<String> {
+    object.members()?.into_iter().find(|(name, _)| name == key)?.1.word()
+}
+
+/// The last answer of a chat, and what was asked before it.
+fn chat(messages: &[Value<'_>]) -> Option<Record> {
+    let is_of = |role: &str, message: &Value<'_>| word(*message, "role").is_some_and(|found| found == role);
+    let answered = messages.iter().rposition(|message| is_of("assistant", message))?;
+    let (before, answer) = (messages.get(..answered)?, messages.get(answered)?);
+    let asked = before.iter().rfind(|message| is_of("user", message))?;
+    let mut record = Record::default();
+    record.set(Field::Question, &word(*asked, "content")?);
+    record.set(Field::Answer, &word(*answer, "content")?);
+    Some(record)
+}
+
 fn add(
     members: Members<'_>,
     line: usize,
@@ -90,6 +116,18 @@ fn add(
     notes: &mut Notes,
     faults: &mut Faults,
 ) {
+    if let Some(messages) = messages(&members) {
+        return match chat(&messages) {
+            Some(record) => record.add_to(passages, path, line, notes),
+            None => faults.add(line, "a chat has to hold a text of role 'user', and one of role 'assistant' after it"),
+        };
+    }
+    // As help centres export what isn't published.
+    let is_draft = |(name, value): &(String, Value<'_>)| name == "draft" && value.word().is_some_and(|it| it == "true");
+    if members.iter().any(is_draft) {
+        return notes.add("a draft was passed over", Some(line));
+    }
+    let members: Members<'_> = members.into_iter().filter(|(name, _)| name != "draft").collect();
     let names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
     let columns = Columns::of(&names);
     if !columns.are_enough() {

@@ -1,8 +1,8 @@
-//! Markdown (CommonMark, with tables and front matter): its headings and paragraphs.
+//! Markdown (CommonMark, with tables and front matter): its headings and paragraphs, its questions and their answers.
 
 use pulldown_cmark::{Event, MetadataBlockKind, Options, Parser, Tag, TagEnd};
 
-use super::{document::Document, html, lines::Lines};
+use super::{dialects, document::Document, faq, html, lines::Lines};
 use crate::knowledge::terms::Script;
 
 /// Reads a document.
@@ -15,13 +15,23 @@ pub(super) fn read(text: &str) -> Document {
         | Options::ENABLE_DEFINITION_LIST
         | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
         | Options::ENABLE_PLUSES_DELIMITED_METADATA_BLOCKS;
-    let lines = Lines::of(text);
+    let text = dialects::as_markdown(text);
+    let lines = Lines::of(&text);
     let mut reader = Reader::default();
-    for (event, range) in Parser::new_ext(text, options).into_offset_iter() {
+    for (event, range) in Parser::new_ext(&text, options).into_offset_iter() {
         reader.take(event, lines.line(range.start));
     }
     reader.end_block();
+    reader.end_question();
     reader.document
+}
+
+/// A question whose answer may be the next paragraph.
+struct Asked {
+    question: String,
+    /// As it is written.
+    text: String,
+    line: usize,
 }
 
 #[derive(Default)]
@@ -30,6 +40,9 @@ struct Reader {
     /// What is being read, and where it began.
     text: String,
     line: usize,
+    /// Where a line of the source begins in it.
+    breaks: Vec<usize>,
+    asked: Option<Asked>,
     /// How deep in lists, and tables.
     depth: usize,
     /// Within front matter.
@@ -57,6 +70,7 @@ impl Reader {
                 if !self.text.ends_with(|c| Script::of(c) == Script::Ideographs || matches!(c, '，' | '。' | '、')) {
                     self.text.push(' ');
                 }
+                self.breaks.push(self.text.len());
             }
             Event::HardBreak => self.text.push('\n'),
             Event::Html(html) => self.html.push_str(&html),
@@ -103,6 +117,8 @@ impl Reader {
         match tag {
             TagEnd::Heading(level) if self.depth == 0 => {
                 let heading = std::mem::take(&mut self.text);
+                self.breaks.clear();
+                self.end_question();
                 self.document.heading(level as u8, &heading.replace('\n', " "));
             }
             // What leads to a list stays with it.
@@ -111,6 +127,7 @@ impl Reader {
             TagEnd::CodeBlock => self.end_block(),
             TagEnd::HtmlBlock => {
                 let html = std::mem::take(&mut self.html);
+                self.end_question();
                 html::read_into(&html, &mut self.document, self.line);
             }
             TagEnd::List(_) | TagEnd::DefinitionList => {
@@ -128,6 +145,7 @@ impl Reader {
             TagEnd::TableRow => {
                 let row = std::mem::take(&mut self.row);
                 let text = row_text(&self.head, &row);
+                self.end_question();
                 self.document.paragraph(&text, self.line);
             }
             TagEnd::Table => {
@@ -147,7 +165,36 @@ impl Reader {
 
     fn end_block(&mut self) {
         let text = std::mem::take(&mut self.text);
+        let lines = lines_of(&text, &std::mem::take(&mut self.breaks));
+        if text.trim().is_empty() {
+            return;
+        }
+        if let Some(pairs) = faq::pairs(&lines) {
+            self.end_question();
+            for (question, answer) in pairs {
+                match answer.is_empty() {
+                    true => self.asked = Some(Asked { question, text: text.clone(), line: self.line }),
+                    false => self.document.question(&question, &answer, self.line),
+                }
+            }
+            return;
+        }
+        let answer = lines.first().and_then(|line| faq::answer(line));
+        if let Some(begin) = answer
+            && let Some(asked) = self.asked.take()
+        {
+            let lines: Vec<&str> = std::iter::once(begin).chain(lines[1..].iter().map(|line| line.trim())).collect();
+            return self.document.question(&asked.question, &lines.join("\n"), asked.line);
+        }
+        self.end_question();
         self.document.paragraph(&text, self.line);
+    }
+
+    /// What looked like a question is a paragraph, where nothing that answers follows.
+    fn end_question(&mut self) {
+        if let Some(asked) = self.asked.take() {
+            self.document.paragraph(&asked.text, asked.line);
+        }
     }
 
     /// The title, of all that a front matter may say.
@@ -159,6 +206,16 @@ impl Reader {
             }
         }
     }
+}
+
+/// The lines of a text as they were written: those that begin at these places, or behind a line's end.
+fn lines_of<'t>(text: &'t str, breaks: &[usize]) -> Vec<&'t str> {
+    let (mut from, mut lines) = (0, Vec::new());
+    for at in breaks.iter().copied().chain([text.len()]) {
+        lines.extend(text.get(from..at).unwrap_or_default().lines());
+        from = at;
+    }
+    lines
 }
 
 /// A table's row, each cell after the name of its column.
@@ -202,7 +259,42 @@ mod tests {
         );
         check("# 退货\n\n三十天内\n可以退货。\n", "a.md#退货:3: 三十天内可以退货。");
         check("# A\n\n> Quoted.\n\n![alt text](x.png)\n\n- [ ] task\n", "a.md#a:3: Quoted.\nalt text\n- task");
+        check("!!! note \"Holidays\"\n    Nothing is shipped.\n", "a.md:1: Holidays\nNothing is shipped.");
+        check(":::tip Pro tip\n\nPaused.\n\n:::\n", "a.md:1: Pro tip\nPaused.");
         check("# A #\n## B\n", "");
         check("", "");
+    }
+
+    #[test]
+    fn a_list_of_questions_is_a_passage_each() {
+        fn check(text: &str, expected: &[(&str, &[&str], &str)]) {
+            let passages = read(text).passages(&"a.md".into());
+            let found: Vec<(&str, Vec<&str>, &str)> = passages
+                .iter()
+                .map(|it| (&*it.id, it.questions.iter().map(String::as_str).collect(), it.text.as_str()))
+                .collect();
+            let expected: Vec<_> =
+                expected.iter().map(|(id, questions, text)| (*id, questions.to_vec(), *text)).collect();
+            assert_eq!(found, expected, "{text}");
+        }
+        check(
+            "# FAQs\n\n**Q: How long?**\nA: Two days.\n\n**Q:** Why?\n\n**A:** So.\n\n- one\n\n## B\n\nText.\n",
+            &[
+                ("a.md#how-long", &["How long?"], "Two days."),
+                ("a.md#why", &["Why?"], "So.\n- one"),
+                ("a.md#b", &[], "Text."),
+            ],
+        );
+        check(
+            "**问：**多久？\n答：两天。\n\nQ1. Where?\nA1. Here.\nQ2. When?\nA2. Now.\n",
+            &[
+                ("a.md#多久", &["多久？"], "两天。"),
+                ("a.md#where", &["Where?"], "Here."),
+                ("a.md#when", &["When?"], "Now."),
+            ],
+        );
+        check("Q1: five percent.\n\nMore.\n", &[("a.md", &[], "Q1: five percent.\nMore.")]);
+        check("Vitamin\nA: healthy.\n", &[("a.md", &[], "Vitamin A: healthy.")]);
+        check("Q: Why?\n", &[("a.md", &[], "Q: Why?")]);
     }
 }

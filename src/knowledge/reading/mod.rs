@@ -3,7 +3,9 @@
 //! **Invariant:** what a file says becomes passages, or is told: a fault where its author has to mend something, a note where
 //! not. Files are bounded in size and number.
 
+mod dialects;
 mod document;
+mod faq;
 mod html;
 mod json;
 mod lines;

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{super::Passage, document};
+use super::{super::Passage, document, html};
 use crate::corpus::{Notes, excerpt};
 
 /// What a column may hold.
@@ -175,7 +175,8 @@ pub(super) struct Record {
 
 impl Record {
     pub(super) fn set(&mut self, field: Field, value: &str) {
-        let value = value.trim();
+        let text = if field == Field::Id { None } else { html::text_of(value) };
+        let value = text.as_deref().unwrap_or(value).trim();
         match field {
             Field::Questions => self.questions.extend(several(value)),
             Field::Id => value.clone_into(&mut self.id),

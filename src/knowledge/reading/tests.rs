@@ -59,6 +59,21 @@ fn questions_and_answers_of_other_peoples_files_are_read() {
     );
     check("f.json", "{\"faqs\": [\n {\"question\": \"a\", \"answer\": \"b\"}\n]}", &[("f.json:2", &["a"], "b")]);
     check("g.json", "[{\"id\": 3, \"title\": \"T\", \"text\": \"x\"}]", &[("3", &[], "x")]);
+    check("i.csv", "Title,Body\nWhy?,\"<p>See the <a href='x'>page</a>.</p>\"\n", &[("i.csv:2", &[], "See the page.")]);
+    let chat = |text: &str| format!("{{\"messages\":[{text}{{\"role\":\"assistant\",\"content\":\"So.\"}}]}}");
+    let asked = chat("{\"role\":\"system\",\"content\":\"Be kind\"},{\"role\":\"user\",\"content\":\"Why?\"},");
+    check("j.jsonl", &asked, &[("j.jsonl:1", &["Why?"], "So.")]);
+    check(
+        "k.jsonl",
+        &format!("{asked}\n{asked}\n"),
+        &[("k.jsonl:1", &["Why?"], "So."), ("k.jsonl:2", &["Why?"], "So.")],
+    );
+    check(
+        "l.json",
+        "{\"count\":2,\"articles\":[{\"id\":1,\"title\":\"Why?\",\"body\":\"<p>So.</p>\",\"draft\":false},\n\
+         {\"id\":2,\"title\":\"When?\",\"body\":\"<p>Now.</p>\",\"draft\":true}]}",
+        &[("1", &[], "So.")],
+    );
     check("h.csv", "questions;answer\na|b;c\n", &[("h.csv:2", &["a", "b"], "c")]);
 }
 
@@ -99,9 +114,11 @@ fn all_that_is_wrong_is_told_with_file_line_and_remedy() {
         .with("b.json", "[{]")
         .with("c.pdf", "%PDF")
         .with("d.csv", "x,y\n1,2\n")
-        .with("e.jsonl", "{\"question\":\"a\",\"answer\":\"b\"}\n{\n");
-    let errors =
-        folder.read(&["a.csv", "b.json", "c.pdf", "d.csv", "e.jsonl", "none.md", "*.nope", ".", "[x.md"]).unwrap_err();
+        .with("e.jsonl", "{\"question\":\"a\",\"answer\":\"b\"}\n{\n")
+        .with("f.jsonl", "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}\n");
+    let errors = folder
+        .read(&["a.csv", "b.json", "c.pdf", "d.csv", "e.jsonl", "f.jsonl", "none.md", "*.nope", ".", "[x.md"])
+        .unwrap_err();
     let told = errors.to_string();
     for said in [
         "a.csv: line 2: there are 1 cell where",
@@ -110,6 +127,7 @@ fn all_that_is_wrong_is_told_with_file_line_and_remedy() {
         "c.pdf: this isn't text",
         "d.csv: line 1: the first row has to name the columns",
         "e.jsonl: line 2: this isn't valid JSON",
+        "f.jsonl: line 1: a chat has to hold",
         "none.md: there is no such file",
         "*.nope: no file is named so",
         ".: this is a folder",

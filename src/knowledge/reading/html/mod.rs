@@ -1,8 +1,9 @@
-//! The text of HTML: title, headings, paragraphs, lists and tables. No scripts, styles, menus or forms.
+//! The text of HTML: title, headings, paragraphs, lists and tables. No scripts, styles, menus or forms; of a page with a
+//! `<main>`, or one `<article>`, no more than what is in it.
 //!
 //! **Invariant:** any bytes are HTML: the tokenizer is the WHATWG's, which has no errors that end it.
 
-use html5gum::{DefaultEmitter, HtmlString, State, Token, Tokenizer};
+use html5gum::{DefaultEmitter, HtmlString, StartTag, State, Token, Tokenizer};
 
 use super::{document::Document, lines::Lines, markdown::row_text};
 
@@ -11,6 +12,8 @@ const SKIPPED: [&str; 16] = [
     "script", "style", "nav", "header", "footer", "aside", "noscript", "template", "svg", "form", "button", "select",
     "textarea", "iframe", "object", "canvas",
 ];
+/// Elements that are passed over where their role or class says that they only lead about the site.
+const LEADING: [&str; 6] = ["div", "ol", "ul", "section", "a", "span"];
 /// Elements that stand by themselves.
 const BLOCKS: [&str; 26] = [
     "p",
@@ -43,21 +46,56 @@ const BLOCKS: [&str; 26] = [
 
 /// Reads a page.
 pub(super) fn read(text: &str) -> Document {
+    let read = |within| {
+        let mut document = Document::default();
+        let begun = read_within(text, within, &mut document, 1);
+        (document, begun)
+    };
+    let (main, _) = read(Some("main"));
+    if main.size() > 0 {
+        return main;
+    }
+    // Several are parts of a list, and a short one stands beside what the page says.
+    let (article, articles) = read(Some("article"));
+    let (whole, _) = read(None);
+    if articles == 1 && article.size() * 2 >= whole.size() { article } else { whole }
+}
+
+/// The text of a cell or a value that is HTML: it begins with a tag, and one ends. None where it isn't.
+pub(super) fn text_of(value: &str) -> Option<String> {
+    const BEGIN: [&str; 18] = [
+        "p", "div", "span", "ul", "ol", "table", "h1", "h2", "h3", "h4", "b", "strong", "em", "i", "a", "section",
+        "article", "html",
+    ];
+    let tag = value.trim_start().strip_prefix('<')?;
+    let name = tag.split(|c: char| !c.is_ascii_alphanumeric()).next()?.to_ascii_lowercase();
+    if !BEGIN.contains(&name.as_str()) || !value.contains("</") {
+        return None;
+    }
     let mut document = Document::default();
-    read_into(text, &mut document, 1);
-    document
+    read_into(value, &mut document, 1);
+    Some(document.text())
 }
 
 /// Adds what a part of a page says, that begins on that line.
 pub(super) fn read_into(text: &str, document: &mut Document, line: usize) {
+    read_within(text, None, document, line);
+}
+
+/// The same of what is within elements of a name. How many of these there are.
+fn read_within(text: &str, within: Option<&'static str>, document: &mut Document, line: usize) -> usize {
     let lines = Lines::of(text);
     let mut reader = Reader {
         document,
         text: String::new(),
         line,
         line_now: line,
+        within,
+        depth: 0,
+        begun: 0,
         skipped: Vec::new(),
         heading: None,
+        in_name: false,
         in_title: false,
         in_pre: false,
         head: Vec::new(),
@@ -77,8 +115,8 @@ pub(super) fn read_into(text: &str, document: &mut Document, line: usize) {
                     "script" => tokens.set_state(State::ScriptData),
                     _ => {}
                 }
-                if !tag.self_closing || !SKIPPED.contains(&name.as_str()) {
-                    reader.start(&name);
+                if !tag.self_closing || !SKIPPED.contains(&name.as_str()) && reader.skipped.is_empty() {
+                    reader.start(&name, leads(&tag, &name));
                 }
             }
             Token::EndTag(tag) => reader.end(&name(&tag.name)),
@@ -90,10 +128,30 @@ pub(super) fn read_into(text: &str, document: &mut Document, line: usize) {
         }
     }
     reader.end_block();
+    reader.begun
 }
 
 fn name(name: &HtmlString) -> String {
     String::from_utf8_lossy(name).to_ascii_lowercase()
+}
+
+/// Whether an element only leads about the site: navigation, breadcrumbs, or a link that skips them.
+fn leads(tag: &StartTag<usize>, name: &str) -> bool {
+    const CLASSES: [&str; 10] = [
+        "breadcrumb",
+        "breadcrumbs",
+        "skip-link",
+        "skip-links",
+        "skip-nav",
+        "skip-navigation",
+        "skip-to-content",
+        "skip-to-main-content",
+        "skiplink",
+        "skipnav",
+    ];
+    let of = |key: &str| tag.attributes.get(key.as_bytes()).map(|it| self::name(&it.value)).unwrap_or_default();
+    LEADING.contains(&name)
+        && (of("role") == "navigation" || of("class").split_whitespace().any(|class| CLASSES.contains(&class)))
 }
 
 struct Reader<'d> {
@@ -101,9 +159,15 @@ struct Reader<'d> {
     text: String,
     line: usize,
     line_now: usize,
+    /// Elements of which alone the text is read; how many of them are open, and how many were.
+    within: Option<&'static str>,
+    depth: usize,
+    begun: usize,
     /// The elements that are passed over, and have yet to end.
     skipped: Vec<String>,
     heading: Option<u8>,
+    /// Within what names that which stands below it: a summary, or a term.
+    in_name: bool,
     in_title: bool,
     in_pre: bool,
     head: Vec<String>,
@@ -112,12 +176,26 @@ struct Reader<'d> {
 }
 
 impl Reader<'_> {
-    fn start(&mut self, name: &str) {
-        if !self.skipped.is_empty() || SKIPPED.contains(&name) {
-            if SKIPPED.contains(&name) {
+    fn start(&mut self, name: &str, leads: bool) {
+        // A button that a heading consists of opens what stands below it, and is its text.
+        let is_text = name == "button" && (self.heading.is_some() || self.in_name);
+        let is_skipped = SKIPPED.contains(&name) && !is_text || leads;
+        if !self.skipped.is_empty() || is_skipped {
+            // One of the same name ends before the one that is passed over does.
+            if is_skipped || self.skipped.iter().any(|skipped| skipped == name) {
                 self.skipped.push(name.to_owned());
             }
             return;
+        }
+        if self.within == Some(name) {
+            self.depth += 1;
+            self.begun += 1;
+        }
+        if self.is_outside() && name != "title" {
+            return;
+        }
+        if BLOCKS.contains(&name) {
+            self.in_name = matches!(name, "summary" | "dt");
         }
         match (name, level(name)) {
             (_, Some(level)) => {
@@ -161,9 +239,14 @@ impl Reader<'_> {
             self.skipped.truncate(at);
             return;
         }
-        if !self.skipped.is_empty() {
+        if !self.skipped.is_empty() || self.is_outside() && name != "title" {
             return;
         }
+        if self.within == Some(name) {
+            self.end_block();
+            self.depth = self.depth.saturating_sub(1);
+        }
+        self.in_name &= !matches!(name, "summary" | "dt");
         match (name, level(name)) {
             (_, Some(_)) => {
                 let heading = std::mem::take(&mut self.text);
@@ -186,8 +269,12 @@ impl Reader<'_> {
         }
     }
 
+    fn is_outside(&self) -> bool {
+        self.within.is_some() && self.depth == 0
+    }
+
     fn text(&mut self, text: &str) {
-        if !self.skipped.is_empty() {
+        if !self.skipped.is_empty() || self.is_outside() && !self.in_title {
             return;
         }
         if self.text.is_empty() {
@@ -263,43 +350,4 @@ fn spaced(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn shown(text: &str) -> String {
-        let passages = read(text).passages(&"a.html".into());
-        let shown = passages.iter().map(|it| format!("{}:{}: {}", it.title, it.line, it.text));
-        shown.collect::<Vec<_>>().join("\n\n")
-    }
-
-    #[test]
-    fn a_page_is_what_it_says() {
-        fn check(text: &str, expected: &str) {
-            assert_eq!(shown(text), expected, "{text}");
-        }
-        check(
-            "<title>T &amp; U</title>\n<nav>Menu</nav>\n<p>One\n two&nbsp;<b>three</b>.</p>",
-            "T & U:3: One two three.",
-        );
-        check("<h1>A</h1><script>if (1<2) { '</p>' }</script><style>p{}</style><p>x", "A:1: x");
-        check("<h1>A</h1><ul><li><p>one</p><li>two</ul>", "A:1: - one\n- two");
-        check(
-            "<h1>A</h1><table><tr><th>Size</th><th>Price</th></tr><tr><td>S</td><td>5</td></tr></table>",
-            "A:1: Size: S; Price: 5",
-        );
-        check("<h1>A</h1><pre>a\n  b</pre>", "A:1: a\n  b");
-        check("<h1>A</h1><form><select><option>x</select></form><p>y<br>z", "A:1: y\nz");
-        check("<h1>退货</h1><div>三十天<span>内</span></div>", "退货:1: 三十天内");
-        check("a < b", "a:1: a < b");
-        check("", "");
-    }
-
-    proptest! {
-        #[test]
-        fn any_text_is_survived(text in "(<(/?)(p|h1|td|tr|li|script|title|table|nav|pre)>|a| |<|&lt;|\n){0,40}") {
-            let _ = shown(&text);
-        }
-    }
-}
+mod tests;

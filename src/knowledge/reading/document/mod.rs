@@ -20,6 +20,8 @@ pub(super) struct Document {
 #[derive(Debug)]
 struct Section {
     headings: Vec<Arc<str>>,
+    /// The question that it answers, of a list of questions; such a one stays by itself.
+    question: Option<Arc<str>>,
     /// The last headings of the sections that are in it and no longer stand by themselves.
     merged: Vec<Arc<str>>,
     paragraphs: Vec<Paragraph>,
@@ -62,9 +64,39 @@ impl Document {
         }
     }
 
+    /// A question and the begin of its answer: what comes next belongs to it, up to a heading or another.
+    pub(super) fn question(&mut self, question: &str, answer: &str, line: usize) {
+        self.begin();
+        if let Some(section) = self.sections.last_mut() {
+            section.question = Some(question.trim().into());
+        }
+        self.paragraph(answer, line);
+    }
+
+    /// How much text there is, in words.
+    pub(super) fn size(&self) -> usize {
+        self.sections.iter().flat_map(|section| &section.paragraphs).map(|paragraph| size(&paragraph.text)).sum()
+    }
+
+    /// All of it as one text.
+    pub(super) fn text(self) -> String {
+        let mut blocks = Vec::new();
+        for section in self.sections {
+            let mut heading = section.headings.last().map(|heading| format!("{heading}\n")).unwrap_or_default();
+            if section.paragraphs.is_empty() {
+                blocks.push(heading.trim_end().to_owned());
+            }
+            for paragraph in section.paragraphs {
+                blocks.push(std::mem::take(&mut heading) + &paragraph.text);
+            }
+        }
+        blocks.retain(|block| !block.is_empty());
+        blocks.join("\n\n")
+    }
+
     fn begin(&mut self) {
         let headings = self.headings.iter().map(|(_, text)| Arc::clone(text)).collect();
-        self.sections.push(Section { headings, merged: Vec::new(), paragraphs: Vec::new() });
+        self.sections.push(Section { headings, question: None, merged: Vec::new(), paragraphs: Vec::new() });
     }
 
     /// Its passages. `path` is its file's; the title is that, where it has none.
@@ -79,7 +111,23 @@ impl Document {
         let mut passages = Vec::new();
         for section in joined(self.sections) {
             // The title stands in front of every passage as it is.
-            let headings: Vec<Arc<str>> = section.headings.iter().filter(|it| **it != title).cloned().collect();
+            let mut headings: Vec<Arc<str>> = section.headings.iter().filter(|it| **it != title).cloned().collect();
+            if let Some(question) = section.question {
+                let line = section.paragraphs.first().map_or(1, |paragraph| paragraph.line);
+                let texts: Vec<String> = section.paragraphs.into_iter().map(|paragraph| paragraph.text).collect();
+                headings.push(Arc::clone(&question));
+                passages.push(Passage {
+                    id: ids.next(Some(&question)),
+                    merged: Vec::new(),
+                    title: Arc::clone(&title),
+                    headings,
+                    text: texts.join("\n"),
+                    questions: vec![question.to_string()],
+                    path: Arc::clone(path),
+                    line,
+                });
+                continue;
+            }
             let slugs = section.merged.iter().map(|heading| slug(heading)).filter(|slug| !slug.is_empty());
             let mut merged: Vec<Arc<str>> = slugs.map(|slug| format!("{path}#{slug}").into()).collect();
             for part in parts(section.paragraphs) {
@@ -159,6 +207,8 @@ fn joined(sections: Vec<Section>) -> Vec<Section> {
         let length: usize = section.paragraphs.iter().map(|paragraph| size(&paragraph.text)).sum();
         if let Some((last, before)) = all.last_mut()
             && *before + length <= LEAST
+            && last.question.is_none()
+            && section.question.is_none()
             && let Some(above) = common(&last.headings, &section.headings)
         {
             *before += length;
@@ -278,73 +328,4 @@ pub(super) fn split(text: &str) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn words(count: usize) -> String {
-        (0..count).map(|at| format!("W{at}{}", if at % 10 == 9 { "." } else { "" })).collect::<Vec<_>>().join(" ")
-    }
-
-    #[test]
-    fn passages_have_their_size_and_their_headings() {
-        let mut document = Document::default();
-        document.heading(1, "Guide");
-        document.paragraph(&words(20), 2);
-        document.heading(2, "A");
-        document.paragraph(&words(100), 4);
-        document.heading(2, "B");
-        document.paragraph(&words(30), 6);
-        document.heading(2, "C");
-        document.paragraph(&words(500), 8);
-        let passages = document.passages(&"help/guide.md".into());
-        let shown: Vec<_> = passages.iter().map(|it| (&*it.id, size(&it.text), it.line)).collect();
-        let ids: Vec<_> = passages.iter().map(|it| &*it.id).collect();
-        assert_eq!(
-            ids,
-            [
-                "help/guide.md#guide",
-                "help/guide.md#a",
-                "help/guide.md#b",
-                "help/guide.md#c",
-                "help/guide.md#c~2",
-                "help/guide.md#c~3"
-            ],
-            "{shown:?}"
-        );
-        assert!(passages.iter().all(|it| size(&it.text) <= MOST && &*it.title == "Guide"), "{shown:?}");
-        assert_eq!(passages[1].headings, [Arc::<str>::from("A")]);
-    }
-
-    #[test]
-    fn short_neighbours_are_joined_with_their_headings() {
-        let mut document = Document::default();
-        document.heading(1, "常见问题");
-        document.heading(2, "退货");
-        document.paragraph("三十天内可以退货。", 3);
-        document.heading(2, "配送");
-        document.paragraph("两天送达。", 5);
-        let passages = document.passages(&"faq.md".into());
-        assert_eq!(passages.len(), 1);
-        assert_eq!(passages[0].text, "退货\n三十天内可以退货。\n配送\n两天送达。");
-        assert_eq!((&*passages[0].id, &*passages[0].title), ("faq.md#常见问题", "常见问题"));
-        // An author who doesn't know that they were joined names it by either.
-        assert_eq!(passages[0].merged, ["faq.md#退货", "faq.md#配送"].map(Arc::<str>::from));
-    }
-
-    #[test]
-    fn sizes_are_in_words() {
-        for (text, expected) in [("", 0), ("one two", 2), ("退货退货", 2), ("退货 order", 2), ("a-b", 2)] {
-            assert_eq!(size(text), expected, "{text}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_word_is_lost(text in "([a-c]{1,3}[ .。\n]){0,600}") {
-            let all = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
-            prop_assert_eq!(all(&split(&text).concat()), all(&text));
-        }
-    }
-}
+mod tests;
