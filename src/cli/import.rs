@@ -16,7 +16,7 @@ const EXAMPLES: &str = "\
 Examples:
   chatbot-worker import data/nlu.yml --out intents.toml   Rasa's training data
   chatbot-worker import my-rasa-project/ --out intents.toml
-  chatbot-worker import faq.csv chats.jsonl > intents.toml
+  chatbot-worker import texts.csv chats.jsonl > intents.toml
   chatbot-worker import bitext.csv --text-column instruction --reply-column response > intents.toml
   CHATBOT_INTENTS_PATH=intents.toml chatbot-worker check
 
@@ -26,6 +26,9 @@ The formats, told by the end of a name; of a folder, all files in it that hold d
   .json, .jsonl            [{\"text\": \"…\", \"intent\": \"…\"}], or an object a line; rasa_nlu_data; CLINC150's form;
                            {\"intents\": [{\"tag\": …, \"patterns\": […], \"responses\": […]}]}; {\"intent\": [\"…\"]}
   .toml                    an intents file, of which the examples and labels are taken
+
+A FAQ, questions with their answers, needs no intents and no import: name it in [knowledge] of an intents file, and let the
+handler search answer from it.
 
 Labels become names of intents: what can't stand in one becomes _, and the label stays beside the intent. Texts that have
 no intent are left out. What else was changed or left out is told at the end, once a kind, with the first. An intent whose

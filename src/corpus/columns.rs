@@ -78,7 +78,8 @@ pub(super) fn find(names: &[&str], chosen: &Columns, more_intents: &[&str]) -> R
     let text = text.find(names)?;
     let intent = intent
         .find(names)
-        .or_else(|error| names.iter().position(|name| more_intents.contains(&normal(name).as_str())).ok_or(error))?;
+        .or_else(|error| names.iter().position(|name| more_intents.contains(&normal(name).as_str())).ok_or(error));
+    let intent = intent.map_err(|error| if is_faq(names, chosen) { format!("{error}{FAQ}") } else { error })?;
     if text == intent {
         return Err(format!("the column '{}' can't hold both the texts and the intents", excerpt(names[text])));
     }
@@ -87,6 +88,17 @@ pub(super) fn find(names: &[&str], chosen: &Columns, more_intents: &[&str]) -> R
     let looks_so = |at: &usize| ![text, intent].contains(at) && REPLY.contains(&normal(names[*at]).as_str());
     let maybe_reply = if reply.is_some() { None } else { (0..names.len()).find(looks_so) };
     Ok(Found { text, intent, reply, maybe_reply })
+}
+
+/// What to do with questions and their answers, which need no intents.
+const FAQ: &str = "; or, as these are questions with their answers, import nothing: name the file in [knowledge] of an \
+                   intents file, and let the handler search answer from it";
+
+/// Whether what stands beside the texts is their answers, and no intent.
+fn is_faq(names: &[&str], chosen: &Columns) -> bool {
+    chosen.intent.is_none()
+        && names.iter().any(|name| REPLY.contains(&normal(name).as_str()))
+        && !names.iter().any(|name| is_intent(name))
 }
 
 /// Whether these names of the columns of texts and intents are the plain ones, so that nobody need be told of them.
@@ -213,6 +225,8 @@ mod tests {
         );
         check("text,x", &any, &["the intents", "'text', 'x'", "--intent-column"]);
         check("query,question,intent", &any, &["'query', 'question' may each hold", "--text-column"]);
+        check("question,answer", &any, &["--intent-column; or, as these are questions", "[knowledge]", "search"]);
+        check("问题,答案", &any, &["--intent-column; or, as these are questions"]);
         check("text,intent,Intent", &any, &["'intent', 'Intent' may each", "--intent-column"]);
         check("text,intent", &columns("utterance", "", ""), &["no column 'utterance'", "there are 'text', 'intent'"]);
         check("text,intent", &columns("", "", "response"), &["no column 'response'", "--reply-column"]);

@@ -1,6 +1,7 @@
 //! JSON: a list of objects, an object a line, or one of the shapes that data sets and chatbots have. What isn't plainly
 //! one of them is refused. Brackets in a text are text: nothing there is a mark.
 
+mod foreign;
 mod rasa_nlu;
 mod records;
 pub(super) mod value;
@@ -33,6 +34,9 @@ pub(super) fn parse(text: &str, reading: &Reading) -> Result<Corpus, CorpusError
         lines(&document, text, reading, &mut corpus)?;
     } else {
         let value = Value::of(text).map_err(|error| CorpusError::at(error.line(), no_json(&error)))?;
+        if let Some(told) = foreign::told(value) {
+            return Err(CorpusError::at(document.line(value), told));
+        }
         read(&document, value, reading, &mut corpus)?;
     }
     Ok(corpus)

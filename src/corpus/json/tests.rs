@@ -176,4 +176,12 @@ fn what_isnt_plain_is_refused_with_what_it_is() {
     check("[\n{\"instruction\": \"a\", \"intent\": \"x\"}]", 2, "no key is known to hold what users say");
     check("{\n\"a\": 1,\n}", 3, "this isn't valid JSON at column 1");
     check("{\"rasa_nlu_data\": 1}", 1, "rasa_nlu_data is a number");
+    check("[{\"question\": \"a\", \"answer\": \"b\"}]", 1, "--intent-column; or, as these are questions");
+    // Exports that hold no labels are named.
+    let phrase =
+        "{\"id\": \"1\", \"data\": [{\"text\": \"hi\", \"userDefined\": false}], \"isTemplate\": false, \"count\": 0}";
+    check(&format!("[{phrase}, {phrase}]"), 1, "as Dialogflow exports them");
+    let qna = "{\"id\": \"1\", \"data\": {\"questions\": {\"en\": [\"a\"]}, \"answers\": {\"en\": [\"b\"]}}}";
+    check(&format!("\n{{\"qnas\": [{qna}]}}"), 2, "as Botpress exports them");
+    check(&format!("[{qna}]"), 1, "[knowledge]");
 }
