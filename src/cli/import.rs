@@ -27,8 +27,8 @@ The formats, told by the end of a name; of a folder, all files in it that hold d
                            {\"intents\": [{\"tag\": …, \"patterns\": […], \"responses\": […]}]}; {\"intent\": [\"…\"]}
   .toml                    an intents file, of which the examples and labels are taken
 
-A FAQ, questions with their answers, needs no intents and no import: name it in [knowledge] of an intents file, and let the
-handler search answer from it.
+A FAQ, questions with their answers, needs no intents and no import: name it in [knowledge] of an intents file, and let
+the handler search answer from it.
 
 Labels become names of intents: what can't stand in one becomes _, and the label stays beside the intent. Texts that have
 no intent are left out. What else was changed or left out is told at the end, once a kind, with the first. An intent whose

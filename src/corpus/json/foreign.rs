@@ -18,8 +18,9 @@ pub(super) fn told(document: Value<'_>) -> Option<&'static str> {
         is_by_language(data, "questions") && is_by_language(data, "answers")
     };
     are_all(member(document, "qnas").unwrap_or(document), &is_qna).then_some(
-        "these are questions and answers, as Botpress exports them, and no intents: write them as {\"question\": \"…\", \
-         \"answer\": \"…\", \"questions\": [\"…\"]}, an object a line, which [knowledge] and the handler search answer from",
+        "these are questions and answers, as Botpress exports them, and no intents: write them as \
+         {\"question\": \"…\", \"answer\": \"…\", \"questions\": [\"…\"]}, an object a line, name that file in [knowledge], \
+         and let the handler search answer from it",
     )
 }
 
