@@ -49,6 +49,13 @@ pub(super) fn read(
     Ok(passages)
 }
 
+/// Whether a file is an object that holds no records, such as a program's settings.
+pub(super) fn is_other(text: &str) -> bool {
+    let Some(members) = Value::of(text).ok().and_then(Value::members) else { return false };
+    let names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
+    !Columns::of(&names).are_enough() && !members.iter().any(|(_, value)| is_objects(*value))
+}
+
 /// The objects of a document, and where their list begins.
 fn items<'t>(document: &Document<'t>, value: Value<'t>) -> Result<(Vec<Value<'t>>, usize), (usize, String)> {
     let line = document.line(value);

@@ -15,6 +15,7 @@ mod table;
 
 use std::{
     borrow::Cow,
+    collections::HashSet,
     fmt, fs,
     io::Read as _,
     path::{Path, PathBuf},
@@ -61,20 +62,45 @@ pub struct ReadError {
     pub more: usize,
 }
 
-/// Reads the files that paths and patterns (`help/*.md`, `**/*.html`) name, relative to a folder.
+/// What becomes of a file that a pattern names and no reader takes.
+const PASSED_OVER: &str = "a file that is no document was passed over";
+
+/// Reads the files that paths and patterns (`help/*.md`, `**/*.html`) name, relative to a folder. Of those that a pattern
+/// names, what no reader takes is passed over.
 ///
 /// # Errors
-/// [`ReadErrors`]: a pattern that names nothing, a file of no known format, that is too large, or of which a line is wrong.
+/// [`ReadErrors`]: a pattern that names nothing, a file of no known format that is named by itself, a file that is too
+/// large, or of which a line is wrong.
 pub fn read(base: &Path, patterns: &[impl AsRef<str>]) -> Result<Read, ReadErrors> {
     let (mut all, mut errors) = (Read::default(), ReadErrors::default());
+    let (mut named, mut others): (HashSet<PathBuf>, HashSet<PathBuf>) = Default::default();
+    let shown = |file: &Path| file.strip_prefix(base).unwrap_or(file).display().to_string();
     for pattern in patterns {
-        match files(base, pattern.as_ref()) {
-            Ok(files) => files.into_iter().for_each(|file| {
-                if !all.files.contains(&file) {
-                    all.files.push(file);
-                }
-            }),
-            Err(reason) => errors.add(pattern.as_ref(), None, reason),
+        let pattern: &str = pattern.as_ref();
+        let found = match files(base, pattern) {
+            Ok(found) => found,
+            Err(reason) => {
+                errors.add(pattern, None, reason);
+                continue;
+            }
+        };
+        if base.join(pattern).is_file() {
+            named.extend(found.iter().cloned());
+        }
+        let (documents, rest): (Vec<PathBuf>, Vec<PathBuf>) =
+            found.into_iter().partition(|file| named.contains(file) || Format::of(&extension(file)).is_some());
+        if documents.is_empty() {
+            errors.add(pattern, None, format!("no file that is named so is a document: these end in {ENDS}"));
+        }
+        for file in documents {
+            if !all.files.contains(&file) {
+                all.files.push(file);
+            }
+        }
+        for file in rest {
+            if others.insert(file.clone()) {
+                all.notes.add_shown(PASSED_OVER, shown(&file));
+            }
         }
     }
     if all.files.len() > MAX_FILES {
@@ -83,10 +109,11 @@ pub fn read(base: &Path, patterns: &[impl AsRef<str>]) -> Result<Read, ReadError
         return Err(errors);
     }
     for file in &all.files {
-        let shown = file.strip_prefix(base).unwrap_or(file).display().to_string();
+        let shown = shown(file);
         let (mut notes, mut faults) = (Notes::default(), corpus::Faults::default());
-        match passages(file, &shown.as_str().into(), &mut notes, &mut faults) {
-            Ok(passages) => {
+        match passages(file, &shown.as_str().into(), named.contains(file), &mut notes, &mut faults) {
+            Ok(None) => notes.add_shown(PASSED_OVER, shown.as_str()),
+            Ok(Some(passages)) => {
                 if passages.is_empty() && faults.count() == 0 {
                     notes.add("there is nothing in it to find", None);
                 }
@@ -108,7 +135,7 @@ pub fn read(base: &Path, patterns: &[impl AsRef<str>]) -> Result<Read, ReadError
     if errors.0.is_empty() { Ok(all) } else { Err(errors) }
 }
 
-/// The files that a path or a pattern names, sorted.
+/// The files that a path or a pattern names, sorted. `help/**` names all below the folder, as `help/**/*` does.
 ///
 /// # Errors
 /// Why there is none, in words.
@@ -125,6 +152,7 @@ pub fn files(base: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
     }
     let base = glob::Pattern::escape(&base.display().to_string());
     let whole = Path::new(&base).join(pattern);
+    let whole = if whole.ends_with("**") { whole.join("*") } else { whole };
     let wrong =
         |error: glob::PatternError| format!("this isn't a pattern: {}; such as help/*.md or **/*.html", error.msg);
     let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
@@ -145,37 +173,51 @@ pub fn files(base: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
 
 type Unreadable = (Option<usize>, String);
 
+/// How the names of documents end.
+const ENDS: &str = ".md, .txt, .html, .csv, .tsv, .json or .jsonl";
+
+/// The end of a file's name.
+fn extension(file: &Path) -> String {
+    file.extension().and_then(|it| it.to_str()).unwrap_or_default().to_ascii_lowercase()
+}
+
+/// The passages of a file; none where it is no document, and a pattern alone names it.
 fn passages(
     file: &Path,
     shown: &Arc<str>,
+    is_named: bool,
     notes: &mut Notes,
     faults: &mut corpus::Faults,
-) -> Result<Vec<Passage>, Unreadable> {
-    let extension = file.extension().and_then(|it| it.to_str()).unwrap_or_default().to_ascii_lowercase();
+) -> Result<Option<Vec<Passage>>, Unreadable> {
+    let extension = extension(file);
     let format = Format::of(&extension).ok_or_else(|| {
         let reason = match extension.as_str() {
             "pdf" | "docx" | "doc" | "odt" | "rtf" | "epub" => {
-                "this isn't text: save or convert it as Markdown, HTML or plain text"
+                "this isn't text: save or convert it as Markdown, HTML or plain text".to_owned()
             }
-            "xlsx" | "xls" | "ods" => "this is a spreadsheet program's own format: save it as CSV, in UTF-8",
-            _ => "its name doesn't tell its format: it has to end in .md, .txt, .html, .csv, .tsv, .json or .jsonl",
+            "xlsx" | "xls" | "ods" => "this is a spreadsheet program's own format: save it as CSV, in UTF-8".to_owned(),
+            _ => format!("its name doesn't tell its format: it has to end in {ENDS}"),
         };
-        (None, reason.to_owned())
+        (None, reason)
     })?;
     let bytes = bytes(file).map_err(|reason| (None, reason))?;
     let text = decode(&bytes, format == Format::Html, notes)?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     if text.trim().is_empty() {
-        return Ok(Vec::new());
+        return Ok(Some(Vec::new()));
+    }
+    if !is_named && format == Format::Json && json::is_other(text) {
+        return Ok(None);
     }
     let line = |(line, reason): (usize, String)| (Some(line), reason);
-    match format {
-        Format::Markdown => Ok(markdown::read(text).passages(shown)),
-        Format::Html => Ok(html::read(text).passages(shown)),
-        Format::Text => Ok(plain(text).passages(shown)),
-        Format::Table => table::read(text, shown, notes, faults).map_err(line),
-        Format::Json => json::read(text, shown, notes, faults).map_err(line),
-    }
+    let passages = match format {
+        Format::Markdown => markdown::read(text).passages(shown),
+        Format::Html => html::read(text).passages(shown),
+        Format::Text => plain(text).passages(shown),
+        Format::Table => table::read(text, shown, notes, faults).map_err(line)?,
+        Format::Json => json::read(text, shown, notes, faults).map_err(line)?,
+    };
+    Ok(Some(passages))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

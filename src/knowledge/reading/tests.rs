@@ -98,6 +98,30 @@ fn documents_of_each_format_are_found_by_patterns() {
 }
 
 #[test]
+fn what_is_no_document_is_passed_over_where_a_pattern_names_it_and_refused_where_it_is_named_itself() {
+    let folder = Folder::new("patterns")
+        .with("docs/a.md", "# A\n\nOne.\n")
+        .with("docs/deep/b.md", "# B\n\nTwo.\n")
+        .with("docs/deep/_category_.json", "{\"label\": \"Deep\", \"position\": 1}")
+        .with("docs/deep/c.png", [137_u8, 80])
+        .with("docs/d.pdf", "%PDF");
+    let read = folder.read(&["docs/**", "docs/*.pdf", "docs/a.md"]);
+    assert!(read.unwrap_err().to_string().contains("docs/*.pdf: no file that is named so is a document"));
+    let read = folder.read(&["docs/**", "docs/**/*"]).unwrap();
+    assert_eq!(read.passages.iter().map(|it| &*it.path).collect::<Vec<_>>(), ["docs/a.md", "docs/deep/b.md"]);
+    let told: Vec<_> = read.notes.iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["a file that is no document was passed over (3 times, first docs/d.pdf)"]);
+    for (named, told) in
+        [("docs/d.pdf", "this isn't text"), ("docs/deep/_category_.json", "there is no key of answers")]
+    {
+        for patterns in [["docs/**", named], [named, "docs/**"]] {
+            let errors = folder.read(&patterns).unwrap_err().to_string();
+            assert!(errors.contains(told), "{patterns:?}: {errors}");
+        }
+    }
+}
+
+#[test]
 fn a_page_says_what_it_is_encoded_in() {
     let page = "<html><head><meta charset=\"gb2312\"><title>退货</title></head><p>三十天</p>";
     let (bytes, ..) = encoding_rs::GBK.encode(page);
