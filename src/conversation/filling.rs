@@ -1,10 +1,14 @@
 //! Which slots a text fills.
 //!
-//! **Invariant:** one span of the text fills one slot. The slot that is asked goes first, then the others in their order.
+//! **Invariant:** one span of the text fills one slot. What is denied ("not Paris but Rome") fills none: the slot that holds it
+//! goes first. Then comes the slot that is asked, and then the others in their order.
+
+use std::ops::Range;
 
 use super::{
     Slots,
-    script::{Fills, Form, Slot},
+    script::{Fills, Form, Slot, Steer},
+    wording::Wording,
 };
 use crate::domain::Entity;
 
@@ -17,19 +21,51 @@ struct Span {
     value: String,
 }
 
-/// The slots that change, with their new values. Free text isn't looked at.
-pub(super) fn changes(
+/// What a text says of a form's slots.
+#[derive(Debug)]
+pub(super) struct Said {
+    /// The slots that change, with their new values.
+    pub(super) changes: Vec<(String, String)>,
+    /// Whether it is said so that it corrects, whatever else the text may mean.
+    pub(super) corrects: bool,
+    /// A yes or a no to what the slots hold, and to nothing else: "yes, FL1".
+    pub(super) answer: Option<Steer>,
+}
+
+/// What a text says of a form's slots. Free text isn't looked at.
+pub(super) fn said(form: &Form, asked: Option<&str>, slots: &Slots, entities: &[Entity], text: &str) -> Said {
+    let wording = Wording::of(text);
+    let spans = spans(form, entities, text);
+    let values: Vec<Range<usize>> = spans.iter().map(|span| span.start..span.end).collect();
+    let is_held = |span: &Span| span.fits.iter().any(|place| has(form, slots, *place, span));
+    let answer = if spans.iter().all(is_held) { wording.answer(&values) } else { None };
+    let (denied, kept): (Vec<Span>, Vec<Span>) = spans.into_iter().partition(|span| wording.denies(span.start));
+    let is_denied = !denied.is_empty();
+    // A no that has a value of its own behind it: 不是 FL2.
+    let (denied, kept) =
+        if kept.is_empty() && !denied.iter().all(is_held) { (Vec::new(), denied) } else { (denied, kept) };
+    let corrects = is_denied || wording.corrects(&values);
+    Said { changes: changes(form, asked, slots, &denied, kept), corrects, answer }
+}
+
+/// The slots that change, with their new values, by the parts of a text.
+fn changes(
     form: &Form,
     asked: Option<&str>,
     slots: &Slots,
-    entities: &[Entity],
-    text: &str,
+    denied: &[Span],
+    mut spans: Vec<Span>,
 ) -> Vec<(String, String)> {
-    let mut spans = spans(form, entities, text);
     let mut changes = Vec::new();
-    let has = |place: usize, span: &Span| slots.get(&form.slots[place].name) == Some(&*span.value);
+    let has = |place: usize, span: &Span| has(form, slots, place, span);
     let asked = asked.and_then(|asked| form.slots.iter().position(|slot| slot.name == asked));
-    let others: Vec<usize> = (0..form.slots.len()).filter(|place| Some(*place) != asked).collect();
+    let is_denied = |place: &usize| denied.iter().any(|span| span.fits.contains(place) && has(*place, span));
+    let (wrong, others): (Vec<usize>, Vec<usize>) =
+        (0..form.slots.len()).filter(|place| Some(*place) != asked).partition(is_denied);
+    for place in wrong {
+        let at = spans.iter().position(|span| span.fits.contains(&place));
+        fill(form, place, at, &mut spans, &mut changes);
+    }
     let of_one = |span: &Span, places: &[usize]| places.iter().any(|it| span.fits.contains(it) && has(*it, span));
     // Of several, one that says nothing new of another slot: "from Paris to London".
     let news = |spans: &[Span], place: usize, others: &[usize]| {
@@ -45,7 +81,11 @@ pub(super) fn changes(
         let alike = |other: &&usize| fitting.iter().any(|at| spans[*at].fits.contains(*other));
         let rest = others[at..].iter().filter(alike).count();
         let is_empty = slots.get(&form.slots[place].name).is_none();
-        let chosen = if fitting.len() >= rest {
+        let is_alone = (0..form.slots.len()).filter(|it| *it != place).all(|it| !alike(&&it));
+        let chosen = if is_alone {
+            // Of several, one that it doesn't hold already: "FL1 is wrong, it's FL2".
+            fitting.iter().find(|at| !has(place, &spans[**at])).or(fitting.first()).copied()
+        } else if fitting.len() >= rest {
             fitting.first().copied()
         } else if is_empty {
             news(&spans, place, &others[at..])
@@ -55,8 +95,18 @@ pub(super) fn changes(
         };
         fill(form, place, chosen, &mut spans, &mut changes);
     }
-    changes.retain(|(name, value)| slots.get(name) != Some(value));
+    changes.retain(|(name, value)| !is_same(slots.get(name), value));
     changes
+}
+
+/// Whether a slot holds what a part of the text says.
+fn has(form: &Form, slots: &Slots, place: usize, span: &Span) -> bool {
+    is_same(slots.get(&form.slots[place].name), &span.value)
+}
+
+/// Capital letters make no difference.
+fn is_same(held: Option<&str>, value: &str) -> bool {
+    held.is_some_and(|held| held.eq_ignore_ascii_case(value))
 }
 
 fn fill(form: &Form, place: usize, span: Option<usize>, spans: &mut Vec<Span>, changes: &mut Vec<(String, String)>) {

@@ -16,6 +16,7 @@ pub mod slots;
 pub mod state;
 pub mod store;
 pub mod turn;
+mod wording;
 
 pub use file::{FileStore, LOCK_LIMIT, OpenError};
 pub use memory::{Bounds, MemoryStore};

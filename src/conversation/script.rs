@@ -94,6 +94,17 @@ impl Steering {
         ];
         all.into_iter().find_map(|(name, steer)| (name.as_ref() == Some(intent)).then_some(steer))
     }
+
+    /// The intent that means so, if there is one.
+    pub fn named(&self, steer: Steer) -> Option<&IntentName> {
+        let name = match steer {
+            Steer::Yes => &self.yes,
+            Steer::No => &self.no,
+            Steer::Cancel => &self.cancel,
+            Steer::Person => &self.person,
+        };
+        name.as_ref()
+    }
 }
 
 impl Choices {

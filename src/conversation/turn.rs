@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 
 use super::{
     Slots, State,
-    filling::changes,
+    filling::{Said, said},
     script::{ATTEMPTS, Fills, Form, Script, Slot, Steer},
     state::{Asked, MOST_OPEN, Open, SKIPPED},
+    wording::stops,
 };
 use crate::domain::{Entity, IntentName};
 
@@ -117,16 +118,22 @@ impl<'a> Taking<'a> {
         let (intent, is_fresh) = (open.intent.clone(), open.fresh);
         let slot = if let Asked::Slot(name) = &open.asked { form.slot(name) } else { None };
         let asked = slot.map(|slot| &*slot.name);
-        let mut changes = changes(form, asked, &self.state.slots, heard.entities, heard.text);
+        let Said { mut changes, corrects, answer } = said(form, asked, &self.state.slots, heard.entities, heard.text);
         let another = sure && *heard.intent != intent && steer.is_none();
-        if another && slot.is_some() {
-            // What is said about something else fills, but corrects nothing.
-            changes.retain(|(name, _)| self.state.slots.get(name).is_none());
+        if another && !corrects {
+            // What is said about something else fills what is asked for, but corrects nothing.
+            changes.retain(|(name, _)| slot.is_some() && self.state.slots.get(name).is_none());
         }
         if !changes.is_empty() {
             self.say(&changes);
             return self.go_on(false);
         }
+        // "Yes, FL1" answers the confirmation, whatever a number alone means.
+        let steering = &self.script.steering;
+        let answer = answer.filter(|_| slot.is_none() && is_fresh);
+        let answer = answer.and_then(|answer| Some((answer, steering.named(answer)?)));
+        let (steer, meant) = answer.map_or((steer, heard.intent), |(answer, meant)| (Some(answer), meant));
+        let heard = &Heard { intent: meant, ..*heard };
         if let Some(steer) = steer
             && let Some(step) = self.steered(steer, &intent, slot, heard)
         {
@@ -157,7 +164,7 @@ impl<'a> Taking<'a> {
             // A yes to something else confirms nothing.
             (Steer::Yes, None) if self.state.open.last().is_some_and(|open| open.fresh) => Some(self.done(intent)),
             (Steer::Yes, _) => None,
-            (Steer::No, Some(slot)) if slot.optional => {
+            (Steer::No, Some(slot)) if slot.optional && !stops(heard.text, intent.as_str()) => {
                 self.skip(slot);
                 Some(self.go_on(false))
             }
@@ -185,7 +192,8 @@ impl<'a> Taking<'a> {
         }
         let before = self.set_aside(form);
         self.state.open.push(Open::new(intent.clone(), before));
-        self.say(&changes(form, None, &self.state.slots, heard.entities, heard.text));
+        let said = said(form, None, &self.state.slots, heard.entities, heard.text);
+        self.say(&said.changes);
         self.go_on(true)
     }
 

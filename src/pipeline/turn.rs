@@ -220,8 +220,9 @@ impl Pipeline {
     ) -> Result<Outcome, MessageError> {
         let Run { intent, why, slots, then, ended } = run;
         let classification = match why {
-            Why::Heard => classification,
-            Why::Filled => asking(classification),
+            // By its words, "yes, FL1" may mean another than the model heard.
+            Why::Heard if intent == *heard || intent == self.parts.choice.fallback => classification,
+            Why::Heard | Why::Filled => asking(classification),
             Why::GaveUp if intent == self.parts.choice.fallback => classification.map(|it| match it.fallback {
                 true => it,
                 false => Box::new(it.left_to_fallback(heard.clone())),

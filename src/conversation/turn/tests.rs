@@ -9,6 +9,8 @@ use crate::{
     entity::{Definition, Extractor},
 };
 
+mod corrections;
+
 fn name(name: &str) -> IntentName {
     IntentName::new(name).unwrap()
 }

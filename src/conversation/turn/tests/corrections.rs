@@ -1,0 +1,127 @@
+//! Values that are corrected, denied and agreed to, whatever the model takes the text for; and what ends an intent.
+
+use super::check;
+
+#[test]
+fn of_what_is_said_not_this_but_that_the_other_is_taken() {
+    for text in [
+        "not FL123 but FL456",
+        "no, not FL123, I meant FL456",
+        "FL456, not FL123",
+        "FL123 is wrong, it's FL456",
+        "不是FL123，是FL456",
+        "是FL456，不是FL123",
+        "FL123不对，应该是FL456",
+    ] {
+        for intent in ["track", "deny", "cancel_order", ""] {
+            check(&[
+                ("cancel_order", "cancel order FL123", "ask reason"),
+                ("deny", "no", "confirm cancel_order"),
+                (intent, text, "confirm cancel_order"),
+                ("affirm", "yes", "cancel_order order=FL456"),
+            ]);
+        }
+    }
+    // Of two slots of one kind, that which holds the denied one.
+    check(&[
+        ("flight", "from Paris to London", "confirm flight"),
+        ("", "not from Paris but from Rome", "confirm flight"),
+        ("affirm", "yes", "flight from=Rome to=London"),
+    ]);
+    check(&[
+        ("flight", "从巴黎飞伦敦", "confirm flight"),
+        ("flight", "不是伦敦，是罗马", "confirm flight"),
+        ("affirm", "是", "flight from=Paris to=Rome"),
+    ]);
+    // A denied one alone fills nothing, and a new one behind a no does.
+    check(&[("flight", "a flight, but not from Paris, from Rome", "ask to")]);
+    check(&[
+        ("cancel_order", "取消FL123", "ask reason"),
+        ("deny", "没有", "confirm cancel_order"),
+        ("track", "不是 FL456", "confirm cancel_order"),
+        ("affirm", "是", "cancel_order order=FL456"),
+    ]);
+}
+
+#[test]
+fn a_yes_or_a_no_with_the_value_that_is_held_answers_the_confirmation() {
+    for (text, expected) in [
+        ("yes, FL123", "cancel_order order=FL123"),
+        ("yes, fl123", "cancel_order order=FL123"),
+        ("对，FL123", "cancel_order order=FL123"),
+        ("是的，就是FL123", "cancel_order order=FL123"),
+        ("not FL123", "deny"),
+        ("不是FL123", "deny"),
+        // It says more, or asks.
+        ("is it FL123?", "delivery, then confirm cancel_order"),
+        ("yes, FL123 but only the kettle", "delivery, then confirm cancel_order"),
+        ("是FL123吗", "delivery, then confirm cancel_order"),
+    ] {
+        check(&[
+            ("cancel_order", "cancel order FL123", "ask reason"),
+            ("deny", "no", "confirm cancel_order"),
+            ("delivery", text, expected),
+        ]);
+    }
+    // While a slot is asked it confirms nothing.
+    check(&[
+        ("cancel_order", "cancel order FL123", "ask reason"),
+        ("delivery", "yes, FL123", "delivery, then ask reason"),
+    ]);
+}
+
+#[test]
+fn a_no_about_the_intent_ends_it_and_a_bare_one_leaves_the_slot_out() {
+    for text in ["no, don't cancel it", "算了，不取消了", "no wait, keep the order", "先不取消"] {
+        check(&[
+            ("cancel_order", "cancel order FL123", "ask reason"),
+            ("deny", text, "deny"),
+            ("affirm", "yes", "affirm"),
+        ]);
+    }
+    for text in ["no", "nope", "没有", "不用", "I'd rather not say", "没有别的原因", "不说了"] {
+        check(&[("cancel_order", "cancel order FL123", "ask reason"), ("deny", text, "confirm cancel_order")]);
+    }
+}
+
+#[test]
+fn a_correction_by_its_words_corrects_whatever_the_model_takes_it_for() {
+    for text in [
+        "不对，我是说FL456",
+        "我打错了，是FL456",
+        "应该是FL456",
+        "sorry I mistyped, the order number is FL456",
+        "oh wait, wrong number, it's FL456",
+        "actually FL456 please",
+        "my mistake, FL456",
+        "FL456",
+    ] {
+        check(&[
+            ("cancel_order", "cancel order FL123", "ask reason"),
+            ("delivery", text, "ask reason"),
+            ("deny", "no", "confirm cancel_order"),
+            ("affirm", "yes", "cancel_order order=FL456"),
+        ]);
+    }
+}
+
+#[test]
+fn a_question_about_another_value_corrects_nothing() {
+    for text in ["where is FL456", "FL456到哪里了", "查一下FL456", "sorry, where is FL456?", "I want to return FL456"]
+    {
+        check(&[
+            ("cancel_order", "cancel order FL123", "ask reason"),
+            ("delivery", text, "delivery, then ask reason"),
+            ("deny", "no", "confirm cancel_order"),
+            ("delivery", text, "delivery, then confirm cancel_order"),
+            ("affirm", "yes", "cancel_order order=FL123"),
+        ]);
+    }
+    // What the model isn't sure of may be meant as one.
+    check(&[
+        ("cancel_order", "cancel order FL123", "ask reason"),
+        ("deny", "no", "confirm cancel_order"),
+        ("", "can it be FL456?", "confirm cancel_order"),
+        ("affirm", "yes", "cancel_order order=FL456"),
+    ]);
+}
