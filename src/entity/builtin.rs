@@ -55,13 +55,16 @@ static DATES: LazyLock<Vec<Form>> = LazyLock::new(|| {
     let forms: [(String, Read); 5] = [
         (r"(?<y>\d{4})[-/.](?<m>\d{1,2})[-/.](?<d>\d{1,2})".to_owned(), day),
         (
-            format!(r"(?:(?<y>\d{{4}}|{CHINESE}{{4}})年)?(?<m>\d{{1,2}}|{CHINESE}{{1,3}})月(?<d>\d{{1,2}}|{CHINESE}{{1,3}})[日号]"),
+            format!(
+                r"(?:(?<y>\d{{4}}|{CHINESE}{{4}})年)?(?<m>\d{{1,2}}|{CHINESE}{{1,3}})月(?<d>\d{{1,2}}|{CHINESE}{{1,3}})[日号]"
+            ),
             day,
         ),
         (format!(r"(?<d>\d{{1,2}})(?:st|nd|rd|th)?\s(?:of\s)?(?<m>{MONTHS})\b\.?(?:,?\s(?<y>\d{{4}}))?"), day),
         (format!(r"(?<m>{MONTHS})\b\.?\s(?<d>\d{{1,2}})(?:st|nd|rd|th)?(?:,?\s(?<y>\d{{4}}))?"), day),
         (
-            "the day after tomorrow|the day before yesterday|today|tomorrow|yesterday|今天|今日|明天|明日|昨天|昨日|后天|前天"
+            "the day after tomorrow|the day before yesterday|today|tonight|tomorrow|yesterday|\
+             今天|今日|今晚|明天|明日|明晚|昨天|昨日|昨晚|大后天|大前天|后天|前天"
                 .to_owned(),
             word,
         ),
@@ -74,10 +77,34 @@ static EMAILS: LazyLock<Vec<Form>> = LazyLock::new(|| {
     vec![(Regex::new(form).ok(), |found| Some(found[0].to_owned()))]
 });
 
+/// What is counted in Chinese.
+const MEASURES: &str = "[张張个個位人份件瓶箱双雙盒只隻条條台臺本杯次天晚间間套支枚名辆輛袋包桶斤]";
+/// English words that are numbers wherever they stand; "one" isn't.
+const ENGLISH: &str = "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve";
+/// What makes another number of one beside it: "twenty-two", "two hundred", "two and a half".
+const JOINED: &str = "thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|\
+                      eighty|ninety|hundred|thousand|million|billion|dozen|point|thirds?|quarters?|fifths?|half|and a half";
+
 static NUMBERS: LazyLock<Vec<Form>> = LazyLock::new(|| {
-    // One character alone is more often part of a word: 一下, 万一.
-    let form = format!(r"(?<n>{ARABIC}|{CHINESE}{{2,}}(?:点{CHINESE}+)?)");
-    vec![(Regex::new(&form).ok(), number)]
+    let forms: [(String, Read); 5] = [
+        // One character alone is more often part of a word: 一下, 万一.
+        (format!(r"(?<n>{ARABIC}|{CHINESE}{{2,}}(?:点{CHINESE}+)?)"), number),
+        // Before what is counted it is a number. 第二张 is none, and 一个 is an article where more is said.
+        (
+            format!(
+                r"(?<other>[第每哪这這那另某同几幾前后後上下周期]|{CHINESE})?(?<at>[二两兩三四五六七八九十]){MEASURES}"
+            ),
+            counted,
+        ),
+        (format!(r"^\s*(?:我?要|就要?)?(?<at>一){MEASURES}人?[吧。.!\s]*$"), counted),
+        (
+            r"^\s*(?:just |only )?(?<at>one)(?: (?:person|ticket|seat|piece|bottle|box))?(?:,? please)?[.!\s]*$"
+                .to_owned(),
+            counted,
+        ),
+        (format!(r"(?<other>(?:{JOINED})(?: and)?[ -])?(?<at>{ENGLISH})(?<more>[ -](?:{JOINED})\b)?"), counted),
+    ];
+    forms.into_iter().map(|(form, read)| (Regex::new(&form).ok(), read)).collect()
 });
 
 static PHONES: LazyLock<Vec<Form>> = LazyLock::new(|| vec![(Regex::new(r"\+?\d(?:[ ().-]{0,2}\d){6,14}").ok(), phone)]);
@@ -93,12 +120,12 @@ impl BuiltIn {
             Self::Phone => &PHONES,
         };
         let mut found = Vec::new();
-        if matches!(self, Self::Amount | Self::Phone | Self::Number) && !numeral::may_be_in(text) {
+        if matches!(self, Self::Amount | Self::Phone) && !numeral::may_be_in(text) {
             return found;
         }
         for (form, read) in forms.iter() {
             let matches = form.iter().flat_map(|form| form.captures_iter(text));
-            found.extend(matches.filter_map(|it| Some((it.get(0)?.range(), read(&it)?))));
+            found.extend(matches.filter_map(|it| Some((it.name("at").or(it.get(0))?.range(), read(&it)?))));
         }
         found
     }
@@ -106,6 +133,12 @@ impl BuiltIn {
 
 fn number(found: &Captures<'_>) -> Option<String> {
     numeral::value(found.name("n")?.as_str())
+}
+
+/// A number that is known by what stands around it.
+fn counted(found: &Captures<'_>) -> Option<String> {
+    let is_part = found.name("other").is_some() || found.name("more").is_some();
+    numeral::value(found.name("at")?.as_str()).filter(|_| !is_part)
 }
 
 fn phone(found: &Captures<'_>) -> Option<String> {
@@ -134,11 +167,12 @@ fn day(found: &Captures<'_>) -> Option<String> {
 
 fn word(found: &Captures<'_>) -> Option<String> {
     let day = match &found[0] {
-        "today" | "今天" | "今日" => "today",
-        "tomorrow" | "明天" | "明日" => "tomorrow",
-        "yesterday" | "昨天" | "昨日" => "yesterday",
+        "today" | "tonight" | "今天" | "今日" | "今晚" => "today",
+        "tomorrow" | "明天" | "明日" | "明晚" => "tomorrow",
+        "yesterday" | "昨天" | "昨日" | "昨晚" => "yesterday",
         "the day after tomorrow" | "后天" => "day_after_tomorrow",
         "the day before yesterday" | "前天" => "day_before_yesterday",
+        // 大后天 is no 后天.
         _ => return None,
     };
     Some(day.to_owned())

@@ -238,7 +238,7 @@ mod tests {
                 assert_eq!(there, entity.text);
             }
         };
-        check("two Kettles, please", &[("product", "kettle", "Kettles")]);
+        check("two Kettles, please", &[("number", "2", "two"), ("product", "kettle", "Kettles")]);
         check("the ＫＥＴＴＬＥ stand", &[("product", "kettle stand", "ＫＥＴＴＬＥ stand")]);
         check("kettlestand, akettle, kettle2", &[]);
         check("kettle's lid", &[("product", "kettle", "kettle")]);
@@ -270,7 +270,44 @@ mod tests {
             &[("email", "ann.lee+x@shop.example.com", "Ann.Lee+x@shop.example.com")],
         );
         check("3 or 十五个", &[("number", "3", "3"), ("number", "15", "十五")]);
-        check("看一下", &[]);
+        check("两张", &[("number", "2", "两")]);
+        check("我们两个人", &[("number", "2", "两")]);
+        check("二张票", &[("number", "2", "二")]);
+        check("兩張", &[("number", "2", "兩")]);
+        check("十个人，三天", &[("number", "10", "十"), ("number", "3", "三")]);
+        check("我要一张", &[("number", "1", "一")]);
+        check("一个人", &[("number", "1", "一")]);
+        check("two tickets", &[("number", "2", "two")]);
+        check("a table for Eight, please", &[("number", "8", "Eight")]);
+        check("one", &[("number", "1", "one")]);
+        check("Just one ticket, please", &[("number", "1", "one")]);
+        check("tonight, 明晚", &[("date", "today", "tonight"), ("date", "tomorrow", "明晚")]);
+        let none = [
+            "看一下",
+            "一点",
+            "一样",
+            "两者",
+            "第二张",
+            "每三天",
+            "前两次",
+            "我有一个问题",
+            "再说一次",
+            "大后天",
+            "星期三晚上",
+            "one of them",
+            "no one",
+            "one moment",
+            "which one is it",
+            "twenty-two",
+            "two hundred",
+            "two and a half",
+            "often",
+            "network",
+            "sixteen",
+        ];
+        for text in none {
+            check(text, &[]);
+        }
         check("", &[]);
     }
 

@@ -3,7 +3,10 @@
 /// What a numeral is made of, as part of a regular expression over folded text.
 pub const ARABIC: &str = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?[百千万亿]?";
 /// The same in Chinese characters.
-pub const CHINESE: &str = "[零〇一二两三四五六七八九十百千万亿]";
+pub const CHINESE: &str = "[零〇一二两兩三四五六七八九十百千万亿]";
+/// English words of numbers, from one.
+const ENGLISH: [&str; 12] =
+    ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
 
 /// Whether there can be a numeral in a text: most have none, and then there is nothing to search for.
 pub(super) fn may_be_in(text: &str) -> bool {
@@ -15,6 +18,9 @@ pub(super) fn may_be_in(text: &str) -> bool {
 
 /// A numeral's value, in decimal notation; `None` if it is no number.
 pub fn value(text: &str) -> Option<String> {
+    if let Some(place) = ENGLISH.iter().position(|word| *word == text) {
+        return Some((place + 1).to_string());
+    }
     let plain: String = text.chars().filter(|&c| c != ',').collect();
     if plain.starts_with(|c: char| c.is_ascii_digit()) {
         let Some((last, unit)) = plain.char_indices().next_back().and_then(|(at, c)| Some((at, unit(c)?))) else {
@@ -84,7 +90,7 @@ fn digit(c: char) -> Option<u64> {
     Some(match c {
         '零' | '〇' => 0,
         '一' => 1,
-        '二' | '两' => 2,
+        '二' | '两' | '兩' => 2,
         '三' => 3,
         '四' => 4,
         '五' => 5,
@@ -133,6 +139,9 @@ mod tests {
         check("3.5万", "35000");
         check("0万", "0");
         check("3千", "3000");
+        check("兩百", "200");
+        check("one", "1");
+        check("twelve", "12");
         for none in ["", "万百", "百", "一二百", "点", "3.55555万"] {
             assert!(value(none).is_none_or(|it| it == "0"), "{none}: {:?}", value(none));
         }
