@@ -35,6 +35,16 @@ pub(super) fn at_boundaries(text: &str, start: usize, end: usize) -> bool {
     !joined(before.chars().next_back(), part.chars().next()) && !joined(part.chars().next_back(), after.chars().next())
 }
 
+/// An ordinary form for a full-width character.
+pub(super) fn narrow(c: char) -> char {
+    match c {
+        '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),
+        '\u{3000}' => ' ',
+        '\u{FFE5}' => '¥',
+        other => other,
+    }
+}
+
 /// A character's lower case, where that is one character; an ordinary form for a full-width one, the simplified one for a
 /// traditional one.
 fn fold(c: char) -> char {
@@ -42,10 +52,7 @@ fn fold(c: char) -> char {
         '\0'..='\x7f' => return c.to_ascii_lowercase(),
         // Nothing here has a case, which is quicker to know than to look up.
         '\u{3001}'..='\u{9FFF}' => return simplified(c),
-        '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),
-        '\u{3000}' => ' ',
-        '\u{FFE5}' => '¥',
-        other => other,
+        other => narrow(other),
     };
     let mut lower = c.to_lowercase();
     match (lower.next(), lower.next()) {

@@ -97,7 +97,7 @@ struct Candidate<'a> {
     start: usize,
     end: usize,
     entity: usize,
-    /// `None` if it is as the user wrote it.
+    /// `None` if it is as the user wrote it, but for full-width forms.
     value: Option<Cow<'a, str>>,
 }
 
@@ -152,7 +152,7 @@ impl Extractor {
             let start = folded.characters(0..candidate.start);
             let end = start + length;
             let text: String = text.chars().skip(start).take(length).collect();
-            let value = candidate.value.map_or_else(|| text.clone(), Cow::into_owned);
+            let value = candidate.value.map_or_else(|| text.chars().map(fold::narrow).collect(), Cow::into_owned);
             entities.push(Entity { name: self.names[candidate.entity].clone(), value, text, start, end });
             free_from = candidate.end;
             if entities.len() == MAX_ENTITIES {
@@ -247,6 +247,8 @@ mod tests {
         check("MÜLLER", &[("product", "Müller", "MÜLLER")]);
         check("order ab123456!", &[("order_number", "ab123456", "ab123456")]);
         check("订单AB123456到哪了", &[("order_number", "AB123456", "AB123456")]);
+        check("ｆｌ２０２５１１０７", &[("order_number", "fl20251107", "ｆｌ２０２５１１０７")]);
+        check("订单ＡＢ１２３４５６到哪了", &[("order_number", "AB123456", "ＡＢ１２３４５６")]);
         check("AB123456789", &[]);
         check("1234567890", &[("order_number", "1234567890", "1234567890")]);
         check("三百五十元的水壶", &[("amount", "350", "三百五十元"), ("product", "kettle", "水壶")]);
