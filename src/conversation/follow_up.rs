@@ -2,12 +2,13 @@
 //!
 //! **Invariant:** pure. A text is a follow-up by its form alone; whether it is taken so is for whoever can't make it out alone.
 
+use super::ellipsis::is_elliptical;
 use crate::domain::{Role, Turn};
 
 /// The longest follow-up, in characters: who says more says what they mean.
 const LONGEST: usize = 60;
 /// The most texts before it that are told along.
-const MOST_BEFORE: usize = 3;
+const MOST_BEFORE: usize = 5;
 
 /// How follow-ups begin in English, each a whole word or more.
 const BEGINNINGS: [&str; 15] = [
@@ -58,7 +59,7 @@ pub fn is_follow_up(text: &str) -> bool {
     if text.is_empty() || is_long {
         return false;
     }
-    if text.ends_with('呢') || CHINESE.iter().any(|it| text.starts_with(it)) {
+    if is_elliptical(&text) || text.ends_with('呢') || CHINESE.iter().any(|it| text.starts_with(it)) {
         return true;
     }
     let words = text.split_whitespace().count();
@@ -67,6 +68,13 @@ pub fn is_follow_up(text: &str) -> bool {
         let begins = text.strip_prefix(beginning).is_some_and(is_whole);
         begins && (words <= MOST_WORDS || !SHORT.contains(beginning))
     })
+}
+
+/// Whether a text speaks to the bot of the bot: "and who are you?" is about nothing that was said before.
+pub fn is_to_the_bot(text: &str) -> bool {
+    let text = text.to_lowercase();
+    let mut words = text.split(|c: char| !c.is_alphanumeric());
+    text.contains(['你', '您']) || words.any(|word| ["you", "your", "yourself"].contains(&word))
 }
 
 #[cfg(test)]
@@ -83,6 +91,11 @@ mod tests {
             "台湾呢？",
             "要是坏了呢",
             "How about tomorrow?",
+            "under 150",
+            "the cheapest one",
+            "what about white",
+            "两百以内的",
+            "有红色的吗",
         ] {
             assert!(is_follow_up(text), "{text}");
         }
@@ -92,6 +105,12 @@ mod tests {
         }
         assert!(!is_follow_up("from Monday on I want my parcels at work"));
         assert!(!is_follow_up(&format!("and {}", "so on ".repeat(20))));
+    }
+
+    #[test]
+    fn who_speaks_to_the_bot_is_known() {
+        assert!(is_to_the_bot("And who are you?") && is_to_the_bot("那你喜欢听什么歌呢"));
+        assert!(!is_to_the_bot("what about Japan?") && !is_to_the_bot("for youths") && !is_to_the_bot("日本呢"));
     }
 
     #[test]
@@ -105,6 +124,7 @@ mod tests {
         ];
         assert_eq!(before(&history, "and cheaper?").as_deref(), Some("red kettles\nand in blue?"));
         assert_eq!(before(&history[..2], "那蓝色的呢").as_deref(), Some("red kettles"));
+        assert_eq!(before(&history, "the cheapest one").as_deref(), Some("red kettles\nand in blue?"));
         assert_eq!(before(&history, "where is my order"), None);
         assert_eq!(before(&history[2..], "and cheaper?"), None);
         assert_eq!(before(&[], "and cheaper?"), None);

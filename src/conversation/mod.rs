@@ -4,6 +4,7 @@
 //! **Invariant:** what is kept changes by compare-and-set alone ([`Store::put`]), so that of two workers that have the same
 //! turn in work one wins.
 
+mod ellipsis;
 pub mod file;
 mod filling;
 pub mod follow_up;

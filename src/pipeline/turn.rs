@@ -92,9 +92,12 @@ impl Pipeline {
         let before = follow_up::before(&state.history, &work.request().text);
         let (mut intent, mut classification) = self.understood(&work).await?;
         // Where an intent asks, what isn't understood is an answer or none.
-        let is_missed = state.open.is_empty() && classification.as_ref().is_some_and(|it| it.fallback);
+        // What is meant for the fallback may be a follow-up, too, as "what about white?", unless it speaks to the bot.
+        let is_left = intent == self.parts.choice.fallback && !follow_up::is_to_the_bot(&work.request().text);
+        let is_missed = state.open.is_empty() && classification.as_ref().is_some_and(|it| it.fallback || is_left);
         if let Some(before) = before.as_deref().filter(|_| is_missed && work.job.stage == Stage::Classify)
             && let Some(together) = self.together(&work, before).await?
+            && together.1.as_ref().and_then(|it| it.confidence) > classification.as_ref().and_then(|it| it.confidence)
         {
             (intent, classification) = together;
         }
