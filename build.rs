@@ -8,8 +8,7 @@ use std::{
 };
 
 /// What a trained model depends on: features, tables and training, and what tells a text's language.
-const MADE_BY: [&str; 4] =
-    ["src/domain/language.rs", "src/model/embedded", "src/simplified", "src/simplified.rs"];
+const MADE_BY: [&str; 4] = ["src/domain/language.rs", "src/model/embedded", "src/simplified", "src/simplified.rs"];
 
 fn main() -> Result<(), String> {
     println!("cargo:rerun-if-env-changed=CHATBOT_COMMIT");

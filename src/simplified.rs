@@ -67,7 +67,10 @@ mod tests {
     fn what_is_simplified_is_not_changed_again() {
         for pair in TABLE.split_whitespace() {
             let pair: Vec<char> = pair.chars().collect();
-            assert!(matches!(pair[..], [from, to] if simplified(from) == to && simplified(to) == to && from.len_utf8() == to.len_utf8()), "{pair:?}");
+            assert!(
+                matches!(pair[..], [from, to] if simplified(from) == to && simplified(to) == to && from.len_utf8() == to.len_utf8()),
+                "{pair:?}"
+            );
         }
         assert!(TABLE.split_whitespace().count() > 2_900);
     }

@@ -20,7 +20,7 @@ pub use self::{
     builtin::{BUILT_IN, BuiltIn},
     numeral::chinese as chinese_number,
 };
-use crate::domain::Entity;
+use crate::{domain::Entity, simplified::simplified_text};
 
 /// How much of a text is looked at, in characters; as much as the embedded model reads.
 pub const MAX_TEXT: usize = 4096;
@@ -187,8 +187,8 @@ impl Extractor {
 
 fn compile(pattern: &str) -> Result<Regex, InvalidPattern> {
     let invalid = |reason: String| InvalidPattern { pattern: pattern.to_owned(), reason };
-    // The error's first line draws the pattern; its last says what is wrong.
-    RegexBuilder::new(pattern)
+    // It is looked for in a folded text. The error's first line draws the pattern; its last says what is wrong.
+    RegexBuilder::new(&simplified_text(pattern))
         .case_insensitive(true)
         .size_limit(PATTERN_SIZE)
         .build()
@@ -247,6 +247,10 @@ mod tests {
         check("MÜLLER", &[("product", "Müller", "MÜLLER")]);
         check("order ab123456!", &[("order_number", "ab123456", "ab123456")]);
         check("订单AB123456到哪了", &[("order_number", "AB123456", "AB123456")]);
+        check(
+            "訂單AB123456到哪了，要三百五十元的水壺",
+            &[("order_number", "AB123456", "AB123456"), ("amount", "350", "三百五十元"), ("product", "kettle", "水壺")],
+        );
         check("ｆｌ２０２５１１０７", &[("order_number", "fl20251107", "ｆｌ２０２５１１０７")]);
         check("订单ＡＢ１２３４５６到哪了", &[("order_number", "AB123456", "ＡＢ１２３４５６")]);
         check("AB123456789", &[]);

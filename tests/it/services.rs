@@ -217,9 +217,11 @@ async fn whatever_is_wrong_with_a_language_model_the_next_handler_answers() {
     let (code, log) = worker.end();
     assert_eq!(code, Some(0), "{log}");
     assert_eq!(log.matches("has used up its tokens for today").count(), 1, "{log}");
-    for fault in
-        ["it answered with a page of HTML: is the address right?", "no whole answer within its ANSWER_TIMEOUT of", "it answered 429"]
-    {
+    for fault in [
+        "it answered with a page of HTML: is the address right?",
+        "no whole answer within its ANSWER_TIMEOUT of",
+        "it answered 429",
+    ] {
         assert!(log.contains(fault), "{fault}: {log}");
     }
     assert!(!log.contains("fault slow") && !log.contains("hello there"), "a user's text is in the log: {log}");

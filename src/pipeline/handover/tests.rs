@@ -36,12 +36,7 @@ fn held() -> State {
 }
 
 /// What becomes of a message `late` milliseconds after the last, while somebody is there or not.
-async fn turn(
-    state: State,
-    purpose: &Purpose,
-    late: u64,
-    is_attended: bool,
-) -> Result<(Outcome, State), MessageError> {
+async fn turn(state: State, purpose: &Purpose, late: u64, is_attended: bool) -> Result<(Outcome, State), MessageError> {
     let (pipeline, rules) = (answering(), Rules { texts: 50, idle: Duration::from_millis(IDLE) });
     let job = Job::new(Request { text: "refund".to_owned(), id: Some("m-1".to_owned()), ..Request::default() });
     let mut record = Record::begin(who());
@@ -108,7 +103,11 @@ async fn what_nobody_takes_is_answered_by_the_bot() {
         let (outcome, state) = turn(held(), &back, late, true).await.unwrap();
         let Outcome::Reply(reply) = outcome else { unreachable!("{outcome:?}") };
         assert_eq!((reply.text.as_str(), state.person), ("yes", has_person), "{token}");
-        assert_eq!(state.history.len(), 1, "the bot's answer alone: nobody spoke, and the user's text was there before");
+        assert_eq!(
+            state.history.len(),
+            1,
+            "the bot's answer alone: nobody spoke, and the user's text was there before"
+        );
     }
 }
 
