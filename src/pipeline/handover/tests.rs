@@ -38,7 +38,9 @@ fn held() -> State {
 /// What becomes of a message `late` milliseconds after the last, while somebody is there or not.
 async fn turn(state: State, purpose: &Purpose, late: u64, is_attended: bool) -> Result<(Outcome, State), MessageError> {
     let (pipeline, rules) = (answering(), Rules { texts: 50, idle: Duration::from_millis(IDLE) });
-    let job = Job::new(Request { text: "refund".to_owned(), id: Some("m-1".to_owned()), ..Request::default() });
+    let conversation = Some(who().conversation);
+    let request = Request { text: "refund".to_owned(), id: Some("m-1".to_owned()), conversation, ..Request::default() };
+    let job = Job::new(request);
     let mut record = Record::begin(who());
     (record.state, record.changed) = (state, CHANGED);
     super::turn(&pipeline, &job, purpose, &mut record, &At(is_attended), &rules, CHANGED + late).await
