@@ -1,19 +1,26 @@
 //! Which conversation a request in OpenAI's form belongs to, whose it is, and by which id it is known again.
 
 use sha2::{Digest, Sha256};
-use uuid::Uuid;
 
-use super::request::Asked;
+use super::{
+    attempts::{Attempts, Sent},
+    request::Asked,
+};
 use crate::{domain::MAX_SHORT, door::keys::Caller};
 
 /// The headers that name a conversation: of everybody, and of Open WebUI.
 const CONVERSATION: [&str; 2] = ["x-conversation-id", "x-openwebui-chat-id"];
-/// The header of OpenAI's own packages, which send anew what failed by themselves.
+/// The header of OpenAI's own packages, which send anew what failed by themselves: how often they did. `0` is the first.
 const RETRIES: &str = "x-stainless-retry-count";
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// Sets conversation, sender and id. `header` tells a header that isn't empty.
-pub(super) fn place<'h>(asked: &mut Asked, caller: &Caller, header: impl Fn(&str) -> Option<&'h str>) {
+pub(super) fn place<'h>(
+    asked: &mut Asked,
+    caller: &Caller,
+    attempts: &Attempts,
+    header: impl Fn(&str) -> Option<&'h str>,
+) {
     let named = CONVERSATION.into_iter().find_map(&header).map(str::to_owned);
     let user = asked.user.take().map(sender);
     // A user's name is no conversation of a public key's, and no reason to refuse what it asks.
@@ -22,8 +29,10 @@ pub(super) fn place<'h>(asked: &mut Asked, caller: &Caller, header: impl Fn(&str
     asked.request.sender = user;
     asked.request.id = match header(IDEMPOTENCY_KEY) {
         Some(key) if key.len() <= MAX_SHORT => Some(key.to_owned()),
-        // The same again, and not the same text said once more: that has a longer history.
-        _ if header(RETRIES).is_some() && asked.request.conversation.is_some() => Some(digest(asked).to_string()),
+        // Without a conversation nothing is said twice.
+        _ if asked.request.conversation.is_some() => {
+            header(RETRIES).and_then(|tried| attempts.id(sent(asked, caller), tried))
+        }
         _ => None,
     };
 }
@@ -39,28 +48,64 @@ fn sender(user: String) -> String {
     }
 }
 
-fn digest(asked: &Asked) -> Uuid {
+/// What an attempt and its repetitions have in common.
+fn sent(asked: &Asked, caller: &Caller) -> Sent {
+    let request = &asked.request;
+    let (key, conversation) = (caller.name.as_deref(), request.conversation.as_deref());
+    let texts =
+        [key, request.sender.as_deref(), conversation, Some(asked.model.as_str())].map(Option::unwrap_or_default);
     let mut hash = Sha256::new();
-    let mut add = |text: &str| {
+    for text in texts {
         hash.update(text.len().to_be_bytes());
         hash.update(text);
-    };
-    let request = &asked.request;
-    add(&asked.model);
-    add(request.conversation.as_deref().unwrap_or_default());
-    for turn in &request.history {
-        add(&turn.text);
     }
-    add(&request.text);
-    let digest = hash.finalize();
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&digest[..16]);
-    Uuid::new_v8(bytes)
+    hash.update(asked.said);
+    hash.finalize().into()
 }
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may")]
+
     use super::*;
+    use crate::door::{
+        keys::{Keys, Presented},
+        openai::request,
+    };
+
+    /// The id of a request that was tried so often before.
+    fn id(attempts: &Attempts, conversation: &str, messages: &str, tried: &str) -> Option<String> {
+        let presented = Presented { bearer: None, in_url: None, origin: None, address: [127, 0, 0, 1].into() };
+        let caller = Keys::off().admit(&presented).unwrap();
+        let mut asked = request::read(format!(r#"{{"messages": [{messages}]}}"#).as_bytes()).unwrap();
+        let header = |name: &str| match name {
+            "x-conversation-id" => Some(conversation).filter(|it| !it.is_empty()),
+            RETRIES => Some(tried),
+            _ => None,
+        };
+        place(&mut asked, &caller, attempts, header);
+        asked.request.id
+    }
+
+    #[test]
+    fn what_is_sent_anew_has_its_first_attempts_id() {
+        let attempts = Attempts::default();
+        let no = r#"{"role": "user", "content": "no"}"#;
+        let first = id(&attempts, "c", no, "0");
+        assert!(first.is_some());
+        assert_eq!(id(&attempts, "c", no, "1"), first);
+        let again = id(&attempts, "c", no, "0");
+        assert!(again.is_some() && again != first, "{again:?}");
+        assert_eq!(id(&attempts, "c", no, "1"), again);
+        // Another conversation's, and one with other things said before, however long ago.
+        assert_ne!(id(&attempts, "d", no, "1"), again);
+        let long = vec![r#"{"role": "assistant", "content": "x"}"#; 60].join(",");
+        let [one, other] = ["不", "好"].map(|text| format!(r#"{{"role": "user", "content": "{text}"}},{long},{no}"#));
+        let first = id(&attempts, "c", &one, "0");
+        assert_ne!(id(&attempts, "c", &other, "1"), first);
+        assert_eq!(id(&attempts, "c", &one, "1"), first);
+        assert_eq!(id(&attempts, "", no, "0"), None);
+    }
 
     #[test]
     fn a_user_is_a_sender_by_its_word_or_by_the_hash_of_it() {

@@ -2,6 +2,7 @@
 //!
 //! <https://platform.openai.com/docs/api-reference/chat>
 
+mod attempts;
 mod completion;
 mod conversation;
 mod request;
@@ -19,7 +20,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use self::{completion::Completion, request::Asked};
+use self::{attempts::Attempts, completion::Completion, request::Asked};
 use super::{
     body,
     fault::{Code, Fault},
@@ -41,7 +42,7 @@ const OWNER: &str = "chatbot-worker";
 
 pub(super) fn routes(talk: Arc<Talk>) -> Router {
     Router::new()
-        .route("/v1/chat/completions", post(completions))
+        .route("/v1/chat/completions", post(completions).with_state((talk.clone(), Arc::<Attempts>::default())))
         .route("/v1/models", get(models))
         .route("/v1/models/{model}", get(model))
         .route("/v1/{*other}", any(unknown))
@@ -58,8 +59,8 @@ async fn unknown() -> Response {
     (StatusCode::NOT_FOUND, json_response(&error)).into_response()
 }
 
-async fn completions(State(talk): State<Arc<Talk>>, request: Request) -> Response {
-    match ask(&talk, request).await {
+async fn completions(State((talk, attempts)): State<(Arc<Talk>, Arc<Attempts>)>, request: Request) -> Response {
+    match ask(&talk, &attempts, request).await {
         Err(fault) => refused(&fault),
         Ok((mut hearing, asked)) if asked.stream => match talk::first(&mut hearing).await {
             Ok(first) => stream::respond(first, hearing, asked),
@@ -78,19 +79,19 @@ async fn completions(State(talk): State<Arc<Talk>>, request: Request) -> Respons
     }
 }
 
-async fn ask(talk: &Talk, request: Request) -> Result<(Hearing, Asked), Fault> {
+async fn ask(talk: &Talk, attempts: &Attempts, request: Request) -> Result<(Hearing, Asked), Fault> {
     let (parts, body) = request.into_parts();
     let caller = talk.caller(&parts)?;
     let body = body::read(body, talk.max_body).await?;
-    let asked = read(&parts, &caller, &body)?;
+    let asked = read(&parts, &caller, attempts, &body)?;
     let hearing = talk.ask(&caller, asked.request.clone(), asked.intent.clone())?;
     Ok((hearing, asked))
 }
 
-fn read(parts: &Parts, caller: &Caller, body: &Bytes) -> Result<Asked, Fault> {
+fn read(parts: &Parts, caller: &Caller, attempts: &Attempts, body: &Bytes) -> Result<Asked, Fault> {
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).filter(|it| !it.is_empty());
     let mut asked = request::read(body)?;
-    conversation::place(&mut asked, caller, header);
+    conversation::place(&mut asked, caller, attempts, header);
     Ok(asked)
 }
 

@@ -2,8 +2,9 @@
 
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
+use sha2::{Digest, Sha256};
 
-use super::intent;
+use super::{attempts::Sent, intent};
 use crate::{
     domain::{self, IntentName, Role, Turn, codec::read_attachments},
     door::fault::Fault,
@@ -25,6 +26,8 @@ pub(super) struct Asked {
     pub(super) include_usage: bool,
     /// The client's word for its user.
     pub(super) user: Option<String>,
+    /// All that was said, as far as the last message of the user's.
+    pub(super) said: Sent,
 }
 
 /// The fields that count; whatever else clients send is passed over.
@@ -148,6 +151,7 @@ pub(super) fn read(body: &[u8]) -> Result<Asked, Fault> {
     })?;
     // What stands behind it is the client's own, such as the answer of a tool.
     messages.truncate(at + 1);
+    let said = said(&messages);
     let Content { text, attachments } = content(at, &messages[at])?;
     messages.truncate(at);
     if text.trim().is_empty() && attachments.is_empty() {
@@ -171,6 +175,7 @@ pub(super) fn read(body: &[u8]) -> Result<Asked, Fault> {
         stream: request.stream,
         include_usage: body.stream_options.and_then(|options| options.include_usage).unwrap_or_default(),
         user: body.user.filter(|user| !user.is_empty()),
+        said,
         request,
     })
 }
@@ -190,6 +195,16 @@ fn unreadable(text: &str, error: &serde_json::Error) -> Fault {
         }
         None => Fault::invalid("the body is no object with the fields of OpenAI's form, each once"),
     }
+}
+
+/// The SHA-256 of messages, as they are written.
+fn said(messages: &[Message<'_>]) -> Sent {
+    let mut hash = Sha256::new();
+    for text in messages.iter().flat_map(|it| [it.role.as_str(), it.content.map_or("", RawValue::get)]) {
+        hash.update(text.len().to_be_bytes());
+        hash.update(text);
+    }
+    hash.finalize().into()
 }
 
 /// How OpenAI calls the content of a message.

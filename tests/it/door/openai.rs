@@ -154,3 +154,22 @@ async fn any_word_for_a_user_has_a_conversation_of_its_own() {
     door.close().await;
     worker.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_package_sends_anew_is_not_said_twice_and_the_same_text_is() {
+    let store = Arc::new(Kept::default());
+    let worker = Bench::new().conversations(store.clone()).start().await;
+    let door = Opened::before(&worker).await;
+    let ask = async |tried: &str| {
+        let headers = [("x-conversation-id", "c"), ("x-stainless-retry-count", tried)];
+        let response = door.send(Method::POST, PATH, &headers, user("help").to_string()).await;
+        response.json::<Value>().await.unwrap()["id"].clone()
+    };
+    let first = ask("0").await;
+    assert_eq!((ask("1").await, store.texts().len()), (first.clone(), 2));
+    let second = ask("0").await;
+    assert_ne!(second, first);
+    assert_eq!((ask("1").await, store.texts().len()), (second, 4));
+    door.close().await;
+    worker.stop().await;
+}
