@@ -20,10 +20,12 @@ use super::{
     reply::Told,
     talk::{self, Talk, counted},
 };
-use crate::domain;
+use crate::domain::{self, ErrorCode, IntentName};
 
 /// The word that metrics have for this door.
 const DOOR: &str = "rasa";
+/// The intent by which Rasa's clients have a conversation begun anew.
+const RESTART: &str = "restart";
 
 pub(super) fn routes(talk: Arc<Talk>) -> Router {
     Router::new()
@@ -119,6 +121,14 @@ async fn answer(talk: &Talk, request: Request) -> Result<(&'static str, String),
     if sender.as_ref().is_some_and(|sender| sender.len() > domain::MAX_SHORT) {
         return Err(Fault::invalid(format!("'sender' has more than {} bytes", domain::MAX_SHORT)));
     }
+    let intent = intent(&text);
+    if intent.as_ref().is_some_and(|intent| intent.as_str() == RESTART) {
+        if let Some(sender) = sender {
+            talk.forget(&caller, sender.clone(), Some(sender)).await?;
+        }
+        return written(&[], is_streamed);
+    }
+    let is_addressed = intent.is_some();
     let request = domain::Request {
         conversation: sender.clone(),
         sender: sender.clone(),
@@ -126,9 +136,27 @@ async fn answer(talk: &Talk, request: Request) -> Result<(&'static str, String),
         text,
         ..domain::Request::default()
     };
-    let reply = Told::read(&talk::answer(talk.ask(&caller, request, None)?).await?)?;
-    let said = said(sender.as_deref().unwrap_or("default"), &reply);
-    let json = |error: serde_json::Error| Fault::new(Code::Contract(domain::ErrorCode::Internal), error.to_string());
+    let reply = match talk::answer(talk.ask(&caller, request, intent)?).await {
+        // What widgets send by themselves, such as /get_started, to a bot that has no such intent.
+        Err(fault) if is_addressed && fault.code == Code::Contract(ErrorCode::Unroutable) => None,
+        answer => Some(Told::read(&answer?)?),
+    };
+    let recipient_id = sender.as_deref().unwrap_or("default");
+    written(&reply.as_ref().map(|reply| said(recipient_id, reply)).unwrap_or_default(), is_streamed)
+}
+
+/// The intent that a message addresses: `/name`, or `/name{"slot": "value"}`. The values are passed over.
+fn intent(text: &str) -> Option<IntentName> {
+    let rest = text.trim().strip_prefix('/')?;
+    let (name, values) = rest.split_at(rest.find('{').unwrap_or(rest.len()));
+    let is_whole =
+        values.is_empty() || serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(values).is_ok();
+    IntentName::new(name).ok().filter(|_| is_whole)
+}
+
+/// The media type and body of an answer's messages.
+fn written(said: &[Said<'_>], is_streamed: bool) -> Result<(&'static str, String), Fault> {
+    let json = |error: serde_json::Error| Fault::new(Code::Contract(ErrorCode::Internal), error.to_string());
     match is_streamed {
         // A message a line, under the name that Rasa gives it. It comes when the answer is whole: what is being written may be
         // taken back, and a line can't.
@@ -136,7 +164,7 @@ async fn answer(talk: &Talk, request: Request) -> Result<(&'static str, String),
             let lines = said.iter().map(|said| serde_json::to_string(said).map(|line| line + "\n"));
             Ok(("text/event-stream", lines.collect::<Result<_, _>>().map_err(json)?))
         }
-        false => Ok(("application/json", serde_json::to_string(&said).map_err(json)?)),
+        false => Ok(("application/json", serde_json::to_string(said).map_err(json)?)),
     }
 }
 
@@ -178,4 +206,25 @@ fn pictures(data: Option<&RawValue>) -> Vec<String> {
         ["https://", "http://"].iter().any(|scheme| address.starts_with(scheme)).then(|| address.to_owned())
     };
     data.into_iter().flat_map(|data| data.items).filter_map(|item| picture(&item)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slash_and_a_name_address_an_intent() {
+        let check = |text: &str, expected: Option<&str>| {
+            assert_eq!(intent(text).as_ref().map(IntentName::as_str), expected, "{text}");
+        };
+        check("/restart", Some("restart"));
+        check(" /get_started\n", Some("get_started"));
+        check(r#"/order{"number": "1002", "sure": true}"#, Some("order"));
+        check(r#"/退货{"订单": "1002"}"#, None);
+        for text in
+            ["affirm", "/", "//", "/etc/passwd", "/order now", "/退货", "/order{", "/order{} please", "/faq/price"]
+        {
+            check(text, None);
+        }
+    }
 }

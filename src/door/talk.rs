@@ -112,6 +112,22 @@ impl Talk {
         Ok(self.asker.ask(self.question(&request, intent)))
     }
 
+    /// Has a conversation of this caller's, or of a sender's whom it may name, forgotten; what is told of it.
+    ///
+    /// # Errors
+    /// As [`Talk::ask`], and where there is no answer.
+    pub(super) async fn forget(&self, caller: &Caller, id: String, sender: Option<String>) -> Result<Bytes, Fault> {
+        let kind = Some(Command::Forget.as_str().to_owned());
+        let forget = Request { kind, conversation: Some(id), sender, ..Request::default() };
+        self.asker.intents().await;
+        if self.asker.keeps_no_conversations() {
+            caller.take()?;
+            // Nothing is kept, so nothing is left of it.
+            return Ok(forgotten(&self.of(caller, forget)?));
+        }
+        answer(self.ask(caller, forget, None)?).await
+    }
+
     /// The request as the bot gets it: of this caller, with an id.
     pub(super) fn of(&self, caller: &Caller, mut request: Request) -> Result<Request, Fault> {
         match (request.kind(), request.command()) {

@@ -11,12 +11,9 @@ use bytes::Bytes;
 use serde_json::json;
 
 use super::{answered, json as respond};
-use crate::{
-    domain::{self, Command},
-    door::{
-        fault::Fault,
-        talk::{self, Talk},
-    },
+use crate::door::{
+    fault::Fault,
+    talk::{self, Talk},
 };
 
 /// The id of a conversation that nobody can guess.
@@ -42,19 +39,8 @@ async fn forgotten(talk: &Talk, id: Result<Path<String>, PathRejection>, request
     let (parts, _) = request.into_parts();
     let caller = talk.caller(&parts)?;
     let Path(id) = id.map_err(|_| Fault::invalid("the conversation in the path isn't UTF-8"))?;
-    let forget = domain::Request {
-        kind: Some(Command::Forget.as_str().to_owned()),
-        conversation: Some(id),
-        sender: talk::query(&parts, "sender")?,
-        ..domain::Request::default()
-    };
-    talk.asker.intents().await;
-    if talk.asker.keeps_no_conversations() {
-        caller.take()?;
-        // Nothing is kept, so nothing is left of it.
-        return Ok(talk::forgotten(&talk.of(&caller, forget)?));
-    }
-    talk::answer(talk.ask(&caller, forget, None)?).await
+    let sender = talk::query(&parts, "sender")?;
+    talk.forget(&caller, id, sender).await
 }
 
 /// What a page may know.

@@ -44,3 +44,27 @@ async fn a_sender_has_a_conversation_and_gets_messages() {
     door.close().await;
     worker.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_widgets_send_by_themselves_is_no_text() {
+    let store = Arc::new(Kept::default());
+    let worker = people(Bench::new()).conversations(store.clone()).start().await;
+    let door = Opened::before(&worker).await;
+    let said = async |text: &str| {
+        let body = json!({"sender": "u", "message": text});
+        door.post(PATH, &body).await.json::<Value>().await.unwrap()
+    };
+    for unknown in ["/get_started", "/session_start", "/affirm{\"order\": \"1002\"}"] {
+        assert_eq!(said(unknown).await, json!([]), "{unknown}");
+    }
+    assert_eq!(said("/help_info").await, json!([{"recipient_id": "u", "text": "help_info: /help_info"}]));
+    assert_eq!(said("refund").await, json!([{"recipient_id": "u", "text": "Which order?"}]));
+    assert!(!store.texts().is_empty());
+    assert_eq!(said("/restart").await, json!([]));
+    assert!(store.texts().is_empty());
+    assert_eq!(said("help").await, json!([{"recipient_id": "u", "text": "help_info: help"}]));
+    let nobody = door.post(&format!("{PATH}?stream=true"), &json!({"message": "/restart"})).await;
+    assert_eq!((nobody.status().as_u16(), nobody.text().await.unwrap()), (200, String::new()));
+    door.close().await;
+    worker.stop().await;
+}
