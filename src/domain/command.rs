@@ -67,6 +67,9 @@ pub struct Done {
     pub command: Command,
     /// The conversation's id, as its client chose it; `None` where there is none.
     pub conversation: Option<String>,
+    /// Of [`Command::Forget`]: whether anything was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forgotten: Option<bool>,
     /// Of [`Command::Message`]: whether the user's queue has it.
     pub delivered: Option<Delivered>,
 }
@@ -105,6 +108,8 @@ impl PartialEq for Spoken {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may")]
+
     use super::*;
 
     #[test]
@@ -124,5 +129,15 @@ mod tests {
         for command in Command::ALL {
             assert_eq!(serde_json::to_value(command).ok(), Some(command.as_str().into()));
         }
+    }
+
+    #[test]
+    fn what_was_kept_before_it_was_told_whether_anything_was_forgotten_is_read() {
+        let kept = r#"{"id":"i","in_reply_to":null,"command":"chat.forget","conversation":"c","delivered":null}"#;
+        let mut done: Done = serde_json::from_str(kept).unwrap();
+        assert_eq!((done.command, done.forgotten), (Command::Forget, None));
+        assert_eq!(serde_json::to_string(&done).unwrap(), kept);
+        done.forgotten = Some(true);
+        assert_eq!(serde_json::from_str::<Done>(&serde_json::to_string(&done).unwrap()).unwrap(), done);
     }
 }

@@ -137,8 +137,8 @@ impl Talk {
             (_, Some(Command::Message | Command::Release)) => {
                 return Err(Fault::invalid("a person's program speaks AMQP, and not by this door"));
             }
-            (_, Some(Command::Forget)) if request.conversation.is_none() => {
-                return Err(Fault::invalid("'conversation' is missing: which one is to be forgotten?"));
+            (_, Some(Command::Forget)) if request.conversation.as_deref().is_none_or(str::is_empty) => {
+                return Err(Fault::invalid("'conversation' is missing or empty: which one is to be forgotten?"));
             }
             _ => {}
         }
@@ -201,9 +201,9 @@ pub(super) fn conversation(request: &Request) -> Option<Conversation> {
 /// Word that a conversation was forgotten of which nothing is kept.
 pub(super) fn forgotten(request: &Request) -> Bytes {
     let (id, in_reply_to) = (Uuid::now_v7().to_string(), request.id.clone());
-    let done =
-        Done { id, in_reply_to, command: Command::Forget, conversation: request.conversation.clone(), delivered: None };
-    encode_done(&done).into()
+    let conversation = request.conversation.clone();
+    let (forgotten, delivered) = (Some(false), None);
+    encode_done(&Done { id, in_reply_to, command: Command::Forget, conversation, forgotten, delivered }).into()
 }
 
 /// The whole answer: a reply's JSON, or word that a command was done.

@@ -24,6 +24,7 @@ impl Pipeline {
             in_reply_to: job.request.id.clone(),
             command: Command::Feedback,
             conversation: job.request.conversation.clone(),
+            forgotten: None,
             delivered: None,
         }))
     }

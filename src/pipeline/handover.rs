@@ -174,7 +174,12 @@ pub(super) async fn turn(
             state.release();
             Ok((Outcome::Done(Box::new(done(job, Command::Release, record))), state))
         }
-        Purpose::Forget(_) => Ok((Outcome::Done(Box::new(done(job, Command::Forget, record))), State::default())),
+        Purpose::Forget(_) => {
+            // Of one that has expired, or was forgotten before, there is nothing left.
+            let forgotten = Some(!state.expired && state != State::default());
+            let done = Box::new(Done { forgotten, ..done(job, Command::Forget, record) });
+            Ok((Outcome::Done(done), State::default()))
+        }
     }
 }
 
@@ -242,6 +247,7 @@ fn done(job: &Job, command: Command, record: &Record) -> Done {
         in_reply_to: job.request.id.clone(),
         command,
         conversation: Some(record.who().conversation.clone()),
+        forgotten: None,
         delivered: None,
     }
 }

@@ -360,7 +360,8 @@ async fn a_conversation_is_forgotten_at_its_users_word_alone() {
     assert_eq!(offers(&user.ask("request", &says("refund again")).await), json!([{ "title": "FL1", "value": "FL1" }]));
     let forget = |sender: &str| json!({ "type": "chat.forget", "conversation": "c", "sender": sender, "id": "f1" });
     // Another's of that name is another.
-    assert_eq!(user.ask("request", &forget("v").to_string()).await.json["done"], "chat.forget");
+    let others = user.ask("request", &forget("v").to_string()).await.json;
+    assert_eq!((&others["done"], &others["forgotten"]), (&json!("chat.forget"), &json!(false)));
     assert!(store.texts().contains(&"FL1".to_owned()));
     say(&user, "m9", "product_info please").await;
     let (_, pass) = person.next().await;
@@ -368,7 +369,7 @@ async fn a_conversation_is_forgotten_at_its_users_word_alone() {
         let done = user.ask("request", &forget("u").to_string()).await;
         let told = |field: &str| done.json[field].clone();
         assert_eq!((kind(&done), told("done"), told("conversation")), ("chat.done", json!("chat.forget"), json!("c")));
-        assert_eq!(told("in_reply_to"), "f1");
+        assert_eq!((told("in_reply_to"), told("forgotten")), (json!("f1"), json!(true)));
     }
     assert_eq!(store.texts(), [""; 0]);
     assert_eq!(person.sends("chat.message", &pass, &json!({ "body": "x" })).await.code(), Some("invalid_message"));

@@ -8,7 +8,7 @@ use crate::domain::{Command, DONE_TYPE, Delivered, Done, SENDER, Spoken};
 
 /// Word that a command was done.
 pub fn encode_done(done: &Done) -> Vec<u8> {
-    let Done { id, in_reply_to, command, conversation, delivered } = done;
+    let Done { id, in_reply_to, command, conversation, forgotten, delivered } = done;
     to_json(&DoneJson {
         kind: DONE_TYPE,
         id,
@@ -16,6 +16,7 @@ pub fn encode_done(done: &Done) -> Vec<u8> {
         sender: SENDER,
         done: command.as_str(),
         conversation: conversation.as_deref(),
+        forgotten: *forgotten,
         delivered: delivered.map(|delivered| match delivered {
             Delivered::Yes => Some(true),
             Delivered::No => Some(false),
@@ -51,6 +52,9 @@ pub(super) struct DoneJson<'a> {
     done: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     conversation: Option<&'a str>,
+    /// Of `chat.forget`: whether anything was kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forgotten: Option<bool>,
     /// Null where nobody can tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     delivered: Option<Option<bool>>,
@@ -83,18 +87,22 @@ mod tests {
 
     #[test]
     fn what_was_done_is_told_in_a_plain_form() {
-        let check = |command, delivered, expected: &str| {
+        let check = |command, forgotten, delivered, expected: &str| {
             let (id, in_reply_to) = ("i".to_owned(), Some("m".to_owned()));
             let conversation = (command != Command::Feedback).then(|| "c".to_owned());
-            let done = encode_done(&Done { id, in_reply_to, command, conversation, delivered });
+            let done = encode_done(&Done { id, in_reply_to, command, conversation, forgotten, delivered });
             let head = r#"{"type":"chat.done","id":"i","in_reply_to":"m","sender":"chatbot","#;
             assert_eq!(String::from_utf8(done).unwrap(), format!("{head}{expected}}}"));
         };
-        check(Command::Forget, None, r#""done":"chat.forget","conversation":"c""#);
-        check(Command::Feedback, None, r#""done":"chat.feedback""#);
+        for (forgotten, told) in [(true, "true"), (false, "false")] {
+            let expected = format!(r#""done":"chat.forget","conversation":"c","forgotten":{told}"#);
+            check(Command::Forget, Some(forgotten), None, &expected);
+        }
+        check(Command::Release, None, None, r#""done":"chat.release","conversation":"c""#);
+        check(Command::Feedback, None, None, r#""done":"chat.feedback""#);
         for (delivered, told) in [(Delivered::Yes, "true"), (Delivered::No, "false"), (Delivered::Unknown, "null")] {
             let expected = format!(r#""done":"chat.message","conversation":"c","delivered":{told}"#);
-            check(Command::Message, Some(delivered), &expected);
+            check(Command::Message, None, Some(delivered), &expected);
         }
     }
 

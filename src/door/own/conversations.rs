@@ -8,13 +8,18 @@ use axum::{
     response::Response,
 };
 use bytes::Bytes;
+use serde::Deserialize;
 use serde_json::json;
 
 use super::{answered, json as respond};
 use crate::door::{
-    fault::Fault,
+    fault::{Code, Fault},
     talk::{self, Talk},
 };
+
+/// A conversation is its id and its sender.
+const NOTHING: &str = "nothing is kept of a conversation of this id and sender, so nothing was forgotten: where its requests \
+                       name a sender ('sender', or 'user' in OpenAI's form), name the same one with ?sender=";
 
 /// The id of a conversation that nobody can guess.
 pub(super) async fn make(State(talk): State<Arc<Talk>>, request: Request) -> Response {
@@ -40,7 +45,17 @@ async fn forgotten(talk: &Talk, id: Result<Path<String>, PathRejection>, request
     let caller = talk.caller(&parts)?;
     let Path(id) = id.map_err(|_| Fault::invalid("the conversation in the path isn't UTF-8"))?;
     let sender = talk::query(&parts, "sender")?;
-    talk.forget(&caller, id, sender).await
+    let done = talk.forget(&caller, id, sender).await?;
+    #[derive(Deserialize)]
+    struct Told {
+        forgotten: Option<bool>,
+    }
+    let told = serde_json::from_slice::<Told>(&done).ok();
+    // Workers of before don't say.
+    match told.and_then(|told| told.forgotten) {
+        Some(false) => Err(Fault::new(Code::NotFound, NOTHING)),
+        _ => Ok(done),
+    }
 }
 
 /// What a page may know.

@@ -77,6 +77,7 @@ pub(super) async fn open(State((talk, sockets)): State<(Arc<Talk>, Sockets)>, re
         let sender = talk::sender(&caller, query(&parts, "sender")?);
         let listens = query(&parts, "conversation")?.map(|id| Conversation { sender: Some(sender), id });
         if let Some(conversation) = &listens {
+            named(&conversation.id)?;
             talk.may_speak_in(&caller, &conversation.id)?;
         }
         let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await.map_err(|_| {
@@ -261,6 +262,7 @@ impl Wire {
         }
         let envelope = Envelope { content_type: Some("application/json"), ..Envelope::default() };
         let request = decode_request(&envelope, frame.as_bytes(), self.talk.max_body)?;
+        request.conversation.as_deref().map_or(Ok(()), named)?;
         self.caller.take()?;
         let request = self.talk.of(&self.caller, request)?;
         if request.command() == Some(Command::Forget) && self.talk.asker.keeps_no_conversations() {
@@ -298,6 +300,15 @@ impl Wire {
             self.listening.remove(0);
         }
         self.listening.push(self.talk.inbox.listen(conversation, self.sends.clone()));
+    }
+}
+
+/// # Errors
+/// Where a conversation has no name: all who leave it empty would share it.
+fn named(conversation: &str) -> Result<(), Fault> {
+    match conversation.is_empty() {
+        true => Err(Fault::invalid("'conversation' is empty: name it, or leave it out where there is none")),
+        false => Ok(()),
     }
 }
 

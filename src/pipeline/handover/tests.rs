@@ -115,7 +115,9 @@ async fn what_nobody_takes_is_answered_by_the_bot() {
 
 #[tokio::test]
 async fn a_conversation_that_is_forgotten_leaves_nothing() {
-    let (outcome, state) = turn(held(), &Purpose::Forget(who()), 1, true).await.unwrap();
-    let Outcome::Done(done) = outcome else { unreachable!("{outcome:?}") };
-    assert_eq!((done.command, state), (Command::Forget, State::default()));
+    for (before, forgotten) in [(held(), true), (State::default(), false), (State::expired(), false)] {
+        let (outcome, state) = turn(before, &Purpose::Forget(who()), 1, true).await.unwrap();
+        let Outcome::Done(done) = outcome else { unreachable!("{outcome:?}") };
+        assert_eq!((done.command, done.forgotten, state), (Command::Forget, Some(forgotten), State::default()));
+    }
 }

@@ -173,10 +173,24 @@ async fn a_conversation_is_made_spoken_in_and_forgotten() {
     assert_eq!(answer["state"]["status"], "done");
     assert_eq!(store.texts().len(), 4);
     let forgotten = door.send(Method::DELETE, &format!("/api/conversations/{conversation}"), &[], "").await;
+    assert_eq!(forgotten.status(), 200);
+    let done: Value = forgotten.json().await.unwrap();
+    assert_eq!((&done["done"], &done["forgotten"]), (&json!("chat.forget"), &json!(true)));
+    assert!(store.texts().is_empty());
+    let path = format!("/api/conversations/{conversation}");
     assert_eq!(
-        (forgotten.status().as_u16(), forgotten.json::<Value>().await.unwrap()["done"].clone()),
-        (200, json!("chat.forget"))
+        refused(door.send(Method::DELETE, &path, &[], "").await).await,
+        (404, "not_found".to_owned()),
+        "there is nothing left"
     );
+    // One that belongs to a sender is that sender's.
+    door.ask(&json!({"body": "refund please", "conversation": "c", "sender": "u"})).await;
+    let nobodys = door.send(Method::DELETE, "/api/conversations/c", &[], "").await;
+    assert_eq!(nobodys.status(), 404);
+    let text = nobodys.text().await.unwrap();
+    assert!(text.contains("chat.error") && text.contains("?sender="), "{text}");
+    assert!(!store.texts().is_empty());
+    assert_eq!(door.send(Method::DELETE, "/api/conversations/c?sender=u", &[], "").await.status(), 200);
     assert!(store.texts().is_empty());
     assert_eq!(refused(door.send(Method::DELETE, "/api/conversations/%ff", &[], "").await).await.0, 400);
     door.close().await;
@@ -312,12 +326,9 @@ async fn a_conversation_is_answered_by_a_bot_that_has_none_any_more() {
         let answer = door.ask(&json!({"body": "refund", "conversation": "c"})).await;
         assert_eq!((&answer["body"], &answer["conversation"]), (&json!("refund: refund"), &json!("c")));
     }
-    // Nothing is kept, so it is forgotten.
+    // Nothing is kept, so there is nothing to forget.
     let forgotten = door.send(Method::DELETE, "/api/conversations/c", &[], "").await;
-    assert_eq!(
-        (forgotten.status().as_u16(), forgotten.json::<Value>().await.unwrap()["done"].clone()),
-        (200, json!("chat.forget"))
-    );
+    assert_eq!(refused(forgotten).await, (404, "not_found".to_owned()));
     door.close().await;
     worker.stop().await;
 }

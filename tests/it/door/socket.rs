@@ -86,6 +86,8 @@ async fn each_request_is_answered_by_its_id() {
     for (frame, code) in [
         (json!({"id": "4", "body": ""}), "invalid_message"),
         (json!({"id": "5", "body": "x", "type": "chat.release"}), "invalid_message"),
+        (json!({"id": "5", "body": "x", "conversation": ""}), "invalid_message"),
+        (json!({"id": "5", "type": "chat.forget", "conversation": ""}), "invalid_message"),
         (json!([1]), "invalid_message"),
     ] {
         socket.send(&frame).await;
@@ -245,6 +247,7 @@ async fn a_socket_is_opened_for_those_who_may() {
     check("?key=public", Some("https://evil.example"), 403).await;
     check("?key=public&conversation=c-1", shop, 403).await;
     check("?key=wrong", shop, 401).await;
+    check("?key=public&conversation=", shop, 400).await;
     let mut socket = Socket::try_open(&door, "?key=public", shop).await.unwrap();
     socket.send(&json!({"id": "1", "body": "refund", "conversation": "c-1"})).await;
     assert_eq!(socket.next().await.unwrap()["error"]["code"], "forbidden");
