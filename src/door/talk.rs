@@ -82,20 +82,17 @@ impl Talk {
     /// # Errors
     /// As the contract has them.
     pub(super) fn read_as(&self, kind: Option<Command>, headers: &HeaderMap, body: &[u8]) -> Result<Request, Fault> {
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
         let content_type = text(header::CONTENT_TYPE);
         // What curl sends with -d, whatever it is: JSON, as it can be nothing else that is read here.
         let content_type = match content_type {
             Some(form) if form.starts_with("application/x-www-form-urlencoded") => Some("application/json"),
             other => other,
         };
-        if headers.get(IDEMPOTENCY_KEY).is_some_and(|key| key.to_str().is_err()) {
-            return Err(Fault::invalid("the header Idempotency-Key has to be of visible ASCII characters"));
-        }
         let envelope = Envelope {
             content_type,
             content_encoding: text(header::CONTENT_ENCODING),
-            message_id: text(HeaderName::from_static(IDEMPOTENCY_KEY)),
+            message_id: header_text(headers, IDEMPOTENCY_KEY)?,
             kind: kind.map(Command::as_str),
             ..Envelope::default()
         };
@@ -239,7 +236,17 @@ pub(super) fn counted(door: &'static str, result: Result<(), &Fault>) {
 
 /// The header by which a client names its request, so that one that comes again is known.
 /// <https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
+pub(super) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+
+/// The value of a header; none where it isn't there, or is empty.
+///
+/// # Errors
+/// Where it holds other characters than headers do everywhere: taken for none, it would be lost without a word.
+pub(super) fn header_text<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Fault> {
+    let value = headers.get(name).map(|value| value.to_str()).transpose();
+    let value = value.map_err(|_| Fault::invalid(format!("the header {name} has to be of visible ASCII characters")))?;
+    Ok(value.filter(|value| !value.is_empty()))
+}
 
 /// The value of a name in an address's query.
 ///

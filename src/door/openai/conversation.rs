@@ -1,40 +1,48 @@
 //! Which conversation a request in OpenAI's form belongs to, whose it is, and by which id it is known again.
 
+use axum::http::HeaderMap;
 use sha2::{Digest, Sha256};
 
 use super::{
     attempts::{Attempts, Sent},
     request::Asked,
 };
-use crate::{domain::MAX_SHORT, door::keys::Caller};
+use crate::{
+    domain::MAX_SHORT,
+    door::{
+        fault::Fault,
+        keys::Caller,
+        talk::{IDEMPOTENCY_KEY, header_text},
+    },
+};
 
 /// The headers that name a conversation: of everybody, and of Open WebUI.
-const CONVERSATION: [&str; 2] = ["x-conversation-id", "x-openwebui-chat-id"];
+const CONVERSATION: &str = "X-Conversation-Id";
+const CHAT: &str = "X-OpenWebUI-Chat-Id";
 /// The header of OpenAI's own packages, which send anew what failed by themselves: how often they did. `0` is the first.
-const RETRIES: &str = "x-stainless-retry-count";
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
+const RETRIES: &str = "X-Stainless-Retry-Count";
 
-/// Sets conversation, sender and id. `header` tells a header that isn't empty.
-pub(super) fn place<'h>(
-    asked: &mut Asked,
-    caller: &Caller,
-    attempts: &Attempts,
-    header: impl Fn(&str) -> Option<&'h str>,
-) {
-    let named = CONVERSATION.into_iter().find_map(&header).map(str::to_owned);
+/// Sets conversation, sender and id.
+///
+/// # Errors
+/// Where a header that says one of them can't be read.
+pub(super) fn place(asked: &mut Asked, caller: &Caller, attempts: &Attempts, headers: &HeaderMap) -> Result<(), Fault> {
+    let (everybodys, of_chat) = (header_text(headers, CONVERSATION)?, header_text(headers, CHAT)?);
+    let named = everybodys.or(of_chat).map(str::to_owned);
     let user = asked.user.take().map(sender);
     // A user's name is no conversation of a public key's, and no reason to refuse what it asks.
     let user_talks = user.clone().filter(|user| caller.may_speak_in(user));
     asked.request.conversation = named.or(user_talks);
     asked.request.sender = user;
-    asked.request.id = match header(IDEMPOTENCY_KEY) {
+    asked.request.id = match header_text(headers, IDEMPOTENCY_KEY)? {
         Some(key) if key.len() <= MAX_SHORT => Some(key.to_owned()),
         // Without a conversation nothing is said twice.
         _ if asked.request.conversation.is_some() => {
-            header(RETRIES).and_then(|tried| attempts.id(sent(asked, caller), tried))
+            header_text(headers, RETRIES)?.and_then(|tried| attempts.id(sent(asked, caller), tried))
         }
         _ => None,
     };
+    Ok(())
 }
 
 /// A client's word for its user as a sender's name, which has at most 255 bytes: one that is longer by its SHA-256.
@@ -78,12 +86,10 @@ mod tests {
         let presented = Presented { bearer: None, in_url: None, origin: None, address: [127, 0, 0, 1].into() };
         let caller = Keys::off().admit(&presented).unwrap();
         let mut asked = request::read(format!(r#"{{"messages": [{messages}]}}"#).as_bytes()).unwrap();
-        let header = |name: &str| match name {
-            "x-conversation-id" => Some(conversation).filter(|it| !it.is_empty()),
-            RETRIES => Some(tried),
-            _ => None,
-        };
-        place(&mut asked, &caller, attempts, header);
+        let mut headers = HeaderMap::new();
+        headers.insert("x-conversation-id", conversation.parse().unwrap());
+        headers.insert("x-stainless-retry-count", tried.parse().unwrap());
+        place(&mut asked, &caller, attempts, &headers).unwrap();
         asked.request.id
     }
 

@@ -89,9 +89,8 @@ async fn ask(talk: &Talk, attempts: &Attempts, request: Request) -> Result<(Hear
 }
 
 fn read(parts: &Parts, caller: &Caller, attempts: &Attempts, body: &Bytes) -> Result<Asked, Fault> {
-    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).filter(|it| !it.is_empty());
     let mut asked = request::read(body)?;
-    conversation::place(&mut asked, caller, attempts, header);
+    conversation::place(&mut asked, caller, attempts, &parts.headers)?;
     Ok(asked)
 }
 

@@ -107,6 +107,13 @@ async fn what_cannot_be_answered_has_their_form() {
     for (body, param) in wrong {
         check("secret", body, 400, "invalid_request_error", "invalid_message", param).await;
     }
+    for name in ["x-conversation-id", "x-openwebui-chat-id", "idempotency-key"] {
+        let value = reqwest::header::HeaderValue::from_bytes("会话".as_bytes()).unwrap();
+        let request = door.http.post(format!("{}{PATH}", door.url)).bearer_auth("secret").header(name, value);
+        let refused = request.body(asked.clone()).send().await.unwrap();
+        assert_eq!(refused.status(), 400, "{name}");
+        assert!(refused.text().await.unwrap().contains("visible ASCII"), "{name}");
+    }
     for model in ["gpt-4", "intent.nobody"] {
         let asked = asked.replace("chatbot", model);
         check("secret", &asked, 404, "invalid_request_error", "model_not_found", json!("model")).await;
