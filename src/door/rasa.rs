@@ -110,7 +110,8 @@ async fn answer(talk: &Talk, request: Request) -> Result<(&'static str, String),
     let caller = talk.caller(&parts)?;
     let is_streamed = talk::query(&parts, "stream")?.is_some_and(|stream| stream.eq_ignore_ascii_case("true"));
     let body = body::read(body, talk.max_body).await?;
-    let message: Message = serde_json::from_slice(&body).map_err(|_| {
+    let body = body::text(&parts.headers, &body, talk.max_body)?;
+    let message: Message = serde_json::from_str(&body).map_err(|_| {
         Fault::invalid("the body isn't a JSON object of texts: {\"sender\": \"…\", \"message\": \"…\"}")
     })?;
     let text = message.message.filter(|text| !text.trim().is_empty());

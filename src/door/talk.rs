@@ -2,13 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::http::{HeaderMap, HeaderName, header, request::Parts};
+use axum::http::{HeaderMap, header, request::Parts};
 use bytes::Bytes;
 use metrics::counter;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
+    body,
     fault::{Code, Fault},
     inbox::{Conversation, Inbox},
     keys::{Caller, Keys, Presented, Refusal, client_address},
@@ -82,19 +83,10 @@ impl Talk {
     /// # Errors
     /// As the contract has them.
     pub(super) fn read_as(&self, kind: Option<Command>, headers: &HeaderMap, body: &[u8]) -> Result<Request, Fault> {
-        let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-        let content_type = text(header::CONTENT_TYPE);
-        // What curl sends with -d, whatever it is: JSON, as it can be nothing else that is read here.
-        let content_type = match content_type {
-            Some(form) if form.starts_with("application/x-www-form-urlencoded") => Some("application/json"),
-            other => other,
-        };
         let envelope = Envelope {
-            content_type,
-            content_encoding: text(header::CONTENT_ENCODING),
             message_id: header_text(headers, IDEMPOTENCY_KEY)?,
             kind: kind.map(Command::as_str),
-            ..Envelope::default()
+            ..body::envelope(headers)?
         };
         Ok(decode_request(&envelope, body, self.max_body)?)
     }
@@ -244,7 +236,8 @@ pub(super) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 /// Where it holds other characters than headers do everywhere: taken for none, it would be lost without a word.
 pub(super) fn header_text<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Fault> {
     let value = headers.get(name).map(|value| value.to_str()).transpose();
-    let value = value.map_err(|_| Fault::invalid(format!("the header {name} has to be of visible ASCII characters")))?;
+    let value =
+        value.map_err(|_| Fault::invalid(format!("the header {name} has to be of visible ASCII characters")))?;
     Ok(value.filter(|value| !value.is_empty()))
 }
 

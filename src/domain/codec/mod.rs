@@ -19,6 +19,8 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::{ErrorCode, MessageError};
@@ -59,6 +61,14 @@ pub struct Envelope<'a> {
 /// Whether a body is to be decompressed, and so may take as much memory as the largest that is accepted.
 pub fn is_compressed(envelope: &Envelope<'_>) -> bool {
     payload::is_compressed(envelope)
+}
+
+/// The text of a body, decompressed and decoded, whatever it says.
+///
+/// # Errors
+/// As [`decode_request`] has them of bodies.
+pub fn decode_text<'a>(envelope: &Envelope<'_>, body: &'a [u8], max_body: usize) -> Result<Cow<'a, str>, MessageError> {
+    payload::Payload::read(envelope, body, max_body).map(|payload| payload.text)
 }
 
 /// A property's value; `None` if it is empty.

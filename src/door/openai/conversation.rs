@@ -85,7 +85,7 @@ mod tests {
     fn id(attempts: &Attempts, conversation: &str, messages: &str, tried: &str) -> Option<String> {
         let presented = Presented { bearer: None, in_url: None, origin: None, address: [127, 0, 0, 1].into() };
         let caller = Keys::off().admit(&presented).unwrap();
-        let mut asked = request::read(format!(r#"{{"messages": [{messages}]}}"#).as_bytes()).unwrap();
+        let mut asked = request::read(&format!(r#"{{"messages": [{messages}]}}"#)).unwrap();
         let mut headers = HeaderMap::new();
         headers.insert("x-conversation-id", conversation.parse().unwrap());
         headers.insert("x-stainless-retry-count", tried.parse().unwrap());

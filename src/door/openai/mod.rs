@@ -12,9 +12,8 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    body::Bytes,
     extract::{Path, Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{any, get, post},
 };
@@ -24,7 +23,6 @@ use self::{attempts::Attempts, completion::Completion, request::Asked};
 use super::{
     body,
     fault::{Code, Fault},
-    keys::Caller,
     talk::{self, Talk, counted},
 };
 #[cfg(test)]
@@ -83,15 +81,11 @@ async fn ask(talk: &Talk, attempts: &Attempts, request: Request) -> Result<(Hear
     let (parts, body) = request.into_parts();
     let caller = talk.caller(&parts)?;
     let body = body::read(body, talk.max_body).await?;
-    let asked = read(&parts, &caller, attempts, &body)?;
+    let body = body::text(&parts.headers, &body, talk.max_body)?;
+    let mut asked = request::read(&body)?;
+    conversation::place(&mut asked, &caller, attempts, &parts.headers)?;
     let hearing = talk.ask(&caller, asked.request.clone(), asked.intent.clone())?;
     Ok((hearing, asked))
-}
-
-fn read(parts: &Parts, caller: &Caller, attempts: &Attempts, body: &Bytes) -> Result<Asked, Fault> {
-    let mut asked = request::read(body)?;
-    conversation::place(&mut asked, caller, attempts, &parts.headers)?;
-    Ok(asked)
 }
 
 /// The intent that a model's name means; none where the text is to be classified.

@@ -132,8 +132,7 @@ struct Content {
 ///
 /// # Errors
 /// What is wrong with it, in words that quote nothing of it.
-pub(super) fn read(body: &[u8]) -> Result<Asked, Fault> {
-    let text = std::str::from_utf8(body).map_err(|_| Fault::invalid("the body isn't UTF-8"))?;
+pub(super) fn read(text: &str) -> Result<Asked, Fault> {
     let text = text.trim_start_matches('\u{feff}');
     let body: Body<'_> = serde_json::from_str(text).map_err(|error| unreadable(text, &error))?;
     let model = body.model.unwrap_or_else(|| super::MODEL.to_owned());
@@ -304,7 +303,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_with_the_field() {
         let check = |body: &str, field: Option<&str>| {
-            let fault = read(body.as_bytes()).err();
+            let fault = read(body).err();
             assert!(fault.is_some(), "{body} is read");
             assert_eq!(fault.and_then(|fault| fault.field).as_deref(), field, "{body}");
         };
@@ -349,8 +348,7 @@ mod tests {
             r#", "n": 1, "stream": false, "user": "u""#,
             r#", "n": null, "stream": null, "user": null, "model": null"#,
         ] {
-            let read =
-                read(format!(r#"{{"messages": [{asked}]{more}, "metadata": {{"a": 1}}, "tools": []}}"#).as_bytes());
+            let read = read(&format!(r#"{{"messages": [{asked}]{more}, "metadata": {{"a": 1}}, "tools": []}}"#));
             assert_eq!(read.map(|asked| asked.request.text), Ok("x".to_owned()), "{more}");
         }
     }

@@ -1,6 +1,6 @@
 //! What the door meets on the open net.
 
-use std::time::Duration;
+use std::{io::Write, time::Duration};
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -22,6 +22,33 @@ async fn until_closed(mut stream: TcpStream, within: Duration) -> String {
     let mut all = Vec::new();
     let _ = timeout(within, stream.read_to_end(&mut all)).await.expect("the door closes the connection");
     String::from_utf8_lossy(&all).into_owned()
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_compressed_is_read_in_every_form() {
+    let worker = Bench::new().start().await;
+    let door = Opened::before(&worker).await;
+    let openai = json!({"messages": [{"role": "user", "content": "refund"}]});
+    for (path, body) in [
+        ("/api/messages", json!({"body": "refund"})),
+        ("/v1/chat/completions", openai),
+        ("/webhooks/rest/webhook", json!({"message": "refund"})),
+    ] {
+        let headers = [("content-encoding", "gzip")];
+        let response = door.send(Method::POST, path, &headers, gzip(&body.to_string())).await;
+        let answer = response.text().await.unwrap();
+        assert!(answer.contains("refund: refund"), "{path}: {answer}");
+        let parts = door.http.post(format!("{}{path}", door.url)).header("content-type", "multipart/form-data");
+        assert_eq!(parts.body("--x").send().await.unwrap().status(), 415, "{path}");
+    }
+    door.close().await;
+    worker.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,6 +79,9 @@ async fn bytes_that_are_no_request_are_refused_and_others_answered() {
     check("[".repeat(30_000).as_bytes(), &[], 400, "invalid_message").await;
     check(format!("{{\"body\": {}", "{\"a\":".repeat(10_000)).as_bytes(), &[], 400, "invalid_message").await;
     check(&vec![b'x'; 100 * 1024], &[], 413, "payload_too_large").await;
+    check(b"{}", &[("content-encoding", "br")], 415, "unsupported_media_type").await;
+    check(b"{}", &[("content-encoding", "gzip")], 400, "invalid_message").await;
+    check(&gzip(&"x".repeat(100 * 1024)), &[("content-encoding", "gzip")], 413, "payload_too_large").await;
     check(b"{}", &[("origin", "https://evil.example")], 403, "forbidden").await;
     check(b"{}", &[("origin", "null")], 403, "forbidden").await;
     check(b"{}", &[("host", "rebound.example")], 403, "forbidden").await;
