@@ -3,12 +3,12 @@
 //     node chat.mjs 我想退货
 //     node chat.mjs How do I return a kettle?
 //
-// The door: CHATBOT_DOOR_URL (http://127.0.0.1:8000), and a key of it in CHATBOT_DOOR_KEY where it asks for one.
+// The door: BOT_URL (http://127.0.0.1:8000), and a key of it in BOT_KEY where it asks for one.
 
 import { randomUUID } from "node:crypto";
 import OpenAI from "openai";
 
-const { CHATBOT_DOOR_URL: door = "http://127.0.0.1:8000", CHATBOT_DOOR_KEY: apiKey = "none" } = process.env;
+const { BOT_URL: door = "http://127.0.0.1:8000", BOT_KEY: apiKey = "none" } = process.env;
 const client = new OpenAI({ baseURL: `${door}/v1`, apiKey });
 try {
   const chunks = await client.chat.completions.create(

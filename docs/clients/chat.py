@@ -3,7 +3,7 @@
     python3 chat.py 我想退货
     python3 chat.py How do I return a kettle?
 
-The door: CHATBOT_DOOR_URL (http://127.0.0.1:8000), and a key of it in CHATBOT_DOOR_KEY where it asks for one.
+The door: BOT_URL (http://127.0.0.1:8000), and a key of it in BOT_KEY where it asks for one.
 """
 
 import os
@@ -13,8 +13,8 @@ import uuid
 import openai
 
 client = openai.OpenAI(
-    base_url=os.environ.get("CHATBOT_DOOR_URL", "http://127.0.0.1:8000") + "/v1",
-    api_key=os.environ.get("CHATBOT_DOOR_KEY", "none"),
+    base_url=os.environ.get("BOT_URL", "http://127.0.0.1:8000") + "/v1",
+    api_key=os.environ.get("BOT_KEY", "none"),
 )
 try:
     chunks = client.chat.completions.create(

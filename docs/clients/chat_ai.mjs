@@ -3,13 +3,13 @@
 //     node chat_ai.mjs 我想退货
 //     node chat_ai.mjs How do I return a kettle?
 //
-// The door: CHATBOT_DOOR_URL (http://127.0.0.1:8000), and a key of it in CHATBOT_DOOR_KEY where it asks for one.
+// The door: BOT_URL (http://127.0.0.1:8000), and a key of it in BOT_KEY where it asks for one.
 
 import { randomUUID } from "node:crypto";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { streamText } from "ai";
 
-const { CHATBOT_DOOR_URL: door = "http://127.0.0.1:8000", CHATBOT_DOOR_KEY: apiKey } = process.env;
+const { BOT_URL: door = "http://127.0.0.1:8000", BOT_KEY: apiKey } = process.env;
 const bot = createOpenAICompatible({ name: "chatbot", baseURL: `${door}/v1`, apiKey });
 const answer = streamText({
   model: bot("chatbot"),
