@@ -21,6 +21,7 @@ mod openai;
 mod origins;
 mod own;
 mod page;
+mod paths;
 mod rasa;
 mod reply;
 mod server;
@@ -29,14 +30,7 @@ mod talk;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{
-    Router,
-    extract::State,
-    http::StatusCode,
-    middleware,
-    response::{IntoResponse, Response},
-    routing::get,
-};
+use axum::{Router, extract::State, http::StatusCode, middleware, response::IntoResponse, routing::get};
 use tokio::{
     net::TcpListener,
     time::{sleep, timeout},
@@ -44,7 +38,6 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    fault::{Code, Fault},
     inbox::Inbox,
     keys::{Keys, Network},
     now_and_then::NowAndThen,
@@ -168,16 +161,9 @@ fn router(talk: Arc<Talk>, sockets: Sockets) -> Router {
         .merge(rasa::routes(talk.clone()))
         .merge(page::routes(talk.clone()))
         .merge(described::routes())
-        .fallback(async || {
-            unanswered(Code::NotFound, "there is nothing of this path: see docs/DOORS.md for those there are")
-        })
-        .method_not_allowed_fallback(async || unanswered(Code::MethodNotAllowed, "this path takes another method"))
+        .fallback(paths::unknown)
+        .method_not_allowed_fallback(paths::other_method)
         .layer(middleware::from_fn_with_state(talk, around::around))
-}
-
-fn unanswered(code: Code, message: &str) -> Response {
-    let fault = Fault::new(code, message);
-    fault.response(fault.json(None))
 }
 
 async fn readyz(State(talk): State<Arc<Talk>>) -> impl IntoResponse {

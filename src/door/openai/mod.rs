@@ -15,7 +15,7 @@ use axum::{
     extract::{Path, Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{any, get, post},
+    routing::{get, post},
 };
 use serde::Serialize;
 
@@ -39,18 +39,17 @@ const MODEL: &str = "chatbot";
 const OWNER: &str = "chatbot-worker";
 
 pub(super) fn routes(talk: Arc<Talk>) -> Router {
+    let asks = post(completions).with_state((talk.clone(), Arc::<Attempts>::default()));
     Router::new()
-        .route("/v1/chat/completions", post(completions).with_state((talk.clone(), Arc::<Attempts>::default())))
+        .route("/v1/chat/completions", asks.clone())
+        .route("/v1/chat/completions/", asks)
         .route("/v1/models", get(models))
         .route("/v1/models/{model}", get(model))
-        .route("/v1/{*other}", any(unknown))
         .with_state(talk)
 }
 
-/// What OpenAI has beside, such as embeddings and the older completions.
-async fn unknown() -> Response {
-    let message = "a bot answers chats only: POST /v1/chat/completions, GET /v1/models; many packages have a setting for that, \
-                   such as is_chat_model";
+/// That there is nothing of a path, in OpenAI's form.
+pub(super) fn unknown(message: &str) -> Response {
     let error = serde_json::json!({
         "error": {"message": message, "type": "invalid_request_error", "param": null, "code": "unknown_url"}
     });

@@ -89,7 +89,9 @@ async fn what_cannot_be_answered_has_a_status_and_a_code() {
     let xml = door.http.post(format!("{}/api/messages", door.url)).header("content-type", "text/xml").body("<a/>");
     assert_eq!(refused(xml.send().await.unwrap()).await, (415, "unsupported_media_type".to_owned()));
     assert_eq!(refused(door.get("/nothing").await).await, (404, "not_found".to_owned()));
+    assert!(door.get("/nothing").await.text().await.unwrap().contains("POST /api/messages"));
     assert_eq!(refused(door.get("/api/messages").await).await, (405, "method_not_allowed".to_owned()));
+    assert!(door.get("/api/messages").await.text().await.unwrap().contains("another method: POST"));
     door.close().await;
     worker.stop().await;
 }

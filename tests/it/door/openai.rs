@@ -43,6 +43,8 @@ async fn the_last_message_of_the_users_is_answered() {
         {"role": "tool", "tool_call_id": "1", "content": "x"},
     ]);
     check(json!({"messages": said, "temperature": 0.7, "tools": [], "stream": null}), "refund: refund\ntwo").await;
+    let with_slash = door.post(&format!("{PATH}/"), &user("refund")).await.json::<Value>().await.unwrap();
+    assert_eq!(with_slash["choices"][0]["message"]["content"], "refund: refund");
     check(json!({"model": "intent.product_info", "messages": user("x")["messages"]}), "product_info: x").await;
     door.close().await;
     worker.stop().await;
@@ -121,6 +123,16 @@ async fn what_cannot_be_answered_has_their_form() {
     let other = door.send(Method::POST, "/v1/embeddings", &[], asked.clone()).await;
     assert_eq!(other.status(), 404);
     assert_eq!(other.json::<Value>().await.unwrap()["error"]["code"], "unknown_url");
+    for path in
+        ["/chat/completions", "/v1/v1/chat/completions", "/v1/chat/completions/chat/completions", "/v1/responses"]
+    {
+        let error = door.send(Method::POST, path, &[], asked.clone()).await.json::<Value>().await.unwrap();
+        assert_eq!(
+            (&error["error"]["code"], &error["error"]["param"]),
+            (&json!("unknown_url"), &json!(null)),
+            "{path}"
+        );
+    }
     let models = eventually("the worker tells of its bot", || async {
         let models: Value = door
             .http
