@@ -9,31 +9,33 @@
 //! longest ago goes first, and a conversation is counted.
 
 mod table;
+mod writer;
 
 #[cfg(test)]
 mod tests;
 
 use std::{
-    fs::{OpenOptions, Permissions},
+    fs::{File, OpenOptions, Permissions},
     io::ErrorKind,
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::{Arc, mpsc},
+    sync::{Arc, PoisonError, RwLock, mpsc},
     thread::{self, JoinHandle},
     time::Duration,
 };
 
 use async_trait::async_trait;
-use metrics::{Gauge, gauge};
-use redb::{Builder, Database, DatabaseError, backends::FileBackend};
+use redb::{Builder, Database, DatabaseError, StorageBackend, backends::FileBackend};
 use tokio::{
     sync::oneshot,
     task::spawn_blocking,
     time::{Instant, sleep},
 };
 
-use self::table::{Change, Table, Total, now};
+use self::{
+    table::{Change, Table, Total, now},
+    writer::{Job, Opener, Shared, Writer, away, breaks, unusable},
+};
 use super::{Bounds, Cursor, Page, Put, Store, StoreError, Stored};
 use crate::domain::Key;
 
@@ -43,10 +45,6 @@ pub const LOCK_LIMIT: Duration = Duration::from_secs(30);
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
 /// The memory for pages of the file.
 const CACHE: usize = 16 << 20;
-/// The most writes of one commit.
-const BATCH: usize = 256;
-/// How often what has expired is removed where nothing is written.
-const IDLE: Duration = Duration::from_secs(30);
 
 /// Why a file can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -78,15 +76,9 @@ pub enum OpenError {
 pub struct FileStore {
     path: PathBuf,
     expires: Duration,
-    database: Arc<Database>,
+    file: Shared,
     jobs: Option<mpsc::Sender<Job>>,
     writer: Option<JoinHandle<()>>,
-}
-
-/// A write, and where its result goes.
-struct Job {
-    change: Change,
-    done: oneshot::Sender<Result<Put, StoreError>>,
 }
 
 impl FileStore {
@@ -106,7 +98,11 @@ impl FileStore {
                 Err(error) => Err(OpenError::Damaged(path.to_owned(), error.to_string())),
             };
             match opened {
-                Ok((database, total)) => return Self::start(path, bounds, database, total),
+                Ok(opened) => {
+                    // One that isn't there any more isn't made anew: it may be a disk that is gone.
+                    let again = path.to_owned();
+                    return Self::start(path, bounds, opened, Box::new(move || self::open(&again, false)));
+                }
                 Err(OpenError::Locked(..)) if Instant::now() < until => sleep(LOCK_PAUSE).await,
                 Err(OpenError::Locked(path, _)) => return Err(OpenError::Locked(path, limit)),
                 Err(error) => return Err(error),
@@ -114,26 +110,24 @@ impl FileStore {
         }
     }
 
-    fn start(path: &Path, bounds: Bounds, database: Database, total: Total) -> Result<Self, OpenError> {
-        let (database, path) = (Arc::new(database), path.to_owned());
+    fn start(path: &Path, bounds: Bounds, opened: (Database, Total), open: Opener) -> Result<Self, OpenError> {
+        let (database, total) = opened;
+        let file: Shared = Arc::new(RwLock::new(Some(database)));
         let (jobs, receiver) = mpsc::channel();
-        let mut writer = Writer {
-            database: database.clone(),
-            path: path.clone(),
-            bounds,
-            total,
-            entries: gauge!("chatbot_conversation_entries"),
-            bytes: gauge!("chatbot_conversation_bytes"),
-        };
+        let mut writer = Writer::new(file.clone(), path, bounds, total, open);
         let named = thread::Builder::new().name("conversations".to_owned());
-        let writer = named.spawn(move || writer.run(&receiver)).map_err(|error| OpenError::Io(path.clone(), error))?;
-        Ok(Self { path, expires: bounds.expires, database, jobs: Some(jobs), writer: Some(writer) })
+        let writer =
+            named.spawn(move || writer.run(&receiver)).map_err(|error| OpenError::Io(path.to_owned(), error))?;
+        Ok(Self { path: path.to_owned(), expires: bounds.expires, file, jobs: Some(jobs), writer: Some(writer) })
+    }
+
+    fn send(&self, job: Job) -> bool {
+        self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok())
     }
 
     async fn write(&self, change: Change) -> Result<Put, StoreError> {
         let (done, result) = oneshot::channel();
-        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(Job { change, done }).is_ok());
-        let result = if sent { result.await.ok() } else { None };
+        let result = if self.send(Job::Write(change, done)) { result.await.ok() } else { None };
         result.unwrap_or_else(|| Err(unusable(&self.path, "the thread that writes it has ended")))
     }
 
@@ -142,9 +136,19 @@ impl FileStore {
         T: Send + 'static,
         R: FnOnce(&Database) -> Result<T, redb::Error> + Send + 'static,
     {
-        let database = self.database.clone();
-        match spawn_blocking(move || read(&database)).await {
-            Ok(read) => read.map_err(|error| unusable(&self.path, error)),
+        let file = self.file.clone();
+        let reading = spawn_blocking(move || {
+            let file = file.read().unwrap_or_else(PoisonError::into_inner);
+            file.as_ref().map(read)
+        });
+        match reading.await {
+            Ok(Some(Ok(read))) => Ok(read),
+            Ok(Some(Err(error))) if breaks(&error) => {
+                self.send(Job::Failed(error.to_string()));
+                Err(away(&self.path, error))
+            }
+            Ok(Some(Err(error))) => Err(unusable(&self.path, error)),
+            Ok(None) => Err(away(&self.path, "it was closed after an error")),
             Err(error) => Err(unusable(&self.path, error)),
         }
     }
@@ -158,6 +162,8 @@ impl Drop for FileStore {
             // A panic of its own was told to those who waited.
             let _ = writer.join();
         }
+        // Those who read it have done so then.
+        *self.file.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -194,70 +200,14 @@ impl Store for FileStore {
     }
 }
 
-/// The thread that writes.
-struct Writer {
-    database: Arc<Database>,
-    path: PathBuf,
-    bounds: Bounds,
-    total: Total,
-    entries: Gauge,
-    bytes: Gauge,
-}
-
-impl Writer {
-    fn run(&mut self, jobs: &mpsc::Receiver<Job>) {
-        self.measure();
-        loop {
-            let first = match jobs.recv_timeout(IDLE) {
-                Ok(job) => Some(job),
-                Err(mpsc::RecvTimeoutError::Timeout) => None,
-                Err(mpsc::RecvTimeoutError::Disconnected) => return,
-            };
-            let batch: Vec<Job> = first.into_iter().chain(jobs.try_iter().take(BATCH - 1)).collect();
-            let (changes, waiting): (Vec<_>, Vec<_>) = batch.into_iter().map(|job| (job.change, job.done)).unzip();
-            let written = catch_unwind(AssertUnwindSafe(|| {
-                Table::write(&self.database, changes, self.total, self.bounds, now())
-            }));
-            match written {
-                Ok(Ok((results, total))) => {
-                    self.total = total;
-                    self.measure();
-                    for (done, result) in waiting.into_iter().zip(results) {
-                        // Whoever gave up waiting needs no answer.
-                        let _ = done.send(result);
-                    }
-                }
-                Ok(Err(error)) => self.fail(waiting, &error),
-                Err(_) => self.fail(waiting, &"it holds what can't be"),
-            }
-        }
-    }
-
-    fn fail(&self, waiting: Vec<oneshot::Sender<Result<Put, StoreError>>>, error: &dyn std::fmt::Display) {
-        if waiting.is_empty() {
-            tracing::warn!("{}", unusable(&self.path, error));
-        }
-        for done in waiting {
-            let _ = done.send(Err(unusable(&self.path, error)));
-        }
-    }
-
-    fn measure(&self) {
-        self.entries.set(self.total.conversations as f64);
-        self.bytes.set(self.total.bytes as f64);
-    }
-}
-
-fn unusable(path: &Path, error: impl std::fmt::Display) -> StoreError {
-    StoreError::Unusable(format!(
-        "conversations can't be kept in {}: {error}; see to the disk, and start the worker again",
-        path.display()
-    ))
-}
-
 fn open(path: &Path, make: bool) -> Result<(Database, Total), OpenError> {
+    let file = open_file(path, make)?;
+    let backend = FileBackend::new(file).map_err(|error| OpenError::Damaged(path.to_owned(), error.to_string()))?;
+    open_database(path, backend)
+}
+
+fn open_file(path: &Path, make: bool) -> Result<File, OpenError> {
     let io = |error| OpenError::Io(path.to_owned(), error);
-    let damaged = |error: &dyn std::fmt::Display| OpenError::Damaged(path.to_owned(), error.to_string());
     let file = OpenOptions::new().read(true).write(true).create(make).truncate(false).mode(0o600).open(path);
     let file = file.map_err(|error| match error.kind() {
         ErrorKind::NotFound if !make => OpenError::Missing(path.to_owned()),
@@ -268,16 +218,27 @@ fn open(path: &Path, make: bool) -> Result<(Database, Total), OpenError> {
         // It holds what users wrote.
         file.set_permissions(Permissions::from_mode(0o600)).map_err(io)?;
     }
-    let failed = |error: DatabaseError| match error {
+    Ok(file)
+}
+
+/// Opens what is in a file, mending what a process left that ended within a write.
+fn open_database(path: &Path, backend: impl StorageBackend) -> Result<(Database, Total), OpenError> {
+    let io = |error| OpenError::Io(path.to_owned(), error);
+    let damaged = |error: &dyn std::fmt::Display| OpenError::Damaged(path.to_owned(), error.to_string());
+    let database = Builder::new().set_cache_size(CACHE).create_with_backend(backend);
+    let database = database.map_err(|error| match error {
         DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
             OpenError::Locked(path.to_owned(), Duration::ZERO)
         }
         DatabaseError::Storage(redb::StorageError::Io(error)) if error.kind() != ErrorKind::InvalidData => io(error),
         error => damaged(&error),
-    };
-    let backend = FileBackend::new(file).map_err(failed)?;
-    let database = Builder::new().set_cache_size(CACHE).create_with_backend(backend).map_err(failed)?;
-    match Table::prepare(&database).map_err(|error| damaged(&error))? {
+    })?;
+    let prepared = Table::prepare(&database).map_err(|error| match error {
+        // The system's, such as for a disk that is full. That there is less in it than it says is the file's.
+        redb::Error::Io(error) if error.raw_os_error().is_some() => io(error),
+        error => damaged(&error),
+    })?;
+    match prepared {
         Some(total) => Ok((database, total)),
         None => Err(OpenError::Newer(path.to_owned())),
     }

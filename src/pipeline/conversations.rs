@@ -54,7 +54,11 @@ pub enum Taken {
 enum Ended {
     Failed(MessageError),
     /// The store is away; that is no fault of the turn's.
-    Away(MessageError),
+    Away {
+        error: MessageError,
+        /// Whether it stays so until somebody does something.
+        is_unusable: bool,
+    },
     Fenced(String),
 }
 
@@ -62,7 +66,10 @@ impl From<StoreError> for Ended {
     fn from(error: StoreError) -> Self {
         let why = format!("the store of conversations: {error}");
         match error {
-            StoreError::Away(_) | StoreError::Unusable(_) => Self::Away(MessageError::new(ErrorCode::Internal, why)),
+            StoreError::Away(_) | StoreError::Unusable(_) => Self::Away {
+                error: MessageError::new(ErrorCode::Internal, why),
+                is_unusable: matches!(error, StoreError::Unusable(_)),
+            },
             StoreError::TooLarge { .. } => Self::Failed(MessageError::new(ErrorCode::HandlerFailed, why)),
         }
     }
@@ -102,7 +109,7 @@ impl Conversations {
     ) -> Taken {
         let (began, time_left) = (Instant::now(), job.time_left);
         let key = incoming.purpose.key();
-        let (mut identity, mut pauses) = (incoming.identity, pauses());
+        let (mut identity, mut pauses, mut told) = (incoming.identity, pauses(), false);
         loop {
             job.time_left = time_left.map(|left| left.saturating_sub(began.elapsed()));
             let mut seen = None;
@@ -110,12 +117,17 @@ impl Conversations {
             let error = match self.once(pipeline, job, &incoming.purpose, desk, &key, identity, &mut seen, &now).await {
                 Ok(outcome) => return Taken::Settle(outcome),
                 Err(Ended::Fenced(why)) => return Taken::Fenced(why),
-                Err(Ended::Away(error)) => {
+                Err(Ended::Away { error, is_unusable }) => {
                     let pause = pauses.next().unwrap_or(MAX_PAUSE);
                     if began.elapsed() + pause > TRIED_FOR || left(job, tried).is_some_and(|left| left <= pause) {
                         return Taken::Settle(Outcome::DeadLetter(error.into()));
                     }
-                    tracing::debug!(error = error.message, "a turn waits for the store");
+                    // A store that is away says so itself.
+                    if is_unusable && !std::mem::replace(&mut told, true) {
+                        tracing::warn!(error = error.message, "a turn waits for the store");
+                    } else {
+                        tracing::debug!(error = error.message, "a turn waits for the store");
+                    }
                     sleep(pause).await;
                     // A write may have been made.
                     identity.repeated = true;

@@ -124,6 +124,7 @@ fn describe() {
         "1 while this worker takes no queue of conversations, as its store is its own and another worker has them."
     );
     describe_gauge!("chatbot_conversation_bytes", Unit::Bytes, "What they take, about.");
+    describe_gauge!("chatbot_conversation_file_failing", "1 while the file of conversations can't be used, else 0.");
     for (name, help) in [
         ("chatbot_model_seconds", "Time that the model took to classify."),
         ("chatbot_handler_seconds", "Time that a handler took to answer."),

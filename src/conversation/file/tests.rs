@@ -1,7 +1,10 @@
 //! Tests of the file. That it compares and sets, as every store, is `tests/it/conversation_stores.rs`.
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
-use std::fs;
+use std::{
+    fs, io,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use super::*;
 
@@ -162,7 +165,8 @@ async fn a_page_that_is_overwritten_is_an_error_or_was_not_needed() {
                 for number in 0..100 {
                     match store.get(&key(number)).await {
                         Ok(found) => assert_eq!(found, Some(first(&text)), "{page}: {number}"),
-                        Err(StoreError::Unusable(_)) => errors += 1,
+                        // A page that names one beyond the end breaks the file until it is opened again.
+                        Err(StoreError::Unusable(_) | StoreError::Away(_)) => errors += 1,
                         Err(error) => unreachable!("{error}"),
                     }
                 }
@@ -197,6 +201,86 @@ async fn the_one_whose_last_turn_is_the_longest_ago_goes_first() {
     assert!(matches!(store.put(&key(9), large).await, Err(StoreError::TooLarge { .. })));
     store.put(&key(9), first("a")).await.unwrap();
     assert_eq!(there(&store, 0..10).await, [4, 9]);
+}
+
+/// A file on a disk that can be full.
+#[derive(Debug)]
+struct OnDisk {
+    file: FileBackend,
+    is_full: Arc<AtomicBool>,
+}
+
+impl StorageBackend for OnDisk {
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.file.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        if self.is_full.load(Ordering::SeqCst) {
+            // ENOSPC
+            return Err(io::Error::from_raw_os_error(28));
+        }
+        self.file.write(offset, data)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.file.close()
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_was_full_is_written_again_once_it_has_room() {
+    let folder = Folder::new();
+    let is_full = Arc::new(AtomicBool::new(false));
+    let (path, full) = (folder.file(), is_full.clone());
+    let open: Opener = Box::new(move || {
+        let file = FileBackend::new(open_file(&path, true)?).unwrap();
+        open_database(&path, OnDisk { file, is_full: full.clone() })
+    });
+    let opened = open().unwrap();
+    let store = FileStore::start(&folder.file(), BOUNDS, opened, open).unwrap();
+    assert_eq!(store.put(&key(1), first("a")).await, Ok(Put::Done));
+
+    is_full.store(true, Ordering::SeqCst);
+    for _ in 0..3 {
+        let error = store.put(&key(2), first("b")).await.unwrap_err();
+        assert!(matches!(error, StoreError::Away(_)), "{error}");
+        assert!(error.to_string().contains("os error 28"), "{error}");
+    }
+    is_full.store(false, Ordering::SeqCst);
+    let put = loop {
+        match store.put(&key(2), first("b")).await {
+            Err(StoreError::Away(_)) => tokio::task::yield_now().await,
+            put => break put,
+        }
+    };
+    assert_eq!(put, Ok(Put::Done));
+    assert_eq!(there(&store, 0..4).await, [1, 2]);
+}
+
+#[tokio::test]
+async fn who_reads_a_file_that_failed_waits_for_it_too() {
+    let folder = Folder::new();
+    let store = open_with(&folder, BOUNDS).await;
+    store.put(&key(1), first("a")).await.unwrap();
+    *store.file.write().unwrap() = None;
+    let error = store.get(&key(1)).await.unwrap_err();
+    assert!(matches!(error, StoreError::Away(_)), "{error}");
+    // The thread that writes finds it closed, and opens it again.
+    while store.put(&key(2), first("b")).await != Ok(Put::Done) {}
+    assert_eq!(there(&store, 0..4).await, [1, 2]);
 }
 
 /// A file, as the thread that writes has it, at times of a test's choice.
