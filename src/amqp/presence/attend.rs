@@ -95,7 +95,7 @@ impl Presence {
                 match heard {
                     Heard::Cancel(request) => here.shared.cancels.cancel(request),
                     Heard::Beat(beat) => self.hear(beat, Instant::now()),
-                    Heard::Question | Heard::Asked(_) | Heard::Nothing => {}
+                    Heard::Question { .. } | Heard::Asked(_) | Heard::Nothing => {}
                 }
             }
         };
@@ -167,7 +167,8 @@ impl Presence {
                             }
                             self.hear(beat, Instant::now());
                         }
-                        Some(Heard::Question) => pace.soon(Instant::now()),
+                        Some(Heard::Question { outside: true }) => pace.at_once(Instant::now()),
+                        Some(Heard::Question { outside: false }) => pace.soon(Instant::now()),
                         Some(Heard::Asked(asking)) => line.tell(asking, &bot(&here.shared)).await,
                         Some(Heard::Cancel(request)) => here.shared.cancels.cancel(request),
                         Some(Heard::Nothing) => {}

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::IntentName;
 
-/// The `type` of the question who is alive. Its body is empty. With a `reply_to` it is the question which bot each has.
+/// The `type` of the question who is alive. Its body tells whether a worker asks. With a `reply_to` it is the question which bot each has.
 pub(in crate::amqp) const QUESTION_TYPE: &str = "chat.workers";
 /// The `type` of the answer to it.
 pub(in crate::amqp) const BOT_TYPE: &str = "chat.bot";

@@ -43,6 +43,8 @@ const BEAT_TYPE: &str = "chat.worker";
 const SAYING: Duration = Duration::from_secs(1);
 /// How many messages the broker hands out at a time.
 const PREFETCH: u16 = 16;
+/// The body of a question from outside. Workers of earlier versions don't read it.
+const OUTSIDE: &[u8] = b"from outside";
 
 /// A queue that hears, and a channel that speaks.
 pub(super) struct Line {
@@ -61,8 +63,10 @@ pub(super) struct Asking {
 /// What a message of a worker's queue is.
 pub(super) enum Heard {
     Beat(Beat),
-    /// Somebody asks who is alive.
-    Question,
+    /// Somebody asks who is alive: another worker, or who asks from outside and listens for a moment only.
+    Question {
+        outside: bool,
+    },
     /// Somebody asks which bot this is, and waits for the answer.
     Asked(Asking),
     /// A client cancels this request.
@@ -71,12 +75,12 @@ pub(super) enum Heard {
 }
 
 impl Line {
-    /// Opens one, which hears on one connection and speaks on another, and asks who is alive. `cancels`: it also hears what
-    /// clients have stopped.
+    /// Opens one, which hears on one connection and speaks on another, and asks who is alive. `is_worker`: it also hears what
+    /// clients have stopped; else it asks from outside.
     ///
     /// # Errors
     /// [`AskError`]: refused also where the control exchange isn't there, or may not be written to.
-    pub(super) async fn open(hears: &Link, speaks: &Link, names: &Names, cancels: bool) -> Result<Self, AskError> {
+    pub(super) async fn open(hears: &Link, speaks: &Link, names: &Names, is_worker: bool) -> Result<Self, AskError> {
         let queue = names.worker_queue(Uuid::now_v7());
         let object = format!("queue '{queue}'");
         let control = names.control_exchange();
@@ -89,7 +93,7 @@ impl Line {
                 channel.queue_bind(name.clone(), short(exchange), short(key), options, FieldTable::default())
             };
             bind(&control, "").await?;
-            if cancels {
+            if is_worker {
                 bind(names.exchange(), CANCEL_KEY).await?;
             }
             channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
@@ -103,7 +107,8 @@ impl Line {
         attempt(speaks, &object, async |channel| {
             channel.confirm_select(Default::default()).await?;
             let options = BasicPublishOptions::default();
-            let published = channel.basic_publish(short(&control), short(""), options, b"", properties(QUESTION_TYPE));
+            let body: &[u8] = if is_worker { b"" } else { OUTSIDE };
+            let published = channel.basic_publish(short(&control), short(""), options, body, properties(QUESTION_TYPE));
             published.await?.await.map(|_| ())
         })
         .await?;
@@ -138,7 +143,8 @@ impl Line {
         if exchange == self.names.control_exchange() {
             match kind {
                 Some(BEAT_TYPE) => Beat::read(&delivery.data).map_or(Heard::Nothing, Heard::Beat),
-                Some(QUESTION_TYPE) => asking(&delivery.properties, &self.names).map_or(Heard::Question, Heard::Asked),
+                Some(QUESTION_TYPE) => asking(&delivery.properties, &self.names)
+                    .map_or(Heard::Question { outside: delivery.data == OUTSIDE }, Heard::Asked),
                 _ => Heard::Nothing,
             }
         } else if exchange == self.names.exchange() {

@@ -1,7 +1,8 @@
 //! When a worker tells of itself: every so often, and soon after something changed or somebody asked. Pure.
 //!
-//! **Invariant:** however often it is asked, it speaks no more often than its pauses allow, and these grow as long as it is
-//! asked on: workers that start together ask each other all at once.
+//! **Invariant:** however often other workers ask, it speaks no more often than its pauses allow, and these grow as long as it is
+//! asked on: workers that start together ask each other all at once. Who asks from outside is answered whatever the pause
+//! is, as that one listens for a moment only; at most every [`LEAST_OUTSIDE`].
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,8 @@ use super::BEAT;
 
 /// The shortest pause between two beats.
 const LEAST: Duration = Duration::from_millis(100);
+/// The same where somebody outside asks: well below what that one listens for.
+const LEAST_OUTSIDE: Duration = Duration::from_millis(200);
 
 /// When the next beat is due.
 #[derive(Debug)]
@@ -36,6 +39,12 @@ impl Pace {
     pub(super) fn soon(&mut self, now: Instant) {
         let earliest = self.last.map_or(now, |last| last + self.pause).max(now);
         self.waits |= earliest > now;
+        self.due = self.due.min(earliest);
+    }
+
+    /// It is to be told now, as somebody asks from outside.
+    pub(super) fn at_once(&mut self, now: Instant) {
+        let earliest = self.last.map_or(now, |last| last + LEAST_OUTSIDE).max(now);
         self.due = self.due.min(earliest);
     }
 
@@ -99,5 +108,41 @@ mod tests {
         let (ten, hundred) = (beats(asked, Duration::from_secs(10)), beats(asked, Duration::from_secs(100)));
         assert!((5..=10).contains(&ten), "{ten}");
         assert!(hundred <= 45, "{hundred}");
+    }
+
+    #[test]
+    fn who_asks_from_outside_is_answered_within_a_moment_whatever_the_pause_is() {
+        let mut now = Instant::now();
+        let mut pace = Pace::new(now);
+        // A rollout: one worker after the other asks too soon, until the pause is the longest.
+        for _ in 0..10 {
+            pace.told(now, 0.5);
+            pace.soon(now);
+            now = pace.due();
+        }
+        pace.told(now, 0.5);
+        pace.soon(now);
+        assert!(pace.due() > now + Duration::from_secs(4));
+        pace.at_once(now + Duration::from_millis(50));
+        assert_eq!(pace.due(), now + LEAST_OUTSIDE);
+        let asked = now + Duration::from_secs(1);
+        pace.told(now, 0.5);
+        pace.at_once(asked);
+        assert_eq!(pace.due(), asked);
+    }
+
+    #[test]
+    fn a_storm_of_questions_from_outside_is_answered_five_times_a_second() {
+        let start = Instant::now();
+        let (mut pace, mut beats) = (Pace::new(start), 0);
+        for millisecond in 0..1_000 {
+            let now = start + Duration::from_millis(millisecond);
+            if now >= pace.due() {
+                pace.told(now, 0.5);
+                beats += 1;
+            }
+            pace.at_once(now);
+        }
+        assert_eq!(beats, 5);
     }
 }

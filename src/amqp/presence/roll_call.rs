@@ -10,7 +10,7 @@ use super::{
 };
 use crate::amqp::{Names, connection::link::Link, objects::ask::AskError};
 
-/// How long answers are waited for. Each worker answers at once, unless many ask.
+/// How long answers are waited for. Each worker answers at once, or a fifth of a second after its last word.
 const LISTENS: Duration = Duration::from_millis(500);
 
 /// Asks the workers of an exchange, and hears for half a second who answers.
