@@ -106,13 +106,14 @@ impl AskError {
     /// Whether the client can ask on all the same.
     pub fn leaves_the_client_whole(&self) -> bool {
         match self {
-            Self::NoWorker(_)
+            Self::NoQueue { .. }
+            | Self::NoWorker(_)
             | Self::Returned { .. }
             | Self::Nacked
             | Self::Timeout(_)
             | Self::Blocked(_)
             | Self::Unreadable(_) => true,
-            Self::Connect(_) | Self::NoExchange(_) | Self::NoQueue { .. } | Self::Refused(_) | Self::Lost(_) => false,
+            Self::Connect(_) | Self::NoExchange(_) | Self::Refused(_) | Self::Lost(_) => false,
         }
     }
 }
@@ -245,16 +246,23 @@ impl Client {
         Ok(())
     }
 
-    /// Proves that somebody consumes a queue, since a question would only wait there otherwise.
+    /// Proves that somebody consumes a queue, since a question would only wait there otherwise. RabbitMQ from 4.3 on doesn't
+    /// tell a client that may only publish; then it is asked all the same.
     async fn prove_consumed(&self, queue: &WorkQueue) -> Result<(), AskError> {
         let name = self.names.queue(queue);
+        // On a channel of its own, which a refusal closes.
+        let channel = self.link.channel().await.map_err(failed)?;
         let options = QueueDeclareOptions { passive: true, ..Default::default() };
-        match self.channel.queue_declare(short(&name), options, FieldTable::default()).await {
-            Ok(found) if found.consumer_count() > 0 => Ok(()),
-            Ok(_) => Err(AskError::NoWorker(name)),
-            Err(error) if is_not_found(&error) => Err(AskError::NoQueue { queue: name, mend: mend(queue) }),
-            Err(error) => Err(failed(error)),
-        }
+        let consumers = match channel.queue_declare(short(&name), options, FieldTable::default()).await {
+            Ok(found) => found.consumer_count(),
+            Err(error) if is_soft(&error, &AMQPSoftError::ACCESSREFUSED) => return Ok(()),
+            Err(error) if is_soft(&error, &AMQPSoftError::NOTFOUND) => {
+                return Err(AskError::NoQueue { queue: name, mend: mend(queue) });
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        channel.close(200, short("done")).await.map_err(failed)?;
+        if consumers > 0 { Ok(()) } else { Err(AskError::NoWorker(name)) }
     }
 
     fn accepted(&self, confirmation: Confirmation, key: &str) -> Result<(), AskError> {
@@ -280,7 +288,7 @@ async fn start(link: &Link, names: &Names) -> Result<(Channel, Consumer), AskErr
     let exchange = short(names.exchange());
     let options = ExchangeDeclareOptions { passive: true, ..Default::default() };
     let declared = channel.exchange_declare(exchange, ExchangeKind::Topic, options, FieldTable::default()).await;
-    declared.map_err(|error| match is_not_found(&error) {
+    declared.map_err(|error| match is_soft(&error, &AMQPSoftError::NOTFOUND) {
         true => AskError::NoExchange(names.exchange().to_owned()),
         false => failed(error),
     })?;
@@ -311,8 +319,8 @@ fn mend(queue: &WorkQueue) -> &'static str {
     }
 }
 
-fn is_not_found(error: &lapin::Error) -> bool {
-    matches!(soft_error(error), Some((AMQPSoftError::NOTFOUND, _)))
+fn is_soft(error: &lapin::Error, expected: &AMQPSoftError) -> bool {
+    soft_error(error).is_some_and(|(soft, _)| soft == expected)
 }
 
 fn failed(error: lapin::Error) -> AskError {

@@ -35,6 +35,8 @@ pub struct Survey {
     pub queues: Vec<(Queue, Option<Depth>)>,
     /// Queues of which the broker doesn't tell this user whether they exist. RabbitMQ does so from 4.3 on.
     pub unseen: Vec<Queue>,
+    /// The same of exchanges.
+    pub unseen_exchanges: Vec<Exchange>,
 }
 
 impl Survey {
@@ -43,6 +45,7 @@ impl Survey {
         self.exchanges.extend(other.exchanges);
         self.queues.extend(other.queues);
         self.unseen.extend(other.unseen);
+        self.unseen_exchanges.extend(other.unseen_exchanges);
     }
 
     /// What a queue holds; none where it doesn't exist or isn't of the topology.
@@ -88,8 +91,7 @@ impl Admin {
         let exchanges = apart(topology.exchanges.iter().map(|exchange| self.has_exchange(exchange))).await;
         for (exchange, exists) in topology.exchanges.iter().zip(exchanges) {
             match exists {
-                // A worker works on without; that it may not use it is told by whoever looks for workers.
-                Err(AskError::Refused(problem)) if problem.refused && exchange.is_optional => {}
+                Err(AskError::Refused(problem)) if problem.refused => survey.unseen_exchanges.push(exchange.clone()),
                 exists => survey.exchanges.push((exchange.clone(), exists?)),
             }
         }
@@ -154,7 +156,6 @@ impl Admin {
     }
 }
 
-/// What a queue holds; none where it doesn't exist.
 /// What a queue holds; none where it doesn't exist.
 ///
 /// # Errors

@@ -47,12 +47,7 @@ pub(super) async fn topology(
             report.fail(CHECK, message, mend);
         }
     }
-    // RabbitMQ from 4.3 on doesn't tell a user without rights to it; whoever migrates has them.
-    let begun = match migrate::begun(admin, &checked.settings.names).await {
-        Err(AskError::Refused(problem)) if problem.refused => false,
-        begun => begun?,
-    };
-    if begun {
+    if migrate::begun(admin, &checked.settings.names).await? {
         let message = format!(
             "a queue is being migrated, or that was begun and isn't done: messages may be held in {}.…",
             checked.settings.names.holding()
@@ -81,7 +76,16 @@ pub(super) async fn topology(
     }
     // A worker works on without; that it may not is told by whoever looks for workers.
     refused.retain(|problem| !checked.topology.works_without(problem));
-    if missing.is_empty() && !differing && refused.is_empty() {
+    let untold = untold(survey, declares);
+    // Where it declares, the rights that it lacks to them are told with the others.
+    if !untold.is_empty() && !declares {
+        report.fail(
+            CHECK,
+            format!("whether these are there isn't told to this user, who has no right to them: {}", untold.join(", ")),
+            "`chatbot-worker topology permissions` prints the command that grants what is needed.",
+        );
+    }
+    if missing.is_empty() && !differing && refused.is_empty() && untold.is_empty() {
         let exchanges = survey.exchanges.len();
         let queues = objects.len() - exchanges;
         let unseen = match survey.unseen.len() {
@@ -96,6 +100,14 @@ pub(super) async fn topology(
         report.ok(CHECK, format!("{exchanges} exchanges and {queues} queues {known}{unseen}"));
     }
     Ok(refused)
+}
+
+/// What a worker has to see, and this user doesn't.
+fn untold(survey: &Survey, declares: bool) -> Vec<String> {
+    let exchanges = survey.unseen_exchanges.iter().filter(|exchange| !exchange.is_optional);
+    let queues = survey.unseen.iter().filter(|queue| declares || queue.is_read);
+    let exchanges = exchanges.map(|exchange| format!("exchange '{}'", exchange.name));
+    exchanges.chain(queues.map(|queue| format!("queue '{}'", queue.name))).collect()
 }
 
 /// Whether every work queue has somebody to work on it. Where no worker tells of itself (`are_heard`), how many consume tells

@@ -73,6 +73,10 @@ fn needed(checked: &Checked<'_>, survey: &Survey) -> Vec<Right> {
         rights.extend(exchanges.map(|(exchange, _)| Right::DeclareExchange(exchange.name.clone())));
         let queues = survey.queues.iter().filter(|(_, depth)| depth.is_none());
         rights.extend(queues.map(|(queue, _)| Right::DeclareQueue(queue.name.clone())));
+        // Of what isn't told whether it exists the right is lacking.
+        let exchanges = survey.unseen_exchanges.iter().filter(|exchange| !exchange.is_optional);
+        rights.extend(exchanges.map(|exchange| Right::DeclareExchange(exchange.name.clone())));
+        rights.extend(survey.unseen.iter().map(|queue| Right::DeclareQueue(queue.name.clone())));
         let bindings = checked.topology.bindings.iter();
         rights.extend(bindings.map(|of| Right::Bind { queue: of.queue.clone(), exchange: of.exchange.clone() }));
         // To declare a queue that dead-letters takes the right to read it, and to publish to where its dead letters go.

@@ -13,6 +13,9 @@ use crate::{
     cli::setup,
 };
 
+/// The broker doesn't tell this user whether it exists.
+const UNTOLD: &str = "not told";
+
 /// Prints the table; without a broker it tells only what there should be.
 pub(super) fn run() -> Result<Exit, Failure> {
     let configured = Configured::load()?;
@@ -59,7 +62,11 @@ fn with_broker(topology: &Topology, survey: &Survey) -> Vec<[String; 7]> {
         let (kind, name, purpose) = (exchange_kind(exchange), exchange.name.clone(), exchange.purpose.to_owned());
         rows.push([kind, name, state(*exists), String::new(), String::new(), String::new(), purpose]);
     }
-    let unseen = survey.unseen.iter().map(|queue| (queue, None, "not told"));
+    for exchange in &survey.unseen_exchanges {
+        let (kind, name, purpose) = (exchange_kind(exchange), exchange.name.clone(), exchange.purpose.to_owned());
+        rows.push([kind, name, UNTOLD.to_owned(), String::new(), String::new(), String::new(), purpose]);
+    }
+    let unseen = survey.unseen.iter().map(|queue| (queue, None, UNTOLD));
     let seen = survey.queues.iter().map(|(queue, depth)| match depth {
         Some(depth) => (queue, Some(*depth), "exists"),
         None if queue.on_demand => (queue, None, "not yet"),
