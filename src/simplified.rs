@@ -5,7 +5,7 @@
 //! (軟體, 软件) aren't made one of the other.
 //!
 //! `table.txt` is of [OpenCC](https://github.com/BYVoid/OpenCC)'s `TSCharacters.txt`, under the Apache License, version 2.0: the
-//! first candidate of each character, without those of which the character itself is one, and those beyond U+9FFF; and without 薴, whose
+//! first candidate of each character, without those of which the character itself is one, those beyond U+9FFF, and 薴, whose
 //! simplified form is another's traditional one.
 
 use std::sync::LazyLock;
