@@ -9,9 +9,12 @@
 //!
 //! **Invariant:** a command takes no longer than [`Manner::limit`].
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -19,7 +22,7 @@ use std::{
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use metrics::counter;
-use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisError, aio::MultiplexedConnection};
+use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError, aio::MultiplexedConnection};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{
     sync::{Notify, watch},
@@ -35,6 +38,16 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 const MAX_PAUSE: Duration = Duration::from_secs(2);
 /// A connection that lived so long was a good one: the next pause is short again.
 const GOOD_CONNECTION: Duration = Duration::from_secs(5);
+/// How often it is told that Redis refuses commands.
+const REFUSALS: Duration = Duration::from_secs(60);
+/// What a Redis says that refuses, wherever in its words that stands (in those about a script it is in their middle), and what
+/// to do.
+const MENDS: [(&str, &str); 4] = [
+    ("OOM", "it holds as much as its maxmemory allows: raise that, or take from it what else it holds"),
+    ("READONLY", "it is a replica, which takes no writes: name the primary"),
+    ("MISCONF", "it can't write its snapshot to its disk: see to the disk's space, and to its log"),
+    ("NOPERM", "its user lacks a right: grant it (ACL SETUSER)"),
+];
 
 /// A URL that isn't Redis's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -81,6 +94,10 @@ struct Shared {
     lost: Notify,
     connections: AtomicU64,
     away: AtomicBool,
+    /// Why connecting failed last, while there is no connection.
+    why: Mutex<Option<Arc<str>>>,
+    /// When it was told last that it refuses.
+    refused: Mutex<Option<Instant>>,
 }
 
 #[derive(Clone)]
@@ -92,9 +109,9 @@ struct Connected {
 /// Why a command wasn't carried out, or perhaps was, without an answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Failed {
-    /// There is no connection.
-    #[error("it can't be reached")]
-    Away,
+    /// There is no connection; with why connecting failed last.
+    #[error("{}", .0.as_deref().unwrap_or("it can't be reached"))]
+    Away(Option<Arc<str>>),
     /// A connection or an answer took too long.
     #[error("it didn't {0} within {1:?}")]
     TooSlow(&'static str, Duration),
@@ -107,6 +124,18 @@ impl Failed {
     /// Whether Redis itself has answered so, on a connection that works.
     pub fn is_an_answer(&self) -> bool {
         matches!(self, Self::Redis(error) if !error.is_unrecoverable_error())
+    }
+
+    /// Whether Redis refuses the command, and may carry out others.
+    fn is_a_refusal(&self) -> bool {
+        matches!(self, Self::Redis(error) if matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension))
+    }
+
+    /// What to do about a refusal, where it is known.
+    pub fn mend(&self) -> Option<&'static str> {
+        let Self::Redis(error) = self else { return None };
+        let said = format!("{} {error}", error.code().unwrap_or_default());
+        MENDS.iter().find(|(word, _)| said.contains(word)).map(|(_, mend)| *mend)
     }
 }
 
@@ -126,14 +155,7 @@ impl Link {
     /// [`InvalidRedisUrl`].
     pub fn start(url: Renewed<RedisUrl>, manner: Manner) -> Result<Self, InvalidRedisUrl> {
         Client::open(url.last().0.expose_secret()).map_err(|_| InvalidRedisUrl(manner.variable))?;
-        let shared = Arc::new(Shared {
-            manner,
-            url,
-            current: watch::Sender::new(None),
-            lost: Notify::new(),
-            connections: AtomicU64::new(0),
-            away: AtomicBool::new(false),
-        });
+        let shared = Arc::new(Shared::new(url, manner));
         let keeper = AbortOnDropHandle::new(tokio::spawn(keep(shared.clone())));
         Ok(Self { shared, _keeper: keeper })
     }
@@ -151,7 +173,9 @@ impl Link {
         let answer = self.question(operation, command).await;
         match &answer {
             Ok(_) => self.shared.works(),
-            Err(Failed::Away) => {}
+            Err(Failed::Away(_)) => {}
+            // Other commands may work beside it: it is neither away nor back.
+            Err(error) if error.is_a_refusal() => self.shared.refuses(error),
             Err(error) => self.shared.fails(error),
         }
         answer
@@ -166,7 +190,7 @@ impl Link {
         let until = Instant::now() + shared.manner.limit;
         let Some(Connected { number, mut connection }) = shared.connected(until).await else {
             shared.count(operation, "away");
-            return Err(Failed::Away);
+            return Err(Failed::Away(shared.why().clone()));
         };
         let answer = match timeout_at(until, command.query_async(&mut connection)).await {
             Ok(answer) => answer.map_err(Failed::Redis),
@@ -193,6 +217,23 @@ impl Link {
 }
 
 impl Shared {
+    fn new(url: Renewed<RedisUrl>, manner: Manner) -> Self {
+        Self {
+            manner,
+            url,
+            current: watch::Sender::new(None),
+            lost: Notify::new(),
+            connections: AtomicU64::new(0),
+            away: AtomicBool::new(false),
+            why: Mutex::default(),
+            refused: Mutex::default(),
+        }
+    }
+
+    fn why(&self) -> MutexGuard<'_, Option<Arc<str>>> {
+        self.why.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn connected(&self, until: Instant) -> Option<Connected> {
         let current = self.current.borrow().clone();
         if current.is_some() || !self.manner.waits {
@@ -234,6 +275,24 @@ impl Shared {
         }
     }
 
+    /// Says so when Redis refuses a command, and not again for a while.
+    fn refuses(&self, error: &Failed) {
+        if self.tells_refusal() {
+            let mend = error.mend().unwrap_or("its log may tell more");
+            let Manner { variable, away, .. } = self.manner;
+            tracing::warn!(%error, "the Redis of {variable} refuses a command: {mend}; {away}");
+        }
+    }
+
+    fn tells_refusal(&self) -> bool {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = refused.is_none_or(|at| at.elapsed() >= REFUSALS);
+        if is_due {
+            *refused = Some(Instant::now());
+        }
+        is_due
+    }
+
     fn works(&self) {
         if self.away.load(Ordering::Relaxed) && self.away.swap(false, Ordering::Relaxed) {
             tracing::info!("Redis can be used again; {}", self.manner.back);
@@ -268,6 +327,7 @@ async fn keep(link: Arc<Shared>) {
         match link.connect().await {
             Ok(()) => {
                 link.count("connect", "ok");
+                *link.why() = None;
                 link.works();
                 link.lost.notified().await;
                 if since.elapsed() > GOOD_CONNECTION {
@@ -276,6 +336,7 @@ async fn keep(link: Arc<Shared>) {
             }
             Err(error) => {
                 link.count("connect", "error");
+                *link.why() = Some(error.to_string().into());
                 link.fails(&error);
             }
         }

@@ -62,6 +62,9 @@ return 1";
 /// Deletes both keys: 1 where the first was there.
 const DELETE: &str = "redis.call('DEL', KEYS[2]) return redis.call('DEL', KEYS[1])";
 
+/// Writes as a turn does, for a moment.
+const TRY: &str = "return redis.call('SET', KEYS[1], '', 'PX', 1)";
+
 pub struct RedisStore {
     link: Arc<Link>,
     prefix: String,
@@ -87,6 +90,17 @@ impl RedisStore {
     /// [`StoreError`], where it can't be reached.
     pub async fn doubts(&self) -> Result<Vec<String>, StoreError> {
         doubts(&self.link).await.map_err(|error| failure(&error))
+    }
+
+    /// Writes a key of its own, which expires at once.
+    ///
+    /// # Errors
+    /// [`StoreError`], where it takes no writes.
+    pub async fn try_write(&self) -> Result<(), StoreError> {
+        let mut command = Cmd::new();
+        // No conversation's key ends so.
+        command.arg("EVAL").arg(TRY).arg(1).arg(format!("{}check", self.prefix));
+        self.link.command::<()>("put", &command).await.map_err(|error| failure(&error))
     }
 
     fn key(&self, key: &Key) -> String {
@@ -189,7 +203,8 @@ fn head(life: u64, version: u64) -> Vec<u8> {
 }
 
 fn failure(error: &Failed) -> StoreError {
-    StoreError::Away(format!("the Redis of {VARIABLE} can't be used: {error}"))
+    let mend = error.mend().map(|mend| format!(" ({mend})")).unwrap_or_default();
+    StoreError::Away(format!("the Redis of {VARIABLE} can't be used: {error}{mend}"))
 }
 
 /// Tells at each connection what speaks against this Redis, where that isn't what was told before.

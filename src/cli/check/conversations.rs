@@ -11,7 +11,8 @@ use crate::{
 
 const CHECK: &str = "store";
 
-/// Looks whether the store that the settings name can be used, and what speaks against it. Nothing is made or changed.
+/// Looks whether the store that the settings name can be used, and what speaks against it. Nothing is kept there: of a
+/// Redis a key is written that expires at once.
 pub(super) async fn check(report: &mut Report, settings: &Settings) {
     match settings.conversation.store {
         Place::Memory => {
@@ -50,19 +51,22 @@ async fn redis(report: &mut Report, settings: &Settings) {
         Ok(store) => store,
         Err(error) => return report.fail(CHECK, error, ""),
     };
-    // A key that nobody has: whether it may be asked at all.
-    let asked = store.get(&crate::domain::Key::of([])).await;
-    let doubts = match asked {
-        Ok(_) => store.doubts().await,
-        Err(error) => Err(error),
+    // A key that nobody has: whether it may be asked at all. And one of its own: a Redis that is full, or a replica, is read all
+    // the same.
+    let looked = async {
+        store.get(&crate::domain::Key::of([])).await?;
+        store.try_write().await?;
+        store.doubts().await
     };
-    match doubts {
+    match looked.await {
         Ok(doubts) if doubts.is_empty() => report.ok(CHECK, "the Redis of conversations can be used, and keeps them"),
         Ok(doubts) => {
             for doubt in doubts {
                 report.warn(CHECK, format!("CHATBOT_CONVERSATION_REDIS_URL: {doubt}"), "");
             }
         }
-        Err(error) => report.fail(CHECK, error, "Start it, or correct CHATBOT_CONVERSATION_REDIS_URL."),
+        Err(error) => {
+            report.fail(CHECK, error, "Do what it says, start it, or correct CHATBOT_CONVERSATION_REDIS_URL.")
+        }
     }
 }
