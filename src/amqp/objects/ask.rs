@@ -29,6 +29,9 @@ pub enum AskError {
     /// The connection is gone, or the broker doesn't answer.
     #[error("the connection was lost: {0}")]
     Lost(String),
+    /// The broker reads nothing more from a connection that has published, as it has a memory or disk alarm.
+    #[error("no answer about {0}: the broker takes no messages now, for want of memory or disk")]
+    Blocked(String),
 }
 
 impl AskError {
@@ -64,6 +67,7 @@ pub(crate) async fn answered<T>(
     let limit = link.step_limit();
     match timeout(limit, answer).await {
         Ok(result) => result.map_err(|error| AskError::of(object, &error)),
+        Err(_) if link.is_blocked() => Err(AskError::Blocked(object.to_owned())),
         Err(_) => Err(AskError::Lost(format!("no answer within {limit:?} about {object}"))),
     }
 }
@@ -106,7 +110,7 @@ pub(crate) async fn together<F: Future<Output = Result<(), lapin::Error>>>(
         let Some(Err(error)) = question.as_mut().take_output() else { continue };
         return match AskError::of(&object, &error) {
             AskError::Refused(problem) => Ok(Came::Refused(done, problem)),
-            lost @ AskError::Lost(_) => Err(lost),
+            lost => Err(lost),
         };
     }
     Ok(Came::Through)

@@ -136,6 +136,7 @@ impl Presence {
                     continue;
                 }
                 Err(AskError::Lost(why)) => why,
+                Err(blocked @ AskError::Blocked(_)) => blocked.to_string(),
             };
             *line = None;
             if !std::mem::replace(&mut is_told, true) {

@@ -99,6 +99,7 @@ impl Broker for Connections {
         let is_there = match declare_one(self.forwards.link(), &queue).await {
             Ok(()) => true,
             Err(AskError::Lost(why)) => return Err(SessionLost(why)),
+            Err(blocked @ AskError::Blocked(_)) => return Err(SessionLost(blocked.to_string())),
             Err(AskError::Refused(problem)) => {
                 tracing::warn!(
                     queue = queue.name,

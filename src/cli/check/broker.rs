@@ -83,6 +83,11 @@ fn tell(report: &mut Report, found: Result<(), AskError>) {
     match found {
         Ok(()) => {}
         Err(error @ AskError::Lost(_)) => report.away(CHECK, error, "Run this again; the broker's log tells why."),
+        Err(error @ AskError::Blocked(_)) => report.away(
+            CHECK,
+            error,
+            "`rabbitmq-diagnostics alarms` tells which. Give it room, and run this again: what comes after wasn't looked at.",
+        ),
         Err(AskError::Refused(problem)) => {
             let message = format!("{}: the broker says: {}", problem.object, problem.broker);
             report.fail(CHECK, message, &problem.mend);

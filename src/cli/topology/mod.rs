@@ -117,7 +117,7 @@ pub(in crate::cli) fn connect_failure(error: ConnectError) -> Failure {
 pub(in crate::cli) fn ask_failure(error: AskError) -> Failure {
     match error {
         AskError::Refused(problem) => topology_failure(TopologyError::Problems(vec![problem])),
-        AskError::Lost(_) => Failure::new(Exit::Unavailable, error),
+        AskError::Lost(_) | AskError::Blocked(_) => Failure::new(Exit::Unavailable, error),
     }
 }
 

@@ -49,7 +49,7 @@ impl Desk for People<'_> {
         let (link, queue) = (broker.forwards.link(), names.queue(&WorkQueue::Person));
         match timeout(link.step_limit(), inspect::depth(link, &queue)).await {
             Ok(Ok(depth)) => depth.is_some_and(|depth| depth.consumers > 0),
-            Ok(Err(AskError::Refused(_) | AskError::Lost(_))) | Err(_) => true,
+            Ok(Err(AskError::Refused(_) | AskError::Lost(_) | AskError::Blocked(_))) | Err(_) => true,
         }
     }
 }
