@@ -1,5 +1,11 @@
 //! Where conversations are kept.
 
+use std::{
+    fs::{self, OpenOptions},
+    io,
+    path::Path,
+};
+
 use super::Report;
 use crate::{
     app::{
@@ -11,8 +17,8 @@ use crate::{
 
 const CHECK: &str = "store";
 
-/// Looks whether the store that the settings name can be used, and what speaks against it. Nothing is kept there: of a
-/// Redis a key is written that expires at once.
+/// Looks whether the store that the settings name can be used, and what speaks against it. Nothing is kept there: in a
+/// Redis a key is written that expires at once, and beside a file that isn't there yet one is made and removed.
 pub(super) async fn check(report: &mut Report, settings: &Settings) {
     match settings.conversation.store {
         Place::Memory => {
@@ -30,20 +36,22 @@ async fn file(report: &mut Report, settings: &Settings) {
             report.ok(CHECK, format!("{} is in use by a worker", path.display()));
         }
         Err(StoreFault::File(OpenError::Missing(path))) => {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            if folder.is_none_or(std::path::Path::is_dir) {
-                report.ok(CHECK, format!("{} isn't there yet; a worker makes it", path.display()));
-            } else {
-                let message = format!("{} can't be made, as its folder isn't there", path.display());
-                report.fail(
-                    CHECK,
-                    message,
-                    "Make the folder, for the worker's user, or correct CHATBOT_CONVERSATION_PATH.",
-                );
+            match make_beside(&path) {
+                Ok(()) => report.ok(CHECK, format!("{} isn't there yet; a worker makes it", path.display())),
+                // In the words of a worker, which would end with it.
+                Err(error) => report.fail(CHECK, OpenError::Io(path, error), ""),
             }
         }
         Err(error) => report.fail(CHECK, error, ""),
     }
+}
+
+/// Makes a file in the same folder, and removes it again.
+fn make_beside(path: &Path) -> io::Result<()> {
+    let name = format!(".chatbot-worker-check-{}", std::process::id());
+    let beside = path.with_file_name(name);
+    OpenOptions::new().write(true).create_new(true).open(&beside)?;
+    fs::remove_file(beside)
 }
 
 async fn redis(report: &mut Report, settings: &Settings) {
@@ -68,5 +76,27 @@ async fn redis(report: &mut Report, settings: &Settings) {
         Err(error) => {
             report.fail(CHECK, error, "Do what it says, start it, or correct CHATBOT_CONVERSATION_REDIS_URL.")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may")]
+
+    use super::*;
+
+    #[test]
+    fn a_folder_in_which_a_file_can_be_made_is_left_as_it_is() {
+        let folder = std::env::temp_dir().join(format!("check-store-{}", uuid::Uuid::now_v7()));
+        let path = folder.join("conversations.redb");
+        assert_eq!(make_beside(&path).unwrap_err().kind(), io::ErrorKind::NotFound);
+        fs::create_dir(&folder).unwrap();
+        make_beside(&path).unwrap();
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+        fs::remove_dir(&folder).unwrap();
+        // A name below what is no folder.
+        fs::write(&folder, "").unwrap();
+        assert!(make_beside(&path).is_err());
+        fs::remove_file(&folder).unwrap();
     }
 }

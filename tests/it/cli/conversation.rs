@@ -136,7 +136,7 @@ async fn check_looks_at_the_store_and_makes_nothing() {
     std::fs::remove_file(&path).unwrap();
     let nowhere = in_file(&path.join("nowhere"));
     let (status, message) = checked(&nowhere);
-    assert!(status == "fail" && message.contains("its folder isn't there"), "{message}");
+    assert!(status == "fail" && message.contains("in a folder that is there"), "{message}");
 
     let mut server = RedisServer::start().await;
     let redis = Program::new()
