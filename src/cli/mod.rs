@@ -90,7 +90,7 @@ which doesn't end the worker.
 
 Exit codes:
     0  stopped, when told to
-   71  the operating system refuses something
+   71  the operating system refuses something, or an address or the file of conversations is in use
    77  the broker refuses the user
    78  the settings, the intents file or the broker's objects aren't as they must be
   130  ended by a second Ctrl-C or SIGTERM";

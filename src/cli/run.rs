@@ -11,7 +11,8 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use super::{Exit, Failure, serve, setup, signals, workers};
 use crate::{
     amqp::{Fatal, Lookout, Names, session::Ended},
-    app::{self, BuildError, Memory, Reloader},
+    app::{self, BuildError, Memory, Reloader, StoreFault},
+    conversation::OpenError,
     http::{self, Served, Watched},
     telemetry,
 };
@@ -40,11 +41,7 @@ pub(super) fn run() -> Result<Exit, Failure> {
         // Before anything that takes its time: a probe that nobody answers has the worker killed before it has trained.
         let serving = match settings.http.listen.get() {
             Some(address) => {
-                let listener = http::bind(address.get()).await.map_err(|error| {
-                    let message =
-                        format!("CHATBOT_HTTP_LISTEN: can't listen on {address}: {error}; choose another, or off");
-                    Failure::new(Exit::Config, message)
-                })?;
+                let listener = http::bind(address.get()).await.map_err(|error| serve::deaf(address, &error))?;
                 match listener.local_addr() {
                     Ok(address) => tracing::info!(%address, "health and metrics: /livez /readyz /metrics; / is a page to watch them"),
                     Err(error) => tracing::warn!(%error, "health and metrics have no address"),
@@ -63,7 +60,7 @@ pub(super) fn run() -> Result<Exit, Failure> {
         let (intents, answers) = (Arc::new(checked.file), app::answers(&settings).map_err(build_failure)?);
         let conversations = app::conversations(&settings, &intents);
         let conversations = tokio::select! {
-            opened = conversations => opened.map_err(|error| Failure::new(Exit::Config, error))?,
+            opened = conversations => opened.map_err(store_failure)?,
             () = stop.cancelled() => return Ok(Exit::Ok),
         };
         let memory = Arc::new(Memory { answers, conversations });
@@ -141,6 +138,12 @@ fn watched(lookout: Lookout) -> Watched {
         workers: Box::new(move || workers::watched(&lookout)),
         queues: Box::new(move || serde_json::to_string(&queues.queues()).unwrap_or_default()),
     }
+}
+
+/// Whoever has the file may just be ending.
+fn store_failure(error: StoreFault) -> Failure {
+    let exit = if matches!(error, StoreFault::File(OpenError::Locked(..))) { Exit::Os } else { Exit::Config };
+    Failure::new(exit, error)
 }
 
 fn build_failure(error: BuildError) -> Failure {

@@ -1,6 +1,8 @@
 //! `serve`: the door to the web, in a process of its own.
 
 use std::{
+    fmt::Display,
+    io,
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, OnceLock},
 };
@@ -41,7 +43,7 @@ CHATBOT_DOOR_LISTEN is set. Metrics are served only where CHATBOT_HTTP_LISTEN is
 
 Exit codes:
     0  stopped, when told to
-   71  the operating system refuses something
+   71  the operating system refuses something, or an address is in use
    77  the broker refuses the user
    78  the settings aren't as they must be
   130  ended by a second Ctrl-C or SIGTERM";
@@ -69,11 +71,7 @@ pub(super) fn run() -> Result<Exit, Failure> {
         let _health = match health {
             Some(address) => {
                 let served = Served { ready: ready.clone(), metrics, watched: Arc::default() };
-                let listener = http::bind(address.get()).await.map_err(|error| {
-                    let message =
-                        format!("CHATBOT_HTTP_LISTEN: can't listen on {address}: {error}; choose another, or off");
-                    Failure::new(Exit::Config, message)
-                })?;
+                let listener = http::bind(address.get()).await.map_err(|error| deaf(address, &error))?;
                 let _ = ready.set(vec![door.asker().readiness()]);
                 Some(AbortOnDropHandle::new(tokio::spawn(http::serve(listener, served, stop.clone()))))
             }
@@ -90,12 +88,27 @@ pub(super) fn run() -> Result<Exit, Failure> {
 /// # Errors
 /// Where it can't be opened.
 pub(super) async fn open(settings: &app::settings::Settings, address: SocketAddr) -> Result<Door, Failure> {
-    let door = app::door(settings, address).await.map_err(|error: DoorFault| Failure::new(Exit::Config, error))?;
+    let door = app::door(settings, address).await.map_err(|error| {
+        let exit = if let DoorFault::Listen(_, error) = &error { taken(error) } else { Exit::Config };
+        Failure::new(exit, error)
+    })?;
     match door.address() {
         Ok(address) => tracing::info!("the door is open: http://{address}/"),
         Err(error) => tracing::warn!(%error, "the door has no address"),
     }
     Ok(door)
+}
+
+/// That CHATBOT_HTTP_LISTEN can't be listened on.
+pub(super) fn deaf(address: impl Display, error: &io::Error) -> Failure {
+    let message = format!("CHATBOT_HTTP_LISTEN: can't listen on {address}: {error}; choose another, or off");
+    Failure::new(taken(error), message)
+}
+
+/// How the program ends where an address can't be listened on. Whoever has it may just be ending: then whoever starts this
+/// again does well.
+fn taken(error: &io::Error) -> Exit {
+    if error.kind() == io::ErrorKind::AddrInUse { Exit::Os } else { Exit::Config }
 }
 
 /// That the broker refuses the door's user.

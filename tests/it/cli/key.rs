@@ -44,7 +44,7 @@ fn an_address_that_is_taken_is_told_with_what_to_set() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let door = Program::new().with("CHATBOT_DOOR_LISTEN", &address);
-    door.run(&["serve"]).failed(78, &[&address, "in use", "choose another address or port with CHATBOT_DOOR_LISTEN"]);
+    door.run(&["serve"]).failed(71, &[&address, "in use", "choose another address or port with CHATBOT_DOOR_LISTEN"]);
 }
 
 #[test]

@@ -355,7 +355,8 @@ fn a_worker_that_can_never_work_ends_with_the_reason() {
     check("CHATBOT_AMQP_TOPOLOGY", "verify", 78, &[".requests'", ".died'", "It is missing"]);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    check("CHATBOT_HTTP_LISTEN", &address, 78, &["CHATBOT_HTTP_LISTEN", &address, "in use"]);
+    // One that has it may just be ending: whoever starts this again does well.
+    check("CHATBOT_HTTP_LISTEN", &address, 71, &["CHATBOT_HTTP_LISTEN", &address, "in use"]);
 }
 
 fn broker() -> Broker {
