@@ -154,6 +154,13 @@ impl Environment {
                 self.notices.push(format!("{name}: the file {} is empty, which leaves {key} unset", path.display()));
             }
             Ok(text) => {
+                if is_in_quotation_marks(text.trim()) {
+                    self.notices.push(format!(
+                        "{name}: what the file {} holds begins and ends with quotation marks, which are part of it: if \
+                         they aren't meant, leave them out",
+                        path.display()
+                    ));
+                }
                 // The line break at its end goes when the value is read, as white space around any value does.
                 let origin = Origin::VariableFile { variable: name.to_owned(), path };
                 self.layer.insert(key, Entry { raw: Raw::Text(text), origin });

@@ -347,10 +347,16 @@ fn wrong_value(key: &Key, entry: &Entry, mut message: String, default: Option<&S
     if let Some(default) = default.filter(|default| !default.is_empty()) {
         message.push_str(&format!(" (default: {default})"));
     }
-    if matches!((&entry.raw, &entry.origin), (Raw::Text(text), Origin::Variable(_)) if environment::is_in_quotation_marks(text))
-    {
-        message.push_str("; the quotation marks are part of the value: leave them out, as env files keep them");
-    }
+    let hint = match (&entry.raw, &entry.origin) {
+        (Raw::Text(text), Origin::Variable(_)) if environment::is_in_quotation_marks(text) => {
+            "; the quotation marks are part of the value: leave them out, as env files keep them"
+        }
+        (Raw::Text(text), Origin::VariableFile { .. }) if environment::is_in_quotation_marks(text.trim()) => {
+            "; the quotation marks in the file are part of the value: leave them out"
+        }
+        _ => "",
+    };
+    message.push_str(hint);
     Problem::new(entry.origin.clone(), Some(key.to_string()), message)
 }
 

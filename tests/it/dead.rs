@@ -388,7 +388,7 @@ async fn what_is_exported_purged_and_imported_is_what_it_was_byte_for_byte() {
 
     let exported = office.dead(&["export", "--all", "--output", file]);
     assert_eq!((exported.code, exported.err.as_str()), (Some(0), "exported: 3\n"), "{exported:?}");
-    office.dead(&["export", "--all", "--output", file]).failed(71, &["can't be made"]);
+    office.dead(&["export", "--all", "--output", file]).failed(71, &["can't be made", "name another"]);
     let listed = office.dead(&["purge", "--all"]);
     listed.failed(64, &["add --yes"]);
     assert!(listed.out.contains("intent.refund"), "{listed:?}");

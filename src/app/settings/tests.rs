@@ -15,6 +15,8 @@ const FILES: &[(&str, &[u8])] = &[
     ("/run/url-crlf", b"amqp://u:s3cret@h\r\n"),
     ("/run/prefetch", b"7\n"),
     ("/run/wrong-url", b"http://u:s3cret@h\n"),
+    ("/run/quoted-url", b"\"amqp://u:s3cret@h\"\n"),
+    ("/run/quoted-path", b"'/etc/bot.toml'\r\n"),
     ("/run/empty", b"\n"),
     ("/run/binary", b"\xff\x00"),
     ("/run/windows", b"\xef\xbb\xbfamqp://u:s3cret@h\r\n"),
@@ -537,6 +539,11 @@ fn what_a_windows_editor_or_an_env_file_puts_around_a_value_is_no_part_of_it_or_
     check(&[("CHATBOT_AMQP_EXCHANGE", "\u{feff}shop\r")], "amqp.exchange", "shop", "");
     let notice = "CHATBOT_INTENTS_PATH: the value begins and ends with quotation marks";
     check(&[("CHATBOT_INTENTS_PATH", "\"/etc/bot.toml\"")], "intents.path", "\"/etc/bot.toml\"", notice);
+    let notice = "CHATBOT_INTENTS_PATH_FILE: what the file /run/quoted-path holds begins and ends with quotation marks";
+    check(&[("CHATBOT_INTENTS_PATH_FILE", "/run/quoted-path")], "intents.path", "'/etc/bot.toml'", notice);
+    let problems = load(&[("CHATBOT_AMQP_URL_FILE", "/run/quoted-url")]).map(|_| ()).unwrap_err().to_string();
+    assert!(problems.contains("the quotation marks in the file are part of the value"), "{problems}");
+    assert!(!problems.contains("s3cret"), "{problems}");
     let url = loaded(&[("CHATBOT_AMQP_URL_FILE", "/run/windows")]).settings.amqp.url;
     assert_eq!(url[0].password.expose_secret(), "s3cret");
 }

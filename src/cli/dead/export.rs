@@ -4,7 +4,7 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{BufWriter, Write},
+    io::{BufWriter, ErrorKind, Write},
     path::PathBuf,
 };
 
@@ -54,7 +54,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         walk.resolve().await?;
         let file = arguments.output.as_ref().map(|path| {
             let opened = OpenOptions::new().write(true).create_new(true).open(path);
-            opened.map_err(|error| Failure::new(Exit::Os, format!("{}: can't be made: {error}", path.display())))
+            opened.map_err(|error| {
+                let mend = match error.kind() {
+                    ErrorKind::AlreadyExists => "; name another, or move that one away: no file is written over",
+                    _ => "",
+                };
+                Failure::new(Exit::Os, format!("{}: can't be made: {error}{mend}", path.display()))
+            })
         });
         let file = file.transpose()?.map(BufWriter::new);
         let mut exporting =
