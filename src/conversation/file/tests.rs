@@ -240,15 +240,27 @@ impl StorageBackend for OnDisk {
     }
 }
 
+/// Opens a file on such a disk.
+fn on_disk(folder: &Folder, is_full: &Arc<AtomicBool>) -> Opener {
+    let (path, is_full) = (folder.file(), is_full.clone());
+    Box::new(move || {
+        let file = FileBackend::new(open_file(&path, true)?).unwrap();
+        open_database(&path, OnDisk { file, is_full: is_full.clone() })
+    })
+}
+
+#[test]
+fn a_disk_that_is_full_at_the_start_is_not_taken_for_a_damaged_file() {
+    let folder = Folder::new();
+    let error = on_disk(&folder, &Arc::new(AtomicBool::new(true)))().map(|_| ()).unwrap_err();
+    assert!(matches!(error, OpenError::Io(..)) && error.to_string().contains("os error 28"), "{error}");
+}
+
 #[tokio::test]
 async fn a_disk_that_was_full_is_written_again_once_it_has_room() {
     let folder = Folder::new();
     let is_full = Arc::new(AtomicBool::new(false));
-    let (path, full) = (folder.file(), is_full.clone());
-    let open: Opener = Box::new(move || {
-        let file = FileBackend::new(open_file(&path, true)?).unwrap();
-        open_database(&path, OnDisk { file, is_full: full.clone() })
-    });
+    let open = on_disk(&folder, &is_full);
     let opened = open().unwrap();
     let store = FileStore::start(&folder.file(), BOUNDS, opened, open).unwrap();
     assert_eq!(store.put(&key(1), first("a")).await, Ok(Put::Done));
