@@ -20,12 +20,16 @@ const PREFLIGHT: &str = "600";
 /// What pages of other sites may read.
 const EXPOSED: &str = "retry-after";
 
+/// What is said to whoever calls a door on loopback by another name.
+const OTHER_NAME: &str = "this door listens on this machine alone, and is called by another name in the header Host, as a page of \
+                          another site could have it called: call it localhost. Behind a proxy that passes the name on, it has to \
+                          listen elsewhere, with keys: CHATBOT_DOOR_LISTEN=0.0.0.0:8000 and CHATBOT_DOOR_KEYS_PATH";
+
 /// Looks by which name the door is called, answers browsers that ask what they may, and sets what every answer has.
 pub(super) async fn around(State(talk): State<Arc<Talk>>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     if !talk.origins.is_called_right(request.headers()) {
-        let message = "this door listens on this machine alone, and is called by another name; call it localhost";
-        let fault = Fault::new(Code::Forbidden, message);
+        let fault = Fault::new(Code::Forbidden, OTHER_NAME);
         return secured(fault.response(fault.json(None)));
     }
     let origin = talk.origins.foreign(request.headers()).map(str::to_owned);

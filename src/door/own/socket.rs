@@ -70,6 +70,9 @@ const TAKEN_BACK: (u16, &str) = (POLICY, "the key was taken back");
 const AGAIN_LATER: u16 = 1013;
 const TOO_MANY: u16 = 4029;
 
+const NO_UPGRADE: &str = "this is the door's WebSocket: open it with `new WebSocket(…)`, or a client's like; if this is one, a \
+                          proxy in front has to pass on the headers Upgrade and Connection";
+
 pub(super) async fn open(State((talk, sockets)): State<(Arc<Talk>, Sockets)>, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
     let opened = async {
@@ -80,9 +83,8 @@ pub(super) async fn open(State((talk, sockets)): State<(Arc<Talk>, Sockets)>, re
             named(&conversation.id)?;
             talk.may_speak_in(&caller, &conversation.id)?;
         }
-        let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await.map_err(|_| {
-            Fault::invalid("this is the door's WebSocket: open it with `new WebSocket(…)`, or a client's like")
-        })?;
+        let upgrade =
+            WebSocketUpgrade::from_request_parts(&mut parts, &()).await.map_err(|_| Fault::invalid(NO_UPGRADE))?;
         Ok::<_, Fault>((caller, listens, upgrade))
     };
     let (caller, listens, upgrade) = match opened.await {

@@ -85,6 +85,7 @@ async fn bytes_that_are_no_request_are_refused_and_others_answered() {
     check(b"{}", &[("origin", "https://evil.example")], 403, "forbidden").await;
     check(b"{}", &[("origin", "null")], 403, "forbidden").await;
     check(b"{}", &[("host", "rebound.example")], 403, "forbidden").await;
+    check(b"{}", &[("host", "rebound.example")], 403, "CHATBOT_DOOR_LISTEN").await;
     assert_eq!(door.ask(&json!({"body": "refund"})).await["body"], "refund: refund");
     door.close().await;
     worker.stop().await;

@@ -248,6 +248,9 @@ async fn a_socket_is_opened_for_those_who_may() {
     check("?key=public&conversation=c-1", shop, 403).await;
     check("?key=wrong", shop, 401).await;
     check("?key=public&conversation=", shop, 400).await;
+    let plain = door.get("/api/socket?key=public").await;
+    assert_eq!(plain.status(), 400);
+    assert!(plain.text().await.unwrap().contains("pass on the headers Upgrade and Connection"));
     let mut socket = Socket::try_open(&door, "?key=public", shop).await.unwrap();
     socket.send(&json!({"id": "1", "body": "refund", "conversation": "c-1"})).await;
     assert_eq!(socket.next().await.unwrap()["error"]["code"], "forbidden");
