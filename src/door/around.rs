@@ -33,8 +33,15 @@ pub(super) async fn around(State(talk): State<Arc<Talk>>, request: Request, next
         return secured(fault.response(fault.json(None)));
     }
     let origin = talk.origins.foreign(request.headers()).map(str::to_owned);
-    let allowed = origin.filter(|origin| talk.keys.origin_allowed(origin));
     let is_preflight = request.method() == Method::OPTIONS;
+    let (allowed, refused) = match origin {
+        Some(origin) if talk.keys.origin_allowed(&origin) => (Some(origin), None),
+        other => (None, other),
+    };
+    // A browser that is refused here asks nothing else.
+    if let Some(origin) = refused.filter(|_| is_preflight) {
+        talk.origin_refused(&origin);
+    }
     let mut response = match is_preflight {
         true => preflight(allowed.is_some(), request.headers()),
         false => next.run(request).await,

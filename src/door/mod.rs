@@ -40,7 +40,7 @@ use tokio_util::sync::CancellationToken;
 use self::{
     inbox::Inbox,
     keys::{Keys, Network},
-    now_and_then::NowAndThen,
+    now_and_then::{EachNowAndThen, NowAndThen},
     origins::Origins,
     sockets::Sockets,
     talk::Talk,
@@ -96,6 +96,7 @@ impl Door {
             timeout,
             max_body,
             told_of_wrong_keys: NowAndThen::default(),
+            told_of_origins: EachNowAndThen::default(),
         });
         Ok(Self { talk, running, listener, max_connections, grace })
     }

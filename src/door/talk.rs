@@ -13,7 +13,7 @@ use super::{
     fault::{Code, Fault},
     inbox::{Conversation, Inbox},
     keys::{Caller, Keys, Presented, Refusal, client_address},
-    now_and_then::NowAndThen,
+    now_and_then::{EachNowAndThen, NowAndThen},
     origins::Origins,
     server::Peer,
 };
@@ -25,6 +25,8 @@ use crate::{
     },
 };
 
+/// How much of an origin is told, in bytes; they are ASCII.
+const MAX_ORIGIN: usize = 256;
 /// Who asks by a door without keys, and doesn't say who.
 const NOBODY: &str = "web";
 
@@ -39,6 +41,7 @@ pub(super) struct Talk {
     /// The most bytes of a request's body.
     pub(super) max_body: usize,
     pub(super) told_of_wrong_keys: NowAndThen,
+    pub(super) told_of_origins: EachNowAndThen,
 }
 
 impl Talk {
@@ -66,8 +69,23 @@ impl Talk {
                 let address = presented.address;
                 tracing::warn!(%address, "too many wrong keys came to the door from an address; no secret key is taken from it for a while");
             }
+            if let (Refusal::Origin, Some(origin)) = (refusal, presented.origin) {
+                self.origin_refused(origin);
+            }
             Fault::from(refusal)
         })
+    }
+
+    /// Tells the operator of a site whose page may not ask.
+    pub(super) fn origin_refused(&self, origin: &str) {
+        let origin = origin.get(..MAX_ORIGIN).unwrap_or(origin);
+        if self.told_of_origins.is_due(origin) {
+            tracing::warn!(
+                origin,
+                "a page of another site asked at the door, and may not; CHATBOT_DOOR_ORIGINS names those that may, and for a \
+                 public key its origins"
+            );
+        }
     }
 
     /// The request that a body is, as the contract reads it.

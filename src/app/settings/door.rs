@@ -137,6 +137,8 @@ mod tests {
         check("CHATBOT_DOOR_TIMEOUT", "2h", "from 1s to 1h");
         check("CHATBOT_DOOR_ORIGINS", "*", "every page of the web");
         check("CHATBOT_DOOR_ORIGINS", "https://a.example,https://b.example/x", "entry 2 of the list: an origin ends");
+        check("CHATBOT_DOOR_ORIGINS", "[\"http://a\"]", "several are separated by commas");
+        check("CHATBOT_DOOR_ORIGINS", "http://a http://b", "several are separated by commas");
         check("CHATBOT_DOOR_MAX_CONNECTIONS", "0", "from 1 to 1000000");
         check("CHATBOT_DOOR_TRUSTED_PROXIES", "10.0.0.0/8,proxy", "entry 2 of the list: that is neither");
         let variables = [

@@ -51,6 +51,10 @@ impl FromStr for Origin {
                     .to_owned(),
             );
         }
+        // A list in another form than the variable's comes as one, or torn at its commas.
+        if text.starts_with('[') || text.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '\'')) {
+            return wrong("several are separated by commas, without quotes or brackets");
+        }
         if text.contains('*') {
             return wrong("an origin is one host, without a *");
         }
@@ -111,6 +115,11 @@ mod tests {
         check("https://h?s3cret", "without a / behind it");
         check("https://h#s3cret", "without a / behind it");
         check("", "that is no origin");
+        for list in
+            ["[\"http://a\"]", "[\"http://a\"", "\"http://b\"]", "http://a http://b", "'http://a'", "[http://a]"]
+        {
+            check(list, "separated by commas");
+        }
     }
 
     #[test]

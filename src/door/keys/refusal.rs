@@ -35,7 +35,7 @@ impl fmt::Display for Refusal {
             }
             Self::Origin => {
                 "pages of this site may not ask here: whoever runs this bot has to add its origin to the key's origins, or to \
-                 door.origins where the key isn't public or there is none"
+                 CHATBOT_DOOR_ORIGINS where the key isn't public or there is none"
             }
             Self::Rate(_) | Self::Locked(_) => {
                 let seconds = self.retry_after().unwrap_or_default();
