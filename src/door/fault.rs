@@ -210,6 +210,11 @@ impl From<AskFault> for Fault {
                 let message = "the program that answers this intent answered with something else than a reply";
                 Self::new(Code::Contract(ErrorCode::HandlerFailed), message)
             }
+            AskFault::Deserted => {
+                let message = "no answer came in time, and as far as the door knows no worker is alive: `chatbot-worker workers` \
+                               lists them, `chatbot-worker run` starts one";
+                Self::new(Code::Contract(ErrorCode::Timeout), message)
+            }
             AskFault::Timeout => Self::new(Code::Contract(ErrorCode::Timeout), "no answer came in time"),
         }
     }

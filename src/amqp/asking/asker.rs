@@ -74,6 +74,8 @@ pub(super) struct State {
 pub(super) struct Known {
     at: Option<Instant>,
     intents: Vec<IntentName>,
+    /// When they were asked last, and whether none answered then.
+    looked: Option<(Instant, bool)>,
     /// Whether all of them have conversations: a queue of conversations that nobody consumes may be left of a bot before.
     pub(super) conversations: bool,
 }
@@ -150,20 +152,41 @@ impl State {
         let _looking = self.looking.lock().await;
         let session = self.session.borrow().clone();
         let Some(session) = session.filter(|_| self.known().is_old()) else { return };
+        self.look(&session).await;
+    }
+
+    /// Whether the workers can be asked, and none of them says that it is there.
+    pub(super) async fn is_deserted(&self) -> bool {
+        let _looking = self.looking.lock().await;
+        let (session, looked) = (self.session.borrow().clone(), self.known().looked);
+        // Many may have waited in vain at once.
+        if let Some((_, is_deserted)) = looked.filter(|(at, _)| at.elapsed() < BELIEVED) {
+            return is_deserted;
+        }
+        let Some(session) = session else { return false };
+        self.look(&session).await;
+        self.known().looked.is_some_and(|(_, is_deserted)| is_deserted)
+    }
+
+    /// Asks the workers which bots they have.
+    async fn look(&self, session: &Session) {
         match session.bots(&self.names, &self.pending).await {
             // Who doesn't answer now may in a moment; what was told last holds meanwhile.
-            Ok(bots) if bots.is_empty() => {}
+            Ok(bots) if bots.is_empty() => self.known().looked = Some((Instant::now(), true)),
             Ok(bots) => {
                 let conversations = bots.iter().all(|bot| bot.conversations);
                 let intents: BTreeSet<IntentName> = bots.into_iter().flat_map(|bot| bot.intents).collect();
                 let intents = intents.into_iter().collect();
-                *self.known() = Known { at: Some(Instant::now()), intents, conversations };
+                let now = Instant::now();
+                *self.known() = Known { at: Some(now), intents, looked: Some((now, false)), conversations };
             }
             Err(error) => {
                 if !self.is_denial_told.swap(true, Ordering::AcqRel) {
                     tracing::warn!(%error, "the door can't ask which intents there are");
                 }
-                self.known().at = Some(Instant::now());
+                let now = Instant::now();
+                let mut known = self.known();
+                (known.at, known.looked) = (Some(now), Some((now, false)));
             }
         }
     }

@@ -10,7 +10,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use metrics::counter;
 use tokio::{
     sync::mpsc,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 
 use serde_json::{Map, Value};
@@ -24,6 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The pause before it is looked again for a queue that is to be bound.
 const UNBOUND: Duration = Duration::from_millis(100);
+
+/// How long it is looked whether a worker is there, where no answer came.
+const LOOKS: Duration = Duration::from_secs(1);
 
 /// A publish that is under way.
 type Asking = BoxFuture<'static, Result<(), PublishError>>;
@@ -71,6 +74,9 @@ pub enum AskFault {
     /// There is no more time.
     #[error("no answer came in time")]
     Timeout,
+    /// There is no more time, and no worker says that it is there.
+    #[error("no answer came in time, and no worker says that it is there")]
+    Deserted,
 }
 
 /// Waits for the answer to one question. Dropped before that has come, it tells the workers that nobody wants it.
@@ -146,7 +152,7 @@ impl Hearing {
                     };
                 }
                 () = session.over.cancelled() => self.asked_by = None,
-                () = tokio::time::sleep_until(self.question.deadline) => return Err(AskFault::Timeout),
+                () = tokio::time::sleep_until(self.question.deadline) => return Err(self.too_late().await),
             }
         }
     }
@@ -186,6 +192,17 @@ impl Hearing {
                     session.look().await;
                 }
             }
+        }
+    }
+
+    /// That there is no more time; and whether nobody is there who could have answered.
+    async fn too_late(&self) -> AskFault {
+        let state = self.state.clone();
+        // In a task of its own, which goes on for others who ask the same.
+        let looking = tokio::spawn(async move { state.is_deserted().await });
+        match timeout(LOOKS, looking).await {
+            Ok(Ok(true)) => AskFault::Deserted,
+            _ => AskFault::Timeout,
         }
     }
 

@@ -15,6 +15,7 @@ use axum::{
 use bytes::Bytes;
 use metrics::gauge;
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -24,7 +25,7 @@ use tokio::{
 use super::{DOOR, answered};
 use crate::{
     domain::{
-        CANCEL_TYPE, Command,
+        CANCEL_TYPE, Command, IntentName,
         codec::{Envelope, decode_request},
     },
     door::{
@@ -229,23 +230,20 @@ impl Wire {
         if !self.talk.keys.hold(&self.caller) {
             return Err(TAKEN_BACK);
         }
-        #[derive(Deserialize)]
+        #[derive(Default, Deserialize)]
         struct Head {
             #[serde(rename = "type")]
             kind: Option<String>,
             id: Option<String>,
+            intent: Option<Value>,
         }
         self.under_way.retain(|_, cancel| !cancel.is_closed());
-        let head = serde_json::from_str::<Head>(frame).ok();
-        let id = head.as_ref().and_then(|head| head.id.clone());
-        if head.is_some_and(|head| head.kind.as_deref() == Some(CANCEL_TYPE)) {
-            // One that is answered meanwhile is no fault.
-            if let Some(cancel) = id.and_then(|id| self.under_way.remove(&id)) {
-                let _ = cancel.send(());
-            }
-            return Ok(());
-        }
-        if let Err(fault) = self.ask(frame) {
+        let Head { kind, id, intent } = serde_json::from_str(frame).unwrap_or_default();
+        let heard = match kind.as_deref() {
+            Some(CANCEL_TYPE) => self.cancel(id.as_deref()),
+            _ => self.ask(frame, intent.as_ref()),
+        };
+        if let Err(fault) = heard {
             counted(DOOR, Err(&fault));
             // Whoever doesn't take its frames gets no more of them.
             return self
@@ -256,7 +254,17 @@ impl Wire {
         Ok(())
     }
 
-    fn ask(&mut self, frame: &str) -> Result<(), Fault> {
+    fn cancel(&mut self, id: Option<&str>) -> Result<(), Fault> {
+        let id = id.ok_or_else(|| Fault::invalid("'id' is missing: the answer to which request is to be stopped?"))?;
+        // One that is answered meanwhile is no fault.
+        if let Some(cancel) = self.under_way.remove(id) {
+            let _ = cancel.send(());
+        }
+        Ok(())
+    }
+
+    /// Asks what a frame says; of the intent that it names.
+    fn ask(&mut self, frame: &str, intent: Option<&Value>) -> Result<(), Fault> {
         // One that was cancelled is under way until it is answered.
         if self.tasks.len() >= UNDER_WAY {
             let message = format!("{UNDER_WAY} requests of this connection are under way; wait for an answer");
@@ -265,6 +273,8 @@ impl Wire {
         let envelope = Envelope { content_type: Some("application/json"), ..Envelope::default() };
         let request = decode_request(&envelope, frame.as_bytes(), self.talk.max_body)?;
         request.conversation.as_deref().map_or(Ok(()), named)?;
+        // What a command says of an intent is its own.
+        let intent = intent.filter(|_| request.command().is_none()).map(addressed).transpose()?;
         self.caller.take()?;
         let request = self.talk.of(&self.caller, request)?;
         if request.command() == Some(Command::Forget) && self.talk.asker.keeps_no_conversations() {
@@ -275,7 +285,7 @@ impl Wire {
         if let Some(conversation) = talk::conversation(&request) {
             self.listen(conversation);
         }
-        let question = self.talk.question(&request, None);
+        let question = self.talk.question(&request, intent);
         if self.under_way.contains_key(&question.id) {
             return Err(Fault::invalid("a request with this id is under way: give each an id of its own"));
         }
@@ -303,6 +313,13 @@ impl Wire {
         }
         self.listening.push(self.talk.inbox.listen(conversation, self.sends.clone()));
     }
+}
+
+/// # Errors
+/// Where what names an intent is no name of one.
+fn addressed(intent: &Value) -> Result<IntentName, Fault> {
+    let name = intent.as_str().and_then(|name| IntentName::new(name).ok());
+    name.ok_or_else(|| Fault::invalid("'intent' is no name of an intent"))
 }
 
 /// # Errors

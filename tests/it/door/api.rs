@@ -104,6 +104,8 @@ async fn an_answer_that_nobody_gives_ends_with_the_doors_time() {
     let rules = Rules { timeout: Duration::from_millis(500), ..Rules::default() };
     let door = Opened::open(&url, &names, rules).await;
     assert_eq!(refused(door.post("/api/messages", &json!({"body": "x"})).await).await, (504, "timeout".to_owned()));
+    let told = door.post("/api/messages", &json!({"body": "x"})).await.text().await.unwrap();
+    assert!(told.contains("no worker is alive"), "{told}");
     door.close().await;
     crate::support::remove(&url, &names).await;
 }

@@ -83,10 +83,16 @@ async fn each_request_is_answered_by_its_id() {
     answers.sort();
     let expected = ["1", "2", "3"].map(|id| (id.to_owned(), format!("refund: refund {id}")));
     assert_eq!(answers, expected);
+    socket.send(&json!({"id": "0", "body": "refund", "intent": "product_info"})).await;
+    assert_eq!(socket.next().await.unwrap()["body"], "product_info: refund");
     for (frame, code) in [
         (json!({"id": "4", "body": ""}), "invalid_message"),
         (json!({"id": "5", "body": "x", "type": "chat.release"}), "invalid_message"),
         (json!({"id": "5", "body": "x", "conversation": ""}), "invalid_message"),
+        (json!({"id": "5", "body": "x", "intent": {"name": "refund"}}), "invalid_message"),
+        (json!({"id": "5", "body": "x", "intent": "no name"}), "invalid_message"),
+        (json!({"id": "5", "body": "x", "intent": "nobody"}), "unroutable"),
+        (json!({"type": "chat.cancel"}), "invalid_message"),
         (json!({"id": "5", "type": "chat.forget", "conversation": ""}), "invalid_message"),
         (json!([1]), "invalid_message"),
     ] {
