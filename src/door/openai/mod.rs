@@ -2,6 +2,7 @@
 //!
 //! <https://platform.openai.com/docs/api-reference/chat>
 
+mod attached;
 mod attempts;
 mod completion;
 mod conversation;

@@ -1,12 +1,16 @@
 //! A request in OpenAI's form, as the contract's: the last message of the user's, and what was said before.
 
 use serde::Deserialize;
-use serde_json::{Value, value::RawValue};
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::{attempts::Sent, intent};
+use super::{
+    attached::{self, Attached},
+    attempts::Sent,
+    intent,
+};
 use crate::{
-    domain::{self, IntentName, Role, Turn, codec::read_attachments},
+    domain::{self, IntentName, Role, Turn},
     door::fault::Fault,
 };
 
@@ -46,7 +50,7 @@ pub(super) struct Body<'a> {
     /// 1.
     n: Option<u64>,
     #[serde(borrow)]
-    #[cfg_attr(test, schemars(with = "Option<serde_json::Map<String, Value>>"))]
+    #[cfg_attr(test, schemars(with = "Option<serde_json::Map<String, serde_json::Value>>"))]
     metadata: Option<&'a RawValue>,
 }
 
@@ -125,7 +129,7 @@ struct File {
 #[derive(Default)]
 struct Content {
     text: String,
-    attachments: Vec<Value>,
+    attachments: Vec<Attached>,
 }
 
 /// Reads a body.
@@ -157,8 +161,7 @@ pub(super) fn read(text: &str) -> Result<Asked, Fault> {
         let message = "the last message of the user's is empty: there is nothing to answer";
         return Err(Fault::invalid(message).of_field(content_of(at)));
     }
-    let attachments = read_attachments(&Value::Array(attachments).to_string())
-        .map_err(|error| Fault::from(error).of_field(content_of(at)))?;
+    let attachments = attached::read(&content_of(at), attachments)?;
     let metadata = body.metadata.filter(|metadata| metadata.get().starts_with('{'));
     let request = domain::Request {
         text,
@@ -249,51 +252,29 @@ fn content(at: usize, message: &Message<'_>) -> Result<Content, Fault> {
         }
     };
     let (mut texts, mut attachments) = (Vec::new(), Vec::new());
-    for part in parts {
+    for (number, part) in parts.into_iter().enumerate() {
+        let named = || format!("{}[{number}]", content_of(at));
         match part {
             Part::Text { text } | Part::Refusal { refusal: text } => texts.push(text),
-            Part::ImageUrl { image_url: ImageUrl::Object { url } | ImageUrl::Text(url) } => {
-                attachments.push(image(&url))
+            Part::ImageUrl { image_url: ImageUrl::Object { url } } => {
+                attachments.push(Attached::image(named(), "image_url.url", &url));
+            }
+            Part::ImageUrl { image_url: ImageUrl::Text(url) } => {
+                attachments.push(Attached::image(named(), "image_url", &url));
             }
             Part::InputAudio { input_audio: InputAudio { data, format } } => {
-                let media_type = format!("audio/{}", if format == "mp3" { "mpeg" } else { &format });
-                attachments.push(serde_json::json!({"type": "audio", "media_type": media_type, "data": data}));
+                attachments.push(Attached::audio(named(), &data, &format));
             }
-            Part::File { file: File { file_data: Some(data), filename } } => attachments.push(file(&data, filename)),
+            Part::File { file: File { file_data: Some(data), filename } } => {
+                attachments.push(Attached::file(named(), &data, filename.as_deref()));
+            }
             Part::File { file: File { file_data: None, .. } } => {
                 let message = "a 'file' is named by an id of OpenAI's, which is nowhere here: send 'file_data'";
-                return Err(Fault::invalid(message).of_field(content_of(at)));
+                return Err(Fault::invalid(message).of_field(named() + ".file.file_data"));
             }
         }
     }
     Ok(Content { text: texts.join("\n"), attachments })
-}
-
-fn image(url: &str) -> Value {
-    match url.starts_with("data:") {
-        true => serde_json::json!({"type": "image", "url": url}),
-        // What is behind an address isn't known before it is fetched.
-        false => serde_json::json!({"type": "image", "media_type": media_type(url), "url": url}),
-    }
-}
-
-fn media_type(url: &str) -> &'static str {
-    let path = url.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
-    match path.rsplit_once('.').map(|(_, extension)| extension) {
-        Some("png") => "image/png",
-        Some("gif") => "image/gif",
-        Some("webp") => "image/webp",
-        _ => "image/jpeg",
-    }
-}
-
-fn file(data: &str, name: Option<String>) -> Value {
-    match data.starts_with("data:") {
-        true => serde_json::json!({"type": "file", "url": data, "name": name}),
-        false => {
-            serde_json::json!({"type": "file", "media_type": "application/octet-stream", "data": data, "name": name})
-        }
-    }
 }
 
 #[cfg(test)]
@@ -325,9 +306,15 @@ mod tests {
             Some("messages[1].content"),
         );
         let file = r#"[{"type": "file", "file": {"file_id": "f"}}]"#;
-        check(&format!(r#"{{"messages": [{{"role": "user", "content": {file}}}]}}"#), Some("messages[0].content"));
+        check(
+            &format!(r#"{{"messages": [{{"role": "user", "content": {file}}}]}}"#),
+            Some("messages[0].content[0].file.file_data"),
+        );
         let image = r#"[{"type": "image_url", "image_url": {"url": "ftp://x/y.png"}}]"#;
-        check(&format!(r#"{{"messages": [{{"role": "user", "content": {image}}}]}}"#), Some("messages[0].content"));
+        check(
+            &format!(r#"{{"messages": [{asked}, {{"role": "user", "content": {image}}}]}}"#),
+            Some("messages[1].content[0].image_url.url"),
+        );
         check(&format!(r#"{{"messages": [{asked}], "stream": "yes"}}"#), Some("stream"));
         check(
             &format!(r#"{{"messages": [{asked}], "stream_options": {{"include_usage": 1}}}}"#),
