@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(id(&attempts, "c", no, "1"), again);
         // Another conversation's, and one with other things said before, however long ago.
         assert_ne!(id(&attempts, "d", no, "1"), again);
-        let long = vec![r#"{"role": "assistant", "content": "x"}"#; 60].join(",");
+        let long = [r#"{"role": "assistant", "content": "x"}"#; 60].join(",");
         let [one, other] = ["不", "好"].map(|text| format!(r#"{{"role": "user", "content": "{text}"}},{long},{no}"#));
         let first = id(&attempts, "c", &one, "0");
         assert_ne!(id(&attempts, "c", &other, "1"), first);
