@@ -152,7 +152,7 @@ impl Hearing {
                     };
                 }
                 () = session.over.cancelled() => self.asked_by = None,
-                () = tokio::time::sleep_until(self.question.deadline) => return Err(self.too_late().await),
+                () = tokio::time::sleep_until(self.question.deadline) => return Err(too_late(self.state.clone()).await),
             }
         }
     }
@@ -192,17 +192,6 @@ impl Hearing {
                     session.look().await;
                 }
             }
-        }
-    }
-
-    /// That there is no more time; and whether nobody is there who could have answered.
-    async fn too_late(&self) -> AskFault {
-        let state = self.state.clone();
-        // In a task of its own, which goes on for others who ask the same.
-        let looking = tokio::spawn(async move { state.is_deserted().await });
-        match timeout(LOOKS, looking).await {
-            Ok(Ok(true)) => AskFault::Deserted,
-            _ => AskFault::Timeout,
         }
     }
 
@@ -248,6 +237,16 @@ async fn publish(
         // The bot has none any more: a worker finds out whose it is.
         Err(PublishError::Returned(_)) if matches!(to, To::Conversation(_)) => publish_to(&To::Request).await,
         published => published,
+    }
+}
+
+/// That there is no more time; and whether nobody is there who could have answered.
+async fn too_late(state: Arc<State>) -> AskFault {
+    // In a task of its own, which goes on for others who ask the same.
+    let looking = tokio::spawn(async move { state.is_deserted().await });
+    match timeout(LOOKS, looking).await {
+        Ok(Ok(true)) => AskFault::Deserted,
+        _ => AskFault::Timeout,
     }
 }
 
