@@ -83,8 +83,7 @@ impl Stub {
                     let (now, most) = (Arc::clone(&now), Arc::clone(&most));
                     connections.spawn(async move {
                         most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                        let _ = serve(stream, &seen, act.as_ref()).await;
-                        now.fetch_sub(1, Ordering::SeqCst);
+                        let _ = serve(stream, UnderWay(now), &seen, act.as_ref()).await;
                     });
                 }
             }
@@ -109,8 +108,22 @@ impl Drop for Stub {
     }
 }
 
+/// One of the requests that are under way.
+struct UnderWay(Arc<AtomicUsize>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 /// Reads one request and does with it what the test wants. Each connection carries one.
-async fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Seen>>, act: impl Fn(&Seen) -> Act) -> std::io::Result<()> {
+async fn serve(
+    mut stream: TcpStream,
+    under_way: UnderWay,
+    seen: &Mutex<Vec<Seen>>,
+    act: impl Fn(&Seen) -> Act,
+) -> std::io::Result<()> {
     let mut received = Vec::new();
     let (head, length) = loop {
         let mut part = [0; 4096];
@@ -151,6 +164,8 @@ async fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Seen>>, act: impl Fn(&See
                 "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\nconnection: close\r\n{headers}\
                  content-length: {length}\r\n\r\n"
             );
+            // Who has read it may ask the next before this goes on.
+            drop(under_way);
             stream.write_all(head.as_bytes()).await?;
             stream.write_all(body.as_bytes()).await?;
         }
