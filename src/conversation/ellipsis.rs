@@ -26,13 +26,13 @@ const NUMBERS: &str = "hundred|thousand|two|three|four|five|six|seven|eight|nine
 
 /// The same in Chinese; what holds another goes first.
 const CHINESE_TOLD_BY: &str = "\
-    红色|白色|黑色|蓝色|绿色|黄色|粉色|灰色|银色|金色|紫色|橙色|棕色|米色|紅色|藍色|綠色|黃色|銀色|便宜|安静|\
+    红色|白色|黑色|蓝色|绿色|黄色|粉色|灰色|银色|金色|紫色|橙色|棕色|米色|便宜|安静|\
     红|白|黑|蓝|绿|黄|粉|灰|银|贵|大|小|轻";
 const CHINESE_BOUNDS: &str = "\
     不超过|以内|以下|以上|之内|左右|低于|高于|大于|小于|至少|最多|不到|到|至";
 const CHINESE_SMALL: &str = "\
     有没有|有什么|想要|我要|不要|一点|一些|有点|一个|一款|人民币|块钱|哪个|哪款|或者|还有|个|款|有|要|最|更|比较|再|不|\
-    的|吗|嗎|呢|吧|啊|点|些|元|块|升|号|或|和|那|就";
+    的|吗|呢|吧|啊|点|些|元|块|升|号|或|和|那|就";
 const CHINESE_NUMBERS: &str = "零|一|二|两|三|四|五|六|七|八|九|十|百|千|万";
 
 /// Whether a text leaves out what it is about.

@@ -3,7 +3,10 @@
 //! **Invariant:** pure. A text is a follow-up by its form alone; whether it is taken so is for whoever can't make it out alone.
 
 use super::ellipsis::is_elliptical;
-use crate::domain::{Role, Turn};
+use crate::{
+    domain::{Role, Turn},
+    entity::folded,
+};
 
 /// The longest follow-up, in characters: who says more says what they mean.
 const LONGEST: usize = 60;
@@ -54,7 +57,8 @@ pub fn before(history: &[Turn], text: &str) -> Option<String> {
 
 /// Whether a text has the form of a follow-up.
 pub fn is_follow_up(text: &str) -> bool {
-    let text = text.trim().trim_end_matches(['?', '？', '.', '。', '!', '！', ' ']).to_lowercase();
+    let text = text.trim().trim_end_matches(['?', '？', '.', '。', '!', '！', ' ']);
+    let text = folded(text);
     let is_long = text.chars().nth(LONGEST).is_some();
     if text.is_empty() || is_long {
         return false;
@@ -96,6 +100,8 @@ mod tests {
             "what about white",
             "两百以内的",
             "有红色的吗",
+            "換成塑料的",
+            "還有藍色的水壺",
         ] {
             assert!(is_follow_up(text), "{text}");
         }

@@ -9,16 +9,16 @@ use crate::entity::{at_boundaries, folded};
 
 /// What corrects wherever it stands.
 const CORRECTIONS: &str = "\
-    i mean|i meant|meant to say|mistyped|typo|my mistake|my bad|wrong number|wrong order number|我是说|我是說|\
-    我说的是|我的意思是|打错|打錯|写错|寫錯|输错|輸錯|说错|记错|填错|更正";
+    i mean|i meant|meant to say|mistyped|typo|my mistake|my bad|wrong number|wrong order number|我是说|\
+    我说的是|我的意思是|打错|写错|输错|说错|记错|填错|更正";
 /// What corrects where a text begins with it and asks nothing: "sorry, where is it?" is a question.
 const BEGINNINGS: &str = "\
-    no|nope|sorry|actually|wait|oh|oops|wrong|correction|不对|不對|不是|不,|错了|等等|抱歉|对不起|不好意思|其实";
+    no|nope|sorry|actually|wait|oh|oops|wrong|correction|不对|不是|不,|错了|等等|抱歉|对不起|不好意思|其实";
 /// And where it ends so.
-const ENDINGS: &str = "actually|instead|rather|after all|不是|不对|不對|才对";
+const ENDINGS: &str = "actually|instead|rather|after all|不是|不对|才对";
 /// What a value stands behind that is stated: "it should be FL2", 应该是FL2.
 const STATEMENTS: &str = "\
-    is|was|be|been|it's|its|that's|mean|meant|said|make it|change it to|change that to|是|说|說|应为|改为|改成|\
+    is|was|be|been|it's|its|that's|mean|meant|said|make it|change it to|change that to|是|说|应为|改为|改成|\
     换成|就要";
 /// What denies the value behind it.
 const DENIALS: &str = "\
@@ -27,21 +27,21 @@ const DENIALS: &str = "\
 /// What only looks like that.
 const NO_DENIALS: &str = "why not|if not|是不是|要不要|要不是";
 /// What may stand between such a word and the value.
-const BETWEEN: &str = "the|a|an|order|number|from|to|in|for|订单号|订单|訂單|单号|这个|那个|从|去|到";
+const BETWEEN: &str = "the|a|an|order|number|from|to|in|for|订单号|订单|单号|这个|那个|从|去|到";
 /// What asks: wherever it stands, and where a text begins with it.
 const ASKING: &str = "\
-    ?|where|when|what|which|how|who|why|any news|track|look up|吗|嗎|哪|什么|什麼|怎么|多久|几|呢|帮我|请问|看看|\
+    ?|where|when|what|which|how|who|why|any news|track|look up|吗|哪|什么|怎么|多久|几|呢|帮我|请问|看看|\
     查一下|查询";
 const ASKS_AT_FIRST: &str = "is|are|was|has|have|does|did|do you|do i|can|could|will|would|may|check|show|tell me|查";
 /// A yes and a no, where they are all that is said about a value. What holds another goes first.
 const YES: &str = "\
-    that's right|that's correct|yes|yeah|yep|yup|sure|correct|right|exactly|okay|ok|确认|確認|确定|没错|是的|对的|\
-    好的|可以|嗯|是|对|對";
-const NO: &str = "no|nope|not|isn't|不是的|不是|不对|不對|不要|否|不";
+    that's right|that's correct|yes|yeah|yep|yup|sure|correct|right|exactly|okay|ok|确认|确定|没错|是的|对的|\
+    好的|可以|嗯|是|对";
+const NO: &str = "no|nope|not|isn't|不是的|不是|不对|不要|否|不";
 /// What says nothing beside a value. What holds another goes first.
 const LITTLE: &str = "\
     that's it|that's the one|that's|that is|it's|its|it is|the other one|thank you|thanks|please|the|this|that|\
-    one|order|number|then|to|from|and|just|is|was|well|ok|oh|hm|订单号|订单|訂單|单号|就是|才是|才对|这个|那个|\
+    one|order|number|then|to|from|and|just|is|was|well|ok|oh|hm|订单号|订单|单号|就是|才是|才对|这个|那个|\
     这笔|那笔|这单|谢谢|从|到|去|和|号|是|的|了|吧|啊|就|才|正";
 
 /// What a "don't" goes on with that is about the answer, and not about what the bot is to do.
@@ -53,11 +53,11 @@ const DONT: &str = "don't|dont|do not";
 const STOPS: &str = "\
     keep|leave it as|leave the|leave my|leave everything|stop|no wait|no, wait|hold on|never mind|nevermind|\
     forget it|changed my mind|wrong|incorrect|算了|先不|留着|留著|保留|停下|停止|停一下|等等|等一下|不取消|\
-    不用取消|不要取消|不想取消|错了|錯了|弄错|搞错";
+    不用取消|不要取消|不想取消|错了|弄错|搞错";
 /// What makes a name of the bot's intent one that is not wanted: "no need to cancel".
 const NEGATIONS: &str = "not|no need|needn't|never|won't|don't|dont|do not";
 /// What 不…了 says of an answer, and not of what the bot is to do.
-const LEAVES_OUT: &str = "用|必|需|说|說|想说|方便|要|知道|清楚|记得|麻烦|加|选|填|写|备注|给";
+const LEAVES_OUT: &str = "用|必|需|说|想说|方便|要|知道|清楚|记得|麻烦|加|选|填|写|备注|给";
 
 /// A text, for what its words say about the values in it.
 pub(super) struct Wording {
@@ -90,7 +90,7 @@ impl Wording {
 
     /// Whether it denies the value that begins there: "not FL1 but FL2". "Isn't it FL1?" doesn't.
     pub(super) fn denies(&self, start: usize) -> bool {
-        if self.text.trim_end().ends_with(['?', '吗', '嗎']) {
+        if self.text.trim_end().ends_with(['?', '吗']) {
             return false;
         }
         let before: String = self.chars.get(..start).unwrap_or_default().iter().collect();

@@ -78,7 +78,7 @@ static EMAILS: LazyLock<Vec<Form>> = LazyLock::new(|| {
 });
 
 /// What is counted in Chinese.
-const MEASURES: &str = "[张張个個位人份件瓶箱双雙盒只隻条條台臺本杯次天晚间間套支枚名辆輛袋包桶斤]";
+const MEASURES: &str = "[张个位人份件瓶箱双盒只条台本杯次天晚间套支枚名辆袋包桶斤]";
 /// English words that are numbers wherever they stand; "one" isn't.
 const ENGLISH: &str = "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve";
 /// What makes another number of one beside it: "twenty-two", "two hundred", "two and a half".
@@ -91,9 +91,7 @@ static NUMBERS: LazyLock<Vec<Form>> = LazyLock::new(|| {
         (format!(r"(?<n>{ARABIC}|{CHINESE}{{2,}}(?:点{CHINESE}+)?)"), number),
         // Before what is counted it is a number. 第二张 is none, and 一个 is an article where more is said.
         (
-            format!(
-                r"(?<other>[第每哪这這那另某同几幾前后後上下周期]|{CHINESE})?(?<at>[二两兩三四五六七八九十]){MEASURES}"
-            ),
+            format!(r"(?<other>[第每哪这那另某同几前后上下周期]|{CHINESE})?(?<at>[二两三四五六七八九十]){MEASURES}"),
             counted,
         ),
         (format!(r"^\s*(?:我?要|就要?)?(?<at>一){MEASURES}人?[吧。.!\s]*$"), counted),

@@ -96,9 +96,7 @@ impl Permissions {
         let queue = names.queue(&WorkQueue::Intent(intent.clone()));
         Self { configure: String::new(), write: r"^amq\.default$".to_owned(), read: format!("^{}$", escape(&queue)) }
     }
-}
 
-impl Permissions {
     /// Those of one user who is both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {

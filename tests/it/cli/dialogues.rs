@@ -58,14 +58,17 @@ fn where_a_bot_parts_from_a_dialogue_is_told() {
 /// `try` is one turn where one text is asked, and tells what is asked.
 #[test]
 fn a_question_is_shown_with_what_is_asked() {
+    // The example as it is, but for the language model: there is none here.
     let text = std::fs::read_to_string(example("intents.toml")).unwrap();
-    let without: String = text
-        .lines()
-        .filter(|line| !line.starts_with("llm."))
-        .map(|line| line.replace("\"llm\", ", "").replace("\"help/en/*.md\", \"help/zh/*.md\", ", "") + "\n")
-        .collect();
+    let lines = text.lines().filter(|line| !line.starts_with("llm."));
+    let without: String = lines.map(|line| line.replace("\"llm\", ", "") + "\n").collect();
     let folder = Folder::new();
-    folder.file("faq.csv", &std::fs::read_to_string(example("faq.csv")).unwrap());
+    for named in std::fs::read_dir(example("")).unwrap().map(|entry| entry.unwrap().file_name()) {
+        let named = named.to_str().unwrap();
+        if named != "intents.toml" {
+            std::os::unix::fs::symlink(example(named), folder.path(named)).unwrap();
+        }
+    }
     let bot = folder.file("intents.toml", &without);
     let program = Program::new().with("CHATBOT_INTENTS_PATH", &bot);
     let tried = program.run(&["try", "我要取消订单"]);
