@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     conversation::{
-        Script,
+        Labels, Script,
         script::{Choices, Fills, Form, Slot, Steering},
     },
     domain::{IntentName, language::language_of_script},
@@ -43,6 +43,7 @@ pub(super) fn dialogue(intents: &IntentsFile) -> Result<Option<Dialogue>, BuildE
         no: said(&steering.no),
         script: Script { fallback: intents.fallback.clone(), steering, forms },
         questions,
+        labels: labels(intents),
     }))
 }
 
@@ -84,6 +85,24 @@ fn form_of(definition: &FormDefinition, intents: &IntentsFile) -> Result<Form, B
         confirm: !definition.confirm.is_empty(),
         give_up: definition.give_up.as_ref().and_then(|name| IntentName::new(&name.name).ok()),
     })
+}
+
+/// What the values of all slots are called, the file's first slot of a name first.
+fn labels(intents: &IntentsFile) -> Labels {
+    let mut labels = Labels::default();
+    let slots = intents.intents.iter().filter_map(|intent| intent.form.as_ref()).flat_map(|form| &form.slots);
+    for SlotDefinition { name, fills, .. } in slots {
+        match fills {
+            SlotFills::Text => {}
+            SlotFills::Choices(choices) => labels.add(name, choices, None),
+            SlotFills::Entity(entity) => {
+                for found in intents.entities.iter().filter(|it| it.name == entity.name) {
+                    labels.add(name, &found.values, found.built_in);
+                }
+            }
+        }
+    }
+    labels
 }
 
 fn questions_of(intent: &IntentName, definition: &FormDefinition) -> Result<Questions, BuildError> {

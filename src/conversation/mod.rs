@@ -8,6 +8,7 @@ mod ellipsis;
 pub mod file;
 mod filling;
 pub mod follow_up;
+pub mod labels;
 pub mod memory;
 mod packing;
 pub mod record;
@@ -20,6 +21,7 @@ pub mod turn;
 mod wording;
 
 pub use file::{FileStore, LOCK_LIMIT, OpenError};
+pub use labels::Labels;
 pub use memory::{Bounds, MemoryStore};
 pub use record::{Lookup, Record, RecordError, Who};
 pub use redis::RedisStore;

@@ -32,6 +32,21 @@ pub const BUILT_IN: [(&str, BuiltIn); 5] = [
     ("phone", BuiltIn::Phone),
 ];
 
+const MONTH_NAMES: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
 /// What a form of a kind looks like, and how its value is read; `None` if it isn't one after all.
 type Form = (Option<Regex>, Read);
 type Read = fn(&Captures<'_>) -> Option<String>;
@@ -163,6 +178,25 @@ fn day(found: &Captures<'_>) -> Option<String> {
     })
 }
 
+/// What a day without a year, or one that is told from today, is called in English and in Chinese. None for what is written
+/// in full, or is no day.
+pub fn words_of_day(value: &str) -> Option<[String; 2]> {
+    let words = match value {
+        "today" => ["today", "今天"],
+        "tomorrow" => ["tomorrow", "明天"],
+        "yesterday" => ["yesterday", "昨天"],
+        "day_after_tomorrow" => ["the day after tomorrow", "后天"],
+        "day_before_yesterday" => ["the day before yesterday", "前天"],
+        _ => {
+            let (month, day) = value.strip_prefix("--")?.split_once('-')?;
+            let (month, day): (usize, u8) = (month.parse().ok()?, day.parse().ok()?);
+            let name = MONTH_NAMES.get(month.checked_sub(1)?)?;
+            return Some([format!("{day} {name}"), format!("{month}月{day}日")]);
+        }
+    };
+    Some(words.map(str::to_owned))
+}
+
 fn word(found: &Captures<'_>) -> Option<String> {
     let day = match &found[0] {
         "today" | "tonight" | "今天" | "今日" | "今晚" => "today",
@@ -184,6 +218,22 @@ mod tests {
     fn every_form_compiles() {
         for forms in [&AMOUNTS, &DATES, &EMAILS, &NUMBERS, &PHONES] {
             assert!(!forms.is_empty() && forms.iter().all(|(form, _)| form.is_some()));
+        }
+    }
+
+    #[test]
+    fn a_day_is_found_in_its_words() {
+        let days =
+            ["today", "tomorrow", "yesterday", "day_after_tomorrow", "day_before_yesterday", "--05-31", "--12-04"];
+        for day in days {
+            for words in words_of_day(day).into_iter().flatten() {
+                let found = BuiltIn::Date.find(&words.to_lowercase());
+                assert!(found.iter().any(|(range, value)| range.len() == words.len() && value == day), "{words}");
+            }
+            assert!(words_of_day(day).is_some(), "{day}");
+        }
+        for other in ["2026-12-04", "--13-04", "--00-04", "--12", "monday", ""] {
+            assert_eq!(words_of_day(other), None, "{other}");
         }
     }
 }

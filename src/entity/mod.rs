@@ -17,7 +17,7 @@ use regex::{Regex, RegexBuilder};
 
 use self::fold::Folded;
 pub use self::{
-    builtin::{BUILT_IN, BuiltIn},
+    builtin::{BUILT_IN, BuiltIn, words_of_day},
     numeral::chinese as chinese_number,
 };
 use crate::{domain::Entity, simplified::simplified_text};

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use crate::{
-    conversation::Slots,
+    conversation::{Labels, Slots},
     domain::{Attachment, Classification, Details, Entity, ErrorCode, Finish, IntentName, Key, Request, Source, Turn},
     listener::Listener,
     outbound::{Failure, ServiceError},
@@ -90,6 +90,8 @@ pub struct Job<'a> {
     pub entities: &'a [Entity],
     /// What is known by name: what the intent asked for, and what the conversation knows beside it.
     pub slots: &'a Slots,
+    /// What the values of slots are called; `None` where the bot has no slots.
+    pub labels: Option<&'a Labels>,
     /// What was said before, the oldest first.
     pub history: &'a [Turn],
     /// What the user said before a follow-up, a text a line; `None` where the text stands alone.
@@ -115,6 +117,7 @@ impl<'a> Job<'a> {
             classification: None,
             entities: &[],
             slots: &NONE,
+            labels: None,
             history,
             before: None,
             turn: None,

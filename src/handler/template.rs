@@ -11,7 +11,7 @@ use crate::domain::{IntentName, language};
 mod text;
 mod variable;
 
-pub use text::{MAX_LENGTH, RenderError, ReplyText, ReplyTextError};
+pub use text::{MAX_LENGTH, RenderError, ReplyText, ReplyTextError, SlotVariable};
 
 /// Answers an intent from its reply texts.
 #[derive(Debug)]
@@ -67,7 +67,10 @@ impl Handler for TemplateHandler {
         let request = job.request;
         let reply = language::choose(&self.replies, |reply| &reply.language, request.locale.as_deref(), &request.text)
             .ok_or_else(|| failed("it has no reply".to_owned()))?;
-        let text = reply.text.render(job).map_err(|error| failed(format!("reply.{}: {error}", reply.language)))?;
+        let text = reply
+            .text
+            .render(job, &reply.language)
+            .map_err(|error| failed(format!("reply.{}: {error}", reply.language)))?;
         Ok(Some(Answer::text(text, Some(reply.language.clone()))))
     }
 }

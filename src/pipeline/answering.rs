@@ -111,6 +111,7 @@ impl Pipeline {
         let asked = HandlerJob {
             classification: classification.as_deref(),
             entities,
+            labels: self.parts.dialogue.as_ref().map(|dialogue| &dialogue.labels),
             key: job.identity.map(|identity| identity.key),
             listener: job.listener.as_deref(),
             ..work.asks(&intent, deadline)

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::{
-    conversation::{Script, script::Fills, state::Asked, turn::Question},
+    conversation::{Labels, Script, labels::in_words, script::Fills, state::Asked, turn::Question},
     domain::{Choice, ErrorCode, IntentName, MessageError, language},
     handler::{Job, template::ReplyText},
 };
@@ -22,6 +22,8 @@ pub struct Dialogue {
     pub remembers: bool,
     /// The questions of the intents that ask.
     pub questions: HashMap<IntentName, Questions>,
+    /// What templates call the values of slots.
+    pub labels: Labels,
     /// What means yes, and what means no: a text of each language.
     pub yes: Vec<(String, String)>,
     pub no: Vec<(String, String)>,
@@ -60,7 +62,7 @@ impl Dialogue {
         };
         let locale = job.request.locale.as_deref().or(locale);
         let (tag, text) = language::choose(texts, |(tag, _)| tag, locale, &job.request.text).ok_or_else(none)?;
-        let text = text.render(job).map_err(|error| failed(format!("its text in {tag}: {error}")))?;
+        let text = text.render(job, tag).map_err(|error| failed(format!("its text in {tag}: {error}")))?;
         let choices = match choices {
             Some(slot) => self.values(question, slot, tag),
             None => {
@@ -76,23 +78,11 @@ impl Dialogue {
         let slot = self.script.forms.get(&question.intent).and_then(|form| form.slot(slot));
         match slot.map(|slot| &slot.fills).and_then(Fills::listed) {
             Some(listed) if listed.len() <= OFFERED => {
-                listed.iter().map(|(value, said)| in_words(value, said, tag)).collect()
+                listed.iter().map(|(value, said)| choice(in_words(value, said, tag))).collect()
             }
             _ => question.before.iter().map(|before| choice(before)).collect(),
         }
     }
-}
-
-/// A value as it is said in a language: the first of its words in the language's script, where the value itself isn't.
-fn in_words(value: &str, said: &[String], tag: &str) -> Choice {
-    let primary = tag.split('-').next().unwrap_or_default();
-    let script = |text: &str| language::language_of_script(text);
-    let suits = |text: &str| match script(text) {
-        Some(language) => language.eq_ignore_ascii_case(primary),
-        None => !["zh", "ja", "ko"].iter().any(|it| it.eq_ignore_ascii_case(primary)),
-    };
-    let words = std::iter::once(value).chain(said.iter().map(String::as_str));
-    choice(words.into_iter().find(|word| suits(word)).unwrap_or(value))
 }
 
 fn choice(text: &str) -> Choice {

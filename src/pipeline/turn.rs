@@ -208,7 +208,11 @@ impl Pipeline {
         let Some(dialogue) = &self.parts.dialogue else {
             return Err(super::errors::no_answer(&question.intent));
         };
-        let asks = HandlerJob { entities: self.entities(work), ..work.asks(&question.intent, Instant::now()) };
+        let asks = HandlerJob {
+            entities: self.entities(work),
+            labels: Some(&dialogue.labels),
+            ..work.asks(&question.intent, Instant::now())
+        };
         dialogue.said(question, locale, &asks)
     }
 

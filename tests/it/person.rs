@@ -7,7 +7,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use chatbot_worker::{
     amqp::{Names, WorkQueue},
     conversation::{
-        RedisStore, Script, Store,
+        Labels, RedisStore, Script, Store,
         script::{Fills, Form, Slot, Steering},
     },
     domain::Role,
@@ -41,6 +41,7 @@ pub fn people(mut bench: Bench) -> Bench {
         },
         remembers: true,
         questions: HashMap::from([(intent("refund"), questions)]),
+        labels: Labels::default(),
         yes: Vec::new(),
         no: Vec::new(),
     });

@@ -188,6 +188,38 @@ async fn values_of_a_list_are_offered_in_the_users_language() {
 }
 
 #[tokio::test]
+async fn templates_print_values_as_they_are_called_in_the_users_language() {
+    const VISIT: &str = r#"
+[entities.department]
+values.internal_medicine = ["internal medicine", "内科"]
+values.dental = ["牙科"]
+[entities.day]
+kind = "date"
+[intents.visit]
+slots.department = { entity = "department", ask.en = "Where?", ask.zh = "哪个科？" }
+slots.day = { entity = "day", ask.en = "When, {{ labels.department }}?", ask.zh = "{{ labels.department }}哪天？" }
+confirm.en = "{{ labels.department }}, {{ labels.day }}?"
+confirm.zh = "{{ labels.department }}，{{ labels.day }}，对吗？"
+reply.en = "{{ labels.department }} ({{ slots.department }})."
+reply.zh = "{{ labels.department }}（{{ slots.department }}）。"
+"#;
+    let asking = |slot: &str| json!({"status": "asking", "intent": "visit", "slot": slot});
+    let confirming = json!({"status": "confirming", "intent": "visit"});
+    let done = json!({"status": "done", "intent": "visit"});
+    let mut held = Held::new(&format!("{BOT}{VISIT}"), "http://127.0.0.1:9/");
+    let reply = held.says("visit: 看病", "哪个科？", "visit", asking("department")).await;
+    assert_eq!(titles(&reply), ["内科", "牙科"]);
+    held.says("牙科", "牙科哪天？", "visit", asking("day")).await;
+    held.says("后天", "牙科，后天，对吗？", "visit", confirming.clone()).await;
+    held.says("affirm: 对", "牙科（dental）。", "visit", done.clone()).await;
+    let reply = held.says("visit: please", "Where?", "visit", asking("department")).await;
+    assert_eq!(titles(&reply), ["internal medicine", "dental"]);
+    held.says("the internal medicine please", "When, internal medicine?", "visit", asking("day")).await;
+    held.says("on 4 December please", "internal medicine, 4 December?", "visit", confirming).await;
+    held.says("affirm: yes", "internal medicine (internal_medicine).", "visit", done).await;
+}
+
+#[tokio::test]
 async fn whoever_wants_out_gets_out() {
     let cancelled = json!({"status": "cancelled", "intent": "cancel"});
     let mut held = Held::new(BOT, "http://127.0.0.1:9/");

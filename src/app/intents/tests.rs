@@ -378,7 +378,7 @@ reply.de = " {{ sender "
         r#"
 line 11, column 12: intent 'a': reply.en: the text is empty: write what the bot answers
 line 12, column 12: intent 'a': reply.zh must be a text in quotes, and this is a number
-line 13, column 12: intent 'a': reply.fr: no variable is called 'sendr': there are 'text', 'intent', 'confidence', 'sender', 'receiver', 'conversation', 'locale', 'metadata', 'entities', 'slots'
+line 13, column 12: intent 'a': reply.fr: no variable is called 'sendr': there are 'text', 'intent', 'confidence', 'sender', 'receiver', 'conversation', 'locale', 'metadata', 'entities', 'slots', 'labels'
 line 14, column 12: intent 'a': reply.de isn't a valid template here: unexpected end of input, expected end of variable block
 "#,
     );

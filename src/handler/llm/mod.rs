@@ -194,7 +194,7 @@ impl Handler for LlmHandler {
         let failed = |reason: String| HandlerError::Failed { intent: job.intent.clone(), reason };
         let chosen = language::choose(&self.system, |(tag, _)| tag, request.locale.as_deref(), &request.text);
         let (language, system) = chosen.ok_or_else(|| failed("it has no instructions".to_owned()))?;
-        let author = system.render(job).map_err(|error| failed(format!("system.{language}: {error}")))?;
+        let author = system.render(job, language).map_err(|error| failed(format!("system.{language}: {error}")))?;
         let found = match &self.knowledge {
             Some(knowledge) => match self.find(&**knowledge, job).await {
                 Some(found) => Some((prompt::that_fit(found.passages), found.is_sure)),

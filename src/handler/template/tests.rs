@@ -163,7 +163,7 @@ fn refuses_texts_that_could_never_answer() {
     check("{% if sender is nice %}Hi{% endif %}", "line 1 of the text: test nice is unknown");
     check("{{ sender.upper() }}", "line 1 of the text: string has no method named upper");
     check("{{ metadata.items() }}", "line 1 of the text: map has no method named items");
-    let variables = "there are 'text', 'intent', 'confidence', 'sender', 'receiver', 'conversation', 'locale', 'metadata', 'entities', 'slots'";
+    let variables = "there are 'text', 'intent', 'confidence', 'sender', 'receiver', 'conversation', 'locale', 'metadata', 'entities', 'slots', 'labels'";
     check("{{ sendr }} {{ name }} {{ text }}", &format!("no variable is called 'name', 'sendr': {variables}"));
     check("{{ today() }}", &format!("no variable is called 'today': {variables}"));
     check("{{ debug() }}", &format!("no variable is called 'debug': {variables}"));

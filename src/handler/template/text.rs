@@ -30,11 +30,17 @@ enum Kind {
         environment: Box<Environment<'static>>,
         /// What the template reads: nothing else of a request is converted for it.
         variables: Vec<Variable>,
-        /// The slots that it reads by their names.
-        slots: Vec<String>,
-        /// Whether it reads slots otherwise.
-        all_slots: bool,
+        slots: Vec<SlotVariable>,
     },
+}
+
+/// What a template reads of the slots.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SlotVariable {
+    /// `slots` or `labels`.
+    pub variable: &'static str,
+    /// The slot's name; `None` where it reads them otherwise than by their names, so that nobody can say which.
+    pub slot: Option<String>,
 }
 
 /// Why a reply text can't be used.
@@ -83,6 +89,16 @@ pub enum RenderError {
     Empty,
 }
 
+impl SlotVariable {
+    /// As the template writes it.
+    pub fn path(&self) -> String {
+        match &self.slot {
+            Some(slot) => format!("{}.{slot}", self.variable),
+            None => self.variable.to_owned(),
+        }
+    }
+}
+
 impl ReplyText {
     /// Compiles a text in minijinja's (Jinja2's) syntax. White space at its ends isn't part of the answer: a text in
     /// triple quotes ends in a line break that nobody means to send.
@@ -104,8 +120,8 @@ impl ReplyText {
         environment.add_template_owned(NAME, source.to_owned()).map_err(|error| invalid(&error))?;
         let variables = variables(&environment)?;
         try_out(&environment)?;
-        let (slots, all_slots) = slots(&environment)?;
-        Ok(Self(Kind::Template { environment: Box::new(environment), variables, slots, all_slots }))
+        let slots = slots(&environment)?;
+        Ok(Self(Kind::Template { environment: Box::new(environment), variables, slots }))
     }
 
     /// Whether it reads a variable of that name.
@@ -116,24 +132,19 @@ impl ReplyText {
         }
     }
 
-    /// The slots that it reads by their names, as `slots.order`.
-    pub fn slots(&self) -> &[String] {
+    /// What it reads of the slots, as `slots.order` or `labels.order`.
+    pub fn slots(&self) -> &[SlotVariable] {
         match &self.0 {
             Kind::Plain(_) => &[],
             Kind::Template { slots, .. } => slots,
         }
     }
 
-    /// Whether it reads slots otherwise than by their names, so that nobody can say which.
-    pub fn reads_all_slots(&self) -> bool {
-        matches!(self.0, Kind::Template { all_slots: true, .. })
-    }
-
-    /// The answer to a request.
+    /// The answer to a request, in the text's language, a BCP 47 tag.
     ///
     /// # Errors
     /// [`RenderError`], where this request's values don't fit the template.
-    pub fn render(&self, job: &Job<'_>) -> Result<String, RenderError> {
+    pub fn render(&self, job: &Job<'_>, language: &str) -> Result<String, RenderError> {
         let (environment, variables) = match &self.0 {
             Kind::Plain(text) => return Ok(text.clone()),
             Kind::Template { environment, variables, .. } => (environment, variables),
@@ -141,7 +152,9 @@ impl ReplyText {
         let mut values = Vec::with_capacity(variables.len());
         for variable in variables {
             // What the request lacks stays undefined, and renders as nothing.
-            if let Some(value) = variable.value(job).map_err(|error| RenderError::Metadata(error.to_string()))? {
+            if let Some(value) =
+                variable.value(job, language).map_err(|error| RenderError::Metadata(error.to_string()))?
+            {
                 values.push((variable.name(), value));
             }
         }
@@ -185,22 +198,20 @@ fn variables(environment: &Environment<'_>) -> Result<Vec<Variable>, ReplyTextEr
     if unknown.is_empty() { Ok(known) } else { Err(ReplyTextError::UnknownVariables { unknown }) }
 }
 
-/// The slots that the template reads by their names, and whether it reads them otherwise.
-fn slots(environment: &Environment<'_>) -> Result<(Vec<String>, bool), ReplyTextError> {
+/// What the template reads of the slots, by their names first.
+fn slots(environment: &Environment<'_>) -> Result<Vec<SlotVariable>, ReplyTextError> {
     let read = environment.get_template(NAME).map_err(|error| invalid(&error))?.undeclared_variables(true);
-    let mut names: Vec<String> = Vec::new();
-    let mut all = false;
+    let mut slots: Vec<SlotVariable> = Vec::new();
     for path in read {
         let mut parts = path.split('.');
-        match (parts.next(), parts.next()) {
-            (Some("slots"), Some(name)) => names.push(name.to_owned()),
-            (Some("slots"), None) => all = true,
-            _ => {}
+        let first = parts.next();
+        if let Some(variable) = ["slots", "labels"].into_iter().find(|name| first == Some(*name)) {
+            slots.push(SlotVariable { variable, slot: parts.next().map(str::to_owned) });
         }
     }
-    names.sort();
-    names.dedup();
-    Ok((names, all))
+    slots.sort_by_cached_key(|read| (read.slot.is_none(), read.clone()));
+    slots.dedup();
+    Ok(slots)
 }
 
 /// Renders once with every value and once with none: minijinja looks up filters, tests and methods only then, and a

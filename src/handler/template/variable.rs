@@ -17,10 +17,11 @@ pub(super) enum Variable {
     Metadata,
     Entities,
     Slots,
+    Labels,
 }
 
 impl Variable {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Text,
         Self::Intent,
         Self::Confidence,
@@ -31,6 +32,7 @@ impl Variable {
         Self::Metadata,
         Self::Entities,
         Self::Slots,
+        Self::Labels,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -45,10 +47,11 @@ impl Variable {
             Self::Metadata => "metadata",
             Self::Entities => "entities",
             Self::Slots => "slots",
+            Self::Labels => "labels",
         }
     }
 
-    pub(super) fn names() -> [&'static str; 10] {
+    pub(super) fn names() -> [&'static str; 11] {
         Self::ALL.map(Self::name)
     }
 
@@ -56,11 +59,11 @@ impl Variable {
         Self::ALL.into_iter().find(|variable| variable.name() == name)
     }
 
-    /// Its value for a request; `None` if the request doesn't tell.
+    /// Its value for a request that is answered in this language; `None` if the request doesn't tell.
     ///
     /// # Errors
     /// Metadata that JSON's grammar allows and no program can read: nested too deeply, or half a surrogate pair.
-    pub(super) fn value(self, job: &Job<'_>) -> Result<Option<Value>, serde_json::Error> {
+    pub(super) fn value(self, job: &Job<'_>, language: &str) -> Result<Option<Value>, serde_json::Error> {
         let request = job.request;
         let text = |text: &Option<String>| text.as_deref().map(Value::from);
         Ok(match self {
@@ -73,6 +76,7 @@ impl Variable {
             Self::Locale => text(&request.locale),
             Self::Entities => Some(values(job.entities)),
             Self::Slots => Some(Value::from_pairs(job.slots.iter().map(|(name, value)| (name, Value::from(value))))),
+            Self::Labels => Some(labels(job, language)),
             Self::Metadata => request.metadata.as_deref().map(|raw| serde_json::from_str(raw.get())).transpose()?,
         })
     }
@@ -84,7 +88,9 @@ impl Variable {
             .map(|variable| {
                 let value = match variable {
                     Self::Confidence => Value::from(0.97),
-                    Self::Metadata | Self::Entities | Self::Slots => Value::from_pairs(Vec::<(&str, Value)>::new()),
+                    Self::Metadata | Self::Entities | Self::Slots | Self::Labels => {
+                        Value::from_pairs(Vec::<(&str, Value)>::new())
+                    }
                     Self::Locale => Value::from("en"),
                     other => Value::from(other.name()),
                 };
@@ -103,6 +109,14 @@ fn values(entities: &[Entity]) -> Value {
         }
     }
     Value::from_pairs(values)
+}
+
+/// What the value of each slot is called in a language.
+fn labels(job: &Job<'_>, language: &str) -> Value {
+    Value::from_pairs(job.slots.iter().map(|(name, value)| match job.labels {
+        Some(labels) => (name, Value::from(labels.label(name, value, language))),
+        None => (name, Value::from(value)),
+    }))
 }
 
 /// A confidence as replies write it: 0.97, and not the 0.9700000286102295 that the same number is in 64 bits.

@@ -88,11 +88,11 @@ pub enum ConversationFault {
     #[error("give_up is for an intent that asks, and this one has neither slots nor confirm: take it out")]
     GiveUpWithoutQuestion,
     /// A slot that isn't there.
-    #[error("{key} reads slots.{}, and no intent has such a slot: {hint}", excerpt(.slot))]
+    #[error("{key} reads {}, and no intent has such a slot: {hint}", excerpt(.slot))]
     UnknownSlot {
         /// The template.
         key: String,
-        /// The slot.
+        /// The variable.
         slot: String,
         /// What to do.
         hint: String,

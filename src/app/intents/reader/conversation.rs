@@ -6,7 +6,10 @@ use super::{
     super::{ConversationDefinition, ConversationFault, IntentDefinition, Name, Position, Problem, SlotFills},
     Reader, hint,
 };
-use crate::{entity, handler::template::ReplyText};
+use crate::{
+    entity,
+    handler::template::{ReplyText, SlotVariable},
+};
 
 const KEYS: [&str; 4] = ["yes", "no", "cancel", "person"];
 /// What stands in the operator's section of the same name.
@@ -18,8 +21,7 @@ pub(super) struct SlotRead {
     intent: Option<String>,
     /// Where the template stands, such as `reply.en`.
     key: String,
-    /// `order`; nothing where it reads all of them.
-    slot: Option<String>,
+    read: SlotVariable,
     /// Whether it is an instruction of a language model.
     instructs: bool,
 }
@@ -78,11 +80,13 @@ impl Reader<'_> {
     /// Notes which slots a template reads.
     pub(super) fn slots_read(&mut self, key: &str, at: usize, text: &ReplyText, instructs: bool) {
         let position = Some(self.lines.position(at));
-        let read = |slot| SlotRead { position, intent: self.intent.clone(), key: key.to_owned(), slot, instructs };
-        let named = text.slots().iter().map(|slot| read(Some(slot.clone())));
-        let all = text.reads_all_slots().then(|| read(None));
-        let reads: Vec<SlotRead> = named.chain(all).collect();
-        self.slot_reads.extend(reads);
+        self.slot_reads.extend(text.slots().iter().map(|read| SlotRead {
+            position,
+            intent: self.intent.clone(),
+            key: key.to_owned(),
+            read: read.clone(),
+            instructs,
+        }));
     }
 
     /// Checks what can be told once every intent is known.
@@ -129,22 +133,23 @@ impl Reader<'_> {
         known.sort_unstable();
         known.dedup();
         for read in std::mem::take(&mut self.slot_reads) {
-            let SlotRead { position, intent, key, slot, instructs } = read;
-            let fault = match slot {
+            let SlotRead { position, intent, key, read, instructs } = read;
+            let path = read.path();
+            let fault = match read.slot {
                 Some(slot) if !known.contains(&&*slot) => {
                     let hint = match known.is_empty() {
                         true => format!("write such as slots.{slot} = {{ text = true, ask.en = \"…\" }} into one"),
                         false => hint(&slot, &known),
                     };
-                    ConversationFault::UnknownSlot { key, slot, hint }
+                    ConversationFault::UnknownSlot { key, slot: path, hint }
                 }
                 Some(slot)
                     if instructs
                         && !slots().filter(|it| it.name == slot).all(|it| is_listed(&it.fills, &self.entities)) =>
                 {
-                    ConversationFault::FreeInstruction { key, slot: format!("slots.{slot}") }
+                    ConversationFault::FreeInstruction { key, slot: path }
                 }
-                None if instructs => ConversationFault::FreeInstruction { key, slot: "slots".to_owned() },
+                None if instructs => ConversationFault::FreeInstruction { key, slot: path },
                 _ => continue,
             };
             self.intent = intent;

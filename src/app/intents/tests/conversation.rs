@@ -234,3 +234,23 @@ line 11, column 12: intent 'a': reply.en reads slots.order, and no intent has su
 "#,
     );
 }
+
+#[test]
+fn labels_are_those_of_slots() {
+    asking_faults(
+        r#"
+slots.order = { entity = "order_number", ask.en = "{{ labels.ordre }}?" }
+slots.colour = { entity = "colour", ask.en = "Which colour?" }
+handler = ["llm", "template"]
+llm.service = "qwen"
+llm.system.en = "{{ labels.colour }} {{ labels.order }} {{ labels[intent] }}"
+reply.en = "{{ labels.colour }} {{ labels.when }} {{ labels }}"
+"#,
+        r#"
+line 27, column 51: intent 'cancel_order': slots.order.ask.en reads labels.ordre, and no intent has such a slot: did you mean 'order'?
+line 31, column 17: intent 'cancel_order': llm.system.en reads labels.order, which can hold what a user wrote: instructions may read, by its name, only a slot whose values this file lists (an entity that has values and nothing else, or choices)
+line 31, column 17: intent 'cancel_order': llm.system.en reads labels, which can hold what a user wrote: instructions may read, by its name, only a slot whose values this file lists (an entity that has values and nothing else, or choices)
+line 32, column 12: intent 'cancel_order': reply.en reads labels.when, and no intent has such a slot: there are 'colour', 'order'
+"#,
+    );
+}

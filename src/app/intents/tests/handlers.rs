@@ -136,7 +136,7 @@ line 26, column 12: intent 'e': another program takes what is in the intent's qu
 line 29, column 27: intent 'f': there is no catalogue 'shop': write a table [catalogue.shop]
 line 29, column 43: intent 'f': recommend.limit takes a whole number from 1 to 50
 line 32, column 15: intent 'g': llm.service is empty: write a name, or take it out
-line 33, column 17: intent 'g': llm.system.en: no variable is called 'sendr': there are 'text', 'intent', 'confidence', 'sender', 'receiver', 'conversation', 'locale', 'metadata', 'entities', 'slots'
+line 33, column 17: intent 'g': llm.system.en: no variable is called 'sendr': there are 'text', 'intent', 'confidence', 'sender', 'receiver', 'conversation', 'locale', 'metadata', 'entities', 'slots', 'labels'
 line 34, column 12: intent 'g': 'cn' is no language tag: Chinese is zh
 line 34, column 17: intent 'g': llm.system.cn: line 1 of the text: unexpected end of block
 line 37, column 11: intent 'h': webhook must be a table: write webhook.service = "…", and this is a text
