@@ -74,13 +74,13 @@ impl Dialogue {
     }
 
     /// The values of a slot, where they are few; else what it held before.
-    fn values(&self, question: &Question, slot: &str, tag: &str) -> Vec<Choice> {
-        let slot = self.script.forms.get(&question.intent).and_then(|form| form.slot(slot));
+    fn values(&self, question: &Question, name: &str, tag: &str) -> Vec<Choice> {
+        let slot = self.script.forms.get(&question.intent).and_then(|form| form.slot(name));
         match slot.map(|slot| &slot.fills).and_then(Fills::listed) {
             Some(listed) if listed.len() <= OFFERED => {
                 listed.iter().map(|(value, said)| choice(in_words(value, said, tag))).collect()
             }
-            _ => question.before.iter().map(|before| choice(before)).collect(),
+            _ => question.before.iter().map(|before| choice(&self.labels.label(name, before, tag))).collect(),
         }
     }
 }

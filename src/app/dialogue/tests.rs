@@ -214,7 +214,8 @@ reply.zh = "{{ labels.department }}（{{ slots.department }}）。"
     held.says("affirm: 对", "牙科（dental）。", "visit", done.clone()).await;
     let reply = held.says("visit: please", "Where?", "visit", asking("department")).await;
     assert_eq!(titles(&reply), ["internal medicine", "dental"]);
-    held.says("the internal medicine please", "When, internal medicine?", "visit", asking("day")).await;
+    let reply = held.says("the internal medicine please", "When, internal medicine?", "visit", asking("day")).await;
+    assert_eq!(titles(&reply), ["the day after tomorrow"], "what it held before");
     held.says("on 4 December please", "internal medicine, 4 December?", "visit", confirming).await;
     held.says("affirm: yes", "internal medicine (internal_medicine).", "visit", done).await;
 }
