@@ -7,7 +7,6 @@ use regex::{Captures, Regex};
 use super::{
     Catalogue, Item, Kind,
     negation::{self, Mention},
-    number,
     price::{self, Role},
     reading::{flag, values_of},
     unit::{self, Measure, Unit},
@@ -106,7 +105,7 @@ static FORMS: LazyLock<Vec<(Says, Regex)>> = LazyLock::new(|| {
     let (arabic, chinese, unit) = (numeral::ARABIC, numeral::CHINESE, unit::pattern());
     let numerals = format!("{arabic}|{chinese}+(?:点{chinese}+)?");
     let number = |of: &str, at: &str| format!(r"(?:(?<c{at}>[¥$€£])\s?)?(?<n{at}>{of})\s?(?<u{at}>{unit})?");
-    let either = format!("{numerals}|{}", number::english_pattern());
+    let either = format!("{numerals}|{}", numeral::english_pattern());
     let (n, a, b) = (number(&either, ""), number(&numerals, "a"), number(&numerals, "b"));
     let (c, d) = (number(&either, "a"), number(&either, "b"));
     let forms = [
@@ -371,7 +370,7 @@ fn quantity(found: &Captures<'_>, at: &str) -> Option<Quantity> {
     let (written, unit) = (part("n")?, part("u").or(part("c")).and_then(unit::of));
     let is_word = written.starts_with(|c: char| c.is_ascii_alphabetic());
     let value = match is_word {
-        true => number::english(written)? as f64,
+        true => numeral::english(written)? as f64,
         false => numeral::value(written)?.parse().ok()?,
     };
     (!is_word || unit.is_some() || value >= LEAST_BARE).then_some(Quantity { value, unit })

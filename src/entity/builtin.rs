@@ -94,30 +94,77 @@ static EMAILS: LazyLock<Vec<Form>> = LazyLock::new(|| {
 
 /// What is counted in Chinese.
 const MEASURES: &str = "[张个位人份件瓶箱双盒只条台本杯次天晚间套支枚名辆袋包桶斤]";
-/// English words that are numbers wherever they stand; "one" isn't.
-const ENGLISH: &str = "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve";
-/// What makes another number of one beside it: "twenty-two", "two hundred", "two and a half".
-const JOINED: &str = "thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|\
-                      eighty|ninety|hundred|thousand|million|billion|dozen|point|thirds?|quarters?|fifths?|half|and a half";
+/// What makes another number of the one before it: "two hundred", "two and a half", "eight thirty", "twenty-first".
+const JOINED: &str = "thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|\
+                      fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|dozen|point|half|and a half|\
+                      first|second|thirds?|fourth|quarters?|fifths?|sixth|seventh|eighth|ninth";
+/// And of the one behind it: "a hundred and two".
+const SCALES: &str = "hundred|thousand|million|billion|dozen|point|half";
 
 static NUMBERS: LazyLock<Vec<Form>> = LazyLock::new(|| {
-    let forms: [(String, Read); 5] = [
+    let english = numeral::english_below_hundred();
+    let forms: [(String, Read); 6] = [
         // One character alone is more often part of a word: 一下, 万一.
         (format!(r"(?<n>{ARABIC}|{CHINESE}{{2,}}(?:点{CHINESE}+)?)"), number),
+        // Unless nothing else is said.
+        (r"^\s*(?<at>[零〇一二两三四五六七八九十])[吧。.!\s]*$".to_owned(), counted),
         // Before what is counted it is a number. 第二张 is none, and 一个 is an article where more is said.
         (
             format!(r"(?<other>[第每哪这那另某同几前后上下周期]|{CHINESE})?(?<at>[二两三四五六七八九十]){MEASURES}"),
             counted,
         ),
-        (format!(r"^\s*(?:我?要|就要?)?(?<at>一){MEASURES}人?[吧。.!\s]*$"), counted),
+        (format!(r"^\s*(?:只有?|就)?我?[就只]?[有要]?(?<at>一){MEASURES}人?[吧。.!\s]*$"), counted),
         (
             r"^\s*(?:just |only )?(?<at>one)(?: (?:person|ticket|seat|piece|bottle|box))?(?:,? please)?[.!\s]*$"
                 .to_owned(),
             counted,
         ),
-        (format!(r"(?<other>(?:{JOINED})(?: and)?[ -])?(?<at>{ENGLISH})(?<more>[ -](?:{JOINED})\b)?"), counted),
+        (
+            format!(
+                r"(?<other>(?:{SCALES})(?: and)?[ -])?(?<at>{english})(?<more>[ -](?:{JOINED})\b(?:(?: and)?[ -](?:{JOINED}|{english})\b)*)?"
+            ),
+            counted,
+        ),
     ];
     forms.into_iter().map(|(form, read)| (Regex::new(&form).ok(), read)).collect()
+});
+
+/// What has numbers that count nothing: a day, a time, what is below zero. Where more has to stand behind it, it is `at`.
+static UNCOUNTED: LazyLock<Vec<Option<Regex>>> = LazyLock::new(|| {
+    /// What time is counted by. Its number alone, 三天 or "3 days", may be what is asked.
+    const SPANS: &str = "(?:分钟|小时|钟头|天|周|星期|礼拜|月|年)";
+    const UNITS: &str = r"(?:minute|min|hour|day|week|month|year)s?(?-u:\b)";
+    let english = numeral::english_below_hundred();
+    let number = format!(r"(?-u:\b)(?:\d+|{english}|one)(?-u:\b)");
+    let short = format!(r"(?:\d{{1,2}}|{CHINESE}{{1,3}})");
+    let forms = [
+        // 25/11/2026, 11/25; 25.11.2026.
+        r"\d{1,4}/\d{1,2}(?:/\d{1,4})?".to_owned(),
+        r"\d{4}[.-]\d{1,2}[.-]\d{1,2}|\d{1,2}[.-]\d{1,2}[.-]\d{4}".to_owned(),
+        // 2026年, 11月25, 25日, 25号下午. 三日游 is a journey of so many days.
+        r"\d{4}年".to_owned(),
+        format!(r"{short}月(?:{short}(?:[日号]|$))?"),
+        format!(r"(?<at>{short}日)(?:$|[^游])"),
+        format!(r"(?<at>{short}号)(?:上午|下午|早|晚|中午|之?[前后]|以[前后]|到|至|去|来|走|出发|入住)"),
+        // 10:30, 3 pm, three o'clock, half past three.
+        r"\d{1,2}:\d{2}(?::\d{2})?".to_owned(),
+        format!(r"{number}\s?(?:[ap]\.?m(?-u:\b)|o['’]?clock)"),
+        format!(r"(?:half|quarter)\s(?:past|to)\s{number}"),
+        // 3点, 三点零五分, and 三点十五 where nothing is counted behind it; but 三点一四 is a decimal.
+        format!(r"{short}点(?:{short}分)?"),
+        format!(r"(?<at>{short}点(?:\d{{2}}|[二三四五]?十[一二三四五六七八九]?))(?:$|[^\d{CHINESE}{MEASURES}])"),
+        format!(
+            r"(?<at>(?:上午|下午|早上|晚上|中午|凌晨|傍晚|今晚|明晚)\s?{short}点{short})(?:$|[^\d{CHINESE}{MEASURES}])"
+        ),
+        // "In three days", "two weeks ago", 三天后.
+        format!(r"(?-u:\b)in\s(?:about\s)?{number}\s{UNITS}"),
+        format!(r"{number}\s{UNITS}\s(?:ago|later|from\s(?:now|today))(?-u:\b)"),
+        format!(r"(?:\d+|{CHINESE}+)\s?个?半?{SPANS}[之以]?[后前]"),
+        // -3, minus 3, 负三.
+        format!(r"(?:^|[\s(,，:])(?<at>[-−]{ARABIC})"),
+        format!(r"(?-u:\b)minus\s{number}|负(?:{ARABIC}|{CHINESE}+)"),
+    ];
+    forms.iter().map(|form| Regex::new(form).ok()).collect()
 });
 
 static PHONES: LazyLock<Vec<Form>> = LazyLock::new(|| vec![(Regex::new(r"\+?\d(?:[ ().-]{0,2}\d){6,14}").ok(), phone)]);
@@ -140,8 +187,27 @@ impl BuiltIn {
             let matches = form.iter().flat_map(|form| form.captures_iter(text));
             found.extend(matches.filter_map(|it| Some((it.name("at").or(it.get(0))?.range(), read(&it)?))));
         }
+        if self == Self::Number && !found.is_empty() {
+            let uncounted = uncounted(text);
+            let is_within =
+                |part: &Range<usize>| uncounted.iter().any(|whole| whole.start <= part.start && part.end <= whole.end);
+            found.retain(|(part, _)| !is_within(part));
+        }
         found
     }
+}
+
+/// Where a text has days, times and what is below zero, in bytes.
+fn uncounted(text: &str) -> Vec<Range<usize>> {
+    let days = DATES.iter().filter_map(|(form, read)| Some((form.as_ref()?, *read)));
+    let days = days.flat_map(|(form, read)| {
+        form.captures_iter(text).filter_map(move |it| {
+            read(&it)?;
+            Some(it.get(0)?.range())
+        })
+    });
+    let others = UNCOUNTED.iter().flatten().flat_map(|form| form.captures_iter(text));
+    days.chain(others.filter_map(|it| Some(it.name("at").or(it.get(0))?.range()))).collect()
 }
 
 fn number(found: &Captures<'_>) -> Option<String> {
@@ -219,6 +285,7 @@ mod tests {
         for forms in [&AMOUNTS, &DATES, &EMAILS, &NUMBERS, &PHONES] {
             assert!(!forms.is_empty() && forms.iter().all(|(form, _)| form.is_some()));
         }
+        assert!(UNCOUNTED.iter().all(Option::is_some));
     }
 
     #[test]

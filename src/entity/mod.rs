@@ -286,6 +286,11 @@ mod tests {
         check("two tickets", &[("number", "2", "two")]);
         check("a table for Eight, please", &[("number", "8", "Eight")]);
         check("one", &[("number", "1", "one")]);
+        check("thirteen people", &[("number", "13", "thirteen")]);
+        check("sixteen or Twenty-Two", &[("number", "16", "sixteen"), ("number", "22", "Twenty-Two")]);
+        check("三。", &[("number", "3", "三")]);
+        check("十", &[("number", "10", "十")]);
+        check("就我一个人", &[("number", "1", "一")]);
         check("Just one ticket, please", &[("number", "1", "one")]);
         check("tonight, 明晚", &[("date", "today", "tonight"), ("date", "tomorrow", "明晚")]);
         let none = [
@@ -304,17 +309,62 @@ mod tests {
             "no one",
             "one moment",
             "which one is it",
-            "twenty-two",
             "two hundred",
+            "two hundred and five",
             "two and a half",
+            "twenty-first",
             "often",
             "network",
-            "sixteen",
+            "sixteenth",
         ];
         for text in none {
             check(text, &[]);
         }
         check("", &[]);
+    }
+
+    #[test]
+    fn a_number_of_a_day_or_a_time_counts_nothing() {
+        let extractor = extractor();
+        let numbers = |text: &str| -> Vec<String> {
+            extractor.extract(text).into_iter().filter(|it| it.name == "number").map(|it| it.value).collect()
+        };
+        let none = [
+            "25/11/2026",
+            "11/25",
+            "at 10:30",
+            "3 pm",
+            "three o'clock",
+            "half past seven",
+            "in three days",
+            "2 weeks ago",
+            "下午3点",
+            "三点十五分",
+            "三点二十",
+            "晚上8点20",
+            "三天后",
+            "3个小时前",
+            "25号下午",
+            "12月",
+            "-3",
+            "minus 3",
+            "负三十",
+        ];
+        for text in none {
+            assert!(numbers(text).is_empty(), "{text}: {:?}", numbers(text));
+        }
+        for (text, expected) in [
+            ("3 days", "3"),
+            ("三天", "3"),
+            ("for two weeks", "2"),
+            ("下午三点，两个人", "2"),
+            ("明天晚上8点20个人", "20"),
+            ("晚上三点十个人", "10"),
+            ("on 25/11 for 4", "4"),
+            ("3日游", "3"),
+        ] {
+            assert_eq!(numbers(text), [expected], "{text}");
+        }
     }
 
     #[test]

@@ -1,12 +1,40 @@
-//! Numbers as people write them: 1,234.5; 三百五十; 3.5万.
+//! Numbers as people write them: 1,234.5; 三百五十; 3.5万; twenty-one.
 
 /// What a numeral is made of, as part of a regular expression over folded text.
 pub const ARABIC: &str = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?[百千万亿]?";
 /// The same in Chinese characters.
 pub const CHINESE: &str = "[零〇一二两兩三四五六七八九十百千万亿]";
-/// English words of numbers, from one.
-const ENGLISH: [&str; 12] =
-    ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
+/// The words of English numbers, each with its value.
+const WORDS: [(&str, u64); 28] = [
+    ("one", 1),
+    ("two", 2),
+    ("three", 3),
+    ("four", 4),
+    ("five", 5),
+    ("six", 6),
+    ("seven", 7),
+    ("eight", 8),
+    ("nine", 9),
+    ("ten", 10),
+    ("eleven", 11),
+    ("twelve", 12),
+    ("thirteen", 13),
+    ("fourteen", 14),
+    ("fifteen", 15),
+    ("sixteen", 16),
+    ("seventeen", 17),
+    ("eighteen", 18),
+    ("nineteen", 19),
+    ("twenty", 20),
+    ("thirty", 30),
+    ("forty", 40),
+    ("fourty", 40),
+    ("fifty", 50),
+    ("sixty", 60),
+    ("seventy", 70),
+    ("eighty", 80),
+    ("ninety", 90),
+];
 
 /// Whether there can be a numeral in a text: most have none, and then there is nothing to search for.
 pub(super) fn may_be_in(text: &str) -> bool {
@@ -18,8 +46,8 @@ pub(super) fn may_be_in(text: &str) -> bool {
 
 /// A numeral's value, in decimal notation; `None` if it is no number.
 pub fn value(text: &str) -> Option<String> {
-    if let Some(place) = ENGLISH.iter().position(|word| *word == text) {
-        return Some((place + 1).to_string());
+    if let Some(number) = english(text) {
+        return Some(number.to_string());
     }
     let plain: String = text.chars().filter(|&c| c != ',').collect();
     if plain.starts_with(|c: char| c.is_ascii_digit()) {
@@ -48,6 +76,45 @@ fn scaled(decimal: &str, unit: u64) -> Option<String> {
     let digits = format!("{whole}{fraction:0<zeros$}");
     let digits = digits.trim_start_matches('0');
     Some(if digits.is_empty() { "0".to_owned() } else { digits.to_owned() })
+}
+
+/// The words of numbers from `least` to `most`, as part of a regular expression.
+fn english_words(least: u64, most: u64) -> String {
+    let words = WORDS.iter().filter(|(_, value)| (least..=most).contains(value));
+    words.map(|(word, _)| *word).collect::<Vec<_>>().join("|")
+}
+
+/// English numbers from two to ninety-nine in words, as part of a regular expression over folded text. Those that begin
+/// with another's word go first.
+pub(super) fn english_below_hundred() -> String {
+    let (tens, teens, others) = (english_words(20, 90), english_words(10, 19), english_words(2, 9));
+    let ones = english_words(1, 9);
+    format!(r"(?:(?:{tens})(?:[ -](?:{ones})(?-u:\b))?|{teens}|{others})")
+}
+
+/// English numbers in words, as part of a regular expression over folded text: `a hundred`, `two hundred and fifty`.
+pub fn english_pattern() -> String {
+    let small = english_words(1, 90);
+    let word = format!(r"(?:{small}|hundred|thousand)(?-u:\b)");
+    format!(r"(?-u:\b)(?:a\s(?:hundred|thousand)(?-u:\b)|{word})(?:(?:\sand\s|\s|-){word})*")
+}
+
+/// The value of an English number in words; `None` if it is none.
+pub fn english(text: &str) -> Option<u64> {
+    // `sum` are the thousands, `part` is what stands behind them.
+    let (mut sum, mut part) = (0_u64, 0_u64);
+    for word in text.split([' ', '-']).filter(|word| !matches!(*word, "" | "a" | "and")) {
+        match word {
+            "hundred" if part < 100 => part = part.max(1) * 100,
+            "thousand" if sum == 0 => (sum, part) = (part.max(1) * 1000, 0),
+            _ => {
+                let (_, small) = WORDS.iter().find(|(known, _)| *known == word)?;
+                let fits = part.is_multiple_of(100) || (part.is_multiple_of(10) && part % 100 >= 20 && *small < 10);
+                part = fits.then_some(part + small)?;
+            }
+        }
+    }
+    Some(sum + part).filter(|number| *number > 0)
 }
 
 /// A whole number in Chinese characters: 三百五十, 二〇二六 (its digits), and with the last unit left out, 三百五, 一万二.
@@ -115,6 +182,8 @@ fn unit(c: char) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may")]
+
     use proptest::prelude::*;
 
     use super::*;
@@ -142,9 +211,37 @@ mod tests {
         check("兩百", "200");
         check("one", "1");
         check("twelve", "12");
+        check("twenty-one", "21");
         for none in ["", "万百", "百", "一二百", "点", "3.55555万"] {
             assert!(value(none).is_none_or(|it| it == "0"), "{none}: {:?}", value(none));
         }
+    }
+
+    #[test]
+    fn english_numbers_have_their_value() {
+        let form = regex::Regex::new(&format!("^(?:{})$", english_pattern())).unwrap();
+        let check = |text: &str, expected: Option<u64>| {
+            assert_eq!(english(text), expected, "{text}");
+            assert!(expected.is_none() || form.is_match(text), "{text}");
+        };
+        check("ten", Some(10));
+        check("twenty-one", Some(21));
+        check("a hundred", Some(100));
+        check("hundred", Some(100));
+        check("two hundred", Some(200));
+        check("one hundred and fifty", Some(150));
+        check("nine hundred ninety-nine", Some(999));
+        check("fifteen hundred", Some(1500));
+        check("a thousand", Some(1000));
+        check("two thousand five hundred and sixteen", Some(2516));
+        check("twenty thousand", Some(20_000));
+        check("two fifty", None);
+        check("ten five", None);
+        check("two hundred hundred", None);
+        check("one thousand thousand", None);
+        check("a", None);
+        check("", None);
+        check("some", None);
     }
 
     /// A number as it is written in full.
