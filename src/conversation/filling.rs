@@ -1,7 +1,8 @@
 //! Which slots a text fills.
 //!
 //! **Invariant:** one span of the text fills one slot. What is denied ("not Paris but Rome") fills none: the slot that holds it
-//! goes first. Then comes the slot that is asked, and then the others in their order.
+//! goes first. Nor does what the same text replaces ("Paris, no, Rome"). Then comes the slot that is asked, and then the others
+//! in their order.
 
 use std::ops::Range;
 
@@ -30,6 +31,8 @@ pub(super) struct Said {
     pub(super) corrects: bool,
     /// A yes or a no to what the slots hold, and to nothing else: "yes, FL1".
     pub(super) answer: Option<Steer>,
+    /// It has what the slots hold, and nothing new.
+    pub(super) repeats: bool,
 }
 
 /// What a text says of a form's slots. Free text isn't looked at.
@@ -38,6 +41,7 @@ pub(super) fn said(form: &Form, asked: Option<&str>, slots: &Slots, entities: &[
     let spans = spans(form, entities, text);
     let values: Vec<Range<usize>> = spans.iter().map(|span| span.start..span.end).collect();
     let is_held = |span: &Span| span.fits.iter().any(|place| has(form, slots, *place, span));
+    let repeats = !spans.is_empty() && spans.iter().all(is_held) && !wording.asks();
     let answer = if spans.iter().all(is_held) { wording.answer(&values) } else { None };
     let (denied, kept): (Vec<Span>, Vec<Span>) = spans.into_iter().partition(|span| wording.denies(span.start));
     let is_denied = !denied.is_empty();
@@ -45,7 +49,23 @@ pub(super) fn said(form: &Form, asked: Option<&str>, slots: &Slots, entities: &[
     let (denied, kept) =
         if kept.is_empty() && !denied.iter().all(is_held) { (Vec::new(), denied) } else { (denied, kept) };
     let corrects = is_denied || wording.corrects(&values);
-    Said { changes: changes(form, asked, slots, &denied, kept), corrects, answer }
+    let kept = without_replaced(kept, &wording);
+    Said { changes: changes(form, asked, slots, &denied, kept), corrects, answer, repeats: repeats && !is_denied }
+}
+
+/// Without the values that another of the same text replaces.
+fn without_replaced(spans: Vec<Span>, wording: &Wording) -> Vec<Span> {
+    let mut kept: Vec<Span> = Vec::with_capacity(spans.len());
+    for span in spans {
+        let is_before = |it: &Span| it.fits == span.fits && it.end <= span.start;
+        if let Some(at) = kept.iter().rposition(is_before)
+            && wording.replaces(&(kept[at].start..kept[at].end), span.start, span.fits.len() == 1)
+        {
+            kept.remove(at);
+        }
+        kept.push(span);
+    }
+    kept
 }
 
 /// The slots that change, with their new values, by the parts of a text.

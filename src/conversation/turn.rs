@@ -12,7 +12,7 @@ use super::{
     filling::{Said, said},
     script::{ATTEMPTS, Fills, Form, Script, Slot, Steer},
     state::{Asked, MOST_OPEN, Open, SKIPPED},
-    wording::stops,
+    wording::{is_nothing, stops},
 };
 use crate::domain::{Entity, IntentName};
 
@@ -118,7 +118,8 @@ impl<'a> Taking<'a> {
         let (intent, is_fresh) = (open.intent.clone(), open.fresh);
         let slot = if let Asked::Slot(name) = &open.asked { form.slot(name) } else { None };
         let asked = slot.map(|slot| &*slot.name);
-        let Said { mut changes, corrects, answer } = said(form, asked, &self.state.slots, heard.entities, heard.text);
+        let said = said(form, asked, &self.state.slots, heard.entities, heard.text);
+        let Said { mut changes, corrects, answer, repeats } = said;
         let another = sure && *heard.intent != intent && steer.is_none();
         if another && !corrects {
             // What is said about something else fills what is asked for, but corrects nothing.
@@ -126,6 +127,14 @@ impl<'a> Taking<'a> {
         }
         if !changes.is_empty() {
             self.say(&changes);
+            return self.go_on(false);
+        }
+        // Whatever the model takes it for, but a way out.
+        if let Some(slot) = slot.filter(|slot| is_fresh && slot.optional && is_nothing(heard.text, &slot.name))
+            && !matches!(steer, Some(Steer::Cancel | Steer::Person))
+            && !stops(heard.text, intent.as_str())
+        {
+            self.skip(slot);
             return self.go_on(false);
         }
         // "Yes, FL1" answers the confirmation, whatever a number alone means.
@@ -148,6 +157,10 @@ impl<'a> Taking<'a> {
         {
             self.state.slots.say(&slot.name, heard.text);
             return self.go_on(false);
+        }
+        if repeats && slot.is_none() && is_fresh && steer.is_none() {
+            // What is held, said again, is no yes, and no miss either.
+            return self.ask(true, false).map_or_else(|| self.fall_back(), Step::Ask);
         }
         self.missed(&intent, form, slot)
     }

@@ -26,8 +26,19 @@ const DENIALS: &str = "\
     而非";
 /// What only looks like that.
 const NO_DENIALS: &str = "why not|if not|是不是|要不要|要不是";
+/// What replaces the value before it by the one behind it: "Monday, make it Friday", 周一改到周五.
+const REPLACEMENTS: &str = "\
+    should be|make it|make that|or rather|scratch that|change it to|changed to|move it to|moved to|应该是|应为|改到|\
+    改成|改为|换到|换成|挪到|移到|推迟到|提前到|调到|调整到";
+/// And where it begins what stands between them, with more behind it: "no onions" says no such thing.
+const BARE_NO: &str = "no|nope";
+/// What moves: "from Monday to Friday".
+const FROM: &str = "from|from the|change|change the|move|move the|从|由";
+const TO: &str = "to|to the|into|到|至";
 /// What may stand between such a word and the value.
 const BETWEEN: &str = "the|a|an|order|number|from|to|in|for|订单号|订单|单号|这个|那个|从|去|到";
+/// And around that.
+const AROUND: [char; 6] = [' ', ':', '"', '#', '「', '“'];
 /// What asks: wherever it stands, and where a text begins with it.
 const ASKING: &str = "\
     ?|where|when|what|which|how|who|why|any news|track|look up|吗|哪|什么|怎么|多久|几|呢|帮我|请问|看看|\
@@ -43,6 +54,18 @@ const LITTLE: &str = "\
     that's it|that's the one|that's|that is|it's|its|it is|the other one|thank you|thanks|please|the|this|that|\
     one|order|number|then|to|from|and|just|is|was|well|ok|oh|hm|订单号|订单|单号|就是|才是|才对|这个|那个|\
     这笔|那笔|这单|谢谢|从|到|去|和|号|是|的|了|吧|啊|就|才|正";
+
+/// What leaves out what isn't needed, where it is all that is said.
+const NOTHING: &str = "\
+    nothing|none|nope|nah|not really|not needed|no|n/a|na|skip it|skip|没有|没什么|没啥|没|暂无|无|不用|不需要|不必|不填|\
+    不要|不了|跳过|不";
+/// And of what it may be said.
+const OF_WHAT: &str = "\
+    nothing|else|special|particular|in particular|at all|at the moment|for now|to add|anything|note|notes|comment|comments|\
+    remark|remarks|特殊|特别|别的|其他|其它|备注|要求|补充|留言|原因|需要|什么|说明";
+/// Gestures that agree, and that refuse.
+const THUMBS_UP: [char; 5] = ['👍', '👌', '✅', '✔', '🆗'];
+const THUMBS_DOWN: [char; 3] = ['👎', '❌', '✖'];
 
 /// What a "don't" goes on with that is about the answer, and not about what the bot is to do.
 const ABOUT_THE_ANSWER: &str = "\
@@ -100,6 +123,9 @@ impl Wording {
 
     /// A yes, or a no, about these values and nothing else: "yes, FL1", 对，FL1, "not FL1".
     pub(super) fn answer(&self, values: &[Range<usize>]) -> Option<Steer> {
+        if let Some(steer) = gesture(&self.text) {
+            return Some(steer);
+        }
         if values.is_empty() || self.asks() {
             return None;
         }
@@ -108,6 +134,16 @@ impl Wording {
             return Some(Steer::Yes);
         }
         (begins(&rest, NO) && is_made_of(&rest, NO)).then_some(Steer::No)
+    }
+
+    /// Whether the value that begins at `next` replaces the one at `first`: "Monday, no, Friday". Of what has one slot
+    /// alone, `is_alone`, so does "from Monday to Friday".
+    pub(super) fn replaces(&self, first: &Range<usize>, next: usize, is_alone: bool) -> bool {
+        let part = |part: Range<usize>| self.chars.get(part).unwrap_or_default().iter().collect::<String>();
+        let (before, between) = (part(0..first.start), part(first.end..next));
+        let (before, between) = (before.trim_end_matches(AROUND), between.trim_end_matches(AROUND));
+        let moves = is_alone && ends(before, FROM) && words(TO).any(|word| word == between.trim_start_matches(AROUND));
+        moves || ends(without_between(between), REPLACEMENTS) || ends(between, REPLACEMENTS) || takes_back(between)
     }
 
     /// Whether it says a value, and nothing about it.
@@ -127,7 +163,8 @@ impl Wording {
         self.chars.iter().enumerate().map(|(at, &c)| if is_value(at) { ' ' } else { c }).collect()
     }
 
-    fn asks(&self) -> bool {
+    /// Whether it asks.
+    pub(super) fn asks(&self) -> bool {
         has(&self.text, ASKING) || begins(&self.text, ASKS_AT_FIRST)
     }
 }
@@ -165,6 +202,43 @@ fn is_given_up(text: &str) -> bool {
     })
 }
 
+/// Whether what stands between two values takes back the first of them.
+fn takes_back(between: &str) -> bool {
+    if has(between, CORRECTIONS) {
+        return true;
+    }
+    let between = between.trim_start_matches(|c: char| !c.is_alphanumeric());
+    let no = words(BARE_NO).find(|no| begins(between, no));
+    match no.and_then(|no| between.strip_prefix(no)) {
+        // "No, Friday", "no wait, Friday", "no it's Friday"; not "no onions".
+        Some(rest) => {
+            let is_apart = rest.trim_start().starts_with(|c: char| !c.is_alphanumeric());
+            is_apart || begins(rest, BEGINNINGS) || ends(rest, STATEMENTS)
+        }
+        None => begins(between, BEGINNINGS),
+    }
+}
+
+/// Whether nothing else is said than that there is nothing to say: "none", "no note" where `slot` is that, 没有.
+pub(super) fn is_nothing(text: &str, slot: &str) -> bool {
+    let text = plain(text);
+    let slot = slot.to_lowercase().replace('_', " ");
+    begins(&text, NOTHING) && is_made_of(&text, &format!("{OF_WHAT}|{NOTHING}|{slot}s|{slot}"))
+}
+
+/// A yes or a no that is a gesture and nothing else.
+fn gesture(text: &str) -> Option<Steer> {
+    // A skin's tone, and that it is a picture, say nothing.
+    let is_said = |c: &char| !c.is_whitespace() && !matches!(*c, '\u{FE0F}' | '\u{1F3FB}'..='\u{1F3FF}');
+    let said: Vec<char> = text.chars().filter(is_said).collect();
+    let is_of = |gestures: &[char]| !said.is_empty() && said.iter().all(|c| gestures.contains(c));
+    match (is_of(&THUMBS_UP), is_of(&THUMBS_DOWN)) {
+        (true, _) => Some(Steer::Yes),
+        (_, true) => Some(Steer::No),
+        _ => None,
+    }
+}
+
 /// As it is compared: folded, and with plain apostrophes.
 fn plain(text: &str) -> String {
     folded(text).replace('’', "'")
@@ -200,7 +274,6 @@ fn without_end<'t>(text: &'t str, list: &str) -> Option<&'t str> {
 
 /// Without the small words that it ends with.
 fn without_between(text: &str) -> &str {
-    const AROUND: [char; 6] = [' ', ':', '"', '#', '「', '“'];
     let mut rest = text.trim_end_matches(AROUND);
     while let Some(before) = without_end(rest, BETWEEN) {
         rest = before.trim_end_matches(AROUND);

@@ -125,3 +125,80 @@ fn a_question_about_another_value_corrects_nothing() {
         ("affirm", "yes", "cancel_order order=FL456"),
     ]);
 }
+
+#[test]
+fn of_two_values_of_one_text_the_one_that_replaces_the_other_counts() {
+    for (intent, text, expected) in [
+        ("track", "FL123, no, FL456", "track order=FL456"),
+        ("track", "FL123 no wait FL456", "track order=FL456"),
+        ("track", "FL123, sorry I meant FL456", "track order=FL456"),
+        ("track", "FL123，不对，FL456", "track order=FL456"),
+        ("track", "FL123，应该是FL456", "track order=FL456"),
+        ("track", "from FL123 to FL456", "track order=FL456"),
+        ("track", "从FL123到FL456", "track order=FL456"),
+        ("track", "把FL123改到FL456", "track order=FL456"),
+        ("pizza", "large, no, small", "pizza size=small"),
+        ("pizza", "大号，不对，小号", "pizza size=small"),
+        // Nothing says so.
+        ("track", "FL123 and FL456", "track order=FL123"),
+        ("pizza", "large, no small", "pizza size=large"),
+    ] {
+        check(&[(intent, text, expected)]);
+    }
+    // Of two slots of one kind, both ends of the way are values.
+    check(&[
+        ("flight", "from Paris to London, no, Rome", "confirm flight"),
+        ("affirm", "yes", "flight from=Paris to=Rome"),
+    ]);
+    check(&[("flight", "从巴黎到伦敦，不对，罗马", "confirm flight"), ("affirm", "是", "flight from=Paris to=Rome")]);
+}
+
+#[test]
+fn nothing_leaves_an_optional_slot_out_whatever_the_model_takes_it_for() {
+    for text in
+        ["没有", "没有。", "无", "没", "不用了", "没有备注", "none", "Nothing", "nope", "No, thanks.", "no reason"]
+    {
+        for intent in ["", "greeting"] {
+            check(&[
+                ("cancel_order", "cancel order FL123", "ask reason"),
+                (intent, text, "confirm cancel_order"),
+                ("affirm", "yes", "cancel_order order=FL123"),
+            ]);
+        }
+    }
+    // What says more is an answer, and so is it where one is needed.
+    for text in ["nothing fits", "没有收到货"] {
+        check(&[
+            ("cancel_order", "cancel order FL123", "ask reason"),
+            ("", text, "confirm cancel_order"),
+            ("affirm", "yes", &format!("cancel_order order=FL123 reason={text}")),
+        ]);
+    }
+    check(&[("note", "leave a note", "ask note"), ("", "没有", "note note=没有")]);
+    check(&[("cancel_order", "cancel order FL123", "ask reason"), ("never_mind", "不要了", "never_mind")]);
+}
+
+#[test]
+fn a_gesture_answers_a_confirmation_and_the_value_that_is_held_is_no_miss() {
+    for (text, expected) in [
+        ("👍", "cancel_order order=FL123"),
+        ("👌🏽", "cancel_order order=FL123"),
+        ("✔️", "cancel_order order=FL123"),
+        ("👎", "deny"),
+        ("👍👎", "confirm cancel_order again"),
+    ] {
+        check(&[
+            ("cancel_order", "cancel order FL123", "ask reason"),
+            ("deny", "no", "confirm cancel_order"),
+            ("", text, expected),
+        ]);
+    }
+    check(&[
+        ("cancel_order", "cancel order FL123", "ask reason"),
+        ("deny", "no", "confirm cancel_order"),
+        ("", "FL123", "confirm cancel_order again"),
+        ("", "订单FL123", "confirm cancel_order again"),
+        ("", "FL123", "confirm cancel_order again"),
+        ("affirm", "yes", "cancel_order order=FL123"),
+    ]);
+}
