@@ -62,6 +62,9 @@ pub struct Parted {
     /// What doesn't hold.
     pub expected: Vec<String>,
     pub did: Did,
+    /// What its author may have meant by a name that isn't known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hints: Vec<String>,
 }
 
 /// What was found of a file of dialogues.
@@ -98,14 +101,23 @@ pub fn read(text: &str) -> Result<Vec<Dialogue>, DialogueFault> {
             exchange.expected.push(text.strip_prefix("- ").unwrap_or(text).trim().to_owned());
         }
     }
-    match dialogues.iter().find(|dialogue| dialogue.exchanges.is_empty()) {
-        None if dialogues.is_empty() => {
-            Err(DialogueFault { line: 1, reason: "there is no dialogue: each begins with a line such as ## A name" })
+    if dialogues.is_empty() {
+        return Err(DialogueFault {
+            line: 1,
+            reason: "there is no dialogue: each begins with a line such as ## A name",
+        });
+    }
+    let reason = |dialogue: &Dialogue| {
+        if dialogue.exchanges.is_empty() {
+            return Some("nobody says anything in this dialogue: write such as > hello");
         }
+        let holds_to_nothing = dialogue.exchanges.iter().all(|exchange| exchange.expected.is_empty());
+        holds_to_nothing.then_some("nothing is expected of the bot here: write below what is said what it does")
+    };
+    let fault = dialogues.iter().find_map(|dialogue| Some((dialogue.line, reason(dialogue)?)));
+    match fault {
+        Some((line, reason)) => Err(DialogueFault { line, reason }),
         None => Ok(dialogues),
-        Some(Dialogue { line, .. }) => {
-            Err(DialogueFault { line: *line, reason: "nobody says anything in this dialogue: write such as > hello" })
-        }
     }
 }
 
@@ -120,7 +132,35 @@ impl Exchange {
             said: self.said.clone(),
             expected,
             did: did.clone(),
+            hints: Vec::new(),
         })
+    }
+}
+
+impl Parted {
+    /// Adds what may have been meant where what is expected looks like a name of an intent or a slot: it may be how a text
+    /// begins, too. The nearest of those that there are is found by `intent` and `slot`; none where it is one of them.
+    #[must_use]
+    pub fn with_hints<'n>(
+        mut self,
+        intent: impl Fn(&str) -> Option<&'n str>,
+        slot: impl Fn(&str) -> Option<&'n str>,
+    ) -> Self {
+        let is_name = |text: &str| {
+            !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        };
+        let hint = |expected: &String| {
+            let (kind, name, nearest) = match expected.strip_prefix("ask ").map(str::trim) {
+                Some(name) if is_name(name) => ("slot", name, slot(name)),
+                None if is_name(expected) && !matches!(expected.as_str(), "confirm" | "person") => {
+                    ("intent", expected.as_str(), intent(expected))
+                }
+                _ => return None,
+            };
+            nearest.map(|nearest| format!("no {kind} is called {name}, the nearest is {nearest}"))
+        };
+        self.hints = self.expected.iter().filter_map(hint).collect();
+        self
     }
 }
 
@@ -169,10 +209,11 @@ impl Found {
         let parted = self.parted.len();
         let mut told =
             format!("{}: {} of {} dialogues as written\n", self.file, self.dialogues - parted, self.dialogues);
-        for Parted { dialogue, line, said, expected, did } in &self.parted {
+        for Parted { dialogue, line, said, expected, did, hints } in &self.parted {
             told.push_str(&format!("\n{dialogue}\n  line {line}: > {}\n", in_one_line(said)));
             told.extend(expected.iter().map(|it| format!("  - {}\n", in_one_line(it))));
             told.extend(did.in_words().iter().map(|it| format!("  + {it}\n")));
+            told.extend(hints.iter().map(|it| format!("  {it}\n")));
         }
         told
     }
@@ -201,7 +242,14 @@ mod tests {
         let one = [exchange(6, "cancel my order", &["cancel_order", "ask order"]), exchange(10, "FL1", &["confirm"])];
         assert_eq!(dialogues[0], Dialogue { name: "One".into(), line: 5, exchanges: one.into() });
         assert_eq!((dialogues[1].name.as_str(), dialogues[1].exchanges[0].line), ("二", 14));
-        for (text, line) in [("", 1), ("> hello", 1), ("## A\nhello", 2), ("## A\n>", 2), ("## A\n\n## B\n> x", 1)] {
+        for (text, line) in [
+            ("", 1),
+            ("> hello", 1),
+            ("## A\nhello", 2),
+            ("## A\n>", 2),
+            ("## A\n\n## B\n> x", 1),
+            ("## A\n> x\nhelp\n\n## B\n> x\n> y", 5),
+        ] {
             assert_eq!(read(text).unwrap_err().line, line, "{text}");
         }
     }
@@ -216,7 +264,7 @@ mod tests {
             text: "Two\nto 4 days.\n\nWhich order?".into(),
         };
         let asks = did(Some("order"), false);
-        let dialogue = &read("## A\n> x").unwrap()[0];
+        let dialogue = &read("## A\n> x\nrefund").unwrap()[0];
         let parted = |did: &Did, expected: &str| {
             let exchange = Exchange { line: 2, said: "x".into(), expected: vec![expected.to_owned()] };
             exchange.parted(dialogue, did, |name| ["delivery", "refund"].contains(&name)).is_some()
@@ -233,5 +281,18 @@ mod tests {
         let found = Found { file: "d.md".into(), dialogues: 2, parted };
         let expected = "d.md: 1 of 2 dialogues as written\n\nA\n  line 2: > x\n  - refund\n  + delivery\n  + ask order\n  + Two to 4 days. Which order?\n";
         assert_eq!((found.for_people().as_str(), found.is_as_written()), (expected, false));
+        // A name with a slip is told from how a text begins.
+        let exchange = Exchange {
+            line: 2,
+            said: "x".into(),
+            expected: ["refnd", "ask ordr", "ask", "Ask me"].map(str::to_owned).to_vec(),
+        };
+        let parted = exchange.parted(dialogue, &asks, |name| name == "refund").unwrap();
+        let parted = parted.with_hints(|name| (name == "refnd").then_some("refund"), |_| Some("order"));
+        let hints =
+            ["no intent is called refnd, the nearest is refund", "no slot is called ordr, the nearest is order"];
+        assert_eq!(parted.hints, hints);
+        let found = Found { file: "d.md".into(), dialogues: 1, parted: vec![parted] };
+        assert!(found.for_people().ends_with(&format!("  {}\n  {}\n", hints[0], hints[1])));
     }
 }

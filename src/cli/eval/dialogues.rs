@@ -10,9 +10,10 @@ use crate::{
         self,
         intents::{HandlerDefinition, IntentDefinition, IntentsFile},
     },
+    config::suggest::nearest_word,
     conversation::State,
     domain::{Outcome, Request, Status},
-    eval::dialogues::{Dialogue, Did, Found, RELEASE, read},
+    eval::dialogues::{Dialogue, Did, Found, Parted, RELEASE, read},
     pipeline::{Job, Pipeline, Turned},
 };
 
@@ -26,11 +27,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let failure = |error: &dyn std::fmt::Display| Failure::new(Exit::Config, error);
     let model = app::model(&settings, &intents, &terminal).map_err(|error| failure(&error))?;
     let pipeline = app::pipeline(&settings, &intents, model).map_err(|error| failure(&error))?;
+    let names: Vec<&str> = intents.intents.iter().map(|intent| intent.name.as_str()).collect();
+    let forms = intents.intents.iter().filter_map(|intent| intent.form.as_ref());
+    let slots: Vec<&str> = forms.flat_map(|form| &form.slots).map(|slot| slot.name.as_str()).collect();
     let mut found = Vec::with_capacity(files.len());
     for (path, dialogues) in &files {
-        let mut parted = Vec::new();
+        let mut parted: Vec<Parted> = Vec::new();
         for dialogue in dialogues {
-            parted.extend(held(&runtime, &pipeline, dialogue)?);
+            let one = held(&runtime, &pipeline, dialogue)?;
+            parted.extend(one.map(|one| one.with_hints(|name| nearest(name, &names), |name| nearest(name, &slots))));
         }
         found.push(Found { file: path.display().to_string(), dialogues: dialogues.len(), parted });
     }
@@ -42,6 +47,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         }
     }
     Ok(if found.iter().all(Found::is_as_written) { Exit::Ok } else { Exit::No })
+}
+
+/// What was meant by a name that isn't known; none where it is known, or where nothing is near.
+fn nearest<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
+    nearest_word(name, known).filter(|nearest| *nearest != name)
 }
 
 fn dialogues(path: &Path) -> Result<Vec<Dialogue>, Failure> {
@@ -68,11 +78,7 @@ fn without_services(mut intents: IntentsFile) -> IntentsFile {
 }
 
 /// Holds a dialogue with the bot, as far as they go together.
-fn held(
-    runtime: &Runtime,
-    pipeline: &Pipeline,
-    dialogue: &Dialogue,
-) -> Result<Option<crate::eval::dialogues::Parted>, Failure> {
+fn held(runtime: &Runtime, pipeline: &Pipeline, dialogue: &Dialogue) -> Result<Option<Parted>, Failure> {
     let mut state = State::default();
     for (exchange, number) in dialogue.exchanges.iter().zip(1..) {
         if state.person && exchange.said == RELEASE {

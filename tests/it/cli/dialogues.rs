@@ -52,6 +52,16 @@ fn where_a_bot_parts_from_a_dialogue_is_told() {
     );
     let broken = folder.file("broken.md", "## One\nhello\n");
     program().run(&["eval", "--dialogues", &broken]).failed(65, &["broken.md: line 2: nobody has said anything yet"]);
+    let idle = folder.file("idle.md", "## One\n> hello\n");
+    program()
+        .run(&["eval", "--dialogues", &idle])
+        .failed(65, &["idle.md: line 1: nothing is expected of the bot here"]);
+    let slips = folder.file("slips.md", "## One\n> hello\ngreting\n\n## Two\n> cancel my order\nask ordr\n");
+    let parted = program().run(&["eval", "--dialogues", &slips]);
+    for hint in ["no intent is called greting, the nearest is greeting", "no slot is called ordr, the nearest is order"]
+    {
+        assert!(parted.code == Some(1) && parted.out.contains(hint), "{parted:?}");
+    }
     program().run(&["eval", "--dialogues", &folder.path("none.md")]).failed(65, &["none.md"]);
 }
 

@@ -168,10 +168,11 @@ fn nothing_leaves_an_optional_slot_out_whatever_the_model_takes_it_for() {
     }
     // What says more is an answer, and so is it where one is needed.
     for text in ["nothing fits", "没有收到货"] {
+        let expected = format!("cancel_order order=FL123 reason={text}");
         check(&[
             ("cancel_order", "cancel order FL123", "ask reason"),
             ("", text, "confirm cancel_order"),
-            ("affirm", "yes", &format!("cancel_order order=FL123 reason={text}")),
+            ("affirm", "yes", expected.as_str()),
         ]);
     }
     check(&[("note", "leave a note", "ask note"), ("", "没有", "note note=没有")]);
