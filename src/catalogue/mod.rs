@@ -6,6 +6,7 @@
 //!
 //! **Invariant:** pure. An item outside of what was asked for never passes.
 
+mod bounds;
 mod negation;
 mod number;
 mod price;
@@ -20,8 +21,9 @@ mod wish;
 mod tests;
 
 pub use self::{
+    bounds::Bound,
     reading::CatalogueError,
-    wish::{Bound, Named, Order, Wish},
+    wish::{Named, Order, Wish},
 };
 
 /// The most items of a catalogue.
@@ -34,6 +36,7 @@ pub struct Catalogue {
     items: Vec<Item>,
     /// The columns that an item's price is in, the first that it has.
     prices: Vec<usize>,
+    unpriced: Vec<Unpriced>,
     parts: usize,
     withdrawn: usize,
 }
@@ -58,10 +61,19 @@ pub struct Column {
     kind: Kind,
 }
 
+/// A cell of a column of prices that is no number: its item has no price there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unpriced {
+    /// The line of its row, from 1.
+    pub line: usize,
+    /// As it was written.
+    pub cell: String,
+}
+
 /// What a column holds.
 #[derive(Debug, Clone, PartialEq)]
 enum Kind {
-    /// Numbers, in this unit where one is told.
+    /// Numbers, in this unit where one is told; of prices some cells may be words, such as "ask us".
     Numbers {
         unit: Option<unit::Unit>,
         role: price::Role,
@@ -81,6 +93,11 @@ impl Catalogue {
 
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
+    }
+
+    /// The cells of columns of prices that are no numbers, in the file's order.
+    pub fn unpriced(&self) -> &[Unpriced] {
+        &self.unpriced
     }
 
     /// How many rows of the table are part of the item before, such as its variants.

@@ -122,6 +122,11 @@ impl Role {
             _ => Self::Other,
         }
     }
+
+    /// Whether it can be what something costs.
+    pub(super) fn is_price(self) -> bool {
+        !matches!(self, Self::Beside | Self::Other)
+    }
 }
 
 /// A folded name in plain words, without the money that it is in: `sale_price`, `price (usd)`, 「价格（元）」.
@@ -215,5 +220,25 @@ mod tests {
         let prices: Vec<Option<f64>> =
             catalogue.items().iter().map(|item| catalogue.price(item).map(|(_, price)| price)).collect();
         assert_eq!(prices, [Some(18.0), Some(45.0), Some(30.0), None]);
+    }
+
+    #[test]
+    fn a_price_that_is_no_number_is_none_and_the_column_is_a_price_still() {
+        #[track_caller]
+        fn check(table: &str, prices: usize, passing: &[usize], unpriced: &[(usize, &str)]) {
+            let (catalogue, notes) = Catalogue::read(table.as_bytes()).unwrap();
+            assert_eq!(catalogue.prices().len(), prices, "{table}");
+            assert_eq!(catalogue.passing(&catalogue.wish("under 100", &[])), passing, "{table}");
+            let told: Vec<(usize, &str)> = catalogue.unpriced().iter().map(|it| (it.line, &*it.cell)).collect();
+            assert_eq!(told, unpriced, "{table}");
+            assert_eq!(notes.iter().count(), usize::from(!unpriced.is_empty()), "{table}");
+        }
+        check("id,title,price\n1,Sun,500\n2,Moon,ask us\n3,Star,70\n", 1, &[2], &[(3, "ask us")]);
+        check("编号,名称,价格\n1,日灯,500\n2,月灯,面议\n3,星灯,70\n4,灯,\n", 1, &[2], &[(3, "面议")]);
+        check("id,title,sale_price\n1,Sun,99\n2,Moon,on request\n3,Star,70\n", 1, &[0, 2], &[(3, "on request")]);
+        // Words alone are no prices, and other columns are numbers only where all of their cells are.
+        check("id,title,price note\n1,Sun,new\n2,Moon,old\n3,Star,5\n", 0, &[], &[]);
+        check("id,title,weight_g\n1,Sun,5\n2,Moon,heavy\n3,Star,70\n", 0, &[], &[]);
+        check("id,title,stock\n1,Sun,5\n2,Moon,some\n3,Star,70\n", 0, &[], &[]);
     }
 }

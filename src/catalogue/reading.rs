@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    Catalogue, Column, Item, Kind, MAX_ITEMS, number,
+    Catalogue, Column, Item, Kind, MAX_ITEMS, Unpriced, number,
     price::{self, Role},
     rows::{self, Kept},
     unit,
@@ -109,7 +109,13 @@ impl Catalogue {
                 Kind::Numbers { .. } => number::of_cell(cell).map(|(number, _)| number),
                 _ => None,
             };
-            let numbers = cells.iter().zip(&catalogue.columns).map(number).collect();
+            let numbers: Vec<Option<f64>> = cells.iter().zip(&catalogue.columns).map(number).collect();
+            for ((cell, number), column) in cells.iter().zip(&numbers).zip(&catalogue.columns) {
+                if column.role().is_some() && number.is_none() && !cell.is_empty() {
+                    notes.add("a price that is no number is taken as none", None);
+                    catalogue.unpriced.push(Unpriced { line: row.line, cell: cell.clone() });
+                }
+            }
             catalogue.items.push(Item { id: own_id, titles: own_titles, cells, numbers });
         }
         Ok((catalogue, notes))
@@ -151,7 +157,10 @@ impl Kind {
         if filled().all(|cell| flag(cell).is_some()) {
             return Self::Flags;
         }
-        if filled().all(|cell| number::of_cell(cell).is_some()) {
+        let numbers = filled().filter(|cell| number::of_cell(cell).is_some()).count();
+        // What is called a price is one, even where some things have none: "ask us", 「面议」.
+        let is_price = Role::of(name, unit::of_name(name)).is_price();
+        if numbers == count || (is_price && numbers * 2 > count) {
             let around = filled().find_map(|cell| unit::of(&folded(number::of_cell(cell)?.1)));
             let unit = around.or_else(|| unit::of_name(name));
             return Self::Numbers { unit, role: Role::of(name, unit) };

@@ -99,10 +99,51 @@ fn a_bound_without_a_unit_is_of_the_price_whatever_other_columns_cost() {
     check(sold, "regular price over 17", &["1", "2"]);
     check(sold, "sale price under 100", &["1"]);
     check("id,name,运费,单价\n1,水壶,10,120\n2,杯子,12,45\n", "50以下的", &["2"]);
-    check("id,name,quantity\n1,kettle,3\n2,flask,70\n", "under 50", &["1", "2"]);
+    check("id,name,quantity\n1,kettle,3\n2,flask,70\n", "under 50", &[]);
     let (shop, _) = Catalogue::read(sold.as_bytes()).unwrap();
     let wish = shop.wish("under 100", &[]);
     assert_eq!(wish.why(&shop, &shop.items()[1], false), ["Regular price 65 (≤ 100)"]);
+}
+
+#[test]
+fn where_nothing_has_a_price_no_item_passes_a_bound_of_it() {
+    #[track_caller]
+    fn check(text: &str, passes: bool) {
+        let (shop, _) = Catalogue::read("id,title\n1,Sun lamp\n2,月亮灯\n".as_bytes()).unwrap();
+        let wish = shop.wish(text, &[]);
+        assert_eq!(shop.passing(&wish).len(), if passes { 2 } else { 0 }, "{text}: {wish:?}");
+    }
+    for text in [
+        "a lamp under 100",
+        "lamps below 100 please",
+        "between 50 and 100",
+        "a lamp, budget 100",
+        "a lamp from 1500 dollars",
+        "around 200",
+        "a hundred or less",
+        "一百以内的灯",
+        "不超过一百的灯",
+        "不超过一百",
+        "预算300",
+        "100到300元",
+    ] {
+        check(text, false);
+    }
+    for text in [
+        "a lamp",
+        "a lamp for up to four people",
+        "a lamp for up to 40 people",
+        "lamps from 1999",
+        "a book about 1984",
+        "less than 2 kg",
+        "不超过30页",
+        "最多30个人",
+    ] {
+        check(text, true);
+    }
+    let (shop, _) = Catalogue::read(b"id,title\n1,Sun lamp\n").unwrap();
+    let both = shop.wish("a lamp under 100", &[]).then(shop.wish("and a small one?", &[]));
+    assert!(shop.passing(&both).is_empty(), "{both:?}");
 }
 
 #[test]

@@ -28,7 +28,7 @@ use crate::{
     },
 };
 
-/// How many questions that find nothing are told.
+/// How many of the places of one fault are told.
 const TOLD: usize = 3;
 
 /// Makes what answers, as a worker does at its start, and asks each service once.
@@ -42,6 +42,7 @@ pub(super) fn check(report: &mut Report, settings: &Settings, intents: &IntentsF
     for definition in &intents.catalogues {
         if let Some(shop) = workshop.shop(&definition.name.name) {
             report.ok("catalogue", format!("'{}': {}", definition.name.name, items(shop)));
+            unpriced(report, &definition.name.name, &definition.path.name, shop);
         }
     }
     match workshop.handlers() {
@@ -75,7 +76,7 @@ fn items(shop: &Shop) -> String {
     let catalogue = shop.catalogue();
     let prices: Vec<String> = catalogue.prices().iter().map(|&at| format!("'{}'", catalogue.name(at))).collect();
     let price = match prices.is_empty() {
-        true => "no column is a price".to_owned(),
+        true => "no column is a price: who says what it may cost gets no answer".to_owned(),
         false => format!("the price is {}", prices.join(", else ")),
     };
     let parts = match catalogue.parts() {
@@ -87,6 +88,23 @@ fn items(shop: &Shop) -> String {
         withdrawn => format!("; {} not for sale: left out", counted(withdrawn, "item")),
     };
     format!("{}; {price}{parts}{withdrawn}", counted(catalogue.len(), "item"))
+}
+
+/// Tells which cells of a catalogue's prices are no numbers.
+fn unpriced(report: &mut Report, name: &str, path: &str, shop: &Shop) {
+    let cells = shop.catalogue().unpriced();
+    if cells.is_empty() {
+        return;
+    }
+    let places = cells.iter().take(TOLD).map(|it| format!("'{}' ({path}, line {})", excerpt(&it.cell), it.line));
+    let first = places.collect::<Vec<_>>().join("; ");
+    let more = if cells.len() > TOLD { "; …" } else { "" };
+    let are = if cells.len() == 1 { "is no number and counts" } else { "are no numbers and count" };
+    report.warn(
+        "catalogue",
+        format!("'{name}': {} {are} as none: {first}{more}", counted(cells.len(), "price")),
+        "Users who say what it may cost aren't offered such an item. Write a number, or leave the cell empty.",
+    );
 }
 
 fn knowledge(report: &mut Report, name: &str, knowledge: &Knowledge) {

@@ -212,3 +212,17 @@ fn documents_a_catalogue_and_names_with_faults_are_all_told() {
         assert!(failed.iter().any(|line| line.contains(said)), "{said:?} isn't told: {failed:#?}");
     }
 }
+
+#[test]
+fn prices_that_are_no_numbers_are_told_with_their_lines() {
+    let bot = Bot::new();
+    bot.folder.file("products.csv", "id,title,price\n1,Sun lamp,500\n2,Moon lamp,ask us\n3,Star lamp,70\n");
+    let found = bot.check();
+    let warned = of(&found, "catalogue", "warn");
+    assert_eq!(warned.len(), 1, "{found:?}");
+    assert!(warned[0].starts_with("'shop': 1 price is no number and counts as none: 'ask us' (products.csv, line 3)"));
+    assert_eq!(of(&found, "catalogue", "ok"), ["'shop': 3 items; the price is 'price' → -"]);
+    bot.folder.file("products.csv", "id,title\n1,Sun lamp\n");
+    let told = of(&bot.check(), "catalogue", "ok");
+    assert!(told[0].starts_with("'shop': 1 item; no column is a price: who says what it may cost"), "{told:?}");
+}
