@@ -7,6 +7,7 @@
 //! **Invariant:** pure. An item outside of what was asked for never passes.
 
 mod bounds;
+mod excluded;
 mod negation;
 mod number;
 mod price;

@@ -54,6 +54,9 @@ const NOT: [&str; 43] = [
     "不考虑",
 ];
 
+/// Those of these that begin other words too, as 非常, 无线 and "non-stick" do: of values alone they say that.
+const BEGINNING_WORDS: [&str; 6] = ["non-", "non ", "别", "别要", "非", "无"];
+
 /// Words that end in 别 and say no "not": 特别红.
 const ENDING_IN_DONT: [&str; 8] = ["特", "分", "类", "差", "个", "区", "级", "性"];
 
@@ -139,6 +142,20 @@ pub(super) fn wanted(text: &str, mentions: &[Mention<'_>]) -> Vec<bool> {
     wanted
 }
 
+/// Where a folded text says "not", whatever follows; of those that begin together the longest first.
+pub(super) fn nots(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    for not in NOT.iter().copied().chain(["除外"]).filter(|not| !BEGINNING_WORDS.contains(not)) {
+        for spelt in [not.to_owned(), not.replace('\'', "’")] {
+            let places = text.match_indices(&spelt).map(|(start, _)| start);
+            let said = places.filter(|&start| text.get(..start).is_some_and(|rest| is_not(not, rest)));
+            found.extend(said.map(|start| start..start + spelt.len()));
+        }
+    }
+    found.sort_by_key(|range: &Range<usize>| (range.start, std::cmp::Reverse(range.end)));
+    found
+}
+
 /// How a value is joined to the one before it; the first to none.
 fn joint(joints: &[Joint], second: usize) -> Joint {
     let before = second.checked_sub(1).and_then(|first| joints.get(first));
@@ -179,7 +196,7 @@ fn between(text: &str, first: &Mention<'_>, second: &Mention<'_>) -> Joint {
 }
 
 /// Whether what stands before a value says that it isn't wanted.
-fn is_unwanted(before: &str) -> bool {
+pub(super) fn is_unwanted(before: &str) -> bool {
     let before = before.replace('’', "'");
     let before = without_fillers(&before);
     says_not(before) || before_alternative(before).is_some_and(|before| says_not(without_fillers(before)))

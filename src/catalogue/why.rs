@@ -81,6 +81,6 @@ fn label(name: &str, chinese: bool) -> (String, Option<&str>) {
     (known.map_or(label, |(_, chinese)| (*chinese).to_owned()), unit)
 }
 
-fn is_han(c: char) -> bool {
+pub(super) fn is_han(c: char) -> bool {
     matches!(c, '\u{3400}'..='\u{9fff}' | '\u{20000}'..='\u{3ffff}')
 }

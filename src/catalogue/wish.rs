@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::{
     Catalogue, Item, Kind,
     bounds::Bound,
+    excluded::{self, is_excluded, says_all},
     negation::{self, Mention},
     reading::{flag, values_of},
     value,
@@ -16,6 +17,8 @@ use crate::{domain::Entity, entity::folded};
 pub struct Wish {
     pub bounds: Vec<Bound>,
     pub named: Vec<Named>,
+    /// Words that are no values: an item that has all of a list isn't wanted.
+    pub excluded: Vec<Vec<String>>,
     pub order: Option<Order>,
     /// Whether what things cost is bounded, and no column says that: nothing passes.
     pub unpriced: bool,
@@ -27,15 +30,17 @@ impl Wish {
     /// This, and then that: what is said later of a column takes the place of what was said of it before.
     #[must_use]
     pub fn then(self, later: Self) -> Self {
-        let Self { mut bounds, mut named, order, unpriced, rest } = self;
+        let Self { mut bounds, mut named, mut excluded, order, unpriced, rest } = self;
         bounds.retain(|bound| later.bounds.iter().all(|it| it.column != bound.column));
         named.retain(|it| {
             !later.named.iter().any(|other| other.columns.iter().any(|column| it.columns.contains(column)))
         });
+        excluded.retain(|words| !says_all(&later.rest, words));
+        excluded.extend(later.excluded);
         bounds.extend(later.bounds);
         named.extend(later.named);
         let rest = format!("{rest} {}", later.rest).trim().to_owned();
-        Self { bounds, named, order: later.order.or(order), unpriced: unpriced || later.unpriced, rest }
+        Self { bounds, named, excluded, order: later.order.or(order), unpriced: unpriced || later.unpriced, rest }
     }
 }
 
@@ -72,6 +77,7 @@ impl Catalogue {
         self.bounds(&text, &mut wish, &mut read);
         self.values(&text, entities, &mut wish, &mut read);
         self.order(&text, &mut wish, &mut read);
+        excluded::exclude(&text, &mut wish, &mut read);
         read.sort_by_key(|range| range.start);
         let mut from = 0;
         for range in read {
@@ -156,7 +162,7 @@ impl Catalogue {
 impl Wish {
     /// Whether nothing was understood that filters.
     pub fn is_open(&self) -> bool {
-        self.bounds.is_empty() && self.named.is_empty() && !self.unpriced
+        self.bounds.is_empty() && self.named.is_empty() && self.excluded.is_empty() && !self.unpriced
     }
 
     /// Whether an item passes. Of several values of one column one is enough; what isn't wanted mustn't be there.
@@ -172,6 +178,7 @@ impl Wish {
         !self.unpriced
             && in_bounds
             && self.named.iter().all(|named| if named.wanted { asked_alike(named) } else { !has(named) })
+            && !is_excluded(&self.excluded, catalogue, item)
     }
 }
 

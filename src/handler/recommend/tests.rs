@@ -49,6 +49,14 @@ async fn words_rank_then_the_authors_column_and_each_group_comes_once() {
 }
 
 #[tokio::test]
+async fn what_isnt_wanted_ranks_nothing_whatever_word_says_it() {
+    check(by(None, None), "a kettle, not the travel one", &["k1", "k2"]).await;
+    check(by(None, None), "a kettle without glass", &["k1", "k3"]).await;
+    check(by(None, None), "kettle，不要旅行的", &["k1", "k2"]).await;
+    check(by(None, None), "kettle，除了晨光", &["k2", "k3"]).await;
+}
+
+#[tokio::test]
 async fn a_follow_up_keeps_what_was_wished_before() {
     let intent = IntentName::new("shop").unwrap();
     let request = Request { text: "and under 200?".into(), ..Request::default() };
