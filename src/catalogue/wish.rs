@@ -64,8 +64,19 @@ pub enum Order {
 }
 
 /// What asks for the smallest price first, and what for the largest.
-const CHEAPEST: [&str; 9] =
-    ["cheapest", "lowest price", "least expensive", "cheap", "最便宜", "便宜", "价格最低", "性价比", "budget"];
+const CHEAPEST: [&str; 11] = [
+    "cheapest",
+    "lowest price",
+    "least expensive",
+    "cheaper",
+    "less expensive",
+    "cheap",
+    "最便宜",
+    "便宜",
+    "价格最低",
+    "性价比",
+    "budget",
+];
 const DEAREST: [&str; 6] = ["most expensive", "highest price", "priciest", "最贵", "价格最高", "高端"];
 
 impl Catalogue {

@@ -67,6 +67,22 @@ async fn a_follow_up_keeps_what_was_wished_before() {
 }
 
 #[tokio::test]
+async fn a_cheaper_one_is_the_cheapest_of_what_was_wished_before() {
+    let intent = IntentName::new("shop").unwrap();
+    for (text, first) in [
+        ("how about the cheaper one?", "1. Travel kettle: "),
+        ("有没有便宜一点的", "1. 旅行电水壶："),
+        ("and one cheaper than 150?", "1. Travel kettle: price 149 (≤ 150)"),
+    ] {
+        let request = Request { text: text.into(), ..Request::default() };
+        let job = Job::new(&request, &intent, tokio::time::Instant::now());
+        let asked = Job { before: Some("a kettle under 300"), ..job };
+        let answer = recommend(by(None, None)).unwrap().handle(&asked).await.unwrap().unwrap();
+        assert!(answer.text.starts_with(first), "{text}: {}", answer.text);
+    }
+}
+
+#[tokio::test]
 async fn the_answer_says_why() {
     let answer = asked(by(None, None), "a kettle under 200").await.unwrap();
     assert_eq!(answer.text, "1. Travel kettle: price 149 (≤ 200), kettle");
