@@ -18,6 +18,7 @@ pub mod language;
 mod message;
 mod outcome;
 mod pass;
+mod question;
 
 pub use answer::{Choice, Details, Finish, Part, Progress, Role, Source, Status, Turn, Usage};
 pub use attachment::{Attachment, AttachmentKind, Content};
@@ -35,3 +36,4 @@ pub use message::{
 };
 pub use outcome::{Address, DeadLetter, DeadReason, ErrorCode, Handed, Outcome};
 pub use pass::{InvalidPass, Pass, Token};
+pub use question::is_question;

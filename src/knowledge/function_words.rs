@@ -147,3 +147,30 @@ pub(super) fn is_function_word(word: &[char]) -> bool {
     let all = if word.first().is_some_and(char::is_ascii) { ENGLISH } else { CHINESE };
     word.len() <= LONGEST && all.iter().any(|known| known.chars().eq(word.iter().copied()))
 }
+
+/// Words that agree, refuse and thank, and pronouns. In a question they count as others do ("no refunds"), but one that is made
+/// of them and of function words alone asks for nothing.
+const BARE: &str = "\
+    yes|yeah|yep|yup|no|nope|nah|not|ok|okay|sure|alright|thanks|thank|mine|yours|ours|theirs|hers|myself|yourself|\
+    himself|herself|itself|ourselves|themselves|one|ones|something|anything|nothing|everything|someone|anyone|\
+    everyone|somebody|anybody|nobody|else|\
+    不|不了|不用|不要|不是|不对|不行|不好|没|没有|没错|没事|没关系|否|好|好的|好吧|好啊|好呀|好了|行|行吧|嗯|嗯嗯|\
+    哦|噢|啊|呀|嘛|啦|是的|是啊|对的|对啊|对对|当然|谢谢|多谢|感谢|咱|咱们|俺|自己|大家|别人|人家";
+
+/// Whether a word, in lower case, is one of these.
+pub(super) fn is_bare_word(word: &[char]) -> bool {
+    const LONGEST: usize = 10;
+    word.len() <= LONGEST && BARE.split('|').any(|known| known.chars().eq(word.iter().copied()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_asks_for_nothing_by_itself_is_known() {
+        let is_bare = |word: &str| is_bare_word(&word.chars().collect::<Vec<char>>());
+        assert!(["yes", "no", "anything", "themselves", "好的", "没关系", "不"].into_iter().all(is_bare));
+        assert!(!["", "notes", "refund", "what", "退货", "不锈钢"].into_iter().any(is_bare));
+    }
+}

@@ -2,7 +2,8 @@
 //!
 //! [`Knowledge::build`] indexes passages; [`Knowledge::search`] finds those that answer a question, and says how likely it
 //! is that any does. Words find most (`index`), the built-in token tables' vectors what words don't (`meaning`), and a
-//! service's vectors more where there are any; the best are weighed by their sentences (`evidence`).
+//! service's vectors more where there are any; the best are weighed by their sentences (`evidence`). A question of the author's
+//! own is found as it stands (`verbatim`).
 //!
 //! **Invariant:** the same passages give the same knowledge, and the same question the same answer. Nothing of a question is
 //! kept.
@@ -21,6 +22,7 @@ mod sentences;
 mod service_vectors;
 mod stem;
 mod terms;
+mod verbatim;
 
 use std::{
     cmp::Ordering,
@@ -37,6 +39,7 @@ use self::{
     question::Question,
     service_vectors::ServiceVectors,
     terms::TermReader,
+    verbatim::Verbatim,
 };
 pub use self::{
     passage::Passage,
@@ -49,6 +52,7 @@ use crate::model::embedded::tokens::Meanings;
 pub struct Knowledge {
     passages: Vec<Passage>,
     index: Index,
+    verbatim: Verbatim,
     common: Common,
     meant: Meant,
     gate: Gate,
@@ -98,13 +102,14 @@ const CLOZES: usize = 400;
 impl Knowledge {
     /// Indexes passages, and calibrates the gate on them. It blocks, for a third of a millisecond a passage or so.
     pub fn build(passages: Vec<Passage>) -> Self {
-        let index = Index::of(&passages);
+        let (index, verbatim) = (Index::of(&passages), Verbatim::of(&passages));
         let common = Common::of(passages.iter().map(Passage::all));
         let (mut meanings, mut meant) = (Meanings::default(), Meant::default());
         for (at, passage) in passages.iter().enumerate() {
             meant.push(at, &common.vector(&meanings.of(&passage.all())));
         }
-        let mut built = Self { passages, index, common, meant, gate: Gate::default(), vectors: OnceLock::new() };
+        let mut built =
+            Self { passages, index, verbatim, common, meant, gate: Gate::default(), vectors: OnceLock::new() };
         built.gate = built.calibrated();
         built
     }
@@ -124,21 +129,20 @@ impl Knowledge {
         &self.passages
     }
 
-    /// Finds the passages that answer a question; no two of one id. The vector is the same service's as the passages'.
+    /// Finds the passages that answer a question; no two of one id. The vector is the same service's as the passages'. A
+    /// question of the author's own is answered by its passage.
     pub fn search(&self, question: &str, vector: Option<&[f32]>, limit: usize) -> Found<'_> {
         let asked = Question::of(question, &self.index, &self.common, &|_| false);
         let by_service = self.by_service(vector);
         let ranking = self.ranking(&asked, &by_service, &|_| true);
-        let Some((first, evidence)) = ranking.first() else { return Found::default() };
-        let mut signals = Signals::of(evidence, ranking.iter().map(|(_, evidence)| evidence).nth(1));
-        if let Some(standing_out) = ServiceVectors::standing_out(*first, &by_service) {
-            signals = signals.with_service(standing_out);
-        }
-        let (answerable, is_open) = self.gate.answerable(&signals);
+        let own = self.verbatim.find(question).and_then(|at| self.passages.get(at));
+        let (answerable, is_open) = if own.is_some() { (1.0, true) } else { self.answerable(&ranking, &by_service) };
+        let ranked = ranking.iter().map(|(at, evidence)| Hit { passage: &self.passages[*at], score: evidence.share() });
         let mut ids = HashSet::new();
-        let hits = ranking
-            .iter()
-            .map(|(at, evidence)| Hit { passage: &self.passages[*at], score: evidence.share() })
+        let hits = own
+            .map(|passage| Hit { passage, score: 1.0 })
+            .into_iter()
+            .chain(ranked)
             .filter(|hit| ids.insert(&hit.passage.id))
             .take(limit)
             .collect();
@@ -222,6 +226,16 @@ impl Knowledge {
             ranking = joined(ranking, by_service);
         }
         ranking
+    }
+
+    /// The probability that the first of a ranking answers, and whether that is enough.
+    fn answerable(&self, ranking: &[(usize, Evidence)], by_service: &[f32]) -> (f32, bool) {
+        let Some((first, evidence)) = ranking.first() else { return (0.0, false) };
+        let mut signals = Signals::of(evidence, ranking.get(1).map(|(_, evidence)| evidence));
+        if let Some(standing_out) = ServiceVectors::standing_out(*first, by_service) {
+            signals = signals.with_service(standing_out);
+        }
+        self.gate.answerable(&signals)
     }
 
     /// How similar a service's vector of a question is to each passage's; nothing where there is none.

@@ -5,9 +5,10 @@
 use std::collections::HashMap;
 
 use super::{
+    function_words::is_bare_word,
     index::{Index, Place},
     meaning::{Common, Vector},
-    terms::{Kind, Role, TermReader},
+    terms::{Kind, Role, Term, TermReader},
 };
 use crate::model::embedded::tokens::{self, Meanings};
 
@@ -30,7 +31,7 @@ const OF_UNHELD: f32 = 0.2;
 pub(super) struct Question {
     /// Each once.
     pub(super) terms: Vec<QuestionTerm>,
-    /// Whether one of them says something; else there is nothing to answer.
+    /// Whether one of them says something by itself; else there is nothing to answer.
     pub(super) has_content: bool,
     /// Where a term is among them.
     pub(super) places: HashMap<u64, usize>,
@@ -66,6 +67,7 @@ impl Question {
         let mut places: HashMap<u64, usize> = HashMap::new();
         let mut order: Vec<usize> = Vec::new();
         let mut characters: Vec<(char, f32)> = Vec::new();
+        let mut has_content = false;
         TermReader::default().read(text, |term| {
             let at = match places.get(&term.hash) {
                 Some(&at) => at,
@@ -81,6 +83,7 @@ impl Question {
                     bases.len() - 1
                 }
             };
+            has_content = has_content || says_something(&term);
             if term.role == Role::Content {
                 roles[at] = Role::Content;
             }
@@ -95,7 +98,6 @@ impl Question {
                 }
             }
         });
-        let has_content = roles.iter().any(|role| *role != Role::Function);
         let terms: Vec<QuestionTerm> = bases
             .into_iter()
             .zip(roles)
@@ -113,6 +115,12 @@ impl Question {
 }
 
 const LEAST_GENERAL: f32 = 0.02;
+
+/// Whether a term asks for something by itself, and isn't a yes, a no, thanks or a pronoun.
+fn says_something(term: &Term<'_>) -> bool {
+    let is_bare = || is_bare_word(term.spelled) || term.words.into_iter().all(is_bare_word);
+    term.role != Role::Function && !is_bare()
+}
 
 /// What a term says in the language at large. A pair of characters that is no word says what its characters do.
 fn general(kind: Kind, spelled: &[char]) -> f32 {

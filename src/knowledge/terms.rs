@@ -37,6 +37,8 @@ pub(super) struct Term<'c> {
     pub(super) hash: u64,
     pub(super) kind: Kind,
     pub(super) role: Role,
+    /// The words that it is in: of a pair of characters of two words both, else one twice.
+    pub(super) words: [&'c [char]; 2],
     /// As it stands in the text, folded.
     pub(super) spelled: &'c [char],
 }
@@ -66,7 +68,7 @@ impl TermReader {
                 Script::Letters => {
                     let hash = hash_of_word(run, &mut self.word);
                     let role = if is_function_word(run) { Role::Function } else { Role::Content };
-                    take(Term { hash, kind: Kind::Word, role, spelled: run });
+                    take(Term { hash, kind: Kind::Word, role, words: [run; 2], spelled: run });
                 }
                 Script::Ideographs => chinese(run, &mut take),
             }
@@ -74,24 +76,28 @@ impl TermReader {
     }
 }
 
-fn chinese(run: &[char], take: &mut impl FnMut(Term<'_>)) {
-    let mut term = |kind, role, spelled| take(Term { hash: hash(kind, spelled), kind, role, spelled });
+fn chinese<'c>(run: &'c [char], take: &mut impl FnMut(Term<'_>)) {
+    let mut term = |kind, role, words: [&'c [char]; 2], spelled: &'c [char]| {
+        take(Term { hash: hash(kind, spelled), kind, role, words, spelled });
+    };
     let role_of = |word: &[char]| if is_function_word(word) { Role::Function } else { Role::Content };
     if run.len() == 1 {
-        return term(Kind::Pair, role_of(run), run);
+        return term(Kind::Pair, role_of(run), [run; 2], run);
     }
     let (mut start, mut end) = (0, chinese_word(run));
     let mut role = role_of(&run[..end]);
     loop {
-        run[start..end].windows(2).for_each(|pair| term(Kind::Pair, role, pair));
+        let word = &run[start..end];
+        word.windows(2).for_each(|pair| term(Kind::Pair, role, [word; 2], pair));
         if end - start > 2 {
-            term(Kind::Long, role, &run[start..end]);
+            term(Kind::Long, role, [word; 2], word);
         }
         if end >= run.len() {
             return;
         }
         let next_end = end + chinese_word(&run[end..]);
-        let next = role_of(&run[end..next_end]);
+        let next_word = &run[end..next_end];
+        let next = role_of(next_word);
         // Two characters by themselves may be a word that the table doesn't have.
         let are_alone = end - start == 1 && next_end - end == 1;
         let across = match (role, next) {
@@ -99,7 +105,7 @@ fn chinese(run: &[char], take: &mut impl FnMut(Term<'_>)) {
             (Role::Content, Role::Content) => Role::Across,
             _ => Role::Function,
         };
-        term(Kind::Pair, across, &run[end - 1..=end]);
+        term(Kind::Pair, across, [word, next_word], &run[end - 1..=end]);
         (start, end, role) = (end, next_end, next);
     }
 }
@@ -155,7 +161,7 @@ fn word_length(characters: &[char]) -> usize {
 }
 
 /// Lower case, without accents, full-width forms as what they stand for, traditional characters as simplified ones.
-fn fold(text: &str, into: &mut Vec<char>) {
+pub(super) fn fold(text: &str, into: &mut Vec<char>) {
     into.clear();
     for c in text.chars() {
         match c {

@@ -64,6 +64,49 @@ fn the_gate_is_shut_to_what_no_passage_answers() {
 }
 
 #[test]
+fn nothing_is_found_for_what_asks_for_nothing() {
+    let mut all = passages();
+    all[0].text.push_str(" No, yes, not anything else, thanks. 好的，不用，谢谢，自己。");
+    let knowledge = Knowledge::build(all);
+    for text in ["yes", "No.", "no, thanks!", "yes please", "not anything else", "好的", "不用，谢谢", "你們自己"]
+    {
+        let found = knowledge.search(text, None, 3);
+        assert!(found.hits.is_empty() && !found.is_open, "{text}: {found:?}");
+    }
+    let found = knowledge.search("are there no refunds", None, 3);
+    assert!(found.hits.first().is_some_and(|hit| &*hit.passage.id == "returns"), "{found:?}");
+}
+
+#[test]
+fn a_question_of_the_authors_own_is_always_answered() {
+    let mut all = passages();
+    let questions = vec!["Where are you?".to_owned(), "你们在哪里？".to_owned()];
+    all.push(Passage {
+        id: "place".into(),
+        text: "12 Mill Road. 磨坊路12号。".into(),
+        questions,
+        ..Passage::default()
+    });
+    all.push(Passage {
+        id: "who".into(),
+        headings: vec!["Who is it?".into()],
+        text: "Us.".into(),
+        ..Passage::default()
+    });
+    let knowledge = Knowledge::build(all);
+    let cases =
+        [("where are you", "place"), ("Where are you??", "place"), ("你們在哪裡", "place"), ("who is it", "who")];
+    for (question, expected) in cases {
+        let found = knowledge.search(question, None, 3);
+        assert!(found.is_open && found.answerable >= 1.0, "{question}: {found:?}");
+        assert!(found.hits.first().is_some_and(|hit| &*hit.passage.id == expected), "{question}: {found:?}");
+        assert!(found.hits.is_sorted_by(|a, b| a.score >= b.score), "{question}: {found:?}");
+    }
+    assert!(!knowledge.search("where are they", None, 3).is_open);
+    assert!(knowledge.unfound().is_empty());
+}
+
+#[test]
 fn the_same_passages_answer_the_same() {
     let answers = |knowledge: &Knowledge| {
         let found = knowledge.search("how do I get a refund for a kettle", None, 8);

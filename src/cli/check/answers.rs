@@ -126,9 +126,12 @@ fn knowledge(report: &mut Report, name: &str, knowledge: &Knowledge) {
     let more = if unfound.len() > TOLD { "; …" } else { "" };
     report.warn(
         "documents",
-        format!("'{name}': of {} of your own, {} aren't answered: {first}{more}", counted(questions, "question"), unfound.len()),
-        "Users who ask so aren't answered either. Say in the answer what the question says, or take the question from the \
-         other entry where two are alike.",
+        format!(
+            "'{name}': of {} of your own, {} aren't answered: {first}{more}",
+            counted(questions, "question"),
+            unfound.len()
+        ),
+        "Where two entries have the same question the first one answers: take it from one of them.",
     );
 }
 

@@ -23,7 +23,7 @@ use std::{
 };
 
 use self::document::Document;
-pub(super) use self::document::size;
+pub(super) use self::document::{size, slug};
 use super::Passage;
 use crate::corpus::{self, CorpusError, Encoding, Fault, Notes};
 

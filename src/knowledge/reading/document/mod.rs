@@ -165,7 +165,7 @@ impl Ids {
 }
 
 /// A heading as an address shows it: letters and digits, what is between them as a hyphen.
-fn slug(heading: &str) -> String {
+pub(in crate::knowledge) fn slug(heading: &str) -> String {
     const LONGEST: usize = 60;
     let mut slug = String::new();
     for c in heading.chars().flat_map(char::to_lowercase).take(LONGEST) {
