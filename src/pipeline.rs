@@ -7,6 +7,7 @@ mod answering;
 mod attachments;
 mod conversations;
 mod dialogue;
+mod documents;
 mod errors;
 mod feedback;
 mod handover;
@@ -144,6 +145,8 @@ pub enum Stage {
 pub struct Pipeline {
     parts: Parts,
     inline: HashMap<IntentName, Inline>,
+    /// What the fallback answers from documents; none where it doesn't.
+    searching: Option<Handlers>,
     may_be_stopped: bool,
     answers: Option<Arc<Answers>>,
     conversations: Option<Conversations>,
@@ -166,9 +169,12 @@ impl Pipeline {
         let inline = parts.routes.keys().map(inline).collect();
         let may_be_stopped =
             parts.routes.values().any(|route| route.handlers.iter().any(|handler| handler.may_be_stopped()));
+        let fallback = parts.routes.get(&parts.choice.fallback);
+        let searching = fallback.and_then(|route| documents::searching(&route.handlers));
         Self {
             parts,
             inline,
+            searching,
             may_be_stopped,
             answers: None,
             conversations: None,

@@ -1,9 +1,9 @@
 //! A turn of a conversation: what was heard changes the state, and says what the bot does.
 //!
-//! Seven steps, the first that applies: a person has it; an intent that steers; values of slots; a confirmation; another
-//! intent, and the question again; free text; the question once more, and then the way out.
+//! Eight steps, the first that applies: a person has it; an intent that steers; values of slots; a confirmation; another
+//! intent, and the question again; what documents answer, likewise; free text; the question once more, and then the way out.
 //!
-//! **Invariant:** pure. The fallback is a missed answer, and never an interruption.
+//! **Invariant:** pure. The fallback is a missed answer, and never an interruption, but where its documents are known to answer.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,10 @@ use super::{
     state::{Asked, MOST_OPEN, Open, SKIPPED},
     wording::{is_nothing, stops},
 };
-use crate::domain::{Entity, IntentName};
+use crate::{
+    domain::{Entity, IntentName, is_question},
+    entity::folded,
+};
 
 /// What a user said.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +29,8 @@ pub struct Heard<'a> {
     /// What the text names, in its order.
     pub entities: &'a [Entity],
     pub text: &'a str,
+    /// Whether the fallback has an answer of documents to it, for where it answers nothing that is asked.
+    pub answered: bool,
 }
 
 /// What the bot does.
@@ -62,6 +67,8 @@ pub enum Why {
     Filled,
     /// A question wasn't answered.
     GaveUp,
+    /// Documents answer what was said in place of an answer.
+    InBetween,
 }
 
 /// What came to its end.
@@ -151,10 +158,13 @@ impl<'a> Taking<'a> {
         if another {
             return self.begin(heard.intent, heard);
         }
-        if let Some(slot) = slot.filter(|slot| is_fresh && matches!(slot.fills, Fills::Text))
-            && steer.is_none()
-            && !heard.text.trim().is_empty()
-        {
+        let taking = slot.filter(|slot| is_fresh && matches!(slot.fills, Fills::Text));
+        let taking = taking.filter(|_| steer.is_none() && !heard.text.trim().is_empty());
+        // Where free text is asked, and where an intent is surely meant, only what asks is a question to documents.
+        if heard.answered && ((taking.is_none() && !sure) || is_question(&folded(heard.text))) {
+            return self.run(&self.script.fallback, Why::InBetween, None);
+        }
+        if let Some(slot) = taking {
             self.state.slots.say(&slot.name, heard.text);
             return self.go_on(false);
         }

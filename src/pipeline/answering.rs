@@ -162,7 +162,8 @@ impl Pipeline {
         if inline.pace.is_slow() { None } else { inline.share.try_take(request.size().max(bytes / requests.max(1))) }
     }
 
-    async fn handle(
+    /// What handlers answer, and how long they took.
+    pub(super) async fn handle(
         &self,
         job: &Job,
         started: Instant,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{Dialogue, Job, Pipeline, Stage, Work, answering::reply, dialogue::Said, words};
+use super::{Dialogue, Job, Pipeline, Stage, Work, dialogue::Said, documents::InBetween, words};
 use crate::{
     conversation::{
         self, Script, Slots, State, follow_up,
@@ -15,7 +15,7 @@ use crate::{
         turn::{Ended, Heard, Question, Run, Step, Why},
     },
     domain::{Classification, IntentName, MessageError, Outcome, Progress, Request, Role, Status, Turn, language},
-    handler::{Answer, Handlers, Job as HandlerJob},
+    handler::{Answer, Job as HandlerJob},
 };
 
 /// What becomes of a turn.
@@ -101,7 +101,18 @@ impl Pipeline {
         {
             (intent, classification) = together;
         }
-        let (mut state, step) = self.taken(&work, state, &intent, classification.as_deref());
+        let in_between = match self.searching.is_some() && !state.open.is_empty() {
+            // Boxed, as it is rare: a delivery's task is as large as its largest branch.
+            true => Box::pin(self.in_between(&work, &state, &intent, classification.as_deref())).await,
+            false => None,
+        };
+        let (mut state, step, answer) = match in_between {
+            Some(InBetween { state, run, answer }) => (state, Step::Run(Box::new(run)), Some(answer)),
+            None => {
+                let (state, step) = self.taken(&work, state, &intent, classification.as_deref(), false);
+                (state, step, None)
+            }
+        };
         let history = Some(std::mem::take(&mut state.history)).filter(|history| !history.is_empty());
         work.talk =
             Some(Box::new(Talk { slots: state.slots.clone(), history, before, turn: Some(number), given: Vec::new() }));
@@ -114,7 +125,7 @@ impl Pipeline {
                 let classification = if question.opens { classification } else { asking(classification) };
                 self.asked(&work, &question, classification)?
             }
-            Step::Run(run) => self.ran(&mut work, *run, &intent, classification, &mut state).await?,
+            Step::Run(run) => self.ran(&mut work, *run, answer, &intent, classification, &mut state).await?,
         };
         let talk = *work.talk.take().unwrap_or_default();
         state.history = talk.history.unwrap_or_default();
@@ -141,7 +152,7 @@ impl Pipeline {
         intent: IntentName,
         classification: Option<Box<Classification>>,
     ) -> Result<Outcome, MessageError> {
-        let (state, step) = self.taken(work, State::default(), &intent, classification.as_deref());
+        let (state, step) = self.taken(work, State::default(), &intent, classification.as_deref(), false);
         work.talk = Some(Box::new(Talk { slots: state.slots, ..Talk::default() }));
         let mut outcome = match step {
             Step::Ask(question) => self.asked(work, &question, classification)?,
@@ -163,17 +174,18 @@ impl Pipeline {
         self.parts.dialogue.as_ref().is_some_and(|dialogue| dialogue.script.forms.contains_key(intent))
     }
 
-    /// What the script makes of it.
-    fn taken(
+    /// What the script makes of it; `answered` is whether documents answer it, where nothing else does.
+    pub(super) fn taken(
         &self,
         work: &Work<'_>,
         state: State,
         intent: &IntentName,
         classification: Option<&Classification>,
+        answered: bool,
     ) -> (State, Step) {
         let text = &work.request().text;
         let sure = classification.is_none_or(|it| !it.fallback);
-        let heard = Heard { intent, sure, entities: self.entities(work), text };
+        let heard = Heard { intent, sure, entities: self.entities(work), text, answered };
         match &self.parts.dialogue {
             Some(dialogue) => conversation::turn(&dialogue.script, state, &heard),
             None => {
@@ -195,13 +207,7 @@ impl Pipeline {
         let mut answer = Answer::text(text, locale);
         answer.details.choices = choices;
         answer.details.state = Some(progress(question));
-        if let Some(attached) = &work.attached {
-            // Nobody looks at them before all is known.
-            answer = attached.told(answer, &Handlers::default());
-        }
-        let (intent, entities) = (question.intent.clone(), self.entities(work).to_vec());
-        let reply = reply(work.request(), answer, intent, classification.map(|boxed| *boxed), entities);
-        Ok(Outcome::Reply(Arc::new(reply)))
+        Ok(self.replied(work, answer, question.intent.clone(), classification))
     }
 
     fn said(&self, work: &Work<'_>, question: &Question, locale: Option<&str>) -> Result<Said, MessageError> {
@@ -216,11 +222,12 @@ impl Pipeline {
         dialogue.said(question, locale, &asks)
     }
 
-    /// An intent's handlers answer, and what is still asked is asked behind it.
+    /// An intent's handlers answer, unless there is an answer, and what is still asked is asked behind it.
     async fn ran(
         &self,
         work: &mut Work<'_>,
         run: Run,
+        answer: Option<Answer>,
         heard: &IntentName,
         classification: Option<Box<Classification>>,
         state: &mut State,
@@ -229,15 +236,21 @@ impl Pipeline {
         let classification = match why {
             // By its words, "yes, FL1" may mean another than the model heard.
             Why::Heard if intent == *heard || intent == self.parts.choice.fallback => classification,
+            Why::InBetween if intent == *heard => classification,
             Why::Heard | Why::Filled => asking(classification),
-            Why::GaveUp if intent == self.parts.choice.fallback => classification.map(|it| match it.fallback {
-                true => it,
-                false => Box::new(it.left_to_fallback(heard.clone())),
-            }),
-            Why::GaveUp => asking(classification),
+            Why::GaveUp | Why::InBetween if intent == self.parts.choice.fallback => {
+                classification.map(|it| match it.fallback {
+                    true => it,
+                    false => Box::new(it.left_to_fallback(heard.clone())),
+                })
+            }
+            Why::GaveUp | Why::InBetween => asking(classification),
         };
         let known = std::mem::replace(&mut work.talk.get_or_insert_default().slots, slots);
-        let mut outcome = self.answered(work, intent, classification).await?;
+        let mut outcome = match answer {
+            Some(answer) => self.replied(work, answer, intent, classification),
+            None => self.answered(work, intent, classification).await?,
+        };
         let talk = work.talk.get_or_insert_default();
         talk.slots = known;
         for (name, value) in std::mem::take(&mut talk.given) {

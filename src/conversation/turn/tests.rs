@@ -10,6 +10,7 @@ use crate::{
 };
 
 mod corrections;
+mod documents;
 
 fn name(name: &str) -> IntentName {
     IntentName::new(name).unwrap()
@@ -80,11 +81,14 @@ fn entities(text: &str) -> Vec<Entity> {
     EXTRACTOR.extract(text)
 }
 
-/// Takes a turn. `intent` is what the model is sure of; "" where it is sure of none.
+/// Takes a turn. `intent` is what the model is sure of; "" where it is sure of none. "?" in front of it: documents answer the
+/// text.
 fn take(script: &Script, state: &mut State, intent: &str, text: &str) -> String {
+    let (answered, intent) = intent.strip_prefix('?').map_or((false, intent), |intent| (true, intent));
     let sure = !intent.is_empty();
     let (entities, intent) = (entities(text), name(if sure { intent } else { "help" }));
-    let (next, step) = turn(script, state.clone(), &Heard { intent: &intent, sure, entities: &entities, text });
+    let heard = Heard { intent: &intent, sure, entities: &entities, text, answered };
+    let (next, step) = turn(script, state.clone(), &heard);
     *state = next;
     told(&step)
 }

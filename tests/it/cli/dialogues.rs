@@ -90,3 +90,110 @@ fn a_question_is_shown_with_what_is_asked() {
     assert_eq!(tried.code, Some(0));
     assert!(tried.err.contains("a person has the conversation"), "{tried:?}");
 }
+
+/// Books at a dentist's, and answers from a FAQ in the fallback.
+const DENTIST: &str = r#"
+fallback = "question"
+
+[conversation]
+yes = "affirm"
+no = "deny"
+
+[knowledge.help]
+paths = ["faq.csv"]
+
+[intents.affirm]
+examples.en = ["yes", "yes please", "that is right", "correct", "sure"]
+examples.zh = ["是的", "对", "好的", "可以", "没错"]
+reply.en = "Good."
+reply.zh = "好。"
+
+[intents.deny]
+examples.en = ["no", "no thanks", "that is wrong", "rather not", "nope"]
+examples.zh = ["不", "不要", "不对", "不用了", "不是"]
+reply.en = "All right."
+reply.zh = "好的。"
+
+[intents.book]
+examples.en = ["I want to book an appointment", "book an appointment", "make an appointment please", "I need an appointment"]
+examples.zh = ["我要预约", "预约看牙", "帮我约个时间", "我想预约"]
+slots.day = { choices.monday = ["Monday", "周一"], choices.tuesday = ["Tuesday", "周二"], ask.en = "Which day?", ask.zh = "哪一天？", again.en = "Monday or Tuesday?", again.zh = "周一还是周二？" }
+slots.note = { text = true, ask.en = "Anything the doctor should know?", ask.zh = "有什么要告诉医生的吗？" }
+confirm.en = "Shall I book {{ slots.day }}, {{ slots.note }}?"
+confirm.zh = "确认预约{{ slots.day }}，{{ slots.note }}吗？"
+reply.en = "Booked."
+reply.zh = "已预约。"
+
+[intents.question]
+handler = ["search", "template"]
+search.knowledge = "help"
+reply.en = "I don't know."
+reply.zh = "我不知道。"
+"#;
+const FAQ: &str = r#"question,answer,questions
+How much is a dental cleaning?,A dental cleaning is 80 dollars.,
+Is there parking?,"You can park behind the house, free of charge.",is it possible to park there
+洗牙多少钱？,洗牙每次三百元。,
+可以停车吗？,停车场在楼后，免费。,有停车场吗
+"#;
+const IN_BETWEEN: &str = "\
+## Prices and parking
+> book an appointment
+ask day
+> how much is a dental cleaning
+question
+ask day
+A dental cleaning is 80 dollars.
+Which day?
+> is it possible to park there?
+question
+ask day
+> hmm
+ask day
+Monday or Tuesday?
+> Tuesday
+ask note
+> is it possible to park there?
+question
+ask note
+> parking is hard for me
+confirm
+Shall I book tuesday, parking is hard for me?
+> where can I park my car
+question
+confirm
+> yes
+Booked.
+
+## 价格和停车
+> 我要预约
+ask day
+> 洗牙多少钱
+question
+ask day
+洗牙每次三百元。
+哪一天？
+> 周二
+ask note
+> 有停车场吗
+question
+ask note
+> 停车不方便
+confirm
+> 哪里可以停车
+question
+confirm
+> 是的
+已预约。
+";
+
+#[test]
+fn what_the_fallbacks_documents_answer_is_answered_while_an_intent_asks() {
+    let folder = Folder::new();
+    folder.file("faq.csv", FAQ);
+    let (bot, dialogues) = (folder.file("bot.toml", DENTIST), folder.file("between.md", IN_BETWEEN));
+    // So few intents are surely meant by too much.
+    let program = Program::new().with("CHATBOT_INTENTS_PATH", &bot).with("CHATBOT_MODEL_THRESHOLD", "0.8");
+    let held = program.run(&["eval", "--dialogues", &dialogues]);
+    assert!(held.ok().contains("2 of 2 dialogues as written"), "{held:?}");
+}
