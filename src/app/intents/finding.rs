@@ -117,6 +117,16 @@ pub enum Problem {
     /// An entity that nothing can be.
     #[error("the entity has nothing to be found by: give it values = [\"…\"], patterns = ['…'], or a kind")]
     EmptyEntity,
+    /// An entity that isn't there.
+    #[error("{key} reads entities.{}, and there is no such entity: {hint}", excerpt(.entity))]
+    UnknownEntity {
+        /// The template.
+        key: String,
+        /// The entity.
+        entity: String,
+        /// What to do.
+        hint: String,
+    },
     /// A value that can't be handed on.
     #[error("'{}' can't be a value: it takes 1 to {MAX_LENGTH} characters", excerpt(.0))]
     EntityValue(String),

@@ -10,7 +10,7 @@ use toml::{
     de::{DeString, DeTable, DeValue},
 };
 
-use self::{conversation::SlotRead, handlers::Answering};
+use self::{conversation::SlotRead, entities::EntityRead, handlers::Answering};
 use super::{
     Checked, Faults, Finding, Fraction, HandlerDefinition, IntentDefinition, IntentsFile, Position, Problem,
     lines::Lines,
@@ -96,6 +96,8 @@ struct Reader<'t> {
     entities: Vec<Definition>,
     /// What templates read of the slots.
     slot_reads: Vec<SlotRead>,
+    /// What templates read of the entities.
+    entity_reads: Vec<EntityRead>,
 }
 
 impl<'t> Reader<'t> {
@@ -111,6 +113,7 @@ impl<'t> Reader<'t> {
             trained: 0,
             entities: Vec::new(),
             slot_reads: Vec::new(),
+            entity_reads: Vec::new(),
         }
     }
 
@@ -170,6 +173,7 @@ impl<'t> Reader<'t> {
         let intents: Vec<IntentDefinition> = definitions.iter().flatten().cloned().collect();
         self.references(&intents, &knowledge, &catalogues);
         self.forms(&intents, conversation.as_ref(), fallback.as_deref());
+        self.known_entities();
         let answers_all = |intent: &IntentDefinition| {
             Some(intent.name.as_str()) == fallback.as_deref()
                 && intent.handlers.iter().any(|handler| !matches!(handler, HandlerDefinition::Template { .. }))

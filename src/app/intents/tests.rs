@@ -5,6 +5,7 @@
 use super::*;
 
 mod conversation;
+mod entities;
 mod handlers;
 
 /// Two intents without a fault, for what a test adds.

@@ -31,6 +31,8 @@ enum Kind {
         /// What the template reads: nothing else of a request is converted for it.
         variables: Vec<Variable>,
         slots: Vec<SlotVariable>,
+        /// The entities that it reads by their names.
+        entities: Vec<String>,
     },
 }
 
@@ -120,8 +122,8 @@ impl ReplyText {
         environment.add_template_owned(NAME, source.to_owned()).map_err(|error| invalid(&error))?;
         let variables = variables(&environment)?;
         try_out(&environment)?;
-        let slots = slots(&environment)?;
-        Ok(Self(Kind::Template { environment: Box::new(environment), variables, slots }))
+        let (slots, entities) = (slots(&environment)?, entities(&environment)?);
+        Ok(Self(Kind::Template { environment: Box::new(environment), variables, slots, entities }))
     }
 
     /// Whether it reads a variable of that name.
@@ -137,6 +139,14 @@ impl ReplyText {
         match &self.0 {
             Kind::Plain(_) => &[],
             Kind::Template { slots, .. } => slots,
+        }
+    }
+
+    /// The entities that it reads by their names, as `entities.order`.
+    pub fn entities(&self) -> &[String] {
+        match &self.0 {
+            Kind::Plain(_) => &[],
+            Kind::Template { entities, .. } => entities,
         }
     }
 
@@ -212,6 +222,21 @@ fn slots(environment: &Environment<'_>) -> Result<Vec<SlotVariable>, ReplyTextEr
     slots.sort_by_cached_key(|read| (read.slot.is_none(), read.clone()));
     slots.dedup();
     Ok(slots)
+}
+
+/// The entities that the template reads by their names.
+fn entities(environment: &Environment<'_>) -> Result<Vec<String>, ReplyTextError> {
+    let read = environment.get_template(NAME).map_err(|error| invalid(&error))?.undeclared_variables(true);
+    let mut names: Vec<String> = Vec::new();
+    for path in read {
+        let mut parts = path.split('.');
+        if let (Some("entities"), Some(name)) = (parts.next(), parts.next()) {
+            names.push(name.to_owned());
+        }
+    }
+    names.sort();
+    names.dedup();
+    Ok(names)
 }
 
 /// Renders once with every value and once with none: minijinja looks up filters, tests and methods only then, and a

@@ -77,8 +77,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Notes which slots a template reads.
-    pub(super) fn slots_read(&mut self, key: &str, at: usize, text: &ReplyText, instructs: bool) {
+    /// Notes which slots and entities a template reads.
+    pub(super) fn reads(&mut self, key: &str, at: usize, text: &ReplyText, instructs: bool) {
         let position = Some(self.lines.position(at));
         self.slot_reads.extend(text.slots().iter().map(|read| SlotRead {
             position,
@@ -87,6 +87,7 @@ impl Reader<'_> {
             read: read.clone(),
             instructs,
         }));
+        self.entities_read(key, at, text);
     }
 
     /// Checks what can be told once every intent is known.

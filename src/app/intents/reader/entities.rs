@@ -2,14 +2,27 @@
 
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::{super::Problem, Reader, Value, hint};
+use super::{
+    super::{Position, Problem},
+    Reader, Value, hint,
+};
 use crate::{
     corpus::Mention,
     domain::{InvalidName, is_valid_name},
     entity::{BUILT_IN, Definition, Extractor, MAX_LENGTH},
+    handler::template::ReplyText,
 };
 
 const ENTITY_KEYS: [&str; 3] = ["values", "patterns", "kind"];
+
+/// An entity that a template reads.
+pub(super) struct EntityRead {
+    position: Position,
+    intent: Option<String>,
+    /// Where the template stands, such as `reply.en`.
+    key: String,
+    entity: String,
+}
 
 impl Reader<'_> {
     /// Reads the table `entities`.
@@ -25,6 +38,8 @@ impl Reader<'_> {
             }
             let Some(entity) = value.get_ref().as_table() else {
                 self.wrong_type(&format!("entities.{name}"), value, "a table, written [entities.NAME]");
+                // It is there, so nobody who reads it is told that it isn't.
+                self.entities.push(Definition { name: name.to_owned(), ..Definition::default() });
                 continue;
             };
             self.unknown_keys(entity, &ENTITY_KEYS, |key, _| hint(key, &ENTITY_KEYS));
@@ -37,6 +52,32 @@ impl Reader<'_> {
             }
             self.entities.push(definition);
         }
+    }
+
+    /// Notes which entities a template reads.
+    pub(super) fn entities_read(&mut self, key: &str, at: usize, text: &ReplyText) {
+        let position = self.lines.position(at);
+        for entity in text.entities() {
+            let (intent, entity) = (self.intent.clone(), entity.clone());
+            self.entity_reads.push(EntityRead { position, intent, key: key.to_owned(), entity });
+        }
+    }
+
+    /// Every template reads entities that there are: they are known once all examples are read, as marks make some.
+    pub(super) fn known_entities(&mut self) {
+        for EntityRead { position, intent, key, entity } in std::mem::take(&mut self.entity_reads) {
+            let known: Vec<&str> = self.entities.iter().map(|known| known.name.as_str()).collect();
+            if known.contains(&entity.as_str()) {
+                continue;
+            }
+            let hint = match known.is_empty() {
+                true => format!("write a table [entities.{entity}]"),
+                false => hint(&entity, &known),
+            };
+            self.intent = intent;
+            self.put(Some(position), Problem::UnknownEntity { key, entity, hint });
+        }
+        self.intent = None;
     }
 
     /// Adds what an example is marked with.

@@ -291,7 +291,7 @@ impl Reader<'_> {
             let key = format!("{path}.{language}");
             if let Some(source) = self.string(&key, value) {
                 match ReplyText::compile(source) {
-                    Ok(text) => self.slots_read(&key, value.span().start, &text, path == "llm.system"),
+                    Ok(text) => self.reads(&key, value.span().start, &text, path == "llm.system"),
                     Err(error) => fault(self, key, value.span(), error),
                 }
                 read.push((language.to_owned(), source.to_owned()));

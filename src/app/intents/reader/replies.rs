@@ -24,7 +24,7 @@ impl Reader<'_> {
             let language = &**language.get_ref();
             if let Some(source) = self.string(&format!("reply.{language}"), value) {
                 match ReplyText::compile(source) {
-                    Ok(text) => self.slots_read(&format!("reply.{language}"), value.span().start, &text, false),
+                    Ok(text) => self.reads(&format!("reply.{language}"), value.span().start, &text, false),
                     Err(error) => self.reply_fault(language, value.span(), error),
                 }
                 read.push((language.to_owned(), source.to_owned()));
