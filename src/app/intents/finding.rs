@@ -127,6 +127,19 @@ pub enum Problem {
         /// What to do.
         hint: String,
     },
+    /// A warning: a mark that makes an entity, where another was likely meant.
+    #[error(
+        "the entity '{}' is known from marks alone: did you mean '{nearest}'? Where you didn't, write a table \
+         [entities.{}], too",
+        excerpt(.entity),
+        excerpt(.entity)
+    )]
+    NearMark {
+        /// The entity.
+        entity: String,
+        /// The one that has a table.
+        nearest: String,
+    },
     /// A value that can't be handed on.
     #[error("'{}' can't be a value: it takes 1 to {MAX_LENGTH} characters", excerpt(.0))]
     EntityValue(String),
@@ -323,7 +336,10 @@ pub enum Problem {
 impl Problem {
     /// Whether the file can be used nevertheless.
     pub fn is_warning(&self) -> bool {
-        matches!(self, Self::Imported(_) | Self::NoExamples | Self::FewExamples(_) | Self::LongExample(_))
+        matches!(
+            self,
+            Self::Imported(_) | Self::NoExamples | Self::FewExamples(_) | Self::LongExample(_) | Self::NearMark { .. }
+        )
     }
 }
 

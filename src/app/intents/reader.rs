@@ -94,6 +94,8 @@ struct Reader<'t> {
     trained: usize,
     /// The entities that are told of, and those that examples are marked with.
     entities: Vec<Definition>,
+    /// How many of them have a table of their own; these are the first.
+    declared: usize,
     /// What templates read of the slots.
     slot_reads: Vec<SlotRead>,
     /// What templates read of the entities.
@@ -112,6 +114,7 @@ impl<'t> Reader<'t> {
             labels: HashMap::new(),
             trained: 0,
             entities: Vec::new(),
+            declared: 0,
             slot_reads: Vec::new(),
             entity_reads: Vec::new(),
         }

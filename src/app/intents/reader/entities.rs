@@ -7,6 +7,7 @@ use super::{
     Reader, Value, hint,
 };
 use crate::{
+    config::suggest::nearest_word,
     corpus::Mention,
     domain::{InvalidName, is_valid_name},
     entity::{BUILT_IN, Definition, Extractor, MAX_LENGTH},
@@ -52,6 +53,7 @@ impl Reader<'_> {
             }
             self.entities.push(definition);
         }
+        self.declared = self.entities.len();
     }
 
     /// Notes which entities a template reads.
@@ -89,11 +91,22 @@ impl Reader<'_> {
         if !self.fits(value, example) || !self.fits(text, example) {
             return;
         }
-        let place = self.entities.iter().position(|known| known.name == *entity).unwrap_or_else(|| {
+        let known = self.entities.iter().position(|known| known.name == *entity);
+        let place = known.unwrap_or_else(|| {
+            self.near_mark(entity, example);
             self.entities.push(Definition { name: entity.clone(), ..Definition::default() });
             self.entities.len() - 1
         });
         self.entities[place].add(value, text);
+    }
+
+    /// A mark may make an entity; one that is called almost as one with a table is more likely a slip.
+    fn near_mark(&mut self, entity: &str, example: &Value<'_>) {
+        let declared: Vec<&str> = self.entities.iter().take(self.declared).map(|known| known.name.as_str()).collect();
+        let nearest = nearest_word(entity, &declared).map(str::to_owned);
+        if let Some(nearest) = nearest {
+            self.add(example.span(), Problem::NearMark { entity: entity.to_owned(), nearest });
+        }
     }
 
     /// What a table lists under a key: values, some with what users say for them.

@@ -25,3 +25,21 @@ line 11, column 12: intent 'a': reply.zh reads entities.order, and there is no s
 "#,
     );
 }
+
+#[test]
+fn a_mark_that_is_called_almost_as_a_table_is_warned_of_once() {
+    warnings_after(
+        r#"
+[intents.order]
+examples.en = ["a [giant](sise) one", "a [tiny](sise) one", "to [Rome](city)", "a [big](size) one", "no mark"]
+examples.zh = ["要[大](size)的", "要[小](sizes)的", "要[特大](sise)的", "去[罗马](city)", "没有标记"]
+reply.en = "Done."
+[entities.size]
+values = ["large"]
+"#,
+        r#"
+line 11, column 16: intent 'order': the entity 'sise' is known from marks alone: did you mean 'size'? Where you didn't, write a table [entities.sise], too
+line 12, column 31: intent 'order': the entity 'sizes' is known from marks alone: did you mean 'size'? Where you didn't, write a table [entities.sizes], too
+"#,
+    );
+}
