@@ -10,7 +10,7 @@ use super::Entity;
 /// would mean something else.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(extend("pattern" = "^[A-Za-z0-9_-]{1,64}$")))]
 pub struct IntentName(Arc<str>);
 
 /// A text that can't name an intent (or an exchange, which follows the same rule).

@@ -134,7 +134,7 @@ mod tests {
             assert!(fault.message.contains(why), "{}", fault.message);
         };
         let json = "application/json";
-        check(json, "br", b"x", ErrorCode::UnsupportedMediaType, "use none, gzip or zstd");
+        check(json, "br", b"x", ErrorCode::UnsupportedMediaType, "use none, gzip, deflate or zstd");
         check("multipart/form-data; boundary=x", "", b"--x", ErrorCode::UnsupportedMediaType, "send JSON");
         check(json, "gzip", TEXT.as_bytes(), ErrorCode::InvalidMessage, "gzip");
         check(json, "gzip", &gzip(&"x".repeat(2000)), ErrorCode::PayloadTooLarge, "1024 bytes");

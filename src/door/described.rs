@@ -162,7 +162,8 @@ mod tests {
             "openapi": "3.1.0",
             "info": {"title": "chatbot-worker", "version": VERSION, "description": ABOUT,
                      "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
-            "servers": [{"url": "/"}],
+            // Beside this document, wherever a proxy serves it.
+            "servers": [{"url": "."}],
             "security": [{"key": []}, {"publicKey": []}, {}],
             "paths": {
                 "/api/messages": {"post": {

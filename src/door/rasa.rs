@@ -41,7 +41,7 @@ struct Message {
     /// Whose the message is, and which conversation's; at most 255 bytes.
     sender: Option<String>,
     /// The user's text.
-    #[cfg_attr(test, schemars(with = "String"))]
+    #[cfg_attr(test, schemars(with = "String", length(min = 1)))]
     message: Option<String>,
     #[cfg_attr(test, schemars(with = "Option<serde_json::Map<String, serde_json::Value>>"))]
     metadata: Option<Box<RawValue>>,

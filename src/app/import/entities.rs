@@ -12,7 +12,7 @@ use super::{one_line, quoted};
 use crate::{
     app::intents::normal_form,
     corpus::{Corpus, LabelNames, Notes, Word},
-    entity::{Definition, Extractor, MAX_LENGTH},
+    entity::{Definition, Extractor, MAX_LENGTH, folded},
 };
 
 /// The entities that the data tells of.
@@ -143,12 +143,12 @@ impl<'c> Meanings<'c> {
     fn of(corpus: &'c Corpus, notes: &mut Notes) -> Self {
         let mut meanings = Self { marked: HashMap::new(), synonyms: HashMap::new(), texts: HashMap::new() };
         for mention in corpus.mentions.iter().filter(|mention| mention.value != mention.text) {
-            let key = (mention.entity.as_str(), normal_form(&mention.text));
+            let key = (mention.entity.as_str(), found_form(&mention.text));
             let first = *meanings.marked.entry(key).or_insert(&mention.value);
             tell_second(&mention.text, first, &mention.value, notes);
         }
         for synonym in &corpus.synonyms {
-            let text = normal_form(&synonym.text);
+            let text = found_form(&synonym.text);
             meanings.texts.entry(&synonym.of).or_default().insert(text.clone());
             let first = *meanings.synonyms.entry(text).or_insert(&synonym.of);
             tell_second(&synonym.text, first, &synonym.of, notes);
@@ -157,7 +157,7 @@ impl<'c> Meanings<'c> {
     }
 
     fn of_text<'t>(&'t self, entity: &str, said: &'t str) -> &'t str {
-        let text = normal_form(said);
+        let text = found_form(said);
         let key = (entity, text);
         let marked = self.marked.get(&key);
         marked.or_else(|| self.synonyms.get(&key.1)).copied().unwrap_or(said)
@@ -169,13 +169,18 @@ impl<'c> Meanings<'c> {
 }
 
 fn tell_second(text: &str, first: &str, second: &str, notes: &mut Notes) {
-    if normal_form(first) != normal_form(second) {
+    if found_form(first) != found_form(second) {
         let [text, first, second] = [text, first, second].map(one_line);
         notes.add_shown(
             "texts that were given two values keep the first",
             format!("'{text}' is '{first}', not '{second}'"),
         );
     }
+}
+
+/// What is the same in two texts that are found alike, so that none is said for two values.
+fn found_form(text: &str) -> String {
+    normal_form(&folded(text))
 }
 
 /// Entities while they are put together, in the order in which they came.
@@ -188,7 +193,7 @@ struct Entities {
 #[derive(Default)]
 struct Entity {
     definition: Definition,
-    /// The place of each value, and of what is said for it, whatever its case.
+    /// The place of each value, and of what is said for it, in the form in which it is found.
     words: HashMap<String, usize>,
     /// The texts that are marked or listed.
     texts: HashSet<String>,
@@ -215,14 +220,14 @@ impl Entities {
             return notes.add_shown("values of entities that are too long were left out", shown);
         }
         let entity = self.place(entity);
-        entity.texts.insert(normal_form(said));
+        entity.texts.insert(found_form(said));
         let values = &mut entity.definition.values;
-        let place = *entity.words.entry(normal_form(value)).or_insert_with(|| {
+        let place = *entity.words.entry(found_form(value)).or_insert_with(|| {
             values.push((value.to_owned(), Vec::new()));
             values.len() - 1
         });
-        // What differs by case is found anyway.
-        entity.words.entry(normal_form(said)).or_insert_with(|| {
+        // What is found alike is found by the first.
+        entity.words.entry(found_form(said)).or_insert_with(|| {
             values[place].1.push(said.to_owned());
             place
         });
@@ -230,7 +235,7 @@ impl Entities {
 
     /// The entities that a synonym is for: those with one of its texts, else the first with its value.
     fn having(&self, value: &str, texts: &HashSet<String>) -> Vec<String> {
-        let value = normal_form(value);
+        let value = found_form(value);
         let with_text = |entity: &&Entity| texts.iter().any(|text| entity.texts.contains(text));
         let with_value = |entity: &&Entity| entity.words.contains_key(&value);
         let mut having: Vec<_> = self.entities.iter().filter(with_text).collect();

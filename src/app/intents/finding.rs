@@ -140,6 +140,21 @@ pub enum Problem {
         /// The one that has a table.
         nearest: String,
     },
+    /// What users say, for two values.
+    #[error(
+        "'{}' is said for two values, '{}' and '{}': a text can mean only one, so take it out of one of them",
+        excerpt(.text),
+        excerpt(.first),
+        excerpt(.second)
+    )]
+    TextOfTwo {
+        /// What is said.
+        text: String,
+        /// The value that has it first.
+        first: String,
+        /// The other.
+        second: String,
+    },
     /// A value that can't be handed on.
     #[error("'{}' can't be a value: it takes 1 to {MAX_LENGTH} characters", excerpt(.0))]
     EntityValue(String),

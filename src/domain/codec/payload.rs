@@ -73,7 +73,8 @@ impl Encoding {
     fn of(envelope: &Envelope<'_>) -> Result<Self, MessageError> {
         let mut encoding = Self::parse(set(envelope.content_encoding).unwrap_or_default())?;
         if let Some(name) = set(envelope.compression) {
-            let refused = |why| unsupported(format!("the header compression is {name:?}{why}: use none, gzip or zstd"));
+            let refused =
+                |why| unsupported(format!("the header compression is {name:?}{why}: use none, gzip, deflate or zstd"));
             let compression =
                 Compression::from_name(name.trim()).ok_or_else(|| refused(", which isn't spoken here"))?;
             if encoding.compression.replace(compression).is_some() {
@@ -85,7 +86,9 @@ impl Encoding {
 
     fn parse(content_encoding: &str) -> Result<Self, MessageError> {
         let refused = || {
-            unsupported(format!("the content encoding {content_encoding:?} isn't spoken here: use none, gzip or zstd"))
+            unsupported(format!(
+                "the content encoding {content_encoding:?} isn't spoken here: use none, gzip, deflate or zstd"
+            ))
         };
         let mut encoding = Self::default();
         for element in content_encoding.split(',').map(str::trim) {

@@ -20,6 +20,9 @@ const MOST_BYTES: usize = 64 * 1024;
 /// The longest word for a user, in characters, as OpenAI has it.
 const MAX_USER: usize = 512;
 
+/// The roles that OpenAI's form has.
+const ROLES: [&str; 6] = ["developer", "system", "user", "assistant", "tool", "function"];
+
 /// What is asked.
 pub(super) struct Asked {
     pub(super) model: String,
@@ -48,6 +51,7 @@ pub(super) struct Body<'a> {
     /// At most 512 characters.
     user: Option<String>,
     /// 1.
+    #[cfg_attr(test, schemars(range(min = 1, max = 1)))]
     n: Option<u64>,
     #[serde(borrow)]
     #[cfg_attr(test, schemars(with = "Option<serde_json::Map<String, serde_json::Value>>"))]
@@ -148,10 +152,8 @@ pub(super) fn read(text: &str) -> Result<Asked, Fault> {
         return Err(Fault::invalid(format!("'user' has more than {MAX_USER} characters")).of_field("user"));
     }
     let mut messages = body.messages.unwrap_or_default();
-    let at = messages.iter().rposition(|message| message.role == "user").ok_or_else(|| {
-        let message = "'messages' has no message with the role 'user': there is nothing to answer";
-        Fault::invalid(message).of_field("messages")
-    })?;
+    let at =
+        messages.iter().rposition(|message| message.role == "user").ok_or_else(|| nothing_of_the_user(&messages))?;
     // What stands behind it is the client's own, such as the answer of a tool.
     messages.truncate(at + 1);
     let said = said(&messages);
@@ -180,6 +182,23 @@ pub(super) fn read(text: &str) -> Result<Asked, Fault> {
         said,
         request,
     })
+}
+
+/// Why there is nothing to answer where no message is the user's: maybe it has a role that there isn't.
+fn nothing_of_the_user(messages: &[Message<'_>]) -> Fault {
+    match messages.iter().position(|message| !ROLES.contains(&message.role.as_str())) {
+        Some(at) => {
+            let message = format!(
+                "this message's role isn't one of {}, and no message has the role 'user': there is nothing to answer",
+                ROLES.join(", ")
+            );
+            Fault::invalid(message).of_field(format!("messages[{at}].role"))
+        }
+        None => {
+            let message = "'messages' has no message with the role 'user': there is nothing to answer";
+            Fault::invalid(message).of_field("messages")
+        }
+    }
 }
 
 /// Why a body can't be read. Read once more for it, as to watch the path costs whoever is right.
@@ -296,6 +315,11 @@ mod tests {
         check(r#"{"metadata": {"a": [1]}, "messages": [{"role": 1}]}"#, Some("messages[0].role"));
         check(r#"{"messages": []}"#, Some("messages"));
         check("{}", Some("messages"));
+        check(r#"{"messages": [{"role": "assistant", "content": "x"}]}"#, Some("messages"));
+        check(
+            r#"{"messages": [{"role": "system", "content": "x"}, {"role": "bot", "content": "x"}]}"#,
+            Some("messages[1].role"),
+        );
         check(r#"{"messages": [{"role": "user", "content": 7}]}"#, Some("messages[0].content"));
         check(
             &format!(r#"{{"messages": [{{"role": "user", "content": [{{"type": "x"}}]}}, {asked}]}}"#),

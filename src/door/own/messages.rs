@@ -55,20 +55,29 @@ async fn asked(talk: &Talk, request: Request, id: &mut Option<String>) -> Result
     talk.ask(&caller, request, intent.transpose()?)
 }
 
+/// Whether events are accepted, and preferred to JSON where both are named.
+/// <https://www.rfc-editor.org/rfc/rfc9110#name-quality-values>
 fn accepts_events(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    accepted.flat_map(|value| value.split(',')).any(|range| {
+    let (mut events, mut json) = (0.0_f32, 0.0_f32);
+    for range in accepted.flat_map(|value| value.split(',')) {
         let mut parts = range.split(';').map(str::trim);
-        let is_meant = parts.next().is_some_and(|range| range.eq_ignore_ascii_case("text/event-stream"));
-        is_meant && !parts.any(is_never)
-    })
+        let name = parts.next().unwrap_or_default();
+        let weight = parts.find_map(weight).unwrap_or(1.0);
+        if name.eq_ignore_ascii_case("text/event-stream") {
+            events = events.max(weight);
+        } else if name.eq_ignore_ascii_case("application/json") {
+            json = json.max(weight);
+        }
+    }
+    events > 0.0 && events >= json
 }
 
-/// Whether a parameter says that its range isn't accepted: `q=0`.
-/// <https://www.rfc-editor.org/rfc/rfc9110#name-quality-values>
-fn is_never(parameter: &str) -> bool {
-    let weight = parameter.split_once('=').filter(|(name, _)| name.trim().eq_ignore_ascii_case("q"));
-    weight.is_some_and(|(_, weight)| weight.trim().parse() == Ok(0.0_f32))
+/// What a parameter says of how much its range is wanted, `q=0.5`; 1 where it isn't said in numbers.
+fn weight(parameter: &str) -> Option<f32> {
+    let (_, weight) = parameter.split_once('=').filter(|(name, _)| name.trim().eq_ignore_ascii_case("q"))?;
+    let weight = weight.trim().parse().ok().filter(|weight| (0.0..=1.0).contains(weight));
+    Some(weight.unwrap_or(1.0))
 }
 
 /// Server-sent events: the parts of an answer, and then the answer, or why there is none.
@@ -113,7 +122,13 @@ mod tests {
         check(&[], false);
         check(&["*/*"], false);
         check(&["text/event-stream"], true);
-        check(&["application/json, Text/Event-Stream;q=0.5"], true);
+        check(&["application/json, Text/Event-Stream"], true);
+        check(&["application/json, text/event-stream;q=0.5"], false);
+        check(&["application/json;q=0.5", "text/event-stream;q=0.8"], true);
+        check(&["application/json;q=0.5, text/event-stream;q=0.5"], true);
+        check(&["*/*, text/event-stream;q=0.5"], true);
+        check(&["application/json;q=0, text/event-stream;q=0.1"], true);
+        check(&["application/json, text/event-stream;q=much"], true);
         check(&["application/json", "text/event-stream"], true);
         check(&["text/event-stream ; charset=utf-8 ; Q=1.000"], true);
         for zero in ["0", "0.", "0.0", "0.000", " 0 "] {

@@ -1,5 +1,7 @@
 //! The entities: values with what users say for them, patterns, known kinds; and those that examples are marked with.
 
+use std::{collections::HashMap, ops::Range};
+
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::{
@@ -10,7 +12,7 @@ use crate::{
     config::suggest::nearest_word,
     corpus::Mention,
     domain::{InvalidName, is_valid_name},
-    entity::{BUILT_IN, Definition, Extractor, MAX_LENGTH},
+    entity::{BUILT_IN, Definition, Extractor, MAX_LENGTH, folded},
     handler::template::ReplyText,
 };
 
@@ -113,11 +115,12 @@ impl Reader<'_> {
     pub(super) fn values(&mut self, table: &DeTable<'_>, list: &str, definition: &mut Definition) {
         const EXPECTED: &str =
             "a list of texts, or a list for each value, such as values.kettle = [\"kettles\", \"水壶\"]";
+        let mut said_for = HashMap::new();
         match table.get(list).map(|value| (value, value.get_ref())) {
             None => {}
             Some((_, DeValue::Array(values))) => {
-                for value in self.texts(values) {
-                    definition.add(&value, &value);
+                for (value, span) in self.texts(values) {
+                    self.say(&value, &value, span, &mut said_for, definition);
                 }
             }
             Some((_, DeValue::Table(values))) => {
@@ -128,15 +131,32 @@ impl Reader<'_> {
                         continue;
                     };
                     if self.fits(value, said) {
-                        definition.add(value, value);
+                        self.say(value, value, key.span(), &mut said_for, definition);
                     }
-                    for text in self.texts(words) {
-                        definition.add(value, &text);
+                    for (text, span) in self.texts(words) {
+                        self.say(value, &text, span, &mut said_for, definition);
                     }
                 }
             }
             Some((value, _)) => self.wrong_type(list, value, EXPECTED),
         }
+    }
+
+    /// Adds what users say for a value. `said_for` has the value of each text so far: only one of two would ever be found.
+    fn say(
+        &mut self,
+        value: &str,
+        text: &str,
+        span: Range<usize>,
+        said_for: &mut HashMap<String, String>,
+        definition: &mut Definition,
+    ) {
+        let first = said_for.entry(folded(text.trim())).or_insert_with(|| value.to_owned());
+        if first.as_str() != value {
+            let (text, first, second) = (text.to_owned(), first.clone(), value.to_owned());
+            self.add(span, Problem::TextOfTwo { text, first, second });
+        }
+        definition.add(value, text);
     }
 
     fn patterns(&mut self, entity: &DeTable<'_>, definition: &mut Definition) {
@@ -154,14 +174,14 @@ impl Reader<'_> {
         }
     }
 
-    /// The texts of a list that can be values.
-    fn texts(&mut self, list: &DeArray<'_>) -> Vec<String> {
+    /// The texts of a list that can be values, and where each stands.
+    fn texts(&mut self, list: &DeArray<'_>) -> Vec<(String, Range<usize>)> {
         let mut texts = Vec::new();
         for value in list.iter() {
             if let Some(text) = self.string("a value", value)
                 && self.fits(text, value)
             {
-                texts.push(text.trim().to_owned());
+                texts.push((text.trim().to_owned(), value.span()));
             }
         }
         texts

@@ -1,4 +1,4 @@
-//! What is told of entities: who reads one that isn't there.
+//! What is told of entities: who reads one that isn't there, and what is said for two values.
 
 use super::*;
 
@@ -40,6 +40,32 @@ values = ["large"]
         r#"
 line 11, column 16: intent 'order': the entity 'sise' is known from marks alone: did you mean 'size'? Where you didn't, write a table [entities.sise], too
 line 12, column 31: intent 'order': the entity 'sizes' is known from marks alone: did you mean 'size'? Where you didn't, write a table [entities.sizes], too
+"#,
+    );
+}
+
+#[test]
+fn a_text_is_said_for_one_value() {
+    faults_after(
+        r#"
+[intents.order]
+slots.crust = { choices.thin = ["薄"], choices.thick = ["厚", " Thin "], ask.en = "Which crust?" }
+reply.en = "Done."
+[entities.size]
+values.small = ["little", "小", "little"]
+values.large = ["Little", "大", "large"]
+values.huge = ["ｌａｒｇｅ", "small"]
+[entities.kettle]
+values = ["水壶", "水壺", "pot"]
+[entities.other]
+values = ["pot", "little"]
+"#,
+        r#"
+line 11, column 61: intent 'order': 'Thin' is said for two values, 'thin' and 'thick': a text can mean only one, so take it out of one of them
+line 15, column 17: 'Little' is said for two values, 'small' and 'large': a text can mean only one, so take it out of one of them
+line 16, column 16: 'ｌａｒｇｅ' is said for two values, 'large' and 'huge': a text can mean only one, so take it out of one of them
+line 16, column 25: 'small' is said for two values, 'small' and 'huge': a text can mean only one, so take it out of one of them
+line 18, column 17: '水壺' is said for two values, '水壶' and '水壺': a text can mean only one, so take it out of one of them
 "#,
     );
 }
