@@ -76,7 +76,7 @@ fn accepts_events(headers: &HeaderMap) -> bool {
 /// What a parameter says of how much its range is wanted, `q=0.5`; 1 where it isn't said in numbers.
 fn weight(parameter: &str) -> Option<f32> {
     let (_, weight) = parameter.split_once('=').filter(|(name, _)| name.trim().eq_ignore_ascii_case("q"))?;
-    let weight = weight.trim().parse().ok().filter(|weight| (0.0..=1.0).contains(weight));
+    let weight = weight.trim().parse::<f32>().ok().filter(|weight| (0.0..=1.0).contains(weight));
     Some(weight.unwrap_or(1.0))
 }
 
