@@ -223,6 +223,20 @@ pub enum Problem {
         /// Its name.
         handler: String,
     },
+    /// A warning: a handler that nobody asks.
+    #[error(
+        "the template before '{handler}' answers every text, so '{handler}' is asked of none: put \"template\" last"
+    )]
+    Unreached {
+        /// The first of those behind the template.
+        handler: String,
+    },
+    /// A warning: a fallback that may have no answer.
+    #[error(
+        "it is the fallback, and none of its handlers is a template: where these have no answer, users get an error. \
+         Write \"template\" as the last, and a reply"
+    )]
+    SilentFallback,
     /// What a handler has to know.
     #[error("the handler '{handler}' needs {key}: write it into the intent")]
     HandlerNeeds {
@@ -353,7 +367,13 @@ impl Problem {
     pub fn is_warning(&self) -> bool {
         matches!(
             self,
-            Self::Imported(_) | Self::NoExamples | Self::FewExamples(_) | Self::LongExample(_) | Self::NearMark { .. }
+            Self::Imported(_)
+                | Self::NoExamples
+                | Self::FewExamples(_)
+                | Self::LongExample(_)
+                | Self::NearMark { .. }
+                | Self::Unreached { .. }
+                | Self::SilentFallback
         )
     }
 }

@@ -234,7 +234,11 @@ impl<'t> Reader<'t> {
             few if few < FEW_EXAMPLES => self.add(key.span(), Problem::FewExamples(few)),
             _ => {}
         }
-        let Answering { handlers, external, dispatch } = self.answering(key, table);
+        let answering = self.answering(key, table);
+        if is_fallback {
+            self.silent_fallback(table, &answering);
+        }
+        let Answering { handlers, external, dispatch } = answering;
         let threshold = self.threshold(table);
         let form = self.form(table, intents);
         Some(IntentDefinition {

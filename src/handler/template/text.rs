@@ -126,6 +126,11 @@ impl ReplyText {
         Ok(Self(Kind::Template { environment: Box::new(environment), variables, slots, entities }))
     }
 
+    /// Whether it is the same for every request.
+    pub fn is_fixed(&self) -> bool {
+        matches!(self.0, Kind::Plain(_))
+    }
+
     /// Whether it reads a variable of that name.
     pub fn reads(&self, name: &str) -> bool {
         match &self.0 {

@@ -61,6 +61,7 @@ impl Reader<'_> {
                 self.add(key.span(), Problem::TableWithoutHandler { handler: (*name).to_owned() });
             }
         }
+        self.unreached(table, &names, &replies);
         let mut handlers = Vec::new();
         for name in &names {
             handlers.extend(match *name {
@@ -74,6 +75,28 @@ impl Reader<'_> {
             });
         }
         Answering { dispatch: self.dispatch(table, &names), handlers, external }
+    }
+
+    /// A fixed text answers every text, so that nobody behind it is asked.
+    fn unreached(&mut self, table: &DeTable<'_>, names: &[&'static str], replies: &[(String, String)]) {
+        let behind = names.iter().skip_while(|name| **name != "template").nth(1);
+        let is_fixed = |(_, source): &(String, String)| ReplyText::compile(source).is_ok_and(|text| text.is_fixed());
+        if let (Some(behind), Some(value)) = (behind, table.get("handler"))
+            && !replies.is_empty()
+            && replies.iter().all(is_fixed)
+        {
+            self.add(value.span(), Problem::Unreached { handler: (*behind).to_owned() });
+        }
+    }
+
+    /// The fallback is who answers where nobody else has an answer.
+    pub(super) fn silent_fallback(&mut self, table: &DeTable<'_>, answering: &Answering) {
+        let is_template = |handler: &HandlerDefinition| matches!(handler, HandlerDefinition::Template { .. });
+        let may_be_silent =
+            !answering.external && !answering.handlers.is_empty() && !answering.handlers.iter().any(is_template);
+        if let Some(value) = table.get("handler").filter(|_| may_be_silent) {
+            self.add(value.span(), Problem::SilentFallback);
+        }
     }
 
     fn dispatch(&mut self, table: &DeTable<'_>, names: &[&'static str]) -> Dispatch {

@@ -159,3 +159,36 @@ fn one_service_hears_for_the_whole_bot() {
         assert!(told.contains(fault), "{told}");
     }
 }
+
+#[test]
+fn handlers_that_are_never_asked_and_a_fallback_that_may_be_silent_are_warned_of() {
+    let rest = r#"
+examples.en = ["1", "2", "3", "4", "5"]
+search.knowledge = "help"
+[knowledge.help]
+paths = ["a.md"]
+"#;
+    warnings_after(
+        &format!("[intents.a]\nhandler = [\"template\", \"search\"]\nreply.en = \"Hi\"\nreply.zh = \"你好\"{rest}"),
+        r#"
+line 11, column 11: intent 'a': the template before 'search' answers every text, so 'search' is asked of none: put "template" last
+"#,
+    );
+    // One that says nothing without an order leaves the rest to the next.
+    let reply = "reply.en = \"{% if entities.order %}Ordered.{% endif %}\"";
+    let order = "[entities.order]\nkind = \"number\"\n";
+    warnings_after(&format!("[intents.a]\nhandler = [\"template\", \"search\"]\n{reply}{rest}{order}"), "");
+    let fallback = |handlers: &str| {
+        let help = format!("[intents.help]\nhandler = {handlers}\nsearch.knowledge = \"help\"");
+        let bot = SOUND.replace("[intents.help]", &help) + "[knowledge.help]\npaths = [\"a.md\"]\n";
+        let bot = if handlers.contains("template") { bot } else { bot.replace("reply.en = \"I can help.\"\n", "") };
+        lines(&parse(&bot).unwrap().warnings)
+    };
+    assert_eq!(fallback("[\"search\", \"template\"]"), "");
+    assert_eq!(fallback("[\"search\", \"external\"]"), "");
+    let told = fallback("\"search\"");
+    assert!(
+        told.starts_with("line 3, column 11: intent 'help': it is the fallback, and none of its handlers"),
+        "{told}"
+    );
+}
