@@ -96,6 +96,8 @@ struct Reader<'t> {
     entities: Vec<Definition>,
     /// How many of them have a table of their own; these are the first.
     declared: usize,
+    /// The names of all slots, those with faults too.
+    slot_names: Vec<String>,
     /// What templates read of the slots.
     slot_reads: Vec<SlotRead>,
     /// What templates read of the entities.
@@ -115,6 +117,7 @@ impl<'t> Reader<'t> {
             trained: 0,
             entities: Vec::new(),
             declared: 0,
+            slot_names: Vec::new(),
             slot_reads: Vec::new(),
             entity_reads: Vec::new(),
         }

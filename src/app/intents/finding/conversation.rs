@@ -31,7 +31,7 @@ pub enum ConversationFault {
     /// More than anybody answers.
     #[error("it has more than {0} slots: nobody answers so many questions")]
     TooManySlots(usize),
-    /// Nothing that a slot could hold, or too much.
+    /// Nothing that a slot could hold.
     #[error(
         "slots.{slot} has to say what fills it, by one of: entity = \"…\", choices = [\"…\"], or text = true for \
          whatever the user says"
@@ -39,6 +39,14 @@ pub enum ConversationFault {
     Fills {
         /// The slot.
         slot: String,
+    },
+    /// Two that fill one slot.
+    #[error("slots.{slot} has {given}, and only one can fill it: take out the others")]
+    FillsTwice {
+        /// The slot.
+        slot: String,
+        /// What is given.
+        given: String,
     },
     /// `text = false`.
     #[error("slots.{slot}.text can only be true: take it out, or write what else fills the slot")]

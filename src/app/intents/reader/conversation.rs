@@ -130,7 +130,8 @@ impl Reader<'_> {
     /// Every template reads slots that there are, and instructions only what this file lists.
     fn templates(&mut self, intents: &[IntentDefinition]) {
         let slots = || intents.iter().filter_map(|intent| intent.form.as_ref()).flat_map(|form| &form.slots);
-        let mut known: Vec<&str> = slots().map(|slot| &*slot.name).collect();
+        let names = std::mem::take(&mut self.slot_names);
+        let mut known: Vec<&str> = names.iter().map(String::as_str).collect();
         known.sort_unstable();
         known.dedup();
         for read in std::mem::take(&mut self.slot_reads) {

@@ -51,6 +51,8 @@ impl Reader<'_> {
         if !is_valid_name(&name) || !is_readable(&name) {
             self.conversation_fault(key.span(), ConversationFault::SlotName(name.clone()));
         }
+        // Whatever is wrong with it, it is there for templates that read it.
+        self.slot_names.push(name.clone());
         let path = format!("slots.{name}");
         let Some(table) = value.get_ref().as_table() else {
             const EXPECTED: &str = "a table, such as { entity = \"…\", ask.en = \"…\" }";
@@ -103,8 +105,13 @@ impl Reader<'_> {
                 }
                 Some(SlotFills::Choices(listed.values))
             }
-            _ => {
+            [] => {
                 self.conversation_fault(key.span(), ConversationFault::Fills { slot });
+                None
+            }
+            several => {
+                let given = several.join(" and ");
+                self.conversation_fault(key.span(), ConversationFault::FillsTwice { slot, given });
                 None
             }
         }

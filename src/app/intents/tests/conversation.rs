@@ -140,7 +140,7 @@ reply.en = "Done."
         r#"
 line 27, column 7: intent 'cancel_order': 'a-b' can't be the name of a slot: use letters, digits and _, a letter first, 64 at the most
 line 28, column 7: intent 'cancel_order': slots.none has to say what fills it, by one of: entity = "…", choices = ["…"], or text = true for whatever the user says
-line 29, column 7: intent 'cancel_order': slots.two has to say what fills it, by one of: entity = "…", choices = ["…"], or text = true for whatever the user says
+line 29, column 7: intent 'cancel_order': slots.two has entity and text, and only one can fill it: take out the others
 line 30, column 24: intent 'cancel_order': slots.false.text can only be true: take it out, or write what else fills the slot
 line 31, column 27: intent 'cancel_order': slots.empty.choices is empty: write such as choices = ["small", "large"]
 line 32, column 7: intent 'cancel_order': slots.mute has no question: write such as ask.en = "…", or optional = true
@@ -251,6 +251,23 @@ line 27, column 51: intent 'cancel_order': slots.order.ask.en reads labels.ordre
 line 31, column 17: intent 'cancel_order': llm.system.en reads labels.order, which can hold what a user wrote: instructions may read, by its name, only a slot whose values this file lists (an entity that has values and nothing else, or choices)
 line 31, column 17: intent 'cancel_order': llm.system.en reads labels, which can hold what a user wrote: instructions may read, by its name, only a slot whose values this file lists (an entity that has values and nothing else, or choices)
 line 32, column 12: intent 'cancel_order': reply.en reads labels.when, and no intent has such a slot: there are 'colour', 'order'
+"#,
+    );
+}
+
+#[test]
+fn a_slot_with_a_fault_is_there_for_the_templates_that_read_it() {
+    asking_faults(
+        r#"
+slots.size = { entity = "colour", choices = ["large"], ask.en = "Which size?" }
+slots.none = { ask.en = "{{ slots.size }}?" }
+confirm.en = "{{ slots.size }}, {{ slots.none }}?"
+reply.en = "Done: {{ slots.size }}."
+reply.zh = "好的：{{ slots.none }}。"
+"#,
+        r#"
+line 27, column 7: intent 'cancel_order': slots.size has entity and choices, and only one can fill it: take out the others
+line 28, column 7: intent 'cancel_order': slots.none has to say what fills it, by one of: entity = "…", choices = ["…"], or text = true for whatever the user says
 "#,
     );
 }
