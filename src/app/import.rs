@@ -3,9 +3,12 @@
 //! **Invariant:** what is written is a file that [`super::intents`] finds no fault with, as far as the data allows: with
 //! fewer than two intents there is none.
 
-use std::{collections::HashMap, fmt::Write};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::Write,
+};
 
-use super::intents::normal_form;
+use super::intents::{bare_form, normal_form};
 use crate::{
     corpus::{Corpus, LabelNames, Notes, annotation},
     domain::IntentName,
@@ -89,7 +92,7 @@ fn sorted_by_intent<'c>(
 ) -> Vec<(IntentName, Vec<&'c str>)> {
     let mut intents: Vec<(IntentName, Vec<&str>)> = Vec::new();
     let mut places: HashMap<IntentName, usize> = HashMap::new();
-    let mut seen: HashMap<String, IntentName> = HashMap::new();
+    let mut seen: HashMap<String, (IntentName, HashSet<String>)> = HashMap::new();
     let (mut outside, mut twice) = (0_usize, 0_usize);
     for utterance in &corpus.utterances {
         let Some(label) = &utterance.label else {
@@ -97,16 +100,17 @@ fn sorted_by_intent<'c>(
             continue;
         };
         let name = names.name(label);
-        if let Some(other) = seen.get(&normal_form(&utterance.text)) {
-            if *other == name {
-                twice += 1;
-            } else {
-                let shown = format!("'{}' of {other} and of {name}", one_line(&utterance.text));
-                notes.add_shown("examples of two intents stay with the first of them", shown);
-            }
+        let known = seen.entry(bare_form(&utterance.text));
+        let (other, written) = known.or_insert_with(|| (name.clone(), HashSet::new()));
+        if *other != name {
+            let shown = format!("'{}' of {other} and of {name}", one_line(&utterance.text));
+            notes.add_shown("examples of two intents stay with the first of them", shown);
             continue;
         }
-        seen.insert(normal_form(&utterance.text), name.clone());
+        if !written.insert(normal_form(&utterance.text)) {
+            twice += 1;
+            continue;
+        }
         let place = *places.entry(name.clone()).or_insert_with(|| {
             intents.push((name, Vec::new()));
             intents.len() - 1

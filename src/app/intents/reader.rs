@@ -30,7 +30,7 @@ mod labels;
 mod replies;
 mod slots;
 
-pub(in crate::app) use examples::normal_form;
+pub(in crate::app) use examples::{bare_form, normal_form};
 
 const TOP_KEYS: [&str; 7] =
     ["fallback", "transcription", "conversation", "intents", "entities", "knowledge", "catalogue"];
@@ -86,8 +86,8 @@ struct Reader<'t> {
     findings: Vec<Finding>,
     /// The intent that is being read.
     intent: Option<String>,
-    /// Every example, as [`examples::normal_form`] writes it, with its intent and line.
-    examples: HashMap<String, (String, usize)>,
+    /// Every example, as [`bare_form`] writes it: its intent, and as [`normal_form`] writes it, each with its line.
+    examples: HashMap<String, (String, Vec<(String, usize)>)>,
     /// Every label, and every intent's name, with its intent and line.
     labels: HashMap<String, (String, usize)>,
     /// How many intents have examples.

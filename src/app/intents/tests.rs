@@ -791,3 +791,25 @@ fn labels_are_each_of_one_intent() {
     assert!(faults(&with("[1]")).contains("a label must be a text in quotes"));
     assert!(faults(&with("[\" \"]")).contains("a label is empty"));
 }
+
+#[test]
+fn an_example_of_two_intents_is_found_whatever_its_punctuation_and_characters() {
+    faults_after(
+        r#"
+[intents.a]
+examples.en = ["nope", "Nope!", "C", "?", "really"]
+examples.zh = ["订披萨", "不要", "不要。"]
+reply.en = "Hi"
+[intents.b]
+examples.en = [" “Nope!” ", "C++", "!", "ＲＥＡＬＬＹ？"]
+examples.zh = ["訂披萨", "不要！", "不要了"]
+reply.en = "Hi"
+"#,
+        r#"
+line 15, column 16: intent 'b': the example '“Nope!”' is also one of intent 'a', on line 11: a sentence can train only one intent, so take it out of one of them
+line 15, column 41: intent 'b': the example 'ＲＥＡＬＬＹ？' is also one of intent 'a', on line 11: a sentence can train only one intent, so take it out of one of them
+line 16, column 16: intent 'b': the example '訂披萨' is also one of intent 'a', on line 12: a sentence can train only one intent, so take it out of one of them
+line 16, column 23: intent 'b': the example '不要！' is also one of intent 'a', on line 12: a sentence can train only one intent, so take it out of one of them
+"#,
+    );
+}

@@ -1,6 +1,6 @@
 //! An intent's examples: texts, by language or without, each once in the whole file.
 
-use std::{collections::hash_map::Entry, ops::Range};
+use std::ops::Range;
 
 use toml::de::{DeArray, DeTable, DeValue};
 
@@ -8,7 +8,7 @@ use super::{
     super::{Example, Problem},
     Reader,
 };
-use crate::corpus::annotation;
+use crate::{corpus::annotation, entity::folded};
 
 /// The longest example that gets no warning, in characters.
 const LONG_EXAMPLE: usize = 500;
@@ -57,26 +57,38 @@ impl Reader<'_> {
 
     fn check_unique(&mut self, text: &str, span: Range<usize>) {
         let intent = self.intent.clone().unwrap_or_default();
-        let line = self.lines.position(span.start).line;
-        let problem = match self.examples.entry(normal_form(text)) {
-            Entry::Vacant(entry) => {
-                entry.insert((intent, line));
-                return;
-            }
-            Entry::Occupied(entry) => {
-                let (example, (other, first)) = (text.to_owned(), entry.get().clone());
-                if other == intent {
-                    Problem::ExampleTwice { example, first }
-                } else {
-                    Problem::ExampleInTwo { example, other, first }
-                }
-            }
+        let written = (normal_form(text), self.lines.position(span.start).line);
+        let (other, there) = self.examples.entry(bare_form(text)).or_insert_with(|| (intent.clone(), Vec::new()));
+        let example = text.to_owned();
+        let problem = if *other != intent {
+            let first = there.first().map_or(0, |(_, line)| *line);
+            Problem::ExampleInTwo { example, other: other.clone(), first }
+        } else if let Some((_, first)) = there.iter().find(|(form, _)| *form == written.0) {
+            Problem::ExampleTwice { example, first: *first }
+        } else {
+            there.push(written);
+            return;
         };
         self.add(span, problem);
     }
 }
 
-/// What is the same in two examples that no model tells apart: case and white space are left out.
+/// What is the same in two examples of an intent, of which one is too many: case and white space are left out.
 pub(in crate::app) fn normal_form(text: &str) -> String {
     text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What is the same in two examples that can't be of two intents, as it is what a user means: full-width forms, traditional
+/// characters and the punctuation around a text are left out, too.
+pub(in crate::app) fn bare_form(text: &str) -> String {
+    const AROUND: &[char] = &[
+        ' ', '.', ',', '!', '?', ';', ':', '…', '~', '"', '\'', '“', '”', '‘', '’', '(', ')', '。', '、', '「', '」',
+        '《', '》', '¿', '¡', '«', '»',
+    ];
+    let form = normal_form(&folded(text));
+    match form.trim_matches(AROUND) {
+        // Of such a text, it is what there is.
+        "" => form,
+        bare => bare.to_owned(),
+    }
 }
