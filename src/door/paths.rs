@@ -1,6 +1,7 @@
-//! What is said to whoever asks at a path that there isn't, or by another method: what was meant, as far as it can be told.
+//! Paths, each with a slash at its end or without; and what is said to whoever asks at a path that there isn't, or by another
+//! method: what was meant, as far as it can be told.
 
-use axum::{http::Uri, response::Response};
+use axum::{Router, http::Uri, response::Response, routing::MethodRouter};
 
 use super::{
     fault::{Code, Fault},
@@ -19,6 +20,15 @@ const TWICE: &str = "/v1 stands twice here: the base URL ends with one /v1, and 
 const TOO_MUCH: &str = "this path goes on behind /v1/chat/completions: the base URL ends with /v1, and the client adds \
                         /chat/completions by itself";
 const SLASH: &str = "this path has a slash too many: the base URL ends with /v1, without a slash";
+
+/// Routes for these paths, with a slash at the end as well: some clients and proxies add one.
+pub(super) fn routes<S: Clone + Send + Sync + 'static>(
+    paths: impl IntoIterator<Item = (&'static str, MethodRouter<S>)>,
+) -> Router<S> {
+    paths.into_iter().fold(Router::new(), |router, (path, method)| {
+        router.route(path, method.clone()).route(&format!("{path}/"), method)
+    })
+}
 
 pub(super) async fn unknown(uri: Uri) -> Response {
     match meant(uri.path()) {
@@ -42,6 +52,7 @@ fn meant(path: &str) -> Option<&'static str> {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     match parts.as_slice() {
         ["v1", "v1", ..] => Some(TWICE),
+        // One at the end is none too many.
         ["v1", "chat", "completions"] | ["v1", "models"] => Some(SLASH),
         ["v1", "chat", "completions", ..] => Some(TOO_MUCH),
         ["v1", "responses", ..] => Some(RESPONSES),
@@ -80,7 +91,7 @@ mod tests {
         check("/v1/chat/completions/v1/models", Some(TOO_MUCH));
         check("/v1//chat/completions", Some(SLASH));
         check("//v1/chat/completions", Some(SLASH));
-        check("/v1/models/", Some(SLASH));
+        check("/v1//models", Some(SLASH));
         check("/v1/responses", Some(RESPONSES));
         check("/v1/embeddings", Some(CHATS));
         check("/v1", Some(CHATS));

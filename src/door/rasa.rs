@@ -17,6 +17,7 @@ use serde_json::value::RawValue;
 use super::{
     body,
     fault::{Code, Fault},
+    paths,
     reply::Told,
     talk::{self, Talk, counted},
 };
@@ -28,8 +29,7 @@ const DOOR: &str = "rasa";
 const RESTART: &str = "restart";
 
 pub(super) fn routes(talk: Arc<Talk>) -> Router {
-    Router::new()
-        .route("/webhooks/rest/webhook", post(webhook))
+    paths::routes([("/webhooks/rest/webhook", post(webhook))])
         .route("/webhooks/rest/", get(async || ([(header::CONTENT_TYPE, "application/json")], "{\"status\":\"ok\"}")))
         .with_state(talk)
 }

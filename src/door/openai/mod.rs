@@ -24,6 +24,7 @@ use self::{attempts::Attempts, completion::Completion, request::Asked};
 use super::{
     body,
     fault::{Code, Fault},
+    paths,
     talk::{self, Talk, counted},
 };
 #[cfg(test)]
@@ -41,12 +42,8 @@ const OWNER: &str = "chatbot-worker";
 
 pub(super) fn routes(talk: Arc<Talk>) -> Router {
     let asks = post(completions).with_state((talk.clone(), Arc::<Attempts>::default()));
-    Router::new()
-        .route("/v1/chat/completions", asks.clone())
-        .route("/v1/chat/completions/", asks)
-        .route("/v1/models", get(models))
-        .route("/v1/models/{model}", get(model))
-        .with_state(talk)
+    let paths = [("/v1/chat/completions", asks), ("/v1/models", get(models)), ("/v1/models/{model}", get(model))];
+    paths::routes(paths).with_state(talk)
 }
 
 /// That there is nothing of a path, in OpenAI's form.

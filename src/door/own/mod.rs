@@ -18,6 +18,7 @@ use bytes::Bytes;
 
 use super::{
     fault::Fault,
+    paths,
     sockets::Sockets,
     talk::{Talk, counted},
 };
@@ -27,14 +28,15 @@ pub(super) const DOOR: &str = "api";
 
 /// Its routes.
 pub(super) fn routes(talk: Arc<Talk>, sockets: Sockets) -> Router {
-    let plain = Router::new()
-        .route("/api/messages", post(messages::post))
-        .route("/api/feedback", post(feedback::post))
-        .route("/api/conversations", post(conversations::make))
-        .route("/api/conversations/{id}", delete(conversations::forget))
-        .route("/api/bot", get(conversations::bot))
-        .with_state(talk.clone());
-    let socket = Router::new().route("/api/socket", get(socket::open)).with_state((talk, sockets));
+    let plain = paths::routes([
+        ("/api/messages", post(messages::post)),
+        ("/api/feedback", post(feedback::post)),
+        ("/api/conversations", post(conversations::make)),
+        ("/api/conversations/{id}", delete(conversations::forget)),
+        ("/api/bot", get(conversations::bot)),
+    ])
+    .with_state(talk.clone());
+    let socket = paths::routes([("/api/socket", get(socket::open))]).with_state((talk, sockets));
     plain.merge(socket)
 }
 

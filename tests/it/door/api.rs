@@ -304,6 +304,12 @@ async fn what_a_page_may_know_of_the_bot_is_told() {
         bot.await,
         json!({"intents": ["help_info", "outside", "product_info", "queued", "refund"], "keys": false})
     );
+    for path in ["/api/bot", "/v1/models"] {
+        // A slash at the end changes nothing.
+        let (without, with) = (door.get(path).await, door.get(&format!("{path}/")).await);
+        assert_eq!((without.status().as_u16(), with.status().as_u16()), (200, 200), "{path}");
+        assert_eq!(without.text().await.unwrap(), with.text().await.unwrap(), "{path}");
+    }
     let page = door.get("/").await;
     assert!(
         page.headers()["content-security-policy"]
