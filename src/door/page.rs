@@ -23,6 +23,7 @@ const FILES: &[File] = files! {
     "/page/details.js" = "details.js", "text/javascript; charset=utf-8";
     "/page/door.js" = "door.js", "text/javascript; charset=utf-8";
     "/page/elements.js" = "elements.js", "text/javascript; charset=utf-8";
+    "/page/kept.js" = "kept.js", "text/javascript; charset=utf-8";
     "/page/main.js" = "main.js", "text/javascript; charset=utf-8";
     "/page/message.js" = "message.js", "text/javascript; charset=utf-8";
     "/page/messages.js" = "messages.js", "text/javascript; charset=utf-8";

@@ -23,6 +23,16 @@ class Keys(BrowserTest):
         expect(page.locator("#status")).to_have_text("Not available")
         expect(page.locator("#text")).to_be_disabled()
 
+    def test_the_console_says_why_a_page_isn_t_let_in(self):
+        page = self.open(self.door)
+        said = []
+        page.on("console", lambda line: said.append(line.text))
+        for address in [self.door, f"{self.door}?key=cbk_nonsense"]:
+            said.clear()
+            page.goto(address)
+            expect(page.locator("#trouble")).to_have_text("This page isn't allowed to talk to the assistant.")
+            self.assertRegex("\n".join(said), r"the door refuses this page \(unauthorized\): \w+")
+
     def test_a_page_with_its_key_talks_and_goes_on_after_a_reload(self):
         page = self.open(f"{self.door}?key={KEY}")
         self.await_open(page)

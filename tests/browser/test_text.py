@@ -51,6 +51,13 @@ class Text(BrowserTest):
                 "see https://example.com/a.": f"<p>see {link('https://example.com/a', 'https://example.com/a')}.</p>",
                 "见https://example.com/a，谢谢": f"<p>见{link('https://example.com/a', 'https://example.com/a')}，谢谢</p>",
                 "[shop](https://example.com/)": f"<p>{link('https://example.com/', 'shop')}</p>",
+                "[z](https://e.com/a_(b)) c)": f"<p>{link('https://e.com/a_(b)', 'z')} c)</p>",
+                "(https://e.com/a_(b)).": f"<p>({link('https://e.com/a_(b)', 'https://e.com/a_(b)')}).</p>",
+                "看https://例子.cn/路径。": "<p>看"
+                + link("https://xn--fsqu00a.cn/%E8%B7%AF%E5%BE%84", "https://例子.cn/路径")
+                + "。</p>",
+                "https://e.com/a/退货，见": f"<p>{link('https://e.com/a/%E9%80%80%E8%B4%A7', 'https://e.com/a/退货')}，见</p>",
+                "开https://e.com/然后": f"<p>开{link('https://e.com/', 'https://e.com/')}然后</p>",
                 "ftp://example.com": "<p>ftp://example.com</p>",
                 "https://": "<p>https://</p>",
             }
@@ -64,6 +71,16 @@ class Text(BrowserTest):
             " (address) => { const made = link(address, 'x'); return made.href ?? made })}"
         )
         self.assertEqual(shown, ["x", "x", "x", "https://example.com/"])
+
+    def test_a_text_is_written_from_the_side_of_its_script(self):
+        page = self.open()
+        direction = "element => getComputedStyle(element).direction"
+        page.locator("#text").fill("مرحبا")
+        self.assertEqual(page.locator("#text").evaluate(direction), "rtl")
+        page.locator("#text").press("Enter")
+        asked = page.locator("#messages > .asked .bubble")
+        self.assertEqual(asked.evaluate(direction), "rtl")
+        self.assertEqual(page.locator("#messages > .answer .bubble").first.get_attribute("dir"), "auto")
 
     def test_citations_are_those_of_sources_that_there_are(self):
         self.check({"so[1] and[3]": "<p>so<sup>[1]</sup> and[3]</p>"}, cited=2)

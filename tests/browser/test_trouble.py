@@ -75,9 +75,43 @@ class Trouble(BrowserTest):
         is_whole = len(answer.inner_text().split()) == 80
         expect(page.locator(".finish")).to_have_text([] if is_whole else ["Interrupted: there was more to come"])
 
-    def test_what_is_too_large_is_told_and_not_sent_for_ever(self):
+    def test_a_network_that_is_gone_is_told_though_the_socket_hasn_t_noticed(self):
+        page = self.open()
+        page.evaluate(
+            "() => { window.real = WebSocket; window.WebSocket = class { static OPEN = 1;"
+            " constructor() { setTimeout(() => this.onclose({code: 1006, reason: ''})) } close() {} } }"
+        )
+        page.context.set_offline(True)
+        expect(page.locator("#status")).not_to_have_class("ready")
+        expect(page.locator("#trouble")).to_have_text("You are offline. This goes on as soon as you are back.")
+        page.evaluate("() => { window.WebSocket = window.real }")
+        page.context.set_offline(False)
+        self.await_open(page)
+        expect(page.locator("#trouble")).to_be_hidden()
+
+    def test_what_is_kept_of_a_conversation_and_has_another_form_counts_as_none(self):
+        page = self.open()
+        for kept in ["{", "null", '{"turns":[null]}', '{"turns":"x","id":5}', '{"turns":[{"kind":"answer"}]}']:
+            page.goto(f"{self.rig.door_url}livez")
+            page.evaluate("kept => sessionStorage.setItem('chatbot / ', kept)", kept)
+            page.goto(self.rig.door_url)
+            self.await_open(page)
+            expect(self.ask(page, "hello")).to_contain_text("welcome")
+
+    def test_a_text_that_is_longer_than_any_door_takes_stays_in_the_field(self):
         page = self.open()
         self.say(page, "x" * 1_200_000)
+        expect(page.locator("#trouble")).to_have_text("That is too long. Please say it in fewer words.")
+        self.assertEqual(page.evaluate("document.getElementById('text').value.length"), 1_200_000)
+        expect(page.locator("#messages > li")).to_have_count(0)
+        expect(self.ask(page, "hello")).to_contain_text("welcome")
+        expect(page.locator("#trouble")).to_be_hidden()
+
+    def test_what_is_too_large_is_told_and_not_sent_for_ever(self):
+        page = self.open(self.rig.another_door(self, CHATBOT_WORKER_MAX_BODY="64KiB"))
+        self.await_open(page)
+        self.say(page, "x" * 100_000)
         expect(page.locator(".failed")).to_have_text("That is too long. Please say it in fewer words.")
+        self.assertLess(page.locator(".asked .bubble").bounding_box()["height"], 500)
         self.await_open(page)
         expect(self.ask(page, "hello")).to_contain_text("welcome")

@@ -6,14 +6,15 @@ export class Composer {
   #stop;
   #isBusy = false;
 
-  constructor({ form, text, send, stop, onSend, onStop }) {
+  // `accepts`: whether a text may be sent; one that mayn't stays in the field.
+  constructor({ form, text, send, stop, accepts, onSend, onStop }) {
     this.#text = text;
     this.#send = send;
     this.#stop = stop;
     form.addEventListener('submit', (event) => {
       event.preventDefault();
       const written = text.value.trim();
-      if (!written || this.#isBusy) return;
+      if (!written || this.#isBusy || !accepts(written)) return;
       text.value = '';
       this.#fit();
       onSend(written);

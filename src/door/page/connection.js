@@ -1,6 +1,6 @@
 // The socket to the door, which comes back by itself. Whatever is still unanswered is sent again by then, with the same
 // id: the door knows by it what it was asked already.
-import { Refused, TooMany } from './door.js';
+import { Refused, TooMany, tellDeveloper } from './door.js';
 
 const FIRST_PAUSE = 500; // milliseconds until the first try to come back; then twice as long each time, and …
 const LONGEST_PAUSE = 30_000; // … at most so long, each less a random part, so that not all pages come at once
@@ -35,6 +35,8 @@ export class Connection {
     this.#onMessage = onMessage;
     this.#onState = onState;
     // The browser knows sooner than any timer when it is worth a try. An open socket may be one of the network before.
+    // One that is open may notice for minutes nothing of a network that is gone. To a door on this machine it comes back.
+    addEventListener('offline', () => this.#state === 'open' && this.#lose());
     addEventListener('online', () => this.#state !== 'refused' && this.restart());
     document.addEventListener('visibilitychange', () => {
       if (!document.hidden && this.#timers.pause) this.restart();
@@ -59,6 +61,13 @@ export class Connection {
     this.#socket?.close();
     this.#socket = null;
     this.#connect();
+  }
+
+  #lose() {
+    const socket = this.#socket;
+    this.#attempt += 1;
+    this.#failed('lost');
+    socket?.close();
   }
 
   #clear() {
@@ -94,8 +103,9 @@ export class Connection {
       this.#onMessage(JSON.parse(data));
       this.#watch();
     };
-    socket.onclose = async ({ code }) => {
+    socket.onclose = async ({ code, reason }) => {
       if (!isCurrent()) return;
+      if (code === 1008) tellDeveloper('refused', reason);
       let state = code === 1008 ? 'refused' : code === 4029 ? 'tooMany' : 'lost';
       if (code === 1009 || (wasOpen && state === 'lost')) this.#dropped(code);
       if (!wasOpen) await this.#door.whyRefused(conversation).catch((error) => (state = why(error)));

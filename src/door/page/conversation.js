@@ -8,6 +8,7 @@
 //   {kind: "failed", to, code, retryable}
 //   {kind: "line", line}                                             "personCame", "personLeft", "forgotten"
 // and has a `key` that stays, and a `version` that counts its changes.
+import { kept } from './kept.js';
 
 const KEPT_TURNS = 100;
 // What a reply tells that is shown; its texts from documents can be long.
@@ -42,16 +43,12 @@ export class Conversation {
     this.#storage = storage;
     this.#place = place;
     this.#onChange = onChange;
-    try {
-      Object.assign(this, JSON.parse(storage?.getItem(place) ?? '{}'));
-    } catch {
-      // What can't be read any more is begun anew.
-    }
+    Object.assign(this, kept(storage?.getItem(place)));
   }
 
   save() {
-    const kept = this.turns.slice(-KEPT_TURNS);
-    for (const turns of [kept, kept.slice(-10), []]) {
+    const last = this.turns.slice(-KEPT_TURNS);
+    for (const turns of [last, last.slice(-10), []]) {
       try {
         const { id, withPerson, language } = this;
         this.#storage?.setItem(this.#place, JSON.stringify({ id, turns, withPerson, language }));

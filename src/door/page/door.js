@@ -4,8 +4,18 @@
 export class Refused extends Error {}
 export class TooMany extends Error {}
 
-function refuse(status) {
-  if (status === 401 || status === 403) throw new Refused();
+// The visitor of a page can't mend what the door refuses; whoever builds it reads the console.
+export function tellDeveloper(code, message) {
+  console.error(`chatbot: the door refuses this page (${code}): ${message}`);
+}
+
+async function refuse(answer) {
+  const { status } = answer;
+  if (status === 401 || status === 403) {
+    const told = await answer.json().catch(() => null);
+    tellDeveloper(told?.error?.code ?? status, told?.error?.message ?? '');
+    throw new Refused();
+  }
   if (status === 429) throw new TooMany();
 }
 
@@ -27,7 +37,7 @@ export class Door {
       headers,
       credentials: 'omit',
     });
-    refuse(answer.status);
+    await refuse(answer);
     if (!answer.ok) throw new Error(`the door answered ${answer.status}`);
     return (await answer.json()).conversation;
   }
@@ -35,8 +45,7 @@ export class Door {
   // Why the socket wasn't opened, of which a browser tells nothing: its address, asked as a page, tells it.
   async whyRefused(conversation) {
     const address = this.socketAddress(conversation).replace(/^ws/, 'http');
-    const { status } = await fetch(address, { credentials: 'omit' });
-    refuse(status);
+    await refuse(await fetch(address, { credentials: 'omit' }));
   }
 
   socketAddress(conversation) {

@@ -13,6 +13,7 @@ const isEmbedded = asked.has('embed');
 const key = asked.get('key') || document.querySelector('meta[name="chatbot-key"]').content;
 const title = asked.get('title')?.slice(0, 60);
 const TROUBLE_AFTER = 1_500; // milliseconds: a connection that is back sooner isn't worth a word
+const MOST_BYTES = 1_044_480; // of a text in JSON: 1 MiB, as CHATBOT_WORKER_MAX_BODY is, but for the other fields
 
 const conversation = new Conversation(tabsStorage(), `chatbot ${location.pathname} ${key}`, show);
 const messages = new Messages(find('messages'), find('spoken'));
@@ -22,6 +23,7 @@ const composer = new Composer({
   text: find('text'),
   send: find('send'),
   stop: find('stop'),
+  accepts,
   onSend: ask,
   onStop: stop,
 });
@@ -121,6 +123,13 @@ function take(message) {
   );
   // The widget shows that something has come while it was closed.
   if (isEmbedded) parent.postMessage({ chatbot: 'news' }, '*');
+}
+
+// One that is too long for the door would be refused, and had better be shortened where it stands.
+function accepts(text) {
+  const isShort = text.length * 6 <= MOST_BYTES || new TextEncoder().encode(JSON.stringify(text)).length <= MOST_BYTES;
+  if (!isShort) setTrouble('payload_too_large');
+  return isShort;
 }
 
 function ask(text, shownAs) {

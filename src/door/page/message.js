@@ -4,15 +4,12 @@ import { icon, make } from './elements.js';
 import { textNodes } from './text.js';
 import { errorText } from './words.js';
 
+const LONG = 500; // characters: what may be higher than a bubble gets
+
 export function turnElement(turn, { words, actions, withDetails }) {
   switch (turn.kind) {
     case 'asked':
-      return make(
-        'li',
-        { className: 'asked' },
-        speaker(words.you),
-        make('div', { className: 'bubble' }, turn.title ?? turn.text),
-      );
+      return make('li', { className: 'asked' }, speaker(words.you), ownBubble(turn.title ?? turn.text));
     case 'answer':
       return answer(turn, words, actions, withDetails);
     case 'said':
@@ -27,8 +24,14 @@ export function turnElement(turn, { words, actions, withDetails }) {
 // Who speaks is told by side and colour, and to those who don't see them in words.
 const speaker = (name) => make('span', { className: 'unseen' }, name);
 
+function ownBubble(text) {
+  const made = make('div', { className: 'bubble', dir: 'auto' }, text);
+  if (text.length > LONG) made.tabIndex = 0; // it may be higher than what is shown of it, and is then scrolled by keys
+  return made;
+}
+
 function bubble(text, locale, cited) {
-  const made = make('div', { className: 'bubble' }, ...textNodes(text, cited));
+  const made = make('div', { className: 'bubble', dir: 'auto' }, ...textNodes(text, cited));
   if (locale) made.lang = locale;
   return made;
 }
@@ -58,7 +61,7 @@ function answer(turn, words, actions, withDetails) {
 
 function choices(list, words, actions) {
   const buttons = list.map(({ title, value }) => {
-    const button = make('button', { type: 'button', className: 'choice' }, title);
+    const button = make('button', { type: 'button', className: 'choice', dir: 'auto' }, title);
     button.onclick = () => actions.choose(value, title);
     return button;
   });

@@ -5,9 +5,27 @@ const FENCE = /^\s*```/;
 const HEADING = /^#{1,6}\s+(.*)$/;
 const BULLET = /^\s*[-*•]\s+(.*)$/;
 const NUMBER = /^\s*(\d{1,9})[.)、]\s*(?=\D)(.*)$/;
-// A bare address ends at the first character that isn't ASCII, as Chinese follows one without a space.
-const INLINE =
-  /\*\*(?=\S)(.+?)\*\*|`([^`]+)`|\[([^\[\]]+)\]\((https?:\/\/[^\s()]+)\)|(https?:\/\/[\x21-\x7e]+)|\[(\d{1,2})\]/g;
+// A bare address ends at the first character that isn't ASCII, as Chinese follows one without a space; but letters of
+// other scripts belong to one whose host has them, and begin a part of its path behind the first.
+const LETTER = '\\p{L}\\p{N}\\p{M}';
+const PART = '[\\x21-\\x2e\\x30-\\x7e]+';
+const BARE = [
+  `(?:[\\w\\-]+\\.)*(?=[^\\x00-\\x7f])[${LETTER}\\-]+(?:\\.[${LETTER}\\-]+)+(?::\\d+)?(?:[\\/?#][${LETTER}\\x21-\\x7e]*)?`,
+  `${PART}(?:\\/${PART})+\\/(?=[^\\x00-\\x7f])[${LETTER}][${LETTER}\\x21-\\x7e]*`,
+  '[\\x21-\\x7e]+',
+].join('|');
+const INLINE = new RegExp(
+  [
+    /\*\*(?=\S)(.+?)\*\*/,
+    /`([^`]+)`/,
+    /\[([^\[\]]+)\]\((https?:\/\/(?:[^\s()]|\([^\s()]*\))+)\)/,
+    { source: `(https?:\\/\\/(?:${BARE}))` },
+    /\[(\d{1,2})\]/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'gu',
+);
 
 // `cited`: how many sources the text may cite as [1], [2]…
 export function textNodes(text, cited = 0) {
@@ -88,8 +106,7 @@ function inline(text, cited) {
     else if (code) node = element('code', code);
     else if (title) node = link(address, title);
     else if (bare) {
-      // What ends a sentence, or closes a bracket, doesn't belong to the address.
-      const address = bare.replace(/[.,;:!?'"*>\])]+$/, '');
+      const address = withoutEnd(bare);
       rest = bare.slice(address.length);
       node = link(address, address);
     } else if (citation >= 1 && citation <= cited) node = element('sup', all);
@@ -98,6 +115,19 @@ function inline(text, cited) {
   }
   nodes.push(text.slice(end));
   return nodes.filter((node) => node !== '');
+}
+
+// A bare address without what ends a sentence, or closes a bracket that it doesn't open.
+function withoutEnd(bare) {
+  const count = (bracket) => bare.split(bracket).length - 1;
+  let unopened = count(')') - count('(');
+  let end = bare.length;
+  for (; /[.,;:!?'"*>\])]/.test(bare[end - 1] ?? ''); end -= 1) {
+    if (bare[end - 1] !== ')') continue;
+    if (unopened <= 0) break;
+    unopened -= 1;
+  }
+  return bare.slice(0, end);
 }
 
 // A link that opens beside the page; text where the address isn't one of http or https.

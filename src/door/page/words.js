@@ -171,9 +171,11 @@ const WORDS = {
   },
 };
 
+export const isLanguage = (tag) => Object.hasOwn(WORDS, tag);
+
 // The language of the first of the browser's that is spoken here.
 export function browsersLanguage(languages) {
-  const spoken = languages.map((tag) => tag.toLowerCase().split('-')[0]).find((tag) => tag in WORDS);
+  const spoken = languages.map((tag) => tag.toLowerCase().split('-')[0]).find(isLanguage);
   return spoken ?? 'en';
 }
 
