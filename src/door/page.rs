@@ -42,7 +42,8 @@ const LOCAL: &str = " http://localhost:* http://127.0.0.1:*";
 pub(super) fn routes(talk: Arc<Talk>) -> Router {
     let page = |file: &'static File| {
         get(async move |State(talk): State<Arc<Talk>>, request: Request| {
-            respond(file, policy(&talk, &request.into_parts().0))
+            let (parts, _) = request.into_parts();
+            respond(file, policy(&talk, &parts), &parts.headers)
         })
     };
     FILES.iter().fold(Router::new(), |router, file| router.route(file.path, page(file))).with_state(talk)

@@ -1,6 +1,10 @@
 //! The page to watch the worker: files that are built in. It shows what `/metrics`, `/workers` and `/queues` tell.
 
-use axum::{Router, http::HeaderValue, routing::get};
+use axum::{
+    Router,
+    http::{HeaderMap, HeaderValue},
+    routing::get,
+};
 
 use crate::page_files::{File, files, respond};
 
@@ -23,7 +27,9 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 /// Its routes.
 pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    let page = |file: &'static File| get(async move || respond(file, HeaderValue::from_static(POLICY)));
+    let page = |file: &'static File| {
+        get(async move |asked: HeaderMap| respond(file, HeaderValue::from_static(POLICY), &asked))
+    };
     FILES.iter().fold(Router::new(), |router, file| router.route(file.path, page(file)))
 }
 
