@@ -24,11 +24,14 @@ const SECONDS: [f64; 15] =
 /// lapin logs what it also returns, and what is returned is told where it is handled. A filter that names it shows it.
 const QUIET: &str = "lapin=off,";
 
-/// Starts the log on standard error. `directives` are those of tracing-subscriber's `EnvFilter`.
+/// Starts the log on standard error. `directives` are those of tracing-subscriber's `EnvFilter`. A line that can't be
+/// written, as the disk is full or nobody reads any more, is lost.
 pub fn start_log(directives: &str, format: Format) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(format!("{QUIET}{directives}")))
         .with_writer(std::io::stderr)
+        // They would be told by `eprintln!`, which panics there.
+        .log_internal_errors(false)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
     // A second log in one process, as in a test, keeps the first.
     let _ = match format {

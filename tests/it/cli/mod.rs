@@ -5,6 +5,7 @@ mod conversation;
 mod dialogues;
 mod eval;
 mod key;
+mod log;
 mod other;
 pub mod program;
 mod search;

@@ -1,0 +1,36 @@
+//! The log, where it can't be written.
+
+use std::{
+    fs::OpenOptions,
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::program::{Program, end_of};
+use crate::support::PATIENCE;
+
+/// A full disk, or a reader that has gone, takes lines of the log and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_cannot_be_written_ends_no_worker() {
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let (reader, unread) = std::io::pipe().unwrap();
+    drop(reader);
+    for log in [Stdio::from(full), Stdio::from(unread)] {
+        let program = Program::new();
+        let mut worker = program.command(&["run"]).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        // Its log can't say when it is ready.
+        while program.run(&["ask", "hello"]).code != Some(0) {
+            if worker.try_wait().unwrap().is_some() || Instant::now() > deadline {
+                let _ = worker.kill();
+                panic!("it answers nothing: {:?}", worker.wait());
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        let kill = Command::new("kill").args(["-TERM", &worker.id().to_string()]).status();
+        assert!(kill.unwrap().success());
+        assert_eq!(end_of(&mut worker).code(), Some(0));
+        program.remove().await;
+    }
+}
