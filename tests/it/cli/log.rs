@@ -3,8 +3,7 @@
 use std::{
     fs::OpenOptions,
     process::{Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use super::program::{Program, end_of};
@@ -20,13 +19,12 @@ async fn a_log_that_cannot_be_written_ends_no_worker() {
         let program = Program::new();
         let mut worker = program.command(&["run"]).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let deadline = Instant::now() + PATIENCE;
-        // Its log can't say when it is ready.
+        // Its log can't say when it is ready; to ask takes time enough.
         while program.run(&["ask", "hello"]).code != Some(0) {
             if worker.try_wait().unwrap().is_some() || Instant::now() > deadline {
                 let _ = worker.kill();
                 panic!("it answers nothing: {:?}", worker.wait());
             }
-            thread::sleep(Duration::from_millis(50));
         }
         let kill = Command::new("kill").args(["-TERM", &worker.id().to_string()]).status();
         assert!(kill.unwrap().success());
