@@ -6,14 +6,16 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-use super::{Entry, KeyHash, NoRandomness, Refusal, address::place, hash::random, limits::Limits};
+use super::{
+    Entry, KeyHash, NoRandomness, Refusal,
+    address::place,
+    hash::random,
+    limits::{Counted, Limits},
+};
 
 /// What a conversation's id begins with that the door made.
 const BEGIN: &str = "c-";
 const TAG: usize = 12;
-
-/// Whose requests are counted together: those of a key, or of a public key from one place.
-pub(super) type Counted = ([u8; 32], Option<IpAddr>);
 
 /// Whoever asks.
 #[derive(Clone)]
@@ -30,7 +32,7 @@ pub struct Caller {
 
 #[derive(Clone)]
 struct Limit {
-    counts: Arc<Limits<Counted>>,
+    counts: Arc<Limits>,
     counted: Counted,
     rate: NonZeroU32,
 }
@@ -41,9 +43,10 @@ impl Caller {
         Self { name: None, is_public: false, names_senders: true, hash: None, limit: None }
     }
 
-    pub(super) fn of(entry: &Entry, address: IpAddr, counts: &Arc<Limits<Counted>>) -> Self {
+    pub(super) fn of(entry: &Entry, address: IpAddr, counts: &Arc<Limits>) -> Self {
         let is_public = entry.is_public();
-        let counted = (*entry.hash.bytes(), is_public.then(|| place(address)));
+        let hash = *entry.hash.bytes();
+        let counted = if is_public { Counted::KeyAt(hash, place(address)) } else { Counted::Key(hash) };
         let limit = entry.limit().map(|rate| Limit { counts: counts.clone(), counted, rate });
         Self {
             name: Some(entry.name.clone()),

@@ -4,7 +4,7 @@
 //! not used for a minute says nothing any more.
 
 use std::{
-    hash::Hash,
+    net::IpAddr,
     num::NonZeroU32,
     sync::{
         Arc,
@@ -20,14 +20,24 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// After so long a bucket is full again, and needn't be kept.
 const KEPT: Duration = Duration::from_secs(70);
 
+/// What is counted by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Counted {
+    /// A key, by its hash, wherever it is used.
+    Key([u8; 32]),
+    /// A key at one address.
+    KeyAt([u8; 32], IpAddr),
+    Address(IpAddr),
+}
+
 /// Buckets, each of which holds a minute's requests when it is full.
-pub(super) struct Limits<K> {
+pub(super) struct Limits {
     /// For each, when it is full again: nanoseconds since the beginning.
-    full_at: Cache<K, Arc<AtomicU64>>,
+    full_at: Cache<Counted, Arc<AtomicU64>>,
     beginning: Instant,
 }
 
-impl<K: Hash + Eq + Send + Sync + 'static> Limits<K> {
+impl Limits {
     /// For so many at the most.
     pub(super) fn new(most: u64) -> Self {
         // By their age alone: who comes for the first time has to be counted too, however many others there are.
@@ -40,7 +50,7 @@ impl<K: Hash + Eq + Send + Sync + 'static> Limits<K> {
     ///
     /// # Errors
     /// How long it has to wait, where there are none left.
-    pub(super) fn take(&self, key: K, rate: NonZeroU32) -> Result<(), Duration> {
+    pub(super) fn take(&self, key: Counted, rate: NonZeroU32) -> Result<(), Duration> {
         let full_at = self.full_at.get_with(key, Arc::default);
         let now = self.now();
         let take = |full_at| taken(full_at, now, rate).ok();
@@ -49,7 +59,7 @@ impl<K: Hash + Eq + Send + Sync + 'static> Limits<K> {
     }
 
     /// How long to wait for the next; `None` if there is one.
-    pub(super) fn wait(&self, key: &K, rate: NonZeroU32) -> Option<Duration> {
+    pub(super) fn wait(&self, key: &Counted, rate: NonZeroU32) -> Option<Duration> {
         let full_at = self.full_at.get(key)?.load(Ordering::Relaxed);
         taken(full_at, self.now(), rate).err()
     }
@@ -84,6 +94,10 @@ mod tests {
 
     use super::*;
 
+    fn key(number: u32) -> Counted {
+        Counted::Address(IpAddr::from(number.to_be_bytes()))
+    }
+
     fn rate(a_minute: u32) -> NonZeroU32 {
         NonZeroU32::new(a_minute).unwrap()
     }
@@ -94,46 +108,46 @@ mod tests {
             let limits = Limits::new(10);
             let at_once = a_minute.min(1000);
             for i in 0..at_once {
-                assert_eq!(limits.take("a", rate(a_minute)), Ok(()), "{i} of {a_minute}");
+                assert_eq!(limits.take(key(1), rate(a_minute)), Ok(()), "{i} of {a_minute}");
             }
             if at_once < a_minute {
                 continue;
             }
             let each = Duration::from_secs(60) / a_minute;
-            let wait = limits.take("a", rate(a_minute)).unwrap_err();
+            let wait = limits.take(key(1), rate(a_minute)).unwrap_err();
             assert!(wait <= each && wait > each / 2, "{a_minute}: {wait:?}");
-            assert_eq!(limits.wait(&"a", rate(a_minute)), Some(wait));
+            assert_eq!(limits.wait(&key(1), rate(a_minute)), Some(wait));
             // What was refused costs nothing, and another isn't meant.
-            assert_eq!(limits.take("b", rate(a_minute)), Ok(()));
+            assert_eq!(limits.take(key(2), rate(a_minute)), Ok(()));
             advance(wait).await;
-            assert_eq!(limits.wait(&"a", rate(a_minute)), None);
-            assert_eq!(limits.take("a", rate(a_minute)), Ok(()));
-            assert!(limits.take("a", rate(a_minute)).is_err());
+            assert_eq!(limits.wait(&key(1), rate(a_minute)), None);
+            assert_eq!(limits.take(key(1), rate(a_minute)), Ok(()));
+            assert!(limits.take(key(1), rate(a_minute)).is_err());
             advance(MINUTE).await;
             for i in 0..a_minute {
-                assert_eq!(limits.take("a", rate(a_minute)), Ok(()), "{i} of {a_minute}");
+                assert_eq!(limits.take(key(1), rate(a_minute)), Ok(()), "{i} of {a_minute}");
             }
-            assert!(limits.take("a", rate(a_minute)).is_err());
+            assert!(limits.take(key(1), rate(a_minute)).is_err());
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_rate_that_is_changed_holds_from_the_next_request_on() {
         let limits = Limits::new(10);
-        (0..10).for_each(|_| assert_eq!(limits.take("a", rate(10)), Ok(())));
-        assert!(limits.take("a", rate(1)).unwrap_err() <= MINUTE);
-        assert!(limits.take("a", rate(1000)).unwrap_err() <= MINUTE);
+        (0..10).for_each(|_| assert_eq!(limits.take(key(1), rate(10)), Ok(())));
+        assert!(limits.take(key(1), rate(1)).unwrap_err() <= MINUTE);
+        assert!(limits.take(key(1), rate(1000)).unwrap_err() <= MINUTE);
     }
 
     #[test]
     fn memory_is_bounded_and_newcomers_are_counted() {
         let limits = Limits::new(100);
         // All places are taken, by those who ask often.
-        (0..20).for_each(|_| (0..100_u32).for_each(|key| assert_eq!(limits.take(key, rate(1000)), Ok(()))));
-        for key in 100..1000 {
-            assert_eq!(limits.take(key, rate(1)), Ok(()));
+        (0..20).for_each(|_| (0..100).for_each(|of| assert_eq!(limits.take(key(of), rate(1000)), Ok(()))));
+        for of in 100..1000 {
+            assert_eq!(limits.take(key(of), rate(1)), Ok(()));
             assert!(limits.count() <= 100);
-            assert!(limits.take(key, rate(1)).is_err(), "{key} is counted though others have the places");
+            assert!(limits.take(key(of), rate(1)).is_err(), "{of} is counted though others have the places");
         }
     }
 }

@@ -18,7 +18,11 @@ mod tests;
 
 use std::{fmt, net::IpAddr, num::NonZeroU32, path::Path, sync::Arc};
 
-use self::{address::place, caller::Counted, file::KeysFile, limits::Limits};
+use self::{
+    address::place,
+    file::KeysFile,
+    limits::{Counted, Limits},
+};
 pub use self::{
     address::{Network, client_address},
     caller::Caller,
@@ -41,9 +45,9 @@ pub struct Keys {
     file: Option<KeysFile>,
     /// The other sites whose pages may ask, besides those of public keys.
     origins: Vec<Origin>,
-    counts: Arc<Limits<Counted>>,
+    counts: Arc<Limits>,
     /// The wrong keys, by where they came from.
-    wrong: Limits<IpAddr>,
+    wrong: Limits,
 }
 
 /// What somebody who asks shows.
@@ -140,7 +144,7 @@ impl Keys {
         // All of them are compared, so that the time tells nothing.
         let found =
             entries.iter().fold(None, |found, entry| if entry.hash.is(&hash).into() { Some(entry) } else { found });
-        let place = place(address);
+        let place = Counted::Address(place(address));
         if !found.is_some_and(Entry::is_public)
             && let Some(wait) = self.wrong.wait(&place, WRONG_KEYS)
         {
