@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::{
-    Catalogue, Item, Wish,
+    Catalogue, Item, Wish, general,
     negation::{self, is_unwanted},
     value,
     why::is_han,
@@ -129,8 +129,8 @@ struct Reach {
     words: Vec<Vec<String>>,
 }
 
-/// Reads what a folded text doesn't want; what was read before isn't read again.
-pub(super) fn exclude(text: &str, wish: &mut Wish, read: &mut Vec<Range<usize>>) {
+/// Reads what a folded text doesn't want of a catalogue; what was read before isn't read again.
+pub(super) fn exclude(catalogue: &Catalogue, text: &str, wish: &mut Wish, read: &mut Vec<Range<usize>>) {
     let mut from = 0;
     for not in negation::nots(text) {
         if not.start < from || read.iter().any(|other| overlap(other, &not)) {
@@ -139,7 +139,7 @@ pub(super) fn exclude(text: &str, wish: &mut Wish, read: &mut Vec<Range<usize>>)
         from = not.end;
         if let Some(Reach { at, words }) = reach(text, &not, read) {
             from = from.max(at.end);
-            wish.excluded.extend(words);
+            wish.excluded.extend(words.into_iter().map(|words| general::left_out(words, catalogue)));
             read.push(at);
         }
     }

@@ -8,6 +8,7 @@
 
 mod bounds;
 mod excluded;
+mod general;
 mod negation;
 mod number;
 mod price;

@@ -88,7 +88,7 @@ impl Catalogue {
         self.bounds(&text, &mut wish, &mut read);
         self.values(&text, entities, &mut wish, &mut read);
         self.order(&text, &mut wish, &mut read);
-        excluded::exclude(&text, &mut wish, &mut read);
+        excluded::exclude(self, &text, &mut wish, &mut read);
         read.sort_by_key(|range| range.start);
         let mut from = 0;
         for range in read {
