@@ -17,6 +17,9 @@ pub const MOST_TEXT: usize = 32 * 1024;
 /// The most intents that ask at the same time: one is asked, the others wait.
 pub(super) const MOST_OPEN: usize = 3;
 
+/// How often documents answer, in place of an answer to a question, what is no question by its form; from then on it is a miss.
+pub(super) const MOST_ASIDES: u32 = 2;
+
 /// How often a slot was asked that stays empty, as the user said or after too many misses.
 pub const SKIPPED: u32 = u32::MAX;
 
@@ -64,6 +67,9 @@ pub struct Open {
     /// How often it asked to confirm, likewise.
     #[serde(default)]
     pub confirmations: u32,
+    /// How often documents answered what is no question by its form, since this was asked: [`MOST_ASIDES`] at most.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub asides: u32,
     /// Whether the last thing that the bot said was the question.
     #[serde(default)]
     pub fresh: bool,
@@ -93,11 +99,16 @@ impl Open {
             asked: Asked::Confirmation,
             times: BTreeMap::new(),
             confirmations: 0,
+            asides: 0,
             fresh: false,
             before,
             aside: BTreeMap::new(),
         }
     }
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl State {

@@ -11,7 +11,7 @@ use super::{
     Slots, State,
     filling::{Said, said},
     script::{ATTEMPTS, Fills, Form, Script, Slot, Steer},
-    state::{Asked, MOST_OPEN, Open, SKIPPED},
+    state::{Asked, MOST_ASIDES, MOST_OPEN, Open, SKIPPED},
     wording::{is_nothing, stops},
 };
 use crate::{
@@ -161,7 +161,8 @@ impl<'a> Taking<'a> {
         let taking = slot.filter(|slot| is_fresh && matches!(slot.fills, Fills::Text));
         let taking = taking.filter(|_| steer.is_none() && !heard.text.trim().is_empty());
         // Where free text is asked, and where an intent is surely meant, only what asks is a question to documents.
-        if heard.answered && ((taking.is_none() && !sure) || is_question(&folded(heard.text))) {
+        let asks = heard.answered && is_question(&folded(heard.text));
+        if asks || (heard.answered && taking.is_none() && !sure && self.takes_aside()) {
             return self.run(&self.script.fallback, Why::InBetween, None);
         }
         if let Some(slot) = taking {
@@ -173,6 +174,14 @@ impl<'a> Taking<'a> {
             return self.ask(true, false).map_or_else(|| self.fall_back(), Step::Ask);
         }
         self.missed(&intent, form, slot)
+    }
+
+    /// Whether documents may once more answer what is no question by its form, which is counted: else whoever never answers
+    /// is never let go.
+    fn takes_aside(&mut self) -> bool {
+        let Some(open) = self.state.open.last_mut().filter(|open| open.asides < MOST_ASIDES) else { return false };
+        open.asides += 1;
+        true
     }
 
     /// What an intent that steers does; none where it means nothing here.
@@ -241,6 +250,7 @@ impl<'a> Taking<'a> {
         let Self { script, state } = &mut *self;
         let Some(open) = state.open.last_mut() else { return self.fall_back() };
         let Some(form) = script.forms.get(&open.intent) else { return self.fall_back() };
+        open.asides = 0;
         match missing(form, open, &state.slots) {
             Some(slot) => {
                 open.asked = Asked::Slot(slot.name.clone());

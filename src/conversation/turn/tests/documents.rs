@@ -49,3 +49,31 @@ fn what_answers_the_question_or_is_surely_meant_goes_before_documents() {
         ("?", "parking", "help"),
     ]);
 }
+
+#[test]
+fn what_is_no_question_is_answered_twice_and_then_a_miss() {
+    for [first, second, third] in [["parking", "the car park", "parking space"], ["停车", "停车场", "停车位"]] {
+        check(&[
+            ("cancel_order", "cancel my order", "ask order"),
+            ("?", first, "help, then ask order"),
+            ("?", second, "help, then ask order"),
+            ("?", third, "ask order again"),
+            // A question is always answered, and counts nothing.
+            ("?", "is there parking?", "help, then ask order"),
+            ("?", "有停车位吗", "help, then ask order"),
+            ("?", third, "person"),
+        ]);
+        // Each question of the bot's has its own count; a confirmation, too.
+        check(&[
+            ("cancel_order", "cancel my order", "ask order"),
+            ("?", first, "help, then ask order"),
+            ("?", second, "help, then ask order"),
+            ("", "FL123", "ask reason"),
+            ("deny", "no", "confirm cancel_order"),
+            ("?", first, "help, then confirm cancel_order"),
+            ("?", second, "help, then confirm cancel_order"),
+            ("?", third, "confirm cancel_order again"),
+            ("?", third, "person"),
+        ]);
+    }
+}
