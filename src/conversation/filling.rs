@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** one span of the text fills one slot. What is denied ("not Paris but Rome") fills none: the slot that holds it
 //! goes first. Nor does what the same text replaces ("Paris, no, Rome"). Then comes the slot that is asked, and then the others
-//! in their order.
+//! in their order. Of several values for one slot that nothing tells apart ("a small large one") none is taken.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use super::{
     script::{Fills, Form, Slot, Steer},
     wording::Wording,
 };
-use crate::domain::Entity;
+use crate::{domain::Entity, entity::words_of_day};
 
 /// A part of a text that can be a value.
 struct Span {
@@ -33,6 +33,15 @@ pub(super) struct Said {
     pub(super) answer: Option<Steer>,
     /// It has what the slots hold, and nothing new.
     pub(super) repeats: bool,
+    /// The slots that it has several new values for, and says not which.
+    pub(super) unclear: Vec<Unclear>,
+}
+
+/// A slot that a text has several values for.
+#[derive(Debug)]
+pub(super) struct Unclear {
+    pub(super) slot: String,
+    pub(super) values: Vec<String>,
 }
 
 /// What a text says of a form's slots. Free text isn't looked at.
@@ -49,8 +58,55 @@ pub(super) fn said(form: &Form, asked: Option<&str>, slots: &Slots, entities: &[
     let (denied, kept) =
         if kept.is_empty() && !denied.iter().all(is_held) { (Vec::new(), denied) } else { (denied, kept) };
     let corrects = is_denied || wording.corrects(&values);
-    let kept = without_replaced(kept, &wording);
-    Said { changes: changes(form, asked, slots, &denied, kept), corrects, answer, repeats: repeats && !is_denied }
+    let mut kept = without_replaced(kept, &wording);
+    let unclear = unclear(form, slots, &mut kept, &wording);
+    let changes = changes(form, asked, slots, &denied, kept);
+    Said { changes, corrects, answer, repeats: repeats && !is_denied, unclear }
+}
+
+/// The slots that several spans are for that nothing tells apart, and no other slot can have; takes these spans away.
+fn unclear(form: &Form, slots: &Slots, spans: &mut Vec<Span>, wording: &Wording) -> Vec<Unclear> {
+    let mut unclear = Vec::new();
+    for (place, slot) in form.slots.iter().enumerate() {
+        let is_shared =
+            |span: &Span| spans.iter().any(|it| it.fits != span.fits && it.start <= span.start && span.end <= it.end);
+        let mut values: Vec<String> = Vec::new();
+        let mut before: Option<&Span> = None;
+        for span in spans.iter().filter(|span| span.fits == [place] && !is_shared(span)) {
+            let is_known = has(form, slots, place, span) || values.iter().any(|it| is_same(Some(it), &span.value));
+            if !is_known && !before.is_some_and(|before| is_one_day(before, span, wording)) {
+                values.push(span.value.clone());
+            }
+            before = Some(span);
+        }
+        if values.len() > 1 {
+            spans.retain(|span| span.fits != [place]);
+            unclear.push(Unclear { slot: slot.name.clone(), values });
+        }
+    }
+    unclear
+}
+
+/// Whether two values side by side say one day in two ways: "Friday, 4 December", 明天周五.
+fn is_one_day(first: &Span, next: &Span, wording: &Wording) -> bool {
+    #[derive(PartialEq)]
+    enum Way {
+        Date,
+        Relative,
+        /// A listed value, such as a day of the week.
+        Listed,
+    }
+    let way = |value: &str| {
+        let mut parts = value.trim_start_matches('-').split('-');
+        let is_date = value.contains('-') && parts.all(|part| part.parse::<u16>().is_ok());
+        match (is_date, words_of_day(value)) {
+            (true, _) => Way::Date,
+            (false, Some(_)) => Way::Relative,
+            (false, None) => Way::Listed,
+        }
+    };
+    let (first_way, next_way) = (way(&first.value), way(&next.value));
+    first_way != next_way && wording.stand_together(first.end, next.start)
 }
 
 /// Without the values that another of the same text replaces.
@@ -155,6 +211,15 @@ fn spans(form: &Form, entities: &[Entity], text: &str) -> Vec<Span> {
             spans.extend(choices.found(text).iter().map(|found| of(found, vec![place])));
         }
     }
+    // What is part of a longer value isn't said by itself: "large" of "large family".
+    let ranges: Vec<Range<usize>> = spans.iter().map(|span| span.start..span.end).collect();
+    let is_within = |span: &Span, it: &Range<usize>| {
+        it.start <= span.start && span.end <= it.end && it.len() > span.end.saturating_sub(span.start)
+    };
+    spans.retain(|span| !ranges.iter().any(|it| is_within(span, it)));
     spans.sort_by_key(|span| span.start);
     spans
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Slots, State,
-    filling::{Said, said},
+    filling::{Said, Unclear, said},
     script::{ATTEMPTS, Fills, Form, Script, Slot, Steer},
     state::{Asked, MOST_ASIDES, MOST_OPEN, Open, SKIPPED},
     wording::{is_nothing, stops},
@@ -92,6 +92,8 @@ pub struct Question {
     pub opens: bool,
     /// What the slot held before, which may be meant.
     pub before: Option<String>,
+    /// The values of which it asks to choose one, as the user said several.
+    pub said: Vec<String>,
 }
 
 /// Takes one turn.
@@ -126,15 +128,20 @@ impl<'a> Taking<'a> {
         let slot = if let Asked::Slot(name) = &open.asked { form.slot(name) } else { None };
         let asked = slot.map(|slot| &*slot.name);
         let said = said(form, asked, &self.state.slots, heard.entities, heard.text);
-        let Said { mut changes, corrects, answer, repeats } = said;
+        let Said { mut changes, corrects, answer, repeats, unclear } = said;
         let another = sure && *heard.intent != intent && steer.is_none();
         if another && !corrects {
             // What is said about something else fills what is asked for, but corrects nothing.
             changes.retain(|(name, _)| slot.is_some() && self.state.slots.get(name).is_none());
         }
-        if !changes.is_empty() {
+        let is_undone = corrects && self.undo(form, &unclear);
+        if !changes.is_empty() || is_undone {
             self.say(&changes);
-            return self.go_on(false);
+            return offering(self.go_on(false), unclear);
+        }
+        let is_unclear = unclear.iter().any(|it| Some(&*it.slot) == asked);
+        if is_unclear && (!another || corrects) && !matches!(steer, Some(Steer::Cancel | Steer::Person)) {
+            return offering(self.missed(&intent, form, slot, true), unclear);
         }
         // Whatever the model takes it for, but a way out.
         if let Some(slot) = slot.filter(|slot| is_fresh && slot.optional && is_nothing(heard.text, &slot.name))
@@ -173,7 +180,14 @@ impl<'a> Taking<'a> {
             // What is held, said again, is no yes, and no miss either.
             return self.ask(true, false).map_or_else(|| self.fall_back(), Step::Ask);
         }
-        self.missed(&intent, form, slot)
+        self.missed(&intent, form, slot, false)
+    }
+
+    /// Empties the slots that are corrected by several values, so that they are asked; whether there are any.
+    fn undo(&mut self, form: &Form, unclear: &[Unclear]) -> bool {
+        let is_asked = |it: &&Unclear| form.slot(&it.slot).is_some_and(|slot| slot.has_question);
+        let held = unclear.iter().filter(is_asked).filter_map(|it| self.state.slots.put(&it.slot, None));
+        held.count() > 0
     }
 
     /// Whether documents may once more answer what is no question by its form, which is counted: else whoever never answers
@@ -226,7 +240,7 @@ impl<'a> Taking<'a> {
         self.state.open.push(Open::new(intent.clone(), before));
         let said = said(form, None, &self.state.slots, heard.entities, heard.text);
         self.say(&said.changes);
-        self.go_on(true)
+        offering(self.go_on(true), said.unclear)
     }
 
     /// Makes room for an intent's slots. What an intent that waits knows is kept for it, and holds for this one as well;
@@ -271,13 +285,15 @@ impl<'a> Taking<'a> {
         self.ask(false, opens).map_or_else(|| self.fall_back(), Step::Ask)
     }
 
-    /// The question wasn't answered: it is asked once more, and then the way out is taken.
-    fn missed(&mut self, intent: &IntentName, form: &Form, slot: Option<&Slot>) -> Step {
+    /// The question wasn't answered: it is asked once more, and then the way out is taken. An answer that is only unclear
+    /// has one time more.
+    fn missed(&mut self, intent: &IntentName, form: &Form, slot: Option<&Slot>, is_unclear: bool) -> Step {
         let Some(open) = self.state.open.last_mut() else { return self.fall_back() };
         let (times, attempts) = match slot {
             Some(slot) => (open.times.entry(slot.name.clone()).or_insert(1), slot.attempts),
             None => (&mut open.confirmations, ATTEMPTS),
         };
+        let attempts = attempts + u32::from(is_unclear);
         // Something else was said since the question: that it wasn't answered means nothing.
         let again = open.fresh;
         if !again || *times < attempts {
@@ -345,7 +361,8 @@ impl<'a> Taking<'a> {
         let open = self.state.open.last_mut()?;
         open.fresh = true;
         let before = if let Asked::Slot(name) = &open.asked { open.before.get(name).cloned() } else { None };
-        Some(Question { intent: open.intent.clone(), asked: open.asked.clone(), again, opens, before })
+        let (intent, asked) = (open.intent.clone(), open.asked.clone());
+        Some(Question { intent, asked, again, opens, before, said: Vec::new() })
     }
 
     fn say(&mut self, changes: &[(String, String)]) {
@@ -374,6 +391,18 @@ impl<'a> Taking<'a> {
             open.asked = asked;
             open.fresh = false;
         }
+    }
+}
+
+/// Has the question for a slot that several values were said for offer these.
+fn offering(step: Step, unclear: Vec<Unclear>) -> Step {
+    match step {
+        Step::Ask(question) => {
+            let is_of = |it: &Unclear| matches!(&question.asked, Asked::Slot(slot) if *slot == it.slot);
+            let said = unclear.into_iter().find(is_of).map(|it| it.values).unwrap_or_default();
+            Step::Ask(Question { said, ..question })
+        }
+        step => step,
     }
 }
 

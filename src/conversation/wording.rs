@@ -146,6 +146,12 @@ impl Wording {
         moves || ends(without_between(between), REPLACEMENTS) || ends(between, REPLACEMENTS) || takes_back(between)
     }
 
+    /// Whether nothing but a pause, or a word that says nothing, stands between two values: "Friday, the 4th", 明天（周五）.
+    pub(super) fn stand_together(&self, first_end: usize, next: usize) -> bool {
+        let between: String = self.chars.get(first_end..next).unwrap_or_default().iter().collect();
+        matches!(between.trim_matches([' ', ',', '(', '（', '，']), "" | "the" | "on" | "on the")
+    }
+
     /// Whether it says a value, and nothing about it.
     fn states(&self, values: &[Range<usize>]) -> bool {
         let rest = self.around(values);

@@ -73,14 +73,18 @@ impl Dialogue {
         Ok(Said { text, locale: Some(tag.clone()), choices })
     }
 
-    /// The values of a slot, where they are few; else what it held before.
+    /// The values of a slot: of which the user said several, these; all, where they are few; else what it held before.
     fn values(&self, question: &Question, name: &str, tag: &str) -> Vec<Choice> {
+        let label = |value: &String| choice(&self.labels.label(name, value, tag));
+        if !question.said.is_empty() {
+            return question.said.iter().take(OFFERED).map(label).collect();
+        }
         let slot = self.script.forms.get(&question.intent).and_then(|form| form.slot(name));
         match slot.map(|slot| &slot.fills).and_then(Fills::listed) {
             Some(listed) if listed.len() <= OFFERED => {
                 listed.iter().map(|(value, said)| choice(in_words(value, said, tag))).collect()
             }
-            _ => question.before.iter().map(|before| choice(&self.labels.label(name, before, tag))).collect(),
+            _ => question.before.iter().map(label).collect(),
         }
     }
 }

@@ -188,6 +188,21 @@ async fn values_of_a_list_are_offered_in_the_users_language() {
 }
 
 #[tokio::test]
+async fn of_several_values_that_are_said_for_a_slot_it_is_asked_which() {
+    let asking = |intent: &str, slot: &str| json!({"status": "asking", "intent": intent, "slot": slot});
+    let mut held = Held::new(BOT, "http://127.0.0.1:9/");
+    let reply = held.says("cancel: FL1234 FL5678", "Which order?", "cancel", asking("cancel", "order")).await;
+    assert_eq!(titles(&reply), ["FL1234", "FL5678"]);
+    let reply = held.says("FL5678 or FL1234", "The number?", "cancel", asking("cancel", "order")).await;
+    assert_eq!(titles(&reply), ["FL5678", "FL1234"]);
+    held.says("FL5678", "Cancel FL5678?", "cancel", json!({"status": "confirming", "intent": "cancel"})).await;
+    let mut held = Held::new(BOT, "http://127.0.0.1:9/");
+    let reply = held.says("paint: 蓝色红色", "什么颜色？", "paint", asking("paint", "colour")).await;
+    assert_eq!(titles(&reply), ["蓝色", "红色"]);
+    held.says("红色", "Painted red.", "paint", json!({"status": "done", "intent": "paint"})).await;
+}
+
+#[tokio::test]
 async fn templates_print_values_as_they_are_called_in_the_users_language() {
     const VISIT: &str = r#"
 [entities.department]

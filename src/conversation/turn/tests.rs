@@ -11,6 +11,7 @@ use crate::{
 
 mod corrections;
 mod documents;
+mod several;
 
 fn name(name: &str) -> IntentName {
     IntentName::new(name).unwrap()
