@@ -68,6 +68,13 @@ pub enum Problem {
         /// The parser's words, and a mend where one is known.
         message: String,
     },
+    /// Another format.
+    #[error(
+        "this looks like YAML, and an intents file is TOML: write a table [intents.NAME] for each intent, and below it \
+         key = value, such as examples.en = [\"…\", \"…\"] and reply.en = \"…\". Of Rasa's files `chatbot-worker import` \
+         makes one"
+    )]
+    Yaml,
     /// A key that means nothing.
     #[error("there is no key '{}': {hint}", excerpt(.key))]
     UnknownKey {

@@ -29,6 +29,7 @@ mod knowledge;
 mod labels;
 mod replies;
 mod slots;
+mod syntax;
 
 pub(in crate::app) use examples::{bare_form, normal_form};
 
@@ -52,8 +53,6 @@ const INTENT_KEYS: [&str; 15] = [
     "webhook",
 ];
 
-/// How much of a text that isn't TOML is kept to be quoted, in characters.
-const QUOTED: usize = 80;
 /// How many examples an intent should have at the least.
 const FEW_EXAMPLES: usize = 5;
 
@@ -120,27 +119,6 @@ impl<'t> Reader<'t> {
             slot_names: Vec::new(),
             slot_reads: Vec::new(),
             entity_reads: Vec::new(),
-        }
-    }
-
-    fn syntax(&mut self, errors: &[toml::de::Error]) {
-        let mut errors: Vec<_> = errors.iter().map(|error| (error.span(), error.message())).collect();
-        errors.sort_by_key(|(span, _)| span.as_ref().map(|span| span.start));
-        let mut last_line = None;
-        for (span, message) in errors {
-            let position = span.as_ref().map(|span| self.lines.position(span.start));
-            // What follows on the same line is mostly due to the first.
-            let line = position.map(|position| position.line);
-            if last_line.replace(line) == Some(line) {
-                continue;
-            }
-            let at =
-                span.and_then(|span| self.text.get(span)).unwrap_or_default().chars().take(QUOTED).collect::<String>();
-            let mut message = message.to_owned();
-            if at.contains(['“', '”', '„', '‘', '’', '「', '」', '＂']) {
-                message.push_str(". TOML's quotes are the straight ones, \"…\"");
-            }
-            self.put(position, Problem::Syntax { at, message });
         }
     }
 

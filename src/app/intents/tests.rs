@@ -7,6 +7,7 @@ use super::*;
 mod conversation;
 mod entities;
 mod handlers;
+mod syntax;
 
 /// Two intents without a fault, for what a test adds.
 const SOUND: &str = r#"fallback = "help"
@@ -154,7 +155,7 @@ reply.zh = 'x
 "#,
         r#"
 line 1, column 12: this isn't valid TOML at 'help': string values must be quoted, expected literal string
-line 3, column 12: this isn't valid TOML at '“你好”': string values must be quoted, expected literal string. TOML's quotes are the straight ones, "…"
+line 3, column 12: this isn't valid TOML at '“你好”': string values must be quoted, expected literal string; '“' is no quote to TOML: write the straight one, "
 line 4, column 14: this isn't valid TOML: invalid literal string, expected `'`
 "#,
     );
@@ -169,7 +170,7 @@ reply.en = "y"
         r#"
 line 3, column 7: this isn't valid TOML at 'en': duplicate key
 line 4, column 10: this isn't valid TOML at 'a': duplicate key
-line 5, column 10: this isn't valid TOML at '问候': invalid unquoted key, expected letters, numbers, `-`, `_`
+line 5, column 10: this isn't valid TOML at '问候': invalid unquoted key, expected letters, numbers, `-`, `_`; a name takes only A-Z a-z 0-9 _ -: write [intents.NAME] with such a name, and labels = ["问候"] where other files call it so
 "#,
     );
     faults(
