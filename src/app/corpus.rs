@@ -41,6 +41,12 @@ pub enum CorpusFileError {
          .toml (an intents file)"
     )]
     UnknownFormat(String),
+    /// It isn't there, and has no ending either.
+    #[error(
+        "{0}: there is no such file or folder: name files that end in .csv, .tsv, .txt, .json, .jsonl, .yml (Rasa's) or .toml \
+         (an intents file), or a folder of such files"
+    )]
+    Missing(String),
     /// It is a spreadsheet.
     #[error("{0}: this is a spreadsheet program's own format: save it as CSV, in UTF-8, and name that file")]
     Spreadsheet(String),
@@ -102,7 +108,10 @@ fn load_file(path: &Path, reading: &Reading) -> Result<Corpus, CorpusFileError> 
     if ["xlsx", "xls", "ods", "numbers"].contains(&extension.as_str()) {
         return Err(CorpusFileError::Spreadsheet(file));
     }
-    let format = Format::of(path).ok_or_else(|| CorpusFileError::UnknownFormat(file.clone()))?;
+    let format = Format::of(path).ok_or_else(|| match path.try_exists() {
+        Ok(false) => CorpusFileError::Missing(file.clone()),
+        _ => CorpusFileError::UnknownFormat(file.clone()),
+    })?;
     let bytes = read(path).map_err(|reason| CorpusFileError::Unreadable { file: file.clone(), reason })?;
     let read = Corpus::read(format, &bytes, reading);
     let mut corpus = read.map_err(|source| CorpusFileError::Invalid { file: file.clone(), source })?;

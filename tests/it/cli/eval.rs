@@ -297,6 +297,12 @@ fn other_formats_are_imported_and_read_directly() {
         assert!(made.contains(there), "{there} isn't in {made}");
     }
     program.run(&["import", &nlu, "--out", &out]).failed(71, &["intents.toml: can't be written"]);
+    for name in ["nofolder", "没有"] {
+        let nowhere = folder.path(name);
+        program
+            .run(&["import", &nowhere])
+            .failed(65, &[&nowhere, "there is no such file or folder", "a folder of such"]);
+    }
     program
         .run(&["import", &folder.file("bad.yml", "nlu: [")])
         .failed(65, &["bad.yml: line ", "this isn't valid YAML"]);
