@@ -10,7 +10,7 @@ use crate::{
     app::{
         self, BUILT_IN_NAME,
         intents::IntentsFile,
-        settings::{ModelName, Settings},
+        settings::{ModelName, Settings, Threshold},
     },
     config::Problems,
     model::Query,
@@ -147,7 +147,13 @@ pub(super) fn models(report: &mut Report, settings: &Settings, intents: &Intents
                     ModelName::Section(_) => format!("'{name}' answers: {took} ms"),
                 };
                 let threshold = match prediction.decision {
-                    None => format!("the threshold is {}", rule.threshold(&prediction)),
+                    None => {
+                        format!(
+                            "the threshold is {}, {}",
+                            rule.threshold(&prediction),
+                            origin(settings.model.threshold)
+                        )
+                    }
                     Some(_) => "it states no confidence".to_owned(),
                 };
                 report.ok("model", format!("{did}; {threshold}"));
@@ -164,9 +170,25 @@ pub(super) fn models(report: &mut Report, settings: &Settings, intents: &Intents
     }
 }
 
+/// Where the threshold comes from that workers use.
+fn origin(set: Threshold) -> &'static str {
+    match set {
+        Threshold::Auto => "the model's own (CHATBOT_MODEL_THRESHOLD is auto)",
+        Threshold::Fixed(_) => "as CHATBOT_MODEL_THRESHOLD says",
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may")]
+
     use super::*;
+
+    #[test]
+    fn a_threshold_is_told_with_where_it_comes_from() {
+        assert_eq!(origin("auto".parse().unwrap()), "the model's own (CHATBOT_MODEL_THRESHOLD is auto)");
+        assert_eq!(origin("0.8".parse().unwrap()), "as CHATBOT_MODEL_THRESHOLD says");
+    }
 
     #[test]
     fn a_loopback_address_is_local() {

@@ -170,7 +170,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         (Format::Json, Some(tuned)) => output::print(&output::json(tuned)?)?,
         // One object where none was named, so that it stays as it was before there were several.
         (Format::Text, None) if arguments.models.is_empty() => {
-            output::print(&text::of(&data, &models[0], &answers[0]))?;
+            output::print(&text::of(&data, &models[0], &answers[0], settings.model.threshold))?;
         }
         (Format::Json, None) if arguments.models.is_empty() => output::print(&output::json(&models[0])?)?,
         (Format::Text, None) => output::print(&text::compared(&data, &models))?,

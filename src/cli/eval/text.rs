@@ -1,14 +1,18 @@
 //! What was measured, in words for a terminal: of one model at length, of several on one table.
 
 use super::{data::Data, output};
-use crate::eval::{Answer, Failed, Measured, ThresholdFrom, advice::About, in_words, metrics};
+use crate::{
+    app::settings::Threshold,
+    eval::{Answer, Failed, Measured, ThresholdFrom, advice::About, in_words, metrics},
+};
 
 /// The confused pairs that are told; the report has more.
 const PAIRS: usize = 10;
 
-pub(super) fn of(data: &Data, measured: &Measured, answers: &[Answer]) -> String {
+/// One model; `of_workers` is the threshold as it is set.
+pub(super) fn of(data: &Data, measured: &Measured, answers: &[Answer], of_workers: Threshold) -> String {
     let mut text = format!("{}: {}\n", data.title, lower_first(&data.description));
-    text += &output::table(&rows(measured));
+    text += &output::table(&rows(measured, of_workers));
     for advice in &measured.advice {
         let mark = if advice.about == About::Verdict { "\n" } else { "\n- " };
         text += &format!("{mark}{}\n", output::printable(&advice.to_string()));
@@ -92,7 +96,7 @@ fn time(micros: Option<f64>) -> String {
     micros.map_or(NONE.to_owned(), in_words)
 }
 
-fn rows(measured: &Measured) -> Vec<[String; 3]> {
+fn rows(measured: &Measured, of_workers: Threshold) -> Vec<[String; 3]> {
     let row = |name: &str, value: String, about: String| [format!("  {name}"), value, about];
     let (low, high) = measured.accuracy_interval;
     let mut rows = vec![
@@ -117,6 +121,11 @@ fn rows(measured: &Measured) -> Vec<[String; 3]> {
         ThresholdFrom::Setting => "the setting model.threshold",
     };
     rows.push(row("threshold", decimals(measured.threshold.map(f64::from)), from.to_owned()));
+    // What is fitted here is a measure, and nobody's setting.
+    if matches!(measured.threshold_from, ThresholdFrom::Validation | ThresholdFrom::CrossValidation) {
+        let (value, about) = worker_threshold(of_workers);
+        rows.push(row("  a worker's", value, about.to_owned()));
+    }
     rows.push(row(
         "answered rightly",
         percent(measured.oos.in_scope_accuracy),
@@ -133,7 +142,29 @@ fn rows(measured: &Measured) -> Vec<[String; 3]> {
     rows
 }
 
+/// The threshold that workers use, and where it comes from.
+fn worker_threshold(set: Threshold) -> (String, &'static str) {
+    match set {
+        Threshold::Auto => ("auto".to_owned(), "the model's own, which `chatbot-worker check` tells"),
+        Threshold::Fixed(threshold) => (decimals(Some(f64::from(threshold.get()))), "CHATBOT_MODEL_THRESHOLD"),
+    }
+}
+
 fn lower_first(text: &str) -> String {
     let mut characters = text.chars();
     characters.next().map_or(String::new(), |first| first.to_lowercase().chain(characters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may")]
+
+    use super::*;
+
+    #[test]
+    fn the_threshold_of_workers_is_told_with_where_it_comes_from() {
+        let told = |set: &str| worker_threshold(set.parse().unwrap());
+        assert_eq!(told("auto"), ("auto".to_owned(), "the model's own, which `chatbot-worker check` tells"));
+        assert_eq!(told("0.8"), ("0.800".to_owned(), "CHATBOT_MODEL_THRESHOLD"));
+    }
 }
