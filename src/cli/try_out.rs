@@ -37,18 +37,25 @@ Examples:
   chatbot-worker try --attach kettle.png what is this   a picture goes along; a recording needs no text
   chatbot-worker try --format json 怎么退货 | jq .sources   the reply as a client would get it
   chatbot-worker try                                    a conversation; Ctrl-D or Ctrl-C ends it
-  chatbot-worker try < questions.txt                    an answer a line
+  chatbot-worker try < questions.txt                    an answer a line, of each line by itself
   CHATBOT_INTENTS_PATH=my-bot.toml chatbot-worker try   with a bot of your own
 
 Models, documents and services are those of the worker, and so are their settings; services are asked, and cost what
 they cost. In a conversation each question goes along with what was said before; a bot with a table [conversation]
-remembers it itself, and the line below an answer says what is asked.
+remembers it itself, and the line below an answer says what is asked. It takes a terminal: of a pipe or a file each line is a
+question of its own, which begins anew. Conversations of a file are held by `chatbot-worker eval --dialogues`.
 
 Exit codes:
    0  an answer
    1  an error reply: the bot can't answer this; of several questions, one of them at least
   65  standard input isn't UTF-8
   78  the settings or the intents file are wrong; all that is wrong is told at once";
+
+/// What is told of a bot that asks, where its questions come from a pipe or a file.
+const LINES: &str = "\
+Each line is a question of its own, as if it were the first; for conversations use a terminal, or eval --dialogues.
+每行都是单独的问题，互不相关；对话请在终端里进行，或用 eval --dialogues。
+";
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
@@ -81,6 +88,8 @@ struct Bot<'a> {
     /// The conversation so far, and how many turns it has had.
     state: State,
     turns: u64,
+    /// Whether a conversation is held, at a terminal.
+    is_held: bool,
 }
 
 /// Runs the command.
@@ -105,7 +114,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     if let Some(intent) = arguments.question.intent.as_ref().filter(|intent| !pipeline.routes().contains_key(*intent)) {
         return Err(Failure::new(Exit::Usage, format!("the bot has no intent '{intent}'")));
     }
-    let mut bot = Bot { pipeline, arguments, attachments, history: Vec::new(), state: State::default(), turns: 0 };
+    let (history, state) = (Vec::new(), State::default());
+    let mut bot = Bot { pipeline, arguments, attachments, history, state, turns: 0, is_held: false };
     let result = runtime.block_on(async {
         for failed in bot.pipeline.prepare_once().await {
             output::tell(&format!("{failed}\n"));
@@ -123,6 +133,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 impl Bot<'_> {
     async fn conversation(&mut self) -> Result<Exit, Failure> {
         output::tell(conversation::GREETING);
+        self.is_held = true;
         let mut questions = Questions::new();
         let mut interrupted = pin!(ctrl_c());
         loop {
@@ -143,6 +154,9 @@ impl Bot<'_> {
     }
 
     async fn lines(&mut self) -> Result<Exit, Failure> {
+        if self.arguments.format == Format::Text && self.pipeline.dialogue().is_some() {
+            output::tell(LINES);
+        }
         let mut questions = Questions::new();
         let mut worst = Exit::Ok;
         while let Some(question) = questions.next().await? {
@@ -185,7 +199,8 @@ impl Bot<'_> {
                 return Ok(Exit::Ok);
             }
             Tried::Person(intent) => {
-                output::tell(&format!("intent {intent}: a person has the conversation; {RELEASE} gives it back\n"));
+                let back = if self.is_held { format!("; {RELEASE} gives it back") } else { String::new() };
+                output::tell(&format!("intent {intent}: a person has the conversation{back}\n"));
                 return Ok(Exit::Ok);
             }
             Tried::Error(error) => {

@@ -88,7 +88,16 @@ fn a_question_is_shown_with_what_is_asked() {
     assert_eq!(reply["state"], json!({"status": "asking", "intent": "cancel_order", "slot": "order"}));
     let tried = program.run(&["try", "转人工"]);
     assert_eq!(tried.code, Some(0));
-    assert!(tried.err.contains("a person has the conversation"), "{tried:?}");
+    assert!(tried.err.contains("a person has the conversation") && !tried.err.contains("/release"), "{tried:?}");
+    // Of a pipe each line begins anew, and that is told before the first answer.
+    for lines in ["cancel my order\nFL20251107\n", "我要取消订单\nFL20251107\n"] {
+        let tried = program.fed(&["try"], lines.as_bytes());
+        assert_eq!(tried.code, Some(0), "{tried:?}");
+        assert!(tried.err.starts_with("Each line is a question of its own"), "{tried:?}");
+        assert_eq!(tried.out.matches(" · asks ").count(), 1, "{tried:?}");
+        let tried = program.fed(&["try", "--format", "json"], lines.as_bytes());
+        assert_eq!(tried.json_lines().len(), 2);
+    }
 }
 
 /// Books at a dentist's, and answers from a FAQ in the fallback.
