@@ -153,7 +153,11 @@ impl Reloader {
                 Some((checked.file, bot))
             }
             Err(reasons) => {
-                tracing::error!("the bot can't be made of the files as they are; the one before serves on: {reasons}");
+                // Each in an entry of its own, as an entry is one line.
+                let mut reasons = reasons.lines();
+                let first = reasons.next().unwrap_or_default();
+                tracing::error!("the bot can't be made of the files as they are; the one before serves on: {first}");
+                reasons.for_each(|reason| tracing::error!("{reason}"));
                 None
             }
         }

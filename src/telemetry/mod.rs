@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** set up once, by the command that runs; everything else only emits, by `tracing` and `metrics`.
 
+mod line;
+
 use std::time::Duration;
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
@@ -11,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 /// How the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// A line for people.
+    /// A line for people; what would break it is escaped.
     Text,
     /// A JSON object a line.
     Json,
@@ -35,7 +37,7 @@ pub fn start_log(directives: &str, format: Format) {
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
     // A second log in one process, as in a test, keeps the first.
     let _ = match format {
-        Format::Text => builder.with_target(false).try_init(),
+        Format::Text => builder.with_target(false).fmt_fields(line::OneLine).try_init(),
         Format::Json => builder.json().flatten_event(true).try_init(),
     };
 }

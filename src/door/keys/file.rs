@@ -79,7 +79,9 @@ impl KeysFile {
             Err(error) => {
                 let fault = error.to_string();
                 if now.told.as_ref() != Some(&fault) {
-                    tracing::warn!("{fault}\nthe keys from before hold on");
+                    // Each in an entry of its own, as an entry is one line.
+                    fault.lines().for_each(|line| tracing::warn!("{line}"));
+                    tracing::warn!("the keys from before hold on");
                     now.told = Some(fault);
                 }
             }

@@ -1,7 +1,7 @@
-//! The log, where it can't be written.
+//! The log: where it can't be written, and what would break its lines.
 
 use std::{
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     process::{Command, Stdio},
     time::Instant,
 };
@@ -31,4 +31,19 @@ async fn a_log_that_cannot_be_written_ends_no_worker() {
         assert_eq!(end_of(&mut worker).code(), Some(0));
         program.remove().await;
     }
+}
+
+/// A path stands for whatever others have a say in; a line break in it begins no entry.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_breaks_no_line() {
+    let file = std::env::temp_dir().join(format!("log-{}\nINFO forged\u{1b}[2J", uuid::Uuid::now_v7()));
+    fs::write(&file, "").unwrap();
+    let program = Program::new().with("CHATBOT_ANSWERED_REDIS_URL_FILE", file.to_str().unwrap());
+    let worker = program.start_ready();
+    worker.signal("TERM");
+    let (_, log) = worker.end();
+    assert!(log.contains(r"\nINFO forged\u{1b}[2J is empty"), "{log}");
+    assert!(!log.lines().any(|line| line.starts_with("INFO forged")), "{log}");
+    fs::remove_file(&file).unwrap();
+    program.remove().await;
 }
