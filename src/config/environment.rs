@@ -35,7 +35,7 @@ pub(super) fn read_text(path: &Path, read: ReadFile<'_>) -> Result<String, Strin
 /// when the settings' type leaves it over.
 pub(super) fn read(prefix: &str, variables: &Variables, known: &Known, read: ReadFile<'_>) -> Environment {
     let mut environment = Environment::default();
-    let mut injected = Vec::new();
+    let (mut injected, mut others) = (Vec::new(), Vec::new());
     let ours = format!("{prefix}_");
 
     for name in variables.unreadable.iter().filter(|name| name.starts_with(&ours)) {
@@ -43,11 +43,20 @@ pub(super) fn read(prefix: &str, variables: &Variables, known: &Known, read: Rea
         environment.problems.push(Problem::variable(name.as_str(), message));
     }
     for (name, value) in &variables.values {
-        let Some(rest) = name.strip_prefix(&ours) else { continue };
         let value = utf8::without_mark(value).trim();
         if value.is_empty() {
             continue;
         }
+        let Some(rest) = name.strip_prefix(&ours) else {
+            if name.get(..ours.len()).is_some_and(|start| start.eq_ignore_ascii_case(&ours)) {
+                match meant(prefix, name, known) {
+                    Some(hint) => environment.problems.push(no_such(name, &hint)),
+                    // Nothing says that it was meant for this program.
+                    None => others.push(name.as_str()),
+                }
+            }
+            continue;
+        };
         if rest == "CONFIG" {
             environment.file = Some(value.into());
             continue;
@@ -82,37 +91,63 @@ pub(super) fn read(prefix: &str, variables: &Variables, known: &Known, read: Rea
             injected.join(", ")
         ));
     }
+    if !others.is_empty() {
+        environment.notices.push(format!(
+            "ignored, as settings' names are in capital letters, and none is like these: {}",
+            others.join(", ")
+        ));
+    }
     environment
 }
 
 /// The problem of a variable that sets nothing.
 pub(super) fn unknown(prefix: &str, variable: &str, known: &Known) -> Problem {
-    let rest = variable.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')).unwrap_or(variable);
+    let (as_key, _) = key_of(prefix, variable);
+    let hint = known.hint(&as_key, |key| key.variable(prefix));
+    let hint = meant_path(prefix, variable, known).or(hint).or_else(|| meant(prefix, variable, known));
+    let hint = hint.unwrap_or_else(|| match suggest::instead(&as_key, &**known) {
+        Instead::Names(section, names) => {
+            format!("{prefix}_{}_ goes on with one of {}", section.to_uppercase(), names.join(", ").to_uppercase())
+        }
+        Instead::Sections(sections) => {
+            let sections = sections.into_iter().collect::<Vec<_>>().join(", ");
+            format!("{prefix}_ goes on with one of {}", sections.to_uppercase())
+        }
+    });
+    no_such(variable, &hint)
+}
+
+fn no_such(variable: &str, hint: &str) -> Problem {
+    Problem::variable(variable, format!("no such setting; {hint}"))
+}
+
+/// A variable's name as a key, whatever its case, and whether it names the value's file: `_FILE` or nothing.
+fn key_of(prefix: &str, variable: &str) -> (String, &'static str) {
+    let name = variable.to_ascii_uppercase();
+    let rest = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')).unwrap_or(&name);
     let (rest, suffix) = match rest.strip_suffix("_FILE") {
         Some(rest) if rest.contains('_') => (rest, "_FILE"),
         _ => (rest, ""),
     };
-    let as_key = rest.to_lowercase().replacen('_', ".", 1);
+    (rest.to_lowercase().replacen('_', ".", 1), suffix)
+}
+
+/// The variable that is like this one, if one is.
+fn meant(prefix: &str, variable: &str, known: &Known) -> Option<String> {
+    let (as_key, suffix) = key_of(prefix, variable);
+    if matches!(as_key.as_str(), "config" | "config.file") {
+        return Some(format!("did you mean {prefix}_CONFIG?"));
+    }
+    let path = meant_path(prefix, variable, known);
+    path.or_else(|| Some(format!("did you mean {}{suffix}?", suggest::nearest(&as_key, &**known)?.variable(prefix))))
+}
+
+/// `…_TLS_CA_FILE`: whoever writes that means the file itself, not a file that holds its path.
+fn meant_path(prefix: &str, variable: &str, known: &Known) -> Option<String> {
+    let (as_key, suffix) = key_of(prefix, variable);
     let as_path = format!("{as_key}_path");
-    let hint = if let Some(key) = known.iter().find(|key| !suffix.is_empty() && key.to_string() == as_path) {
-        // `…_TLS_CA_FILE`: whoever writes that means the file itself, not a file that holds its path.
-        format!("did you mean {}?", key.variable(prefix))
-    } else if let Some(hint) = known.hint(&as_key, |list| list.variable(prefix)) {
-        hint
-    } else if let Some(key) = suggest::nearest(&as_key, &**known) {
-        format!("did you mean {}{suffix}?", key.variable(prefix))
-    } else {
-        match suggest::instead(&as_key, &**known) {
-            Instead::Names(section, names) => {
-                format!("{prefix}_{}_ goes on with one of {}", section.to_uppercase(), names.join(", ").to_uppercase())
-            }
-            Instead::Sections(sections) => {
-                let sections = sections.into_iter().collect::<Vec<_>>().join(", ");
-                format!("{prefix}_ goes on with one of {}", sections.to_uppercase())
-            }
-        }
-    };
-    Problem::variable(variable, format!("no such setting; {hint}"))
+    let key = known.iter().find(|key| !suffix.is_empty() && key.to_string() == as_path)?;
+    Some(format!("did you mean {}?", key.variable(prefix)))
 }
 
 /// As a value is that was written for a shell, and came by an env file.

@@ -257,6 +257,22 @@ fn an_unknown_variable_is_told_with_what_may_have_been_meant() {
                     MODEL, OVERLOAD, REPLY, RETRY, WORKER";
     check("CHATBOT_REDIS_HOST", &format!("no such setting; {sections}"));
     check("CHATBOT_CONFIG_FILE", "unknown: the path of the settings file goes into CHATBOT_CONFIG");
+    // Whatever its case.
+    check("chatbot_amqp_url", "no such setting; did you mean CHATBOT_AMQP_URL?");
+    check("Chatbot_Amqp_Url_File", "no such setting; did you mean CHATBOT_AMQP_URL_FILE?");
+    check("CHATBOT_amqp_url_file", "no such setting; did you mean CHATBOT_AMQP_URL_FILE?");
+    check("chatbot_amqp_tls_ca_file", "no such setting; did you mean CHATBOT_AMQP_TLS_CA_PATH?");
+    check("chatbot_amqp_uri", "no such setting; did you mean CHATBOT_AMQP_URL?");
+    check("chatbot_config", "no such setting; did you mean CHATBOT_CONFIG?");
+    check("chatbot_config_file", "no such setting; did you mean CHATBOT_CONFIG?");
+}
+
+#[test]
+fn a_variable_in_small_letters_that_no_setting_is_like_is_somebody_elses_and_told() {
+    let others = [("Chatbot_Home", "/srv"), ("chatbot_amqp_url", " "), ("chatbots_amqp_url", "x"), ("chatbot", "x")];
+    let notices = loaded(&others).notices;
+    assert_eq!(notices.len(), 1, "{notices:?}");
+    assert!(notices[0].ends_with(": Chatbot_Home"), "{notices:?}");
 }
 
 #[test]
