@@ -9,20 +9,23 @@
 //!
 //! **Invariant:** a command takes no longer than [`Manner::limit`].
 
+mod failed;
 #[cfg(test)]
 mod tests;
+mod told;
+mod wire;
 
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use metrics::counter;
-use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError, aio::MultiplexedConnection};
+use redis::{Arg, AsyncConnectionConfig, Client, Cmd, ConnectionAddr, FromRedisValue, aio::MultiplexedConnection};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{
     sync::{Notify, watch},
@@ -30,6 +33,8 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
+pub use self::failed::Failed;
+use self::told::Told;
 use crate::renewed::Renewed;
 
 /// How long connecting may take, TLS included. No command waits longer than its own limit for it.
@@ -38,16 +43,6 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 const MAX_PAUSE: Duration = Duration::from_secs(2);
 /// A connection that lived so long was a good one: the next pause is short again.
 const GOOD_CONNECTION: Duration = Duration::from_secs(5);
-/// How often it is told that Redis refuses commands.
-const REFUSALS: Duration = Duration::from_secs(60);
-/// What a Redis says that refuses, wherever in its words that stands (in those about a script it is in their middle), and what
-/// to do.
-const MENDS: [(&str, &str); 4] = [
-    ("OOM", "it holds as much as its maxmemory allows: raise that, or take from it what else it holds"),
-    ("READONLY", "it is a replica, which takes no writes: name the primary"),
-    ("MISCONF", "it can't write its snapshot to its disk: see to the disk's space, and to its log"),
-    ("NOPERM", "its user lacks a right: grant it (ACL SETUSER)"),
-];
 
 /// A URL that isn't Redis's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -93,11 +88,11 @@ struct Shared {
     current: watch::Sender<Option<Connected>>,
     lost: Notify,
     connections: AtomicU64,
-    away: AtomicBool,
+    /// Where it was last looked for, as `HOST:PORT/DB`.
+    address: Mutex<Arc<str>>,
     /// Why connecting failed last, while there is no connection.
     why: Mutex<Option<Arc<str>>>,
-    /// When it was told last that it refuses.
-    refused: Mutex<Option<Instant>>,
+    told: Told,
 }
 
 #[derive(Clone)]
@@ -106,46 +101,12 @@ struct Connected {
     connection: MultiplexedConnection,
 }
 
-/// Why a command wasn't carried out, or perhaps was, without an answer.
-#[derive(Debug, thiserror::Error)]
-pub enum Failed {
-    /// There is no connection; with why connecting failed last.
-    #[error("{}", .0.as_deref().unwrap_or("it can't be reached"))]
-    Away(Option<Arc<str>>),
-    /// A connection or an answer took too long.
-    #[error("it didn't {0} within {1:?}")]
-    TooSlow(&'static str, Duration),
-    /// The network's error, or Redis's own.
-    #[error("{0}")]
-    Redis(#[from] RedisError),
-}
-
-impl Failed {
-    /// Whether Redis itself has answered so, on a connection that works.
-    pub fn is_an_answer(&self) -> bool {
-        matches!(self, Self::Redis(error) if !error.is_unrecoverable_error())
-    }
-
-    /// Whether Redis refuses the command, and may carry out others.
-    fn is_a_refusal(&self) -> bool {
-        matches!(self, Self::Redis(error) if matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension))
-    }
-
-    /// What to do about a refusal, where it is known.
-    pub fn mend(&self) -> Option<&'static str> {
-        let Self::Redis(error) = self else { return None };
-        let said = format!("{} {error}", error.code().unwrap_or_default());
-        MENDS.iter().find(|(word, _)| said.contains(word)).map(|(_, mend)| *mend)
-    }
-}
-
 /// Connects as a worker does, and tells how long a `PING` took.
 ///
 /// # Errors
 /// [`Failed`]: a worker couldn't use it.
 pub async fn probe(url: &str, limit: Duration) -> Result<Duration, Failed> {
-    let mut connection = connection(&Client::open(url)?).await?;
-    ping(&mut connection, limit).await
+    opened(&Client::open(url)?, limit).await.map(|(_, took)| took)
 }
 
 impl Link {
@@ -154,8 +115,8 @@ impl Link {
     /// # Errors
     /// [`InvalidRedisUrl`].
     pub fn start(url: Renewed<RedisUrl>, manner: Manner) -> Result<Self, InvalidRedisUrl> {
-        Client::open(url.last().0.expose_secret()).map_err(|_| InvalidRedisUrl(manner.variable))?;
-        let shared = Arc::new(Shared::new(url, manner));
+        let client = Client::open(url.last().0.expose_secret()).map_err(|_| InvalidRedisUrl(manner.variable))?;
+        let shared = Arc::new(Shared::new(url, manner, &client));
         let keeper = AbortOnDropHandle::new(tokio::spawn(keep(shared.clone())));
         Ok(Self { shared, _keeper: keeper })
     }
@@ -172,10 +133,13 @@ impl Link {
     pub async fn command<T: FromRedisValue>(&self, operation: &'static str, command: &Cmd) -> Result<T, Failed> {
         let answer = self.question(operation, command).await;
         match &answer {
-            Ok(_) => self.shared.works(),
+            Ok(_) => {
+                self.shared.works();
+                self.shared.carries_out(operation);
+            }
             Err(Failed::Away(_)) => {}
             // Other commands may work beside it: it is neither away nor back.
-            Err(error) if error.is_a_refusal() => self.shared.refuses(error),
+            Err(error) if error.is_a_refusal() => self.shared.refuses(operation, command, error),
             Err(error) => self.shared.fails(error),
         }
         answer
@@ -217,21 +181,25 @@ impl Link {
 }
 
 impl Shared {
-    fn new(url: Renewed<RedisUrl>, manner: Manner) -> Self {
+    fn new(url: Renewed<RedisUrl>, manner: Manner, client: &Client) -> Self {
         Self {
             manner,
             url,
             current: watch::Sender::new(None),
             lost: Notify::new(),
             connections: AtomicU64::new(0),
-            away: AtomicBool::new(false),
+            address: Mutex::new(address(client)),
             why: Mutex::default(),
-            refused: Mutex::default(),
+            told: Told::default(),
         }
     }
 
     fn why(&self) -> MutexGuard<'_, Option<Arc<str>>> {
         self.why.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn address(&self) -> MutexGuard<'_, Arc<str>> {
+        self.address.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn connected(&self, until: Instant) -> Option<Connected> {
@@ -261,47 +229,95 @@ impl Shared {
     async fn connect(&self) -> Result<(), Failed> {
         // The password may be another one by now, and the system's CAs are read by each connect.
         let url = self.url.now(CONNECT_LIMIT).await;
-        let mut connection = connection(&Client::open(url.0.expose_secret())?).await?;
-        ping(&mut connection, self.manner.limit).await?;
+        let client = Client::open(url.0.expose_secret())?;
+        *self.address() = address(&client);
+        let (connection, _) = opened(&client, self.manner.limit).await?;
         let number = self.connections.fetch_add(1, Ordering::Relaxed);
         self.current.send_replace(Some(Connected { number, connection }));
         Ok(())
     }
 
-    /// Says so when Redis stops working, and not again until it works.
+    /// Says so when Redis stops working, and when it is for another cause that it doesn't.
     fn fails(&self, error: &Failed) {
-        if !self.away.swap(true, Ordering::Relaxed) {
-            tracing::warn!(%error, "Redis can't be used; {}", self.manner.away);
+        if self.told.fails(&error.cause()) {
+            let Manner { variable, away, .. } = self.manner;
+            let mend = error.mend().map(|mend| format!("{mend}; ")).unwrap_or_default();
+            tracing::warn!(%error, address = %self.address(), setting = variable, "Redis can't be used; {mend}{away}");
         }
     }
 
     /// Says so when Redis refuses a command, and not again for a while.
-    fn refuses(&self, error: &Failed) {
-        if self.tells_refusal() {
+    fn refuses(&self, operation: &'static str, command: &Cmd, error: &Failed) {
+        if self.told.refuses(operation, &error.cause()) {
             let mend = error.mend().unwrap_or("its log may tell more");
             let Manner { variable, away, .. } = self.manner;
-            tracing::warn!(%error, "the Redis of {variable} refuses a command: {mend}; {away}");
+            tracing::warn!(
+                %error, command = name(command), address = %self.address(), setting = variable,
+                "Redis refuses a command: {mend}; {away}"
+            );
         }
-    }
-
-    fn tells_refusal(&self) -> bool {
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_due = refused.is_none_or(|at| at.elapsed() >= REFUSALS);
-        if is_due {
-            *refused = Some(Instant::now());
-        }
-        is_due
     }
 
     fn works(&self) {
-        if self.away.load(Ordering::Relaxed) && self.away.swap(false, Ordering::Relaxed) {
-            tracing::info!("Redis can be used again; {}", self.manner.back);
+        if let Some(away) = self.told.works() {
+            let Manner { variable, back, .. } = self.manner;
+            let seconds = away.as_secs_f64();
+            tracing::info!(
+                address = %self.address(), setting = variable,
+                "Redis can be used again, after {seconds:.1} s; {back}"
+            );
+        }
+    }
+
+    fn carries_out(&self, operation: &'static str) {
+        if let Some(refused) = self.told.carries_out(operation) {
+            let Manner { variable, back, .. } = self.manner;
+            let seconds = refused.as_secs_f64();
+            tracing::info!(
+                operation, address = %self.address(), setting = variable,
+                "Redis carries out what it refused, after {seconds:.1} s; {back}"
+            );
         }
     }
 
     fn count(&self, operation: &'static str, result: &'static str) {
         let used_for = self.manner.used_for;
         counter!("chatbot_redis_total", "use" => used_for, "operation" => operation, "result" => result).increment(1);
+    }
+}
+
+/// `HOST:PORT/DB`: not the user's name, nor the password.
+fn address(client: &Client) -> Arc<str> {
+    let asked = client.get_connection_info();
+    let server = match asked.addr() {
+        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } if host.contains(':') => {
+            format!("[{host}]:{port}")
+        }
+        other => other.to_string(),
+    };
+    format!("{server}/{}", asked.redis_settings().db()).into()
+}
+
+/// A command's own word.
+fn name(command: &Cmd) -> String {
+    match command.args_iter().next() {
+        Some(Arg::Simple(name)) => String::from_utf8_lossy(name).into_owned(),
+        _ => String::new(),
+    }
+}
+
+/// A connection on which a `PING` was answered, and how long that took.
+async fn opened(client: &Client, limit: Duration) -> Result<(MultiplexedConnection, Duration), Failed> {
+    let opening = async {
+        let mut connection = connection(client).await?;
+        let took = ping(&mut connection, limit).await?;
+        Ok::<_, Failed>((connection, took))
+    };
+    match opening.await {
+        Err(error) if error.may_be_mismatch() => {
+            Err(wire::mismatch(client.get_connection_info().addr()).await.unwrap_or(error))
+        }
+        opened => opened,
     }
 }
 

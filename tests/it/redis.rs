@@ -10,6 +10,7 @@ use chatbot_worker::{
     amqp::WorkQueue,
     answered::{Answers, Bounds, RedisAnswers, SharedAnswers},
     app::{self, settings::Settings},
+    conversation::{RedisStore, Store, StoreError, Stored},
     domain::{Details, Key, Reply},
     redis_link::RedisUrl,
     renewed::Renewed,
@@ -138,6 +139,55 @@ async fn a_redis_that_asks_for_a_password_is_used_by_those_who_have_it() {
         }
         assert!(!wrong.is_connected());
     }
+}
+
+/// The rights that OPERATING.md names are all that is needed, and each of them is.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rights_that_are_documented_are_those_that_are_needed() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/OPERATING.md")).unwrap();
+    let granting = page.lines().find(|line| line.starts_with("ACL SETUSER chatbot ")).unwrap();
+    let granting: Vec<&str> = granting.split(' ').collect();
+    let server = RedisServer::start().await;
+    let _: () = server.ask(&granting);
+    // Another database than the first has to be selected.
+    let url = server.url().replace("redis://", "redis://chatbot:PASSWORD@").replace("/0", "/1");
+    let answers = RedisAnswers::start(at(&url), "chatbot", HOUR).unwrap();
+    let store = RedisStore::start(at(&url), "chatbot", HOUR).unwrap();
+    connected(&answers, true).await;
+    answers.put(&key("a"), &reply("退货")).await;
+    assert_eq!(answers.get(&key("a")).await, Some(reply("退货")));
+    all_of(&store).await.unwrap();
+    let doubts = store.doubts().await.unwrap().concat();
+    assert!(!doubts.contains("refuses"), "{doubts}");
+
+    let needed = granting.iter().filter_map(|word| word.strip_prefix('+'));
+    for right in needed {
+        let _: () = server.ask(&["ACL", "SETUSER", "chatbot", &format!("-{right}")]);
+        let works = match right {
+            // Only a new connection asks so.
+            "ping" | "select" => RedisStore::start(at(&url), "chatbot", HOUR).unwrap().get(&key("b")).await.is_ok(),
+            "info" => !store.doubts().await.unwrap().concat().contains("refuses"),
+            "set" => {
+                answers.put(&key(right), &reply("x")).await;
+                answers.get(&key(right)).await.is_some()
+            }
+            _ => all_of(&store).await.is_ok(),
+        };
+        assert!(!works, "{right} isn't needed");
+        let _: () = server.ask(&["ACL", "SETUSER", "chatbot", &format!("+{right}")]);
+    }
+}
+
+/// All that is asked of a store.
+async fn all_of(store: &RedisStore) -> Result<(), StoreError> {
+    let (a, kept) = (key("a"), |version| Stored { life: 7, version, bytes: "x".into() });
+    store.try_write().await?;
+    store.delete(&a).await?;
+    store.put(&a, kept(1)).await?;
+    store.put(&a, kept(2)).await?;
+    store.get(&a).await?;
+    store.page(None, 10).await?;
+    Ok(())
 }
 
 /// A worker that shares its answers.

@@ -13,11 +13,14 @@ pub(super) async fn check(report: &mut Report, url: &RedisUrl) {
         Ok(took) => {
             report.ok(CHECK, format!("{url}: answers a PING in {:.1} ms", took.as_secs_f64() * 1e3));
         }
-        Err(error) => report.warn(
-            CHECK,
-            format!("{url} can't be used: {error}"),
-            "Workers answer without it, and may do some work twice. Start it, or correct or unset \
-             CHATBOT_ANSWERED_REDIS_URL.",
-        ),
+        Err(error) => {
+            let mend = error.mend().map(|mend| format!(" ({mend})")).unwrap_or_default();
+            report.warn(
+                CHECK,
+                format!("{url} can't be used: {error}{mend}"),
+                "Workers answer without it, and may do some work twice. Start it, or correct or unset \
+                 CHATBOT_ANSWERED_REDIS_URL.",
+            );
+        }
     }
 }
