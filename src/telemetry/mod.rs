@@ -115,6 +115,7 @@ fn describe() {
     );
     describe_gauge!("chatbot_door_connections", "Connections of the door, but for its sockets.");
     describe_gauge!("chatbot_door_sockets", "WebSockets of the door.");
+    describe_gauge!("chatbot_blocked", "1 while the broker takes nothing that this process publishes, else 0.");
     describe_gauge!("chatbot_in_flight", "Messages being worked on now.");
     describe_gauge!(
         "chatbot_last_reload_successful",

@@ -9,6 +9,7 @@
 )]
 
 mod admin;
+mod alarm;
 mod answered;
 mod answers;
 mod attachments;

@@ -21,6 +21,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     address::{Access, Broker, Tls},
+    blocking::{self, Blocking},
     error::ConnectError,
     server::Server,
     stream::{self, Stream as BrokerStream},
@@ -29,7 +30,8 @@ use super::{
 
 #[derive(Debug, Clone)]
 struct State {
-    blocked: bool,
+    /// Why the broker blocks it, in its words; none where it doesn't.
+    blocked: Option<Arc<str>>,
     unblocked_at: Option<Instant>,
     ended: Option<Arc<str>>,
     fault: Option<Fault>,
@@ -73,6 +75,7 @@ impl Use {
 /// A connection to the broker.
 pub struct Link {
     connection: Connection,
+    purpose: Use,
     step_limit: Duration,
     state: watch::Receiver<State>,
     mended: Arc<Mended>,
@@ -173,7 +176,27 @@ impl Link {
 
     /// Whether the broker blocks this connection now.
     pub fn is_blocked(&self) -> bool {
-        self.state.borrow().blocked
+        self.state.borrow().blocked.is_some()
+    }
+
+    /// Why the broker blocks this connection now, in its words.
+    pub fn blocked_by(&self) -> Option<Arc<str>> {
+        self.state.borrow().blocked.clone()
+    }
+
+    /// Whether what is asked on it waits while the broker blocks it. A worker has the time; who runs a command is told.
+    pub(crate) fn waits_for_room(&self) -> bool {
+        self.purpose != Use::Command
+    }
+
+    /// Waits until the broker blocks the connection, and tells why, in its words; for ever where the connection ends.
+    pub async fn blocked(&self) -> Arc<str> {
+        let mut state = self.state.clone();
+        let blocked = state.wait_for(|state| state.blocked.is_some()).await.map(|state| state.blocked.clone());
+        match blocked {
+            Ok(Some(reason)) => reason,
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
     }
 
     /// Whether the connection still stands.
@@ -191,7 +214,7 @@ impl Link {
     /// connection has ended.
     pub async fn unblocked(&self) -> Option<Instant> {
         let mut state = self.state.clone();
-        match state.wait_for(|state| !state.blocked || state.ended.is_some()).await {
+        match state.wait_for(|state| state.blocked.is_none() || state.ended.is_some()).await {
             Ok(state) => state.unblocked_at,
             Err(_) => None,
         }
@@ -246,32 +269,48 @@ async fn connect(
         ConnectionProperties::default().with_connection_name(name.into()),
     )
     .await?;
-    let (sender, state) = watch::channel(State { blocked: false, unblocked_at: None, ended: None, fault: None });
+    blocking::count();
+    let (sender, state) = watch::channel(State { blocked: None, unblocked_at: None, ended: None, fault: None });
     let events = connection.events_listener();
     let status = connection.status().clone();
-    let listener = tokio::spawn(listen(events, sender, move || status.connected()));
-    Ok(Link { connection, step_limit, state, mended, _events: AbortOnDropHandle::new(listener) })
+    let listener = tokio::spawn(listen(name.to_owned(), events, sender, move || status.connected()));
+    Ok(Link { connection, purpose, step_limit, state, mended, _events: AbortOnDropHandle::new(listener) })
 }
 
-async fn listen(events: impl Stream<Item = Event>, state: watch::Sender<State>, stands: impl Fn() -> bool) {
+async fn listen(
+    connection: String,
+    events: impl Stream<Item = Event>,
+    state: watch::Sender<State>,
+    stands: impl Fn() -> bool,
+) {
     let mut events = std::pin::pin!(events);
+    let mut blocking = None;
     while let Some(event) = events.next().await {
         match event {
             Event::ConnectionBlocked(reason) => {
-                tracing::warn!(reason, "the broker blocks publishing; answers wait until it has room again");
-                state.send_modify(|state| state.blocked = true);
+                tracing::warn!(
+                    connection,
+                    reason,
+                    "the broker blocks publishing on this connection; what it publishes waits until the broker has room again"
+                );
+                blocking.get_or_insert_with(Blocking::begin);
+                state.send_modify(|state| state.blocked = Some(reason.into()));
             }
             Event::ConnectionUnblocked => {
-                tracing::info!("the broker lets publish again");
-                state.send_modify(|state| (state.blocked, state.unblocked_at) = (false, Some(Instant::now())));
+                tracing::info!(connection, "the broker lets publish on this connection again");
+                blocking = None;
+                state.send_modify(|state| (state.blocked, state.unblocked_at) = (None, Some(Instant::now())));
             }
             // It closed a channel, and whoever uses that hears of it there: a right that is lacking for one object is no
             // reason to give up the connection.
             Event::Error(error) if soft_error(&error).is_some() && stands() => {}
-            Event::Error(error) => state.send_modify(|state| {
-                state.fault = state.fault.or(fault_of(&error));
-                state.ended.get_or_insert_with(|| error.to_string().into());
-            }),
+            Event::Error(error) => {
+                blocking = None;
+                state.send_modify(|state| {
+                    state.fault = state.fault.or(fault_of(&error));
+                    state.ended.get_or_insert_with(|| error.to_string().into());
+                });
+            }
             _ => {}
         }
     }
@@ -315,13 +354,28 @@ mod tests {
     use super::*;
 
     #[tokio::test]
+    async fn a_connection_is_blocked_with_the_brokers_reason_until_the_broker_says_otherwise() {
+        async fn after(events: impl IntoIterator<Item = Event>) -> State {
+            let (sender, state) = watch::channel(State { blocked: None, unblocked_at: None, ended: None, fault: None });
+            let events = futures_util::stream::iter(events).chain(futures_util::stream::pending());
+            let _ = tokio::time::timeout(Duration::ZERO, listen("test".to_owned(), events, sender, || true)).await;
+            state.borrow().clone()
+        }
+        let blocked = || Event::ConnectionBlocked("low on memory".to_owned());
+        assert_eq!(after([blocked()]).await.blocked.as_deref(), Some("low on memory"));
+        let more = Event::ConnectionBlocked("low on memory & disk".to_owned());
+        assert_eq!(after([blocked(), more]).await.blocked.as_deref(), Some("low on memory & disk"));
+        let unblocked = after([blocked(), Event::ConnectionUnblocked]).await;
+        assert!(unblocked.blocked.is_none() && unblocked.unblocked_at.is_some(), "{unblocked:?}");
+    }
+
+    #[tokio::test]
     async fn what_closes_a_channel_alone_does_not_end_the_connection() {
         async fn check(kind: AMQPErrorKind, stands: bool, ended: bool) {
             let error = ErrorKind::ProtocolError(AMQPError::new(kind, "why".into())).into();
-            let (sender, state) =
-                watch::channel(State { blocked: false, unblocked_at: None, ended: None, fault: None });
+            let (sender, state) = watch::channel(State { blocked: None, unblocked_at: None, ended: None, fault: None });
             let events = futures_util::stream::iter([Event::Error(error)]).chain(futures_util::stream::pending());
-            let _ = tokio::time::timeout(Duration::ZERO, listen(events, sender, || stands)).await;
+            let _ = tokio::time::timeout(Duration::ZERO, listen("test".to_owned(), events, sender, || stands)).await;
             assert_eq!(state.borrow().ended.is_some(), ended);
         }
         check(AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED), true, false).await;

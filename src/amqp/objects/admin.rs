@@ -100,8 +100,11 @@ impl Admin {
         .await
     }
 
-    /// Closes the connection.
+    /// Closes the connection; of one that the broker blocks it wouldn't read that.
     pub async fn close(&self) {
+        if self.link.is_blocked() {
+            return;
+        }
         self.link.close(self.link.step_limit()).await;
     }
 

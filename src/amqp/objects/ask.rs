@@ -4,7 +4,7 @@
 //! they can: all are written, then all are awaited. A refusal closes the channel, so what is likely to be refused is asked
 //! [`apart`]: each question on a channel of its own, some at a time.
 
-use std::{future::poll_fn, pin::Pin, task::Poll, time::Duration};
+use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
 use futures_util::{
     StreamExt,
@@ -29,9 +29,10 @@ pub enum AskError {
     /// The connection is gone, or the broker doesn't answer.
     #[error("the connection was lost: {0}")]
     Lost(String),
-    /// The broker reads nothing more from a connection that has published, as it has a memory or disk alarm.
-    #[error("no answer about {0}: the broker takes no messages now, for want of memory or disk")]
-    Blocked(String),
+    /// The broker reads nothing more from a connection that has published, as it has a memory or disk alarm; why, in its
+    /// words.
+    #[error("the broker takes no messages now; it says: {0} (`rabbitmq-diagnostics alarms` tells on which node)")]
+    Blocked(Arc<str>),
 }
 
 impl AskError {
@@ -58,17 +59,33 @@ pub(crate) async fn attempt<T>(
     answered(link, object, attempt).await
 }
 
-/// What the broker answers, within the time for one step.
+/// What the broker answers, within the time for one step; at once that it blocks the connection, where that isn't waited for.
 pub(crate) async fn answered<T>(
     link: &Link,
     object: &str,
     answer: impl Future<Output = Result<T, lapin::Error>>,
 ) -> Result<T, AskError> {
     let limit = link.step_limit();
-    match timeout(limit, answer).await {
+    let answer = timeout(limit, answer);
+    let answered = if link.waits_for_room() { answer.await } else { unless_blocked(link.blocked(), answer).await? };
+    match answered {
         Ok(result) => result.map_err(|error| AskError::of(object, &error)),
-        Err(_) if link.is_blocked() => Err(AskError::Blocked(object.to_owned())),
-        Err(_) => Err(AskError::Lost(format!("no answer within {limit:?} about {object}"))),
+        Err(_) => Err(match link.blocked_by() {
+            Some(reason) => AskError::Blocked(reason),
+            None => AskError::Lost(format!("no answer within {limit:?} about {object}")),
+        }),
+    }
+}
+
+/// The answer, or that none comes as the broker blocks the connection; what has been answered counts first.
+async fn unless_blocked<T>(
+    blocked: impl Future<Output = Arc<str>>,
+    answer: impl Future<Output = T>,
+) -> Result<T, AskError> {
+    tokio::select! {
+        biased;
+        answer = answer => Ok(answer),
+        reason = blocked => Err(AskError::Blocked(reason)),
     }
 }
 
@@ -157,6 +174,16 @@ mod tests {
             }
         }
         .boxed()
+    }
+
+    #[tokio::test]
+    async fn that_the_broker_blocks_the_connection_is_told_at_once() {
+        let blocked = || std::future::ready(Arc::<str>::from("low on memory"));
+        let unanswered = unless_blocked(blocked(), std::future::pending::<()>()).await;
+        assert_eq!(unanswered, Err(AskError::Blocked("low on memory".into())));
+        assert!(unanswered.is_err_and(|error| error.to_string().contains("it says: low on memory")));
+        assert_eq!(unless_blocked(blocked(), std::future::ready(7)).await, Ok(7));
+        assert_eq!(unless_blocked(std::future::pending(), std::future::ready(7)).await, Ok(7));
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use crate::{
             error::{ConnectError, Trouble},
             server::{OLDEST, Server},
         },
-        objects::{admin::Admin, ask::AskError, topology::Topology},
+        objects::{admin::Admin, ask::AskError, inspect::Survey, problem::Problem, topology::Topology},
     },
     app::settings::{Amqp, Place},
     domain::IntentName,
@@ -49,7 +49,8 @@ pub(super) async fn check(report: &mut Report, amqp: &Amqp, checked: &Checked<'_
         }
         let found = beyond(report, admin, checked).await;
         tell(report, found);
-        if checked.opens_door {
+        // A door's rights are tried by publishing as well.
+        if checked.opens_door && !admin.link().is_blocked() {
             let found = door::broker(report, admin, checked.settings).await;
             tell(report, found);
         }
@@ -83,11 +84,13 @@ fn tell(report: &mut Report, found: Result<(), AskError>) {
     match found {
         Ok(()) => {}
         Err(error @ AskError::Lost(_)) => report.away(CHECK, error, "Run this again; the broker's log tells why."),
-        Err(error @ AskError::Blocked(_)) => report.away(
-            CHECK,
-            error,
-            "`rabbitmq-diagnostics alarms` tells which. Give it room, and run this again: what comes after wasn't looked at.",
-        ),
+        Err(AskError::Blocked(reason)) => {
+            let mend = format!(
+                "{} Answers wait meanwhile, and nothing is lost. Run this again then: what takes publishing wasn't looked at.",
+                room(&reason)
+            );
+            report.away(CHECK, AskError::Blocked(reason), &mend);
+        }
         Err(AskError::Refused(problem)) => {
             let message = format!("{}: the broker says: {}", problem.object, problem.broker);
             report.fail(CHECK, message, &problem.mend);
@@ -95,16 +98,51 @@ fn tell(report: &mut Report, found: Result<(), AskError>) {
     }
 }
 
+/// How to end an alarm, by the broker's words for it.
+fn room(reason: &str) -> String {
+    let memory = reason.contains("memory").then_some(
+        "`rabbitmq-diagnostics memory_breakdown` tells what takes the memory: have long queues emptied, give the node more, \
+         or raise its vm_memory_high_watermark.",
+    );
+    let disk = reason.contains("disk").then_some("Free the disk of the node's data, or lower its disk_free_limit.");
+    match (memory, disk) {
+        (None, None) => "The broker's log tells what it lacks.".to_owned(),
+        (memory, disk) => memory.into_iter().chain(disk).collect::<Vec<_>>().join(" "),
+    }
+}
+
+/// The broker blocks a connection at the first that is published on it. So what needs no publishing is looked at all the same.
 async fn beyond(report: &mut Report, admin: &Admin, checked: &Checked<'_>) -> Result<(), AskError> {
     let survey = admin.survey(checked.topology).await?;
     let refused = objects::topology(report, admin, checked, &survey).await?;
-    permissions::check(report, admin, checked, &survey, &refused).await?;
-    let are_heard = workers::check(report, admin, &checked.settings.names).await?;
+    let (are_heard, blocked) = match by_publishing(report, admin, checked, &survey, &refused).await {
+        Ok(are_heard) => (are_heard, false),
+        Err(error @ AskError::Blocked(_)) => {
+            tell(report, Err(error));
+            (false, true)
+        }
+        Err(error) => return Err(error),
+    };
     objects::consumers(report, checked, &survey, are_heard);
     objects::messages(report, checked, &survey);
     dead::letters(report, checked, &survey).await;
+    if blocked {
+        return Ok(());
+    }
     objects::unroutable(report, admin, checked, &survey).await?;
     if checked.intents_known { objects::orphans(report, admin, checked).await } else { Ok(()) }
+}
+
+/// Tries the rights, and asks who is alive: whether any worker could be heard.
+async fn by_publishing(
+    report: &mut Report,
+    admin: &Admin,
+    checked: &Checked<'_>,
+    survey: &Survey,
+    refused: &[Problem],
+) -> Result<bool, AskError> {
+    permissions::check(report, admin, checked, survey, refused).await?;
+    workers::check(report, admin, &checked.settings.names).await
 }
 
 /// A worker needs one node; the others are there for the day on which that one isn't. All are asked at once: several that
@@ -191,5 +229,28 @@ fn server(report: &mut Report, place: &str, who: &str, server: Option<&Server>) 
         report.warn(CHECK, message, "The worker is made for RabbitMQ.");
     } else {
         report.ok(CHECK, message);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alarm_is_told_in_the_brokers_words_with_what_ends_it() {
+        let check = |reason: &str, said: &[&str], unsaid: &[&str]| {
+            let mut report = Report::default();
+            tell(&mut report, Err(AskError::Blocked(reason.into())));
+            let told = report.json();
+            assert!(told.contains(&format!("it says: {reason}")), "{told}");
+            assert!(said.iter().all(|said| told.contains(said)), "{reason}: {told}");
+            assert!(!unsaid.iter().any(|unsaid| told.contains(unsaid)), "{reason}: {told}");
+            assert_eq!(report.exit(), crate::cli::Exit::Unavailable);
+        };
+        let (memory, disk) = ("vm_memory_high_watermark", "disk_free_limit");
+        check("low on memory", &[memory], &[disk]);
+        check("low on disk", &[disk], &[memory]);
+        check("low on memory & disk", &[memory, disk], &[]);
+        check("low on something", &["The broker's log"], &[memory, disk]);
     }
 }

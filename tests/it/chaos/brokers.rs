@@ -168,11 +168,13 @@ async fn alarm(scenario: &str, raise: [&str; 2], lift: [&str; 2]) {
         sleep(Duration::from_secs(4)).await;
         let (later, _) = load.ledger().progress();
         assert!(later - answered < waiting / 2, "the broker doesn't block: {} of {waiting} answered", later - answered);
+        assert!(scene.worker.metric("chatbot_blocked").await > 0.0, "the worker's connections are blocked");
         scene.ctl(&lift);
         Instant::now()
     };
     let (lifted, ()) = tokio::join!(lifted, load.send(quarter));
     load.send(quarter).await;
+    until("none is blocked", || async { scene.worker.metric("chatbot_blocked").await < 1.0 }).await;
     assert!(scene.worker.stayed_ready_since(began), "a connection that is blocked isn't lost");
     scene.end(scenario, lifted).await;
 }
