@@ -45,7 +45,7 @@ Examples:
   chatbot-worker check --format json | jq '.[] | select(.status == \"fail\")'
   rabbitmqctl --quiet list_queues name | chatbot-worker check --queues -
 
-Exit codes: 0 nothing fails (warnings may be there), 69 only the broker is away, 78 something else fails.";
+Exit codes: 0 nothing fails (warnings may be there), 69 only the broker is away, or takes no messages, 78 something else fails.";
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]

@@ -12,7 +12,7 @@ use crate::{
             problem::Problem,
         },
     },
-    cli::topology::orphans as left_over,
+    cli::topology::{PROOF, UNPROVED, orphans as left_over},
 };
 
 /// What is missing, or other than the worker declares it. Returns what the user may not declare again.
@@ -54,6 +54,9 @@ pub(super) async fn topology(
         );
         report.warn(CHECK, message, "Unless it still runs, `chatbot-worker topology migrate --yes` goes on with it.");
     }
+    if !declares {
+        report.warn(CHECK, UNPROVED, PROOF);
+    }
     let (mut differing, mut refused) = (false, Vec::<Problem>::new());
     let mut tell = |result: Result<(), AskError>| match result {
         Ok(()) => Ok(()),
@@ -81,8 +84,12 @@ pub(super) async fn topology(
     if !untold.is_empty() && !declares {
         report.fail(
             CHECK,
-            format!("whether these are there isn't told to this user, who has no right to them: {}", untold.join(", ")),
-            "`chatbot-worker topology permissions` prints the command that grants what is needed.",
+            format!(
+                "whether these are there, which a worker has to see, isn't told to this user, who has no right to them: {}",
+                untold.join(", ")
+            ),
+            "Where this is a worker's user, `chatbot-worker topology permissions --worker USER` prints the command that grants \
+             it what is needed.",
         );
     }
     if missing.is_empty() && !differing && refused.is_empty() && untold.is_empty() {
@@ -92,11 +99,7 @@ pub(super) async fn topology(
             0 => String::new(),
             unseen => format!("; whether {unseen} more are there isn't told to this user, who needn't know"),
         };
-        let known = if declares {
-            "are there, as they must be"
-        } else {
-            "are there; whether they are as they must be, and bound, can't be told without declaring them"
-        };
+        let known = if declares { "are there, as they must be" } else { "are there" };
         report.ok(CHECK, format!("{exchanges} exchanges and {queues} queues {known}{unseen}"));
     }
     Ok(refused)

@@ -32,8 +32,17 @@ Examples:
   chatbot-worker topology delete                what `delete --yes` would delete
 
 The names begin with CHATBOT_AMQP_EXCHANGE; intents and retry delays are those of the settings and the intents file.
-Exit codes: 0 done, 1 refused (see the message), 64 nothing done for want of --yes, 69 the broker is away, 77 the broker
-refuses the user, 78 the settings, the intents or the broker's objects aren't as they must be.";
+Exit codes: 0 done, 1 refused (see the message), 64 nothing done for want of --yes, 69 the broker is away (what there should be
+is listed all the same), 77 the broker refuses the user, or doesn't tell it whether something exists, 78 the settings, the
+intents or the broker's objects aren't as they must be.";
+
+/// What a worker that only verifies doesn't know.
+pub(in crate::cli) const UNPROVED: &str = "CHATBOT_AMQP_TOPOLOGY=verify proves that the exchanges and queues exist, and \
+                                           neither their types and arguments nor their bindings";
+/// How it is proved.
+pub(in crate::cli) const PROOF: &str = "As a user who may configure: `CHATBOT_AMQP_TOPOLOGY=declare chatbot-worker check` \
+                                        proves types and arguments, and `chatbot-worker topology declare` makes what is \
+                                        missing, bindings too.";
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]

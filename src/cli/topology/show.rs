@@ -1,11 +1,12 @@
 //! `topology show`: a table of what there is.
 
-use super::{Configured, Exit, Failure, ask_failure, output};
+use super::{Configured, Exit, Failure, PROOF, UNPROVED, ask_failure, connect_failure, output};
 use crate::{
     amqp::{
         migrate,
         objects::{
             admin::Admin,
+            declare::TopologyMode,
             inspect::Survey,
             topology::{Exchange, Queue, Topology},
         },
@@ -16,27 +17,42 @@ use crate::{
 /// The broker doesn't tell this user whether it exists.
 const UNTOLD: &str = "not told";
 
-/// Prints the table; without a broker it tells only what there should be.
+/// Prints the table; without a broker it tells only what there should be. What the broker doesn't tell is a failure: who looks
+/// at the exit code alone would else take it for there.
 pub(super) fn run() -> Result<Exit, Failure> {
     let configured = Configured::load()?;
     let topology = &configured.topology;
     setup::runtime()?.block_on(async {
-        let rows = match Admin::open(&configured.amqp.broker).await {
+        let (rows, unknown) = match Admin::open(&configured.amqp.broker).await {
             Ok(admin) => {
                 let mut survey = admin.survey(topology).await.map_err(ask_failure)?;
                 let left = migrate::left(&admin, configured.names(), topology).await.map_err(ask_failure)?;
                 survey.extend(left);
                 admin.close().await;
-                output::table(&with_broker(topology, &survey))
+                if configured.amqp.topology == TopologyMode::Verify {
+                    output::tell(&format!("note: {UNPROVED}. {PROOF}\n"));
+                }
+                (output::table(&with_broker(topology, &survey)), untold(&survey))
             }
             Err(error) => {
-                output::tell(&format!("note: what exists isn't known: {error}\n"));
-                output::table(&without_broker(topology))
+                let Failure { exit, message } = connect_failure(error);
+                let failure = Failure::new(exit, format!("what exists isn't known: {message}"));
+                (output::table(&without_broker(topology)), Some(failure))
             }
         };
         output::print(&rows)?;
-        Ok(Exit::Ok)
+        unknown.map_or(Ok(Exit::Ok), Err)
     })
+}
+
+/// That the broker doesn't tell of everything; none where it does.
+fn untold(survey: &Survey) -> Option<Failure> {
+    let count = survey.unseen.len() + survey.unseen_exchanges.len();
+    let message = format!(
+        "{count} of these are '{UNTOLD}': this user has no right to them, and the broker doesn't tell it whether they exist. A \
+         worker needn't know of each; run this as a user who may configure all of it, such as an administrator."
+    );
+    (count > 0).then(|| Failure::new(Exit::Refused, message))
 }
 
 fn without_broker(topology: &Topology) -> Vec<[String; 4]> {
@@ -89,4 +105,27 @@ fn exchange_kind(exchange: &Exchange) -> String {
 fn bindings(topology: &Topology, queue: &Queue) -> String {
     let bindings = topology.bindings.iter().filter(|binding| binding.queue == queue.name);
     bindings.map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may")]
+
+    use super::*;
+    use crate::amqp::Names;
+
+    #[test]
+    fn what_the_broker_does_not_tell_is_a_failure() {
+        let Topology { exchanges, queues, .. } = Topology::new(&Names::new("shop").unwrap(), [], &[]);
+        let seen = Survey {
+            exchanges: exchanges.iter().map(|exchange| (exchange.clone(), true)).collect(),
+            queues: queues.iter().map(|queue| (queue.clone(), None)).collect(),
+            ..Survey::default()
+        };
+        assert!(untold(&seen).is_none());
+        let unseen = Survey { unseen: queues[..2].to_vec(), unseen_exchanges: exchanges[..1].to_vec(), ..seen };
+        let failure = untold(&unseen).unwrap();
+        assert_eq!(failure.exit, Exit::Refused);
+        assert!(failure.message.starts_with("3 of these are 'not told'"), "{}", failure.message);
+    }
 }
