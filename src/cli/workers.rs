@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     amqp::{
-        Lookout,
+        Lookout, Names,
         objects::{admin::Admin, ask::AskError},
         presence::{Alive, Beat, roll_call},
     },
@@ -32,14 +32,16 @@ an earlier version, or one whose user may not use the exchange by which workers 
 
 In JSON it is an array of objects, with the whole hash, and `heard` in milliseconds.
 
-It takes the rights of a worker: `chatbot-worker topology permissions`.
+It takes the right to configure, write and read a queue of its own (CHATBOT_AMQP_EXCHANGE.worker.…), and to write and read the
+exchange CHATBOT_AMQP_EXCHANGE.control: a worker's user has it, and an operator's that `chatbot-worker topology permissions
+--operator USER` was run for.
 
 Examples:
   chatbot-worker workers
   chatbot-worker workers --format json | jq -r '.[] | select(.store == \"memory\") | .name'
 
-Exit codes: 0 done, 69 no worker answers, or the broker is away, 77 the broker refuses the user, 78 the settings or the broker's
-objects aren't as they must be.";
+Exit codes: 0 done, 69 no worker answers, or the broker is away or takes no messages, 77 the broker refuses the user, 78 the
+settings or the broker's objects aren't as they must be.";
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
@@ -58,7 +60,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         let admin = Admin::open(&amqp.broker).await.map_err(connect_failure)?;
         let alive = roll_call(admin.link(), &amqp.names).await;
         admin.close().await;
-        let (alive, now) = (alive.map_err(failure)?, Instant::now());
+        let user = settings.amqp.url.iter().next().map_or("USER", |url| url.user.as_str());
+        let (alive, now) = (alive.map_err(|error| failure(error, &amqp.names, user))?, Instant::now());
         if alive.at(now).next().is_none() {
             let message = format!(
                 "no worker of '{}' answers: is one running? `chatbot-worker run` starts one, `chatbot-worker check` tells \
@@ -75,13 +78,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     })
 }
 
-fn failure(error: AskError) -> Failure {
+/// `user` is whom the right is to be granted.
+fn failure(error: AskError, names: &Names, user: &str) -> Failure {
     match error {
         AskError::Refused(problem) if problem.refused => {
+            let exchange = names.exchange();
             let message = format!(
-                "the broker says: {}\n    To ask who is alive takes the rights of a worker, or an administrator's. \
-                 `chatbot-worker topology permissions` prints the command that grants them.",
-                output::printable(&problem.broker)
+                "{}: the broker says: {}\n    To ask who is alive takes the right to configure, write and read a queue of one's \
+                 own ({exchange}.worker.…), and to write and read exchange '{}'. `chatbot-worker topology permissions --operator \
+                 {user}` prints the command that grants an operator's user that, and to deal with dead letters; for a user that \
+                 has other rights as well, name it for each of them (--worker, --client, …), as one command replaces another.",
+                problem.object,
+                output::printable(&problem.broker),
+                names.control_exchange()
             );
             Failure::new(Exit::Refused, message)
         }
@@ -154,8 +163,38 @@ fn lanes(beat: &Beat) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may")]
+
     use super::*;
-    use crate::amqp::presence::{Lanes, StoreKind};
+    use crate::amqp::{
+        objects::problem::Problem,
+        presence::{Lanes, StoreKind},
+    };
+
+    #[test]
+    fn the_right_that_is_lacking_is_named_with_the_command_that_grants_it() {
+        let names = Names::new("shop").unwrap();
+        let problem = Problem {
+            object: "exchange 'shop.control'".to_owned(),
+            broker: "403 ACCESS_REFUSED - read access to exchange 'shop.control' in vhost '/' refused for user 'eve'"
+                .to_owned(),
+            mend: String::new(),
+            refused: true,
+            missing: false,
+            differs: false,
+        };
+        let told = failure(AskError::Refused(problem.clone()), &names, "eve");
+        assert_eq!(told.exit, Exit::Refused);
+        let said = [
+            "exchange 'shop.control': the broker says: 403 ACCESS_REFUSED",
+            "configure, write and read a queue of one's own (shop.worker.…)",
+            "write and read exchange 'shop.control'",
+            "`chatbot-worker topology permissions --operator eve`",
+        ];
+        assert!(said.iter().all(|said| told.message.contains(said)), "{}", told.message);
+        let missing = Problem { refused: false, missing: true, ..problem };
+        assert_eq!(failure(AskError::Refused(missing), &names, "eve").exit, Exit::Unavailable);
+    }
 
     #[test]
     fn workers_stand_below_one_another_and_a_bot_that_differs_is_marked() {

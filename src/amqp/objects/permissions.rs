@@ -69,14 +69,22 @@ impl Permissions {
         Self { write: format!("^({exchange}|{control})$"), ..Self::client(names) }
     }
 
-    /// That of whoever deals with dead letters: to read them, to send them again, and to put them back.
+    /// An operator's: to read dead letters, to send them again, and to put them back; and to ask who is alive.
     pub fn operator(names: &Names) -> Self {
-        let exchange = escape(names.exchange());
+        let (exchange, asks) = (escape(names.exchange()), Self::roll_call(names));
         Self {
-            configure: String::new(),
-            write: format!(r"^(amq\.default|{exchange})$"),
-            read: format!(r"^{exchange}\..+\.dead$"),
+            write: format!(r"^(amq\.default|{exchange}(\.(control|{OWN}))?)$"),
+            read: format!(r"^{exchange}\.(.+\.dead|control|{OWN})$"),
+            ..asks
         }
+    }
+
+    /// That of whoever asks who is alive, and no more: a queue of its own behind the exchange by which workers know of each
+    /// other.
+    pub fn roll_call(names: &Names) -> Self {
+        let exchange = escape(names.exchange());
+        let both = format!(r"^{exchange}\.(control|{OWN})$");
+        Self { configure: format!(r"^{exchange}\.{OWN}$"), write: both.clone(), read: both }
     }
 
     /// That of the program by which people speak: it consumes what goes to them, replies, and publishes what they say. A
@@ -152,14 +160,17 @@ mod tests {
         let names = Names::new("shop").unwrap();
         let both = Permissions::operator(&names).and(Permissions::client(&names));
         let expected = Permissions {
-            configure: r"^amq\.gen-.+$".into(),
-            write: r"^(amq\.default|shop)$|^shop$".into(),
-            read: r"^shop\..+\.dead$|^amq\.gen-.+$".into(),
+            configure: r"^shop\.worker\.[0-9a-f-]{36}$|^amq\.gen-.+$".into(),
+            write: r"^(amq\.default|shop(\.(control|worker\.[0-9a-f-]{36}))?)$|^shop$".into(),
+            read: r"^shop\.(.+\.dead|control|worker\.[0-9a-f-]{36})$|^amq\.gen-.+$".into(),
         };
         assert_eq!(both, expected);
         let client = Permissions::client(&names);
         assert_eq!(client.clone().and(client.clone()), client);
-        assert_eq!(client.clone().and(Permissions::operator(&names)).configure, client.configure);
+        assert_eq!(
+            client.clone().and(Permissions::external(&names, &IntentName::new("a").unwrap())).configure,
+            client.configure
+        );
     }
 
     #[test]
@@ -174,9 +185,30 @@ mod tests {
     }
 
     #[test]
-    fn an_operator_reads_dead_letters_alone() {
-        let permissions = Permissions::operator(&Names::new("shop").unwrap());
-        assert_eq!((permissions.configure.as_str(), permissions.read.as_str()), ("", r"^shop\..+\.dead$"));
+    fn an_operator_reads_dead_letters_and_hears_who_is_alive() {
+        let names = Names::new("shop").unwrap();
+        let (own, control) = (names.worker_queue(uuid::Uuid::now_v7()), names.control_exchange());
+        let may = |expression: &str, name: &str| regex::Regex::new(expression).unwrap().is_match(name);
+        let requests = names.queue(&WorkQueue::Requests);
+        let operator = Permissions::operator(&names);
+        for (name, configure, write, read) in [
+            (own.as_str(), true, true, true),
+            (control.as_str(), false, true, true),
+            ("shop", false, true, false),
+            ("amq.default", false, true, false),
+            (requests.as_str(), false, false, false),
+            (Names::dead(&requests).as_str(), false, false, true),
+            ("shopping.control", false, false, false),
+        ] {
+            let Permissions { configure: declares, write: writes, read: reads } = &operator;
+            assert_eq!((may(declares, name), may(writes, name), may(reads, name)), (configure, write, read), "{name}");
+        }
+        let least = Permissions::roll_call(&names);
+        assert_eq!(least.configure, operator.configure);
+        for expression in [&least.write, &least.read] {
+            assert!(may(expression, &own) && may(expression, &control) && !may(expression, "shop"), "{expression}");
+            assert!(!may(expression, &Names::dead(&requests)), "{expression}");
+        }
     }
 
     #[test]

@@ -37,8 +37,8 @@ pub(super) async fn letters(report: &mut Report, checked: &Checked<'_>, survey: 
     if survey.unseen.iter().any(|queue| dead(&queue.name)) {
         report.ok(
             CHECK,
-            "this broker doesn't tell a worker's user of dead letters; `chatbot-worker dead list --count` as an \
-             operator's does",
+            "whether dead letters wait isn't told to this user, who has no right to them, as a worker needs none; \
+             `chatbot-worker dead list --count` as an operator's user tells",
         );
         return;
     }
@@ -93,7 +93,7 @@ fn tell(report: &mut Report, names: &Names, queue: &WorkQueue, letters: u32, see
     );
     report.warn(CHECK, format!("{letters} in {name}: what couldn't be answered{why}"), &mend);
     let limit = "`chatbot-worker topology policy` prints a command that limits their age; `rabbitmqctl list_policies` \
-                 shows what is set.";
+                 shows what is set. One that limits their number drops the oldest, unless it says overflow: reject-publish.";
     if let Some(age) = seen.age.filter(|age| *age > OLD) {
         let days = age.as_secs() / 86_400;
         let message = format!("{name} holds a letter that is {days} days old: nothing limits their age to 30 days");

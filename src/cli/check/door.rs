@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, path::Path};
 
-use super::{Report, permissions};
+use super::{
+    Report,
+    permissions::{self, Whose},
+};
 use crate::{
     amqp::{
         Settings,
@@ -82,7 +85,8 @@ pub(super) async fn broker(report: &mut Report, admin: &Admin, settings: &Settin
         // One that isn't there, of the names that the broker gives.
         Right::Consume("amq.gen-chatbot-worker-check".to_owned()),
     ];
-    if !permissions::tried(report, CHECK, MEND, admin, &needed, &[]).await? {
+    let whose = Whose { check: CHECK, part: "a door", mend: MEND };
+    if !permissions::tried(report, &whose, admin, &needed, &[]).await? {
         return Ok(());
     }
     report.ok(CHECK, "the broker's user may do all that a door has to");

@@ -9,7 +9,17 @@ use crate::amqp::{
 };
 
 const CHECK: &str = "permissions";
-const MEND: &str = "`chatbot-worker topology permissions` prints the command that grants what is needed.";
+const MEND: &str = "Where this is a worker's user, `chatbot-worker topology permissions --worker USER` prints the command that grants \
+                    it what is needed. Another's, such as a client's or an operator's, needs no such right: run this in a \
+                    worker's environment.";
+
+/// Whose rights are looked at.
+pub(super) struct Whose {
+    pub(super) check: &'static str,
+    /// Such as `a worker`.
+    pub(super) part: &'static str,
+    pub(super) mend: &'static str,
+}
 
 /// Tries each right that a worker needs in its mode, and tells what is missing, all of it. `refused` is what it may not
 /// declare again of the objects that exist.
@@ -20,9 +30,11 @@ pub(super) async fn check(
     survey: &Survey,
     refused: &[Problem],
 ) -> Result<(), AskError> {
-    let has_all = tried(report, CHECK, MEND, admin, &needed(checked, survey), refused).await?;
-    if has_all {
-        report.ok(CHECK, "the user may do all that a worker has to");
+    let worker = Whose { check: CHECK, part: "a worker", mend: MEND };
+    let declares = Whose { part: "a worker that declares what other programs consume", ..worker };
+    let has_all = tried(report, &worker, admin, &needed(checked, survey), refused).await?;
+    if tried(report, &declares, admin, &consumed_by_others(checked), &[]).await? && has_all {
+        report.ok(CHECK, "this user may do all that a worker has to");
     }
     Ok(())
 }
@@ -30,8 +42,7 @@ pub(super) async fn check(
 /// Tries some rights, and tells those that are missing, beside what was `refused` already. Whether none is.
 pub(super) async fn tried(
     report: &mut Report,
-    check: &'static str,
-    mend: &str,
+    whose: &Whose,
     admin: &Admin,
     needed: &[Right],
     refused: &[Problem],
@@ -52,8 +63,9 @@ pub(super) async fn tried(
     }
     let has_all = missing.is_empty();
     for (action, (objects, words)) in missing {
-        let message = format!("the user may not {action}: {}; the broker says: {words}", listed(&objects));
-        report.fail(check, message, mend);
+        let (part, objects) = (whose.part, listed(&objects));
+        let message = format!("this user may not {action}, as {part} has to: {objects}; the broker says: {words}");
+        report.fail(whose.check, message, whose.mend);
     }
     Ok(has_all)
 }
@@ -83,12 +95,29 @@ fn needed(checked: &Checked<'_>, survey: &Survey) -> Vec<Right> {
         rights.push(Right::Publish(died));
         let queues = || checked.topology.queues.iter().map(|queue| &queue.name);
         let is_dead = |name: &String| queues().any(|work| Names::dead(work) == *name);
-        read.extend(queues().filter(|name| !is_dead(name)).cloned());
+        let others = others(checked);
+        read.extend(queues().filter(|name| !is_dead(name) && !others.contains(name)).cloned());
     }
     read.sort();
     read.dedup();
     rights.extend(read.into_iter().map(Right::Consume));
     rights
+}
+
+/// The queues that other programs consume: those that answer intents, and that by which people speak.
+fn others(checked: &Checked<'_>) -> Vec<String> {
+    let external = checked.external.iter().map(|&intent| WorkQueue::Intent(intent.clone()));
+    external.chain([WorkQueue::Person]).map(|queue| checked.settings.names.queue(&queue)).collect()
+}
+
+/// What declaring the queues of others takes: the right to read what dead-letters.
+fn consumed_by_others(checked: &Checked<'_>) -> Vec<Right> {
+    let mut others = others(checked);
+    others.retain(|name| checked.topology.queues.iter().any(|queue| queue.name == *name));
+    match checked.settings.topology {
+        TopologyMode::Declare => others.into_iter().map(Right::Consume).collect(),
+        TopologyMode::Verify => Vec::new(),
+    }
 }
 
 /// Some of the objects: more would tell no more, since permissions are by pattern.

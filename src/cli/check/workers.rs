@@ -13,6 +13,8 @@ use crate::{
 };
 
 const CHECK: &str = "workers";
+const RIGHTS: &str = "`chatbot-worker topology permissions` prints the command that grants it: with `--worker USER` to a worker's \
+                      user, with `--operator USER` to an operator's.";
 
 /// Asks the workers, and tells what speaks against how they are set up. Whether any could be heard at all.
 pub(super) async fn check(report: &mut Report, admin: &Admin, names: &Names) -> Result<bool, AskError> {
@@ -25,10 +27,11 @@ pub(super) async fn check(report: &mut Report, admin: &Admin, names: &Names) -> 
         Err(AskError::Refused(problem)) if problem.missing => Ok(false),
         Err(AskError::Refused(problem)) => {
             let message = format!(
-                "workers with this user know of no others, and can't be told to stop an answer: {}: the broker says: {}",
+                "this user can't ask who is alive; a worker with it knows of no others, and can't be told to stop an answer: \
+                 {}: the broker says: {}",
                 problem.object, problem.broker
             );
-            report.warn(CHECK, message, &problem.mend);
+            report.warn(CHECK, message, if problem.refused { RIGHTS } else { &problem.mend });
             Ok(false)
         }
         Err(lost) => Err(lost),

@@ -24,7 +24,7 @@ Example:
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = HELP)]
 pub(super) struct Arguments {
-    /// The worker's user; that of CHATBOT_AMQP_URL where it is left out, unless that is guest
+    /// The worker's user; that of CHATBOT_AMQP_URL where it is left out, unless that is guest or the operator's
     #[arg(long, value_name = "USER")]
     worker: Option<String>,
     /// The user with which clients publish their requests
@@ -33,7 +33,7 @@ pub(super) struct Arguments {
     /// The user of a door: `chatbot-worker serve`
     #[arg(long, value_name = "USER", default_value = "DOOR")]
     door: String,
-    /// The user with which dead letters are dealt with, by `chatbot-worker dead`
+    /// An operator's user, who deals with dead letters (`chatbot-worker dead`) and asks who is alive (`workers`)
     #[arg(long, value_name = "USER", default_value = "OPERATOR")]
     operator: String,
     /// The user of the program that answers external intents
@@ -49,8 +49,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let settings = setup::settings()?.settings;
     let intents = setup::intents(&settings)?.file;
     let url = settings.amqp.url.iter().next();
-    // guest administers the broker: whoever pasted these into a shell would lock themselves out.
-    let configured = url.map(|url| url.user.as_str()).filter(|user| *user != "guest");
+    // guest administers the broker: whoever pasted these into a shell would lock themselves out. And an operator who runs this
+    // is no worker.
+    let configured =
+        url.map(|url| url.user.as_str()).filter(|user| *user != "guest" && *user != arguments.operator.as_str());
     let worker = arguments.worker.as_deref().or(configured).unwrap_or("WORKER");
     let external: Vec<&IntentName> = app::external(&intents).collect();
     let mode = match settings.amqp.topology {
@@ -157,7 +159,7 @@ fn parts<'a>(
             Permissions::door(names),
         ),
         part(
-            "# Whoever deals with dead letters, by `chatbot-worker dead`.",
+            "# An operator: who deals with dead letters, by `chatbot-worker dead`, and asks who is alive, by `workers`.",
             users.operator,
             Permissions::operator(names),
         ),
@@ -203,8 +205,9 @@ mod tests {
         let client = r"rabbitmqctl set_permissions --vhost '/' 'c' '^amq\.gen-.+$' '^chatbot$' '^amq\.gen-.+$'";
         let door = r"rabbitmqctl set_permissions --vhost '/' 'd' '^amq\.gen-.+$' '^(chatbot|chatbot\.control)$' '^amq\.gen-.+$'";
         let operator = concat!(
-            r"rabbitmqctl set_permissions --vhost '/' 'o' '' '^(amq\.default|chatbot)$' ",
-            r"'^chatbot\..+\.dead$'"
+            r"rabbitmqctl set_permissions --vhost '/' 'o' '^chatbot\.worker\.[0-9a-f-]{36}$' ",
+            r"'^(amq\.default|chatbot(\.(control|worker\.[0-9a-f-]{36}))?)$' ",
+            r"'^chatbot\.(.+\.dead|control|worker\.[0-9a-f-]{36})$'"
         );
         let program = r"rabbitmqctl set_permissions --vhost '/' 'p' '' '^amq\.default$' '^chatbot\.intent\.returns$'";
         let people = concat!(

@@ -86,6 +86,11 @@ async fn a_worker_and_a_client_with_the_printed_permissions_and_no_others_can_wo
         let (found, code) = admin.check();
         assert_eq!(code, Some(0), "{found:?}");
         assert_eq!((complaints(&found, "permissions"), complaints(&found, "workers")), (vec![], vec![]));
+        let unproved: Vec<_> = complaints(&found, "topology")
+            .into_iter()
+            .filter(|told| told.contains("proves that the exchanges"))
+            .collect();
+        assert_eq!(unproved.len(), usize::from(mode == TopologyMode::Verify), "{found:?}");
         let workers = admin.run(&["workers"]);
         assert!(workers.code == Some(0) && workers.out.lines().count() == 2, "{workers:?}");
         // A worker may not read dead letters: it only learns how many there are.
@@ -100,6 +105,8 @@ async fn a_worker_and_a_client_with_the_printed_permissions_and_no_others_can_wo
         for arguments in [&["dead", "list"], &export[..], &["dead", "import", file.to_str().unwrap()]] {
             assert_eq!(admin.run(arguments).code, Some(0), "{arguments:?}");
         }
+        let workers = admin.run(&["workers"]);
+        assert!(workers.code == Some(0) && workers.out.lines().count() == 2, "{workers:?}");
         assert_eq!(admin.run(&["dead", "replay", "--all"]).code, Some(0));
         assert_eq!(client.next().await.code(), Some("invalid_message"));
         Client::new(&broker_url(), &names).await.dead_letter(&WorkQueue::Requests).await;
@@ -129,10 +136,12 @@ async fn each_kind_of_right_that_is_missing_is_named_and_looking_changes_nothing
     assert_eq!(code, Some(78), "{found:?}");
     let retry = format!("queue '{exchange}.retry.100', queue '{exchange}.retry.200'");
     for expected in [
-        "fail: the user may not publish: default exchange (amq.default)".to_owned(),
-        format!("fail: the user may not read: queue '{exchange}.requests'; the broker says: 403"),
-        format!("fail: the user may not bind: queue '{exchange}.intent.refund' to exchange '{exchange}'; the broker"),
-        format!("fail: the user may not declare: {retry}; the broker says: 403"),
+        "fail: this user may not publish, as a worker has to: default exchange (amq.default)".to_owned(),
+        format!("fail: this user may not read, as a worker has to: queue '{exchange}.requests'; the broker says: 403"),
+        format!(
+            "fail: this user may not bind, as a worker has to: queue '{exchange}.intent.refund' to exchange '{exchange}'; the broker"
+        ),
+        format!("fail: this user may not declare, as a worker has to: {retry}; the broker says: 403"),
     ] {
         let complaints = complaints(&found, "permissions");
         assert!(complaints.iter().any(|complaint| complaint.starts_with(&expected)), "{expected}: {complaints:?}");
@@ -147,6 +156,18 @@ async fn each_kind_of_right_that_is_missing_is_named_and_looking_changes_nothing
     let declare = complaints(&found, "permissions").into_iter().find(|complaint| complaint.contains("not declare"));
     assert!(declare.is_some_and(|complaint| complaint.contains(&retry)), "{found:?}");
     assert_eq!(admin.run(&["topology", "declare"]).code, Some(77));
+    // Whether the broker tells it what exists depends on its version.
+    let shown = admin.run(&["topology"]);
+    assert_eq!(shown.code, Some(if shown.out.contains("not told") { 77 } else { 0 }), "{shown:?}");
+    // What another program consumes is told as that.
+    shell(&format!("rabbitmqctl set_permissions '{user}' '.*' '.*' '^{exchange}(\\.(?!intent\\.outside$).+)?$'"));
+    let (found, _) = admin.check();
+    let expected = format!(
+        "fail: this user may not read, as a worker that declares what other programs consume has to: queue \
+         '{exchange}.intent.outside'; the broker says: 403"
+    );
+    let told = complaints(&found, "permissions");
+    assert!(told.iter().any(|line| line.starts_with(&expected)), "{told:?}");
 
     shell(&format!("rabbitmqctl delete_user '{user}'"));
     assert_eq!(admin.run(&["topology", "declare"]).code, Some(77));
