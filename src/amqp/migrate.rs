@@ -31,6 +31,7 @@ use super::objects::{
     admin::Admin,
     ask::AskError,
     inspect::{Depth, Survey},
+    problem::Problem,
     topology::{Binding, Exchange, Queue, Topology},
 };
 use crate::amqp::{
@@ -160,6 +161,27 @@ impl Migrator {
         let publisher = Publisher::open(publishing, broker.confirm_timeout).await;
         let publisher = publisher.map_err(|error| AskError::Lost(error.to_string()))?;
         Ok(Self { admin: Admin::open(broker).await?, consuming, publisher, names: names.clone() })
+    }
+
+    /// The exchanges that are there, and others than a worker declares: these can't be migrated. It changes nothing. One that
+    /// this user may not declare isn't known.
+    ///
+    /// # Errors
+    /// [`MigrateError`].
+    pub async fn exchanges(&self, topology: &Topology) -> Result<Vec<Problem>, MigrateError> {
+        let mut differing = Vec::new();
+        for exchange in &topology.exchanges {
+            let found = match self.admin.has_exchange(exchange).await {
+                Ok(true) => self.admin.redeclare_exchange(exchange).await,
+                found => found.map(|_| ()),
+            };
+            match found {
+                Err(AskError::Refused(problem)) if problem.differs => differing.push(problem),
+                Ok(()) | Err(AskError::Refused(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(differing)
     }
 
     /// What has to be migrated, in an order in which it can be. It changes nothing.

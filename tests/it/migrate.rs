@@ -16,7 +16,10 @@ use futures_util::future::join_all;
 use lapin::{
     BasicProperties,
     message::Delivery,
-    options::{BasicAckOptions, BasicGetOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions},
+    options::{
+        BasicAckOptions, BasicGetOptions, ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions,
+        QueueDeclareOptions, QueueDeleteOptions,
+    },
     types::{AMQPValue, FieldTable},
 };
 use serde_json::{Value, json};
@@ -485,5 +488,32 @@ async fn what_was_migrated_is_told_to_programs() {
     assert_eq!(migrated.code, Some(0), "{migrated:?}");
     let line: Value = serde_json::from_str(&migrated.out).unwrap();
     assert_eq!((&line["queue"], &line["moved"], &line["unreadable"]), (&json!(queue), &json!(3), &json!(0)), "{line}");
+    site.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exchange_of_another_type_is_told_with_what_to_do_and_fails() {
+    let site = Site::new().await;
+    let (exchange, requests) = (site.names.exchange(), site.names.queue(&WorkQueue::Requests));
+    let channel = &site.client.channel;
+    channel.exchange_delete(short(exchange), ExchangeDeleteOptions::default()).await.unwrap();
+    let options = ExchangeDeclareOptions { durable: true, ..Default::default() };
+    let kind = lapin::ExchangeKind::Fanout;
+    channel.exchange_declare(short(exchange), kind, options, FieldTable::default()).await.unwrap();
+    for option in ["--dry-run", "--yes"] {
+        let ended = site.admin.run(&["topology", "migrate", option]);
+        assert_eq!(ended.code, Some(78), "{ended:?}");
+        let said = [
+            format!("exchange '{exchange}': the broker says: 406 PRECONDITION_FAILED - inequivalent arg 'type'"),
+            "`topology migrate` replaces queues only".to_owned(),
+        ];
+        assert!(said.iter().all(|said| ended.err.contains(said)), "{ended:?}");
+    }
+    // The steps that it says.
+    channel.exchange_delete(short(exchange), ExchangeDeleteOptions::default()).await.unwrap();
+    assert_eq!(site.admin.run(&["topology", "declare"]).code, Some(0));
+    site.is_as_it_must_be();
+    publish(&site.client, 0..1).await;
+    assert_eq!(site.client.depth(&requests).await, 1);
     site.remove().await;
 }

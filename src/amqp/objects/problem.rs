@@ -78,8 +78,11 @@ fn differs(reason: &str) -> String {
     let mend = if reason.contains("for queue '") {
         "That can't be changed. `chatbot-worker topology migrate` puts the worker's in its place, with what it holds."
     } else {
-        "That can't be changed: delete it (`rabbitmqctl`, or the management page), and start again: the worker declares \
-         it anew. Or use another CHATBOT_AMQP_EXCHANGE."
+        "That can't be changed, and `topology migrate` replaces queues only. Queues, and what they hold, outlive an exchange; its \
+         bindings don't, and what is published while it is gone fails. So: stop the workers and those that publish; note what \
+         others have bound to it (`rabbitmqctl list_bindings`); delete it (the management page, or `rabbitmqadmin`); \
+         `chatbot-worker topology declare` makes it and binds the worker's queues; bind the others again; start all again. Or \
+         use another CHATBOT_AMQP_EXCHANGE."
     };
     format!("It exists, and its {argument} isn't what the worker declares{}. {mend}", values.unwrap_or_default())
 }
@@ -98,6 +101,17 @@ mod tests {
                       value 'quorum' of type 'longstr' but current is none";
         let said = "(the worker's is the value 'quorum' of type 'longstr', the broker's is none)";
         check(reason, &format!("It exists, and its x-queue-type isn't what the worker declares {said}."));
+        let exchange = "PRECONDITION_FAILED - inequivalent arg 'type' for exchange 'a' in vhost '/': received 'topic' but \
+                        current is 'fanout'";
+        check(
+            exchange,
+            "It exists, and its type isn't what the worker declares (the worker's is 'topic', the broker's is 'fanout'). That \
+             can't be changed, and `topology migrate` replaces queues only.",
+        );
+        assert!(differs(reason).contains("`chatbot-worker topology migrate` puts"), "{}", differs(reason));
+        let steps = ["list_bindings", "delete it", "topology declare", "bind the others again"];
+        let places: Vec<_> = steps.iter().map(|step| differs(exchange).find(step)).collect();
+        assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}");
         check("inequivalent arg 'x", "The broker's log");
         check("inequivalent arg 'durable'", "It exists, and its durable isn't what the worker declares. That");
         check("PRECONDITION_FAILED - something else", "The broker's log");

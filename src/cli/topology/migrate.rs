@@ -7,9 +7,12 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Configured, Exit, Failure, ask_failure, connect_failure, output};
+use super::{Configured, Exit, Failure, ask_failure, connect_failure, output, topology_failure};
 use crate::{
-    amqp::migrate::{MigrateError, Migrator, Moved, Stage, Task},
+    amqp::{
+        migrate::{MigrateError, Migrator, Moved, Stage, Task},
+        objects::problem::{Problem, TopologyError},
+    },
     cli::{Format, setup},
 };
 
@@ -26,6 +29,9 @@ that begins with '<exchange>.'.
 A moved message keeps its body, properties, headers and routing key, but for user_id, which becomes the header
 chatbot-user-id, and the count of its deliveries. The time of its expiration begins anew. Bindings that somebody else made
 of the old queue are lost with it.
+
+An exchange can't be replaced so: one of another type or durability is told with what differs and what to do, and the command
+ends with 78, once the queues are done.
 
 Examples:
   chatbot-worker topology migrate --dry-run     what is to be migrated, and how
@@ -85,6 +91,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     setup::runtime()?.block_on(async {
         let migrator = Migrator::open(&configured.amqp.broker, configured.names()).await.map_err(failure)?;
         let tasks = migrator.survey(&configured.topology).await.map_err(failure)?;
+        let exchanges = migrator.exchanges(&configured.topology).await.map_err(failure)?;
         if !arguments.yes {
             output::print(&match arguments.format {
                 Format::Text => plan(&tasks),
@@ -93,6 +100,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
                 }
             })?;
             migrator.close().await;
+            others(exchanges)?;
             return match arguments.dry_run || tasks.is_empty() {
                 true => Ok(Exit::Ok),
                 false => Err(Failure::new(Exit::Usage, "nothing was migrated: add --yes to do what is listed")),
@@ -110,6 +118,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         }
         migrator.done().await.map_err(failure)?;
         migrator.close().await;
+        // Queues are bound to an exchange of any type, so they are migrated all the same.
+        others(exchanges)?;
         let summary = match tasks.len() {
             0 => "Every queue that is there is as it must be.\n".to_owned(),
             count => format!("Done. Queues that are as they must be now: {count}.\n"),
@@ -119,6 +129,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         }
         Ok(Exit::Ok)
     })
+}
+
+/// What isn't a queue, and isn't as it must be: that is for a person to do.
+fn others(exchanges: Vec<Problem>) -> Result<(), Failure> {
+    if exchanges.is_empty() { Ok(()) } else { Err(topology_failure(TopologyError::Problems(exchanges))) }
 }
 
 /// Migrates one queue; what was moved back.
@@ -216,4 +231,26 @@ fn failure(error: MigrateError) -> Failure {
         error => Failure::new(Exit::No, error),
     };
     Failure::new(exit, format!("{message}\nNo message is lost; once that is mended, run this again to go on."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exchange_that_differs_is_a_failure_that_says_what_to_do() {
+        assert!(others(Vec::new()).is_ok());
+        let problem = Problem {
+            object: "exchange 'shop'".to_owned(),
+            broker: "406 PRECONDITION_FAILED - inequivalent arg 'type'".to_owned(),
+            mend: "Delete it.".to_owned(),
+            refused: false,
+            missing: false,
+            differs: true,
+        };
+        let Err(failure) = others(vec![problem]) else { unreachable!("it differs") };
+        assert_eq!(failure.exit, Exit::Config);
+        let said = ["exchange 'shop': the broker says: 406", "Delete it."];
+        assert!(said.iter().all(|said| failure.message.contains(said)), "{}", failure.message);
+    }
 }
