@@ -250,6 +250,8 @@ fn retry_arguments(millis: i64) -> FieldTable {
     at_least_once(arguments)
 }
 
+/// They don't say what a full queue does, which is to drop its oldest: nothing of ours limits them, and what was declared
+/// without it can't be changed. Whoever limits them by a policy says `overflow` there: `chatbot-worker topology policy`.
 fn dead_arguments() -> FieldTable {
     quorum(NO_DELIVERY_LIMIT)
 }

@@ -24,7 +24,11 @@ fn text(names: &Names, vhost: &str) -> String {
     };
     let consumed = format!(r"^{exchange}\.(requests|suspects|died|intent\.[A-Za-z0-9_-]+)$");
     let failover = policy("failover", &consumed, r#"{"consumer-disconnected-timeout":5000}"#);
-    let dead = policy("dead", &format!(r"^{exchange}\..+\.dead$"), r#"{"message-ttl":2592000000}"#);
+    let dead = policy(
+        "dead",
+        &format!(r"^{exchange}\..+\.dead$"),
+        r#"{"message-ttl":2592000000,"overflow":"reject-publish"}"#,
+    );
     let length = policy("length", &format!(r"^{exchange}\.requests$"), r#"{"max-length":100000}"#);
     let age = policy("age", &format!(r"^{exchange}\.requests$"), r#"{"message-ttl":600000}"#);
     format!(
@@ -41,6 +45,10 @@ fn text(names: &Names, vhost: &str) -> String {
 
 # Dead letters are kept for ever. To drop them after 30 days (in milliseconds; RabbitMQ 3.10 or newer):
 # {dead}
+# A limit on their number (max-length, max-length-bytes) belongs into the same policy, beside that `overflow`: without it the
+# broker drops the oldest letters, without a word, for these queues don't say themselves what to do. With it a full queue
+# refuses: the workers keep what it refuses, say so in their logs and try again, and answer less and less until it has room.
+# Mind that a policy for all queues of the exchange, such as one with '^{exchange}\\.', is one for dead letters too.
 
 # A limit on how many requests may wait. Mind that
 # - the queues refuse what is too much (reject-publish): the broker nacks it, so a client that doesn't wait for
@@ -49,7 +57,8 @@ fn text(names: &Names, vhost: &str) -> String {
 # - the queues dead-letter at least once: dead letters that can't be handed on stay in a queue and count.
 # Prefer an expiration on each request, or CHATBOT_WORKER_DEFAULT_TTL: what waited too long is answered
 # `deadline_exceeded`. Or CHATBOT_OVERLOAD_MAX_DEPTH: the workers answer `overloaded` to what is too much, and keep it as
-# dead letters. And never set `overflow` or `dead-letter-*` by a policy: the queues' own arguments win.
+# dead letters. And never set `overflow` (but for dead letters, as above) or `dead-letter-*` by a policy: the queues' own
+# arguments win.
 # {length}
 
 # A limit on how long a request may wait, here 10 minutes (in milliseconds). Mind that
@@ -80,5 +89,10 @@ mod tests {
         assert_eq!(commands, [expected]);
         let optional = text.lines().filter(|line| line.starts_with("# rabbitmqctl"));
         assert!(optional.clone().count() == 4 && optional.clone().all(|line| !line.contains("alternate-exchange")));
+        // A limit that somebody adds to it refuses, and drops nothing.
+        let dead: Vec<_> = optional.filter(|line| line.contains("chatbot-dead")).collect();
+        let [dead] = &dead[..] else { unreachable!("one is for dead letters: {dead:?}") };
+        assert!(dead.ends_with(r#"'{"message-ttl":2592000000,"overflow":"reject-publish"}'"#), "{dead}");
+        assert!(text.contains(r"such as one with '^chatbot\.'"), "{text}");
     }
 }
