@@ -1,6 +1,9 @@
 //! The queues of dead letters: what waits in them, and when each is made.
 
+use lapin::{Confirmation, options::BasicPublishOptions};
+
 use super::*;
+use crate::admin::shell;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn check_tells_what_waits_and_what_has_waited_for_too_long() {
@@ -83,5 +86,32 @@ async fn where_its_queue_may_not_be_made_a_letter_is_found_among_those_of_the_re
     office.client.publish("intent.refund", BasicProperties::default().with_delivery_mode(2), b"").await;
     office.client.take(&office.queue("intent.refund")).await;
     worker.stop_and_leave().await;
+    office.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_beside_the_printed_policys_overflow_refuses_and_drops_no_letter() {
+    let office = Office::open().await;
+    let (queue, name) = (office.queue("requests"), format!("{}-dead", office.names.exchange()));
+    let printed = tokio::task::block_in_place(|| office.program.run(&["topology", "policy"]));
+    let is_wanted = |line: &&str| line.starts_with("rabbitmqctl") && line.contains(&name);
+    let policy = printed.ok().lines().filter_map(|line| line.strip_prefix("# ")).find(is_wanted).unwrap();
+    let limited = policy.replacen('{', r#"{"max-length":3,"#, 1);
+    assert!(limited.contains(r#"'{"max-length":3,"message-ttl":"#), "{limited}");
+    shell(&limited);
+    // The policy may take a moment to apply.
+    let (mut kept, mut refused) = (0, false);
+    while !refused && kept < 1000 {
+        let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default().with_delivery_mode(2));
+        let publish = office.client.channel.basic_publish(short(""), short(&queue), options, b"letter", properties);
+        match publish.await.unwrap().await.unwrap() {
+            Confirmation::Ack(_) => kept += 1,
+            Confirmation::Nack(_) => refused = true,
+            Confirmation::NotRequested => unreachable!("it publishes with confirms"),
+        }
+    }
+    assert!(refused, "{kept}");
+    assert_eq!(office.depth(&queue).await, kept, "none was dropped");
+    shell(&format!("rabbitmqctl clear_policy {name}"));
     office.close().await;
 }
