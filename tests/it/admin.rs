@@ -233,7 +233,7 @@ async fn the_printed_policy_gets_unroutable_messages_answered_and_check_tells_it
     let outside = worker.names.queue(&WorkQueue::Intent(intent("outside")));
     let expected = format!("warn: no program consumes {outside}, the queue of the external intent 'outside'");
     assert_eq!(complaints(&found, "consumers"), [expected]);
-    for check in ["settings", "model", "broker", "permissions", "topology", "unroutable", "orphans"] {
+    for check in ["settings", "model", "broker", "permissions", "topology", "unroutable", "bindings", "orphans"] {
         assert_eq!(complaints(&found, check), [""; 0], "{found:?}");
         assert!(statuses(&found).contains(&(check, "ok")), "{check}: {found:?}");
     }

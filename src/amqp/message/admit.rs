@@ -57,6 +57,9 @@ pub fn admit(received: &Received, queue: &WorkQueue, address: &Address, limits: 
 }
 
 fn check(received: &Received, queue: &WorkQueue, address: &Address, limits: &Limits, now: u64) -> Result<Job, Outcome> {
+    if received.is_probe() {
+        return Err(Outcome::Drop);
+    }
     if received.is_reply() {
         return Err(dead(DeadReason::NotARequest, "it is itself a reply, by its type"));
     }

@@ -1,21 +1,16 @@
-//! What is on a broker, and what becomes of messages that nobody binds.
+//! What is on a broker.
 //!
 //! **Invariant:** looking changes nothing on the broker, whatever it finds.
 
-use lapin::{
-    BasicProperties, Confirmation,
-    options::{BasicPublishOptions, QueueDeclareOptions},
-    types::FieldTable,
-};
+use lapin::{options::QueueDeclareOptions, types::FieldTable};
 
 use super::{
     admin::{Admin, object},
     ask::{AskError, apart, attempt},
     declare::{declare_exchange, declare_queue},
-    names::PROBE_TYPE,
     topology::{Exchange, Queue, Topology},
 };
-use crate::amqp::{Names, connection::link::Link, values::short};
+use crate::amqp::{connection::link::Link, values::short};
 
 /// What a queue holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,15 +47,6 @@ impl Survey {
     pub fn depth(&self, queue: &str) -> Option<Depth> {
         self.queues.iter().find(|(of, _)| of.name == queue).and_then(|(_, depth)| *depth)
     }
-}
-
-/// What becomes of messages whose routing key nobody binds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unroutable {
-    /// The policy leads them to a worker (or some queue is bound to every key).
-    Taken,
-    /// The broker returns or drops them.
-    Dropped,
 }
 
 impl Admin {
@@ -131,28 +117,6 @@ impl Admin {
     pub async fn redeclare_exchange(&self, exchange: &Exchange) -> Result<(), AskError> {
         let what = object("exchange", &exchange.name);
         self.attempt(&what, async |channel| declare_exchange(channel, exchange, false).await).await
-    }
-
-    /// Publishes a message whose routing key nobody should bind, which a worker drops where the policy leads it to one.
-    /// Call it only where a worker consumes [`Names::died`]: else the message stays there.
-    ///
-    /// # Errors
-    /// [`AskError`].
-    pub async fn unroutable(&self, names: &Names) -> Result<Unroutable, AskError> {
-        let (exchange, key) = (short(names.exchange()), short(PROBE_TYPE));
-        let properties = BasicProperties::default().with_type(short(PROBE_TYPE)).with_content_type(short("text/plain"));
-        let body = b"A probe of `chatbot-worker check`; it means nothing and may be dropped.";
-        let what = object("exchange", names.exchange());
-        let confirmation = self.attempt(&what, async |channel| {
-            channel.confirm_select(Default::default()).await?;
-            let options = BasicPublishOptions { mandatory: true, ..Default::default() };
-            channel.basic_publish(exchange, key, options, body, properties).await?.await
-        });
-        match confirmation.await? {
-            Confirmation::Ack(Some(_)) => Ok(Unroutable::Dropped),
-            Confirmation::Ack(None) => Ok(Unroutable::Taken),
-            other => Err(AskError::Lost(format!("the broker confirmed the probe by {other:?}"))),
-        }
     }
 }
 

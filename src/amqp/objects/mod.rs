@@ -6,6 +6,7 @@ pub mod declare;
 pub mod inspect;
 pub mod names;
 pub mod permissions;
+pub mod probe;
 pub mod problem;
 pub mod rights;
 pub mod topology;

@@ -56,8 +56,8 @@ pub const ACCEPT_STREAM: &str = "accept-stream";
 /// Kombu says with this header how it has compressed a body.
 pub const COMPRESSION: &str = "compression";
 
-/// The `type` of a message that `check` publishes where nobody binds its routing key, to see whether the policy for
-/// such messages is in force: a worker that finds it in [`Names::died`] drops it.
+/// The `type` of a message that `check` publishes to see where it is led: to a work queue, or, by a routing key that nobody
+/// binds, to [`Names::died`] where the policy for such messages is in force. A worker that finds it drops it.
 pub const PROBE_TYPE: &str = "chat.probe";
 
 /// The routing key by which a client has an answer stopped.

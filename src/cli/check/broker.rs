@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 
-use super::{Report, dead, door, objects, permissions, workers};
+use super::{Report, dead, door, objects, permissions, routing, workers};
 use crate::{
     amqp::{
         Settings,
@@ -129,7 +129,7 @@ async fn beyond(report: &mut Report, admin: &Admin, checked: &Checked<'_>) -> Re
     if blocked {
         return Ok(());
     }
-    objects::unroutable(report, admin, checked, &survey).await?;
+    routing::check(report, admin, checked, &survey).await?;
     if checked.intents_known { objects::orphans(report, admin, checked).await } else { Ok(()) }
 }
 

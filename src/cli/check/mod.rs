@@ -12,6 +12,7 @@ mod objects;
 mod permissions;
 mod redis;
 mod report;
+mod routing;
 mod workers;
 
 use std::path::PathBuf;
@@ -30,9 +31,10 @@ use crate::{
 const HELP: &str = "\
 What needs no broker is looked at without one. Each line is printed when it is known, those of the models last. Nothing is
 changed on the broker: dead letters are looked at where they are few, and for that moment nobody else sees them; a right is
-tried by a request that the broker refuses in any case, so its log gets a channel error for each. Where a worker runs, one
-message that means nothing is published, to see whether unroutable messages reach it. Each model of CHATBOT_MODEL_CHAIN
-that is a service is asked once, with one of the bot's own examples. Of the services that answer, a language model is asked
+tried by a request that the broker refuses in any case, so its log gets a channel error for each. Where workers run, messages
+that mean nothing are published, which they drop: to each queue that they consume, to see whether it is bound, and by a key that
+nobody binds, to see whether unroutable messages reach a worker. Each model of CHATBOT_MODEL_CHAIN that is a service is asked
+once, with one of the bot's own examples. Of the services that answer, a language model is asked
 for one token and embeddings for one vector; to a webhook, which may act, only a connection is made.
 
 Where CHATBOT_DOOR_LISTEN is set, the door is looked at as well: its keys, who reaches it, what the broker's user may do, and

@@ -4,13 +4,7 @@ use super::{Report, broker::Checked};
 use crate::{
     amqp::{
         Names, WorkQueue, migrate,
-        objects::{
-            admin::Admin,
-            ask::AskError,
-            declare::TopologyMode,
-            inspect::{Survey, Unroutable},
-            problem::Problem,
-        },
+        objects::{admin::Admin, ask::AskError, declare::TopologyMode, inspect::Survey, problem::Problem},
     },
     cli::topology::{PROOF, UNPROVED, orphans as left_over},
 };
@@ -38,7 +32,11 @@ pub(super) async fn topology(
         } else {
             format!("{} of {} exchanges and queues are missing: {}", missing.len(), objects.len(), missing.join(", "))
         };
-        if declares {
+        if declares && is_exchange_gone(checked, survey) {
+            let mend = "A worker makes them when it starts, and an exchange within two minutes while it runs; \
+                        `chatbot-worker topology declare` makes them now.";
+            report.fail(CHECK, message, mend);
+        } else if declares {
             let mend = "A worker makes them when it starts; `chatbot-worker topology declare` makes them now.";
             report.warn(CHECK, message, mend);
         } else {
@@ -103,6 +101,15 @@ pub(super) async fn topology(
         report.ok(CHECK, format!("{exchanges} exchanges and {queues} queues {known}{unseen}"));
     }
     Ok(refused)
+}
+
+/// Whether an exchange is missing that was there: a queue is there that it leads to. Where none is, it is only to be made.
+fn is_exchange_gone(checked: &Checked<'_>, survey: &Survey) -> bool {
+    let leads = |exchange: &str| {
+        let mut bindings = checked.topology.bindings.iter().filter(|binding| binding.exchange == exchange);
+        bindings.any(|binding| survey.depth(&binding.queue).is_some())
+    };
+    survey.exchanges.iter().any(|(exchange, exists)| !exists && leads(&exchange.name))
 }
 
 /// What a worker has to see, and this user doesn't.
@@ -195,48 +202,6 @@ pub(super) fn messages(report: &mut Report, checked: &Checked<'_>, survey: &Surv
         }
     }
     report.ok(CHECK, format!("{waiting} wait to be worked on, {retrying} to be tried again"));
-}
-
-/// Whether a message whose routing key nobody binds is answered.
-pub(super) async fn unroutable(
-    report: &mut Report,
-    admin: &Admin,
-    checked: &Checked<'_>,
-    survey: &Survey,
-) -> Result<(), AskError> {
-    const CHECK: &str = "unroutable";
-    let names = &checked.settings.names;
-    let exchange_exists =
-        survey.exchanges.iter().any(|(exchange, exists)| exchange.name == names.exchange() && *exists);
-    if !exchange_exists {
-        return Ok(());
-    }
-    if survey.depth(&names.died()).is_none_or(|depth| depth.consumers == 0) {
-        let message = format!(
-            "whether messages with a routing key that nobody binds are answered isn't known: no worker consumes {}, so \
-             it wasn't tried",
-            names.died()
-        );
-        report.warn(CHECK, message, "Start a worker, and run this again.");
-        return Ok(());
-    }
-    match admin.unroutable(names).await {
-        Ok(Unroutable::Taken) => {
-            report.ok(
-                CHECK,
-                "messages with a routing key that nobody binds reach a worker (or a queue bound to all keys)",
-            );
-        }
-        Ok(Unroutable::Dropped) => report.warn(
-            CHECK,
-            "messages with a routing key that nobody binds are dropped, or returned where a client asks for that",
-            "`chatbot-worker topology policy` prints the command that gets them answered.",
-        ),
-        // The missing right to publish has been told.
-        Err(AskError::Refused(problem)) if problem.refused => {}
-        Err(error) => return Err(error),
-    }
-    Ok(())
 }
 
 /// Queues of what is no longer configured.

@@ -175,6 +175,27 @@ fn only_a_probe_that_came_unroutable_and_wants_no_answer_is_dropped() {
     check(probe.with_headers(dead_of(&["expired"])), false);
 }
 
+#[test]
+fn a_probe_that_reached_a_work_queue_is_dropped_there_and_one_that_wants_an_answer_is_none() {
+    let lane = WorkQueue::Conversation(Lane::ALL[0]);
+    for queue in [WorkQueue::Requests, WorkQueue::Suspects, lane] {
+        for has_conversations in [false, true] {
+            let limits = Limits { max_body: 1024, has_conversations, ..Limits::default() };
+            let decide = |properties: BasicProperties| {
+                // It is no suspect either, however often it came.
+                let mut received = received(Some(queue.clone()), &[("x-delivery-count", 3)], true);
+                received.properties = properties;
+                admit(&received, &queue, &Ok(None), &limits, NOW)
+            };
+            let probe = BasicProperties::default().with_type(short(PROBE_TYPE));
+            let dropped = decide(probe.clone());
+            assert!(matches!(dropped, Admission::Decided(Outcome::Drop)), "{queue}: {dropped:?}");
+            let asking = decide(probe.with_reply_to(short("answers")));
+            assert!(!matches!(asking, Admission::Decided(Outcome::Drop)), "{queue}: {asking:?}");
+        }
+    }
+}
+
 const PASS: &str =
     "5.0000000000000000000000000000000000000000000000000000000000000000.00000000000000000000000000000001";
 

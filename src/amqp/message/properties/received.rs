@@ -113,7 +113,7 @@ impl Received {
         cancel::cancelled(&self.properties, &self.body).is_some()
     }
 
-    /// Whether it only asks whether unroutable messages reach a worker, and wants no answer.
+    /// Whether it was only published to see where it is led, and wants no answer.
     pub fn is_probe(&self) -> bool {
         str_of(self.properties.kind()) == Some(names::PROBE_TYPE) && self.properties.reply_to().is_none()
     }
