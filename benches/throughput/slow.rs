@@ -90,6 +90,7 @@ pub(crate) async fn run(exchange: OsString) -> anyhow::Result<()> {
         topology: TopologyMode::Declare,
         prefetch: NonZeroU16::new(128).context("0")?,
         prefetch_queued: NonZeroU16::new(64).context("0")?,
+        upkeep: Duration::from_secs(60),
         consume: Consume::All,
         max_body: 64 * 1024,
         memory_budget: 16 * 1024 * 1024,

@@ -3,11 +3,11 @@
 //! **Invariant:** it is built as a whole and torn down as a whole; whatever is lost (a connection, a channel, a consumer)
 //! ends it. Every task that it spawns has ended before it returns.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use tokio::{
-    sync::Mutex,
+    sync::{Mutex, mpsc},
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -16,6 +16,7 @@ use super::{
     WorkQueue,
     connection::link::{Link, Use},
     consuming::{
+        bindings,
         channels::Channels,
         delivery::{DeliveryWorker, Shared},
         depths::Depths,
@@ -164,6 +165,10 @@ impl Session {
         let draining = CancellationToken::new();
         let mut cancels = Vec::new();
         let (loops, acking, mut watched) = (TaskTracker::new(), TaskTracker::new(), Vec::new());
+        // Word of one binding that is gone is enough: all are made again.
+        let (unbound, missed) = mpsc::channel(1);
+        let own = consuming.iter().map(|(queue, _)| &queue.name).chain(lanes.iter().map(|(queue, _)| &queue.name));
+        let own: HashSet<String> = own.cloned().collect();
         let worker_of = |queue: Option<WorkQueue>, share, excess| DeliveryWorker {
             shared: shared.clone(),
             settler: settler.clone(),
@@ -174,6 +179,7 @@ impl Session {
             queue,
             ending: ending.clone(),
             unfinished: unfinished.clone(),
+            unbound: unbound.clone(),
         };
         for (queue, started) in consuming {
             let current = Current::new(&started);
@@ -252,6 +258,7 @@ impl Session {
             () = overload::watch(&consuming_link, &watched, max_depth) => {}
             () = depths.keep(&consuming_link, &shared.topology) => {}
             () = fair => {}
+            why = bindings::keep(&consuming_link, &shared, &own, missed) => ending.tell(why),
             () = ending.token.cancelled() => {}
             why = consuming_link.ended() => ending.tell(format!("the consuming connection was lost: {why}")),
             why = settler.broker.forwards.link().ended() => ending.tell(format!("the forwarding connection was lost: {why}")),

@@ -26,6 +26,8 @@ pub struct Settings {
     pub prefetch: NonZeroU16,
     /// The same for intents that are dispatched by queue.
     pub prefetch_queued: NonZeroU16,
+    /// How often it is looked whether the exchanges and bindings are still there; a bot with many bindings takes longer.
+    pub upkeep: Duration,
     /// What to consume.
     pub consume: Consume,
     /// The largest body, in bytes, as received and as decompressed.

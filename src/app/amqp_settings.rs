@@ -1,6 +1,9 @@
 //! The AMQP side's plain settings, made from the sections that operators write.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use rustls::{
     crypto::ring::default_provider,
@@ -21,6 +24,9 @@ use crate::{
     renewed::Renewed,
     utf8,
 };
+
+/// How often a worker looks whether what leads messages to it is still there.
+const UPKEEP: Duration = Duration::from_secs(60);
 
 /// A file for TLS that can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +72,7 @@ pub fn amqp_settings(settings: &settings::Settings) -> Result<Settings, BuildErr
         },
         prefetch: amqp.prefetch.get(),
         prefetch_queued: amqp.prefetch_queued.get(),
+        upkeep: UPKEEP,
         consume: consume(worker),
         max_body: worker.max_body.get(),
         memory_budget: worker.memory_budget.get(),

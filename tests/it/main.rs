@@ -13,6 +13,7 @@ mod alarm;
 mod answered;
 mod answers;
 mod attachments;
+mod bindings;
 mod channels;
 mod chaos;
 mod cli;

@@ -147,6 +147,7 @@ impl Bench {
             topology: TopologyMode::Declare,
             prefetch: NonZeroU16::new(128).unwrap(),
             prefetch_queued: NonZeroU16::new(32).unwrap(),
+            upkeep: Duration::from_secs(60),
             consume: Consume::All,
             max_body: 64 * 1024,
             memory_budget: 4 * 1024 * 1024,

@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, timeout};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout},
+};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{
@@ -30,7 +33,10 @@ use crate::{
             reply_to,
             time::now_ms,
         },
-        objects::{names, topology::Topology},
+        objects::{
+            names,
+            topology::{Binding, Topology},
+        },
         publishing::{
             acks::Ack,
             connections::Connections,
@@ -92,6 +98,8 @@ pub(crate) struct DeliveryWorker {
     pub(crate) share: Arc<Share>,
     /// How many are too many in the queue.
     pub(crate) excess: Arc<Excess>,
+    /// Takes word of a binding that is gone.
+    pub(crate) unbound: mpsc::Sender<Binding>,
 }
 
 impl DeliveryWorker {
@@ -191,7 +199,10 @@ impl DeliveryWorker {
     ) -> (Outcome, Sharing) {
         let pipeline = &self.shared.pipeline;
         let names = &self.shared.settings.names;
-        let Some(queue) = &self.queue else { return (admit::died(received, address, names), Sharing::default()) };
+        let Some(queue) = &self.queue else {
+            self.tell_unbound(received);
+            return (admit::died(received, address, names), Sharing::default());
+        };
         match admit::admit(received, queue, address, &self.limits(), now) {
             Admission::Decided(outcome) => (outcome, Sharing::default()),
             Admission::Work(mut job) => {
@@ -202,6 +213,16 @@ impl DeliveryWorker {
                 reusable.store(pipeline.is_remembering() && job.identity.is_some(), Ordering::Relaxed);
                 pipeline.run(&job).await
             }
+        }
+    }
+
+    /// Tells of a message that came as unroutable although a queue is bound by its routing key: that binding is gone.
+    fn tell_unbound(&self, received: &Received) {
+        let Shared { topology, settings, .. } = &*self.shared;
+        let bound = topology.bound(settings.names.exchange(), &received.routing_key);
+        if let Some(binding) = bound.filter(|_| received.last_death("reason").is_none()) {
+            // Where word is on its way already, that is enough.
+            let _ = self.unbound.try_send(binding.clone());
         }
     }
 

@@ -1,5 +1,6 @@
 //! Consuming: a queue's consumers, the channels that they share, and the work of each delivery.
 
+pub(super) mod bindings;
 pub(super) mod channels;
 pub(super) mod delivery;
 pub(super) mod depths;

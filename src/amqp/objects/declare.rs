@@ -1,5 +1,7 @@
 //! Declares a topology on a broker, or proves that it is there.
 
+use std::collections::HashSet;
+
 use futures_util::future::{join_all, try_join_all};
 use lapin::{
     Channel,
@@ -77,6 +79,33 @@ impl Topology {
         lanes.close().await;
         problems.extend(unread.into_iter().filter(|problem| !problem.refused));
         problems.extend(optional.into_iter().filter(|problem| !self.works_without(problem)));
+        Ok(problems)
+    }
+
+    /// Proves that the exchanges are there that a worker needs and, where that may declare, binds its `own` queues: what is
+    /// bound stays as it is. What the broker says against it.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub async fn look_after(
+        &self,
+        link: &Link,
+        mode: TopologyMode,
+        own: &HashSet<String>,
+    ) -> Result<Vec<Problem>, AskError> {
+        let proofs: Vec<_> = self.exchanges(false).map(Step::Proof).collect();
+        let bindings: Vec<_> = match mode {
+            TopologyMode::Declare => {
+                self.bindings.iter().filter(|binding| own.contains(&binding.queue)).map(Step::Binding).collect()
+            }
+            TopologyMode::Verify => Vec::new(),
+        };
+        let mut lanes = Lanes::open(link, proofs.len().max(bindings.len())).await?;
+        let mut problems = lanes.run(&proofs).await?;
+        if problems.is_empty() {
+            problems = lanes.run(&bindings).await?;
+        }
+        lanes.close().await;
         Ok(problems)
     }
 

@@ -198,6 +198,11 @@ impl Topology {
         self.bindings.iter().filter(move |binding| binding.queue == queue)
     }
 
+    /// The binding by which an exchange leads messages with this routing key to a queue; none where it has none.
+    pub fn bound(&self, exchange: &str, routing_key: &str) -> Option<&Binding> {
+        self.bindings.iter().find(|binding| binding.exchange == exchange && takes(&binding.routing_key, routing_key))
+    }
+
     /// What of this isn't also in another.
     pub fn without(mut self, other: &Self) -> Self {
         self.exchanges.retain(|exchange| !other.exchanges.iter().any(|kept| kept.name == exchange.name));
@@ -217,6 +222,14 @@ impl Topology {
     fn bind(&mut self, exchange: &str, queue: &str, routing_key: &str, arguments: FieldTable) {
         let (exchange, queue, routing_key) = (exchange.to_owned(), queue.to_owned(), routing_key.to_owned());
         self.bindings.push(Binding { exchange, queue, routing_key, arguments });
+    }
+}
+
+/// Whether a binding's routing key takes that of a message. Of patterns there are those that end with `.#`.
+fn takes(pattern: &str, routing_key: &str) -> bool {
+    match pattern.strip_suffix(".#") {
+        Some(first) => routing_key.strip_prefix(first).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')),
+        None => pattern == routing_key,
     }
 }
 
@@ -313,5 +326,23 @@ mod tests {
             assert!(queues.contains(&binding.queue.as_str()));
             assert!(topology.exchanges.iter().any(|exchange| exchange.name == binding.exchange));
         }
+    }
+
+    #[test]
+    fn a_routing_key_is_bound_as_the_topic_exchange_reads_it() {
+        let names = Names::new("shop").unwrap();
+        let topology = Topology::new(&names, &[IntentName::new("refund").unwrap()], &[]).with_conversations(&names);
+        let check = |exchange: &str, key: &str, queue: Option<&str>| {
+            let bound = topology.bound(exchange, key).map(|binding| binding.queue.as_str());
+            assert_eq!(bound, queue, "{exchange} {key}");
+        };
+        check("shop", "request", Some("shop.requests"));
+        check("shop", "request.web.zh", Some("shop.requests"));
+        check("shop", "intent.refund", Some("shop.intent.refund"));
+        check("shop", "conversation.f", Some("shop.conversation.f"));
+        for other in ["", "requests", "request#", "intent.refund.x", "intent.gone", "chat.probe", "cancel"] {
+            check("shop", other, None);
+        }
+        check("shop2", "request", None);
     }
 }

@@ -38,7 +38,7 @@ intents or the broker's objects aren't as they must be.";
 
 /// What a worker that only verifies doesn't know.
 pub(in crate::cli) const UNPROVED: &str = "CHATBOT_AMQP_TOPOLOGY=verify proves that the exchanges and queues exist, and \
-                                           neither their types and arguments nor their bindings";
+                                           not that their types and arguments are right";
 /// How it is proved.
 pub(in crate::cli) const PROOF: &str = "As a user who may configure: `CHATBOT_AMQP_TOPOLOGY=declare chatbot-worker check` \
                                         proves types and arguments, and `chatbot-worker topology declare` makes what is \
