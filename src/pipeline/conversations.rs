@@ -1,7 +1,8 @@
 //! A conversation's turn: what is kept is read, the turn is taken, and kept before anything is published for it.
 //!
 //! **Invariants:** a turn is one compare-and-set of state, version and outcome. What is published is what the store holds.
-//! Whoever finds that another has gone on gives up, and publishes nothing. A turn that ends as an error hasn't happened.
+//! Whoever finds that another has gone on gives up, and publishes nothing. A turn that ends as an error hasn't happened, nor has
+//! one whose answer was stopped because nobody was there to hear it.
 
 mod kept;
 #[cfg(test)]
@@ -20,7 +21,7 @@ use super::{
 use crate::{
     answered::Identity,
     conversation::{Lookup, Put, Record, RecordError, Store, StoreError, record},
-    domain::{ErrorCode, Key, MessageError, Outcome},
+    domain::{ErrorCode, Finish, Key, MessageError, Outcome},
 };
 
 /// How long a turn is tried again in its place, in all. Whatever comes after it waits as long.
@@ -183,6 +184,10 @@ impl Conversations {
         }
         let (outcome, mut state) =
             handover::turn(pipeline, job, purpose, &mut record, desk, &self.rules, now()).await?;
+        // Who sends it again from elsewhere, as its connection broke, wants the whole.
+        if is_unheard(job, &outcome) {
+            return Ok(outcome);
+        }
         let Some(written) = kept::written(&outcome) else { return Ok(outcome) };
         self.rules.trim(&mut state);
         if matches!(purpose, Purpose::Forget(_)) {
@@ -258,6 +263,12 @@ impl Conversations {
         }
         Err(last.unwrap_or_else(|| StoreError::Away("it takes no turn".to_owned())).into())
     }
+}
+
+/// Whether an answer was stopped in the middle because nobody was there to hear it.
+fn is_unheard(job: &Job, outcome: &Outcome) -> bool {
+    let is_cut = matches!(outcome, Outcome::Reply(reply) if reply.details.finish == Some(Finish::Cancelled));
+    is_cut && job.listener.as_ref().is_some_and(|listener| listener.is_gone())
 }
 
 fn pauses() -> impl Iterator<Item = Duration> {

@@ -367,3 +367,24 @@ async fn a_turn_that_is_stopped_counts_with_what_was_said() {
     assert_eq!(store.said()["c"], ["refund", "help_info"]);
     worker.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_left_in_the_middle_of_a_turn_and_comes_back_gets_the_whole() {
+    let (writes, store) = (Writes::default(), Arc::new(Kept::default()));
+    let mut bench = Bench::new().handler("refund", writes.clone()).conversations(store.clone());
+    bench.parts.handler_timeout = Duration::from_secs(60);
+    let worker = bench.start().await;
+    let client = Direct::of(&worker).await;
+    let body = json!({"id": "7", "body": "refund", "conversation": "c", "stream": true});
+    client.publish("request", BasicProperties::default(), &body).await;
+    writes.write(2).await;
+    client.connection.close(200, short("bye")).await.unwrap();
+    writes.is_stopped().await;
+    let mut again = Direct::of(&worker).await;
+    again.publish("request", BasicProperties::default(), &body).await;
+    writes.write(WORDS.len()).await;
+    let (_, reply) = again.rest().await;
+    assert_eq!((&reply["body"], reply.get("finish")), (&json!("退货很简单，三十天内。"), None));
+    assert_eq!(store.said()["c"], ["refund"], "it is said once");
+    worker.stop().await;
+}
