@@ -51,13 +51,15 @@ function answer(turn, words, actions, withDetails) {
   const made = make('li', { className: reply ? 'answer' : 'answer writing' }, speaker(words.bot));
   if (text) made.append(bubble(text, reply?.locale, reply?.sources?.length));
   if (!reply) return made;
-  if (reply.finish === 'cancelled')
-    made.append(make('p', { className: 'muted finish' }, turn.cancelled ? words.stopped : words.interrupted));
-  if (reply.finish === 'length') made.append(make('p', { className: 'muted finish' }, words.tooLong));
+  const why = { cancelled: turn.cancelled ? words.stopped : words.interrupted, length: words.tooLong }[reply.finish];
+  if (why) made.append(make('p', { className: 'muted finish' }, why));
   if (reply.choices?.length) made.append(choices(reply.choices, words, actions));
   made.append(row(turn, words, actions, withDetails));
   return made;
 }
+
+// An answer that isn't whole though the user hasn't stopped it, as the connection was away for too long.
+const isInterrupted = ({ reply, cancelled }) => reply.finish === 'cancelled' && !cancelled;
 
 function choices(list, words, actions) {
   const buttons = list.map(({ title, value }) => {
@@ -88,11 +90,14 @@ function row(turn, words, actions, withDetails) {
   }
   // What the bot asks is answered, and not asked again.
   if (!['asking', 'confirming'].includes(reply.state?.status)) {
-    const again = make(
-      'button',
-      { type: 'button', className: 'small again', title: words.again, aria: { label: words.again } },
-      icon('again'),
-    );
+    // In words where it is what is to be done next.
+    const again = isInterrupted(turn)
+      ? make('button', { type: 'button', className: 'soft again' }, words.again)
+      : make(
+          'button',
+          { type: 'button', className: 'small again', title: words.again, aria: { label: words.again } },
+          icon('again'),
+        );
     again.onclick = () => actions.repeat(turn.to);
     made.append(again);
   }
