@@ -51,9 +51,6 @@ use crate::amqp::{
     connection::{address::Broker, error::ConnectError},
 };
 
-/// How often the file of keys is looked at for the sake of open sockets.
-const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
-
 /// The door's plain settings.
 pub struct Settings {
     pub keys: Keys,
@@ -125,7 +122,8 @@ impl Door {
         let keys_read = async {
             let mut before = talk.keys.entries();
             loop {
-                sleep(BETWEEN_LOOKS).await;
+                // For the sake of open sockets, which ask nothing.
+                sleep(keys::BETWEEN_LOOKS).await;
                 let now = talk.keys.entries();
                 if !Arc::ptr_eq(&before, &now) {
                     sockets.keys_read.send_replace(());

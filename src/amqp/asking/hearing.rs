@@ -272,3 +272,55 @@ impl Drop for Hearing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may")]
+
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::*;
+    use crate::{
+        amqp::{
+            Names,
+            asking::Asker,
+            connection::address::{Access, Broker, Tls},
+        },
+        renewed::Renewed,
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn only_who_leaves_before_the_answer_is_counted() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let metrics = recorder.handle();
+        let _counts = metrics::set_default_local_recorder(&recorder);
+        let broker = Broker {
+            access: Renewed::fixed(Access { urls: Vec::new(), tls: Tls::default() }),
+            connect_timeout: Duration::from_secs(1),
+            confirm_timeout: Duration::from_secs(1),
+        };
+        // Nobody makes it a session.
+        let (asker, _running) = Asker::new(broker, Names::new("chatbot").unwrap(), Box::new(|_: Vec<u8>| {}));
+        let ask = || {
+            let deadline = Instant::now() + Duration::from_secs(60);
+            let (kind, id) = ("chat.request".to_owned(), "7".to_owned());
+            asker.ask(Question { to: To::Request, kind, id, body: Bytes::from_static(b"{}"), deadline })
+        };
+        let left = || {
+            let text = metrics.render();
+            text.lines().find_map(|line| line.strip_prefix("chatbot_door_left_total ")).map(str::to_owned)
+        };
+        // One that was told why there is no answer, and one that was stopped.
+        let mut told = ask();
+        assert_eq!(told.next().await, Err(AskFault::Away));
+        drop(told);
+        let mut stopped = ask();
+        stopped.cancel();
+        drop(stopped);
+        assert_eq!(left(), None);
+        for count in ["1", "2"] {
+            drop(ask());
+            assert_eq!(left().as_deref(), Some(count));
+        }
+    }
+}

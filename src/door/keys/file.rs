@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::{Entry, KeysError, reader::read_file};
 
 /// How often it is looked whether the file has changed, at the most.
-const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+pub(in crate::door) const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 /// A file that was written this short a time ago may not be written to its end.
 const SETTLED: Duration = Duration::from_millis(500);
 

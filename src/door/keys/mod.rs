@@ -18,6 +18,7 @@ mod tests;
 
 use std::{fmt, net::IpAddr, num::NonZeroU32, path::Path, sync::Arc};
 
+pub(in crate::door) use self::file::BETWEEN_LOOKS;
 use self::{
     address::place,
     file::KeysFile,
