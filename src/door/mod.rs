@@ -40,7 +40,7 @@ use tokio_util::sync::CancellationToken;
 use self::{
     inbox::Inbox,
     keys::{Keys, Network},
-    now_and_then::{EachNowAndThen, NowAndThen},
+    now_and_then::{EachNowAndThen, EachOnce, NowAndThen},
     origins::Origins,
     sockets::Sockets,
     talk::Talk,
@@ -94,6 +94,7 @@ impl Door {
             max_body,
             told_of_wrong_keys: NowAndThen::default(),
             told_of_origins: EachNowAndThen::default(),
+            told_of_secrets: EachOnce::default(),
         });
         Ok(Self { talk, running, listener, max_connections, grace })
     }

@@ -1,8 +1,8 @@
 //! What is told now and then, however often it happens.
 
 use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -43,9 +43,26 @@ impl EachNowAndThen {
     }
 }
 
+/// Those of several that were told of, which is done once; how many there can be is bounded by whoever asks.
+#[derive(Default)]
+pub(super) struct EachOnce(Mutex<HashSet<Arc<str>>>);
+
+impl EachOnce {
+    /// Whether one is to be told of, which it then is.
+    pub(super) fn is_due(&self, which: &Arc<str>) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(which.clone())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_told_once_is_never_told_again() {
+        let (told, [shop, desk]) = (EachOnce::default(), ["shop", "desk"].map(Arc::<str>::from));
+        assert_eq!([&shop, &shop, &desk, &shop].map(|which| told.is_due(which)), [true, false, true, false]);
+    }
 
     #[test]
     fn each_is_told_of_once_and_not_too_many_of_them() {

@@ -23,6 +23,13 @@ impl Origins {
         (!is_same_origin(origin, host)).then_some(origin)
     }
 
+    /// Whether it is a page that asks: one of another site, or, as browsers alone tell, of the door's own. (Programs may send
+    /// either header, and hardly both.)
+    pub(super) fn is_page(&self, headers: &HeaderMap) -> bool {
+        const BROWSERS_OWN: &str = "sec-fetch-mode";
+        self.foreign(headers).is_some() || (headers.contains_key(header::ORIGIN) && headers.contains_key(BROWSERS_OWN))
+    }
+
     /// Whether the door is called by a name that may be its own.
     pub(super) fn is_called_right(&self, headers: &HeaderMap) -> bool {
         if !self.is_local {
@@ -49,6 +56,23 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may")]
 
     use super::*;
+
+    #[test]
+    fn a_page_is_told_from_a_program() {
+        let check = |more: &[(&'static str, &str)], expected: bool| {
+            let origins = Origins { trusted_proxies: Vec::new(), is_local: false };
+            let headers = [("host", "bot.example.com")].iter().chain(more);
+            let headers = headers.map(|&(name, value)| (header::HeaderName::from_static(name), value.parse().unwrap()));
+            assert_eq!(origins.is_page(&headers.collect()), expected, "{more:?}");
+        };
+        let own = ("origin", "https://bot.example.com");
+        check(&[("origin", "https://shop.example.com")], true);
+        check(&[own, ("sec-fetch-mode", "cors")], true);
+        // A library for sockets, and Node's `fetch`.
+        check(&[own], false);
+        check(&[("sec-fetch-mode", "cors")], false);
+        check(&[], false);
+    }
 
     #[test]
     fn a_door_on_loopback_is_called_by_names_of_this_machine_alone() {

@@ -13,7 +13,7 @@ use super::{
     fault::{Code, Fault},
     inbox::{Conversation, Inbox},
     keys::{Caller, Keys, Presented, Refusal, client_address},
-    now_and_then::{EachNowAndThen, NowAndThen},
+    now_and_then::{EachNowAndThen, EachOnce, NowAndThen},
     origins::Origins,
     server::Peer,
 };
@@ -42,6 +42,8 @@ pub(super) struct Talk {
     pub(super) max_body: usize,
     pub(super) told_of_wrong_keys: NowAndThen,
     pub(super) told_of_origins: EachNowAndThen,
+    /// The secret keys that came from a page, by their names, of which there are as many as the file has.
+    pub(super) told_of_secrets: EachOnce,
 }
 
 impl Talk {
@@ -64,7 +66,18 @@ impl Talk {
             origin: self.origins.foreign(&parts.headers),
             address: client_address(peer, forwarded, &self.origins.trusted_proxies),
         };
-        self.keys.admit(&presented).map_err(|refusal| {
+        let admitted = self.keys.admit(&presented);
+        if let Ok(Caller { name: Some(name), is_public: false, .. }) = &admitted
+            && self.origins.is_page(&parts.headers)
+            && self.told_of_secrets.is_due(name)
+        {
+            tracing::warn!(
+                key = &**name,
+                "a secret key came from a page, where anybody may read it: take it back (`chatbot-worker key revoke`), and give the \
+                 page a public one (`chatbot-worker key new NAME --public --origin ORIGIN`)"
+            );
+        }
+        admitted.map_err(|refusal| {
             if matches!(refusal, Refusal::Locked(_)) && self.told_of_wrong_keys.is_due() {
                 let address = presented.address;
                 tracing::warn!(%address, "too many wrong keys came to the door from an address; no secret key is taken from it for a while");

@@ -41,6 +41,14 @@ fn name(text: &str) -> Result<String, &'static str> {
     name_fault(text).map_or_else(|| Ok(text.to_owned()), Err)
 }
 
+/// What a key of its kind is for, behind its name.
+fn kind(entry: &Entry) -> &'static str {
+    match entry.is_public() {
+        true => "a public key (cbp_…), for pages of its origins",
+        false => "a secret key (cbk_…), which has no place in a page",
+    }
+}
+
 /// Makes a key, and prints it: on the first line of standard output, so that a program may take it from there.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let (key, entry) = made(arguments)?;
@@ -50,25 +58,27 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
             add(path, &entry)?;
             output::print(&format!("{key}\n"))?;
             output::tell(&format!(
-                "{}: the key of '{}' was added. It is printed this once: nobody can make it out of the file\n",
+                "{}: the key of '{}' was added, {}. It is printed this once: nobody can make it out of the file\n",
                 path.display(),
-                entry.name
+                entry.name,
+                kind(&entry)
             ));
             file::warn_if_exposed(path);
         }
         None => {
             output::print(&format!("{key}\n\n{}", entry.to_toml()))?;
-            output::tell(
-                "\nThe first line is the key, which is printed this once; the others go into the file of keys \
+            output::tell(&format!(
+                "\nThe first line is the key, which is printed this once: {}. The others go into the file of keys \
                  (CHATBOT_DOOR_KEYS_PATH)\n",
-            );
+                kind(&entry)
+            ));
         }
     }
     Ok(Exit::Ok)
 }
 
 fn made(arguments: &Arguments) -> Result<(SecretString, Entry), Failure> {
-    let key = new_key().map_err(|error| Failure::new(Exit::Os, error))?;
+    let key = new_key(arguments.public).map_err(|error| Failure::new(Exit::Os, error))?;
     let kind = match arguments.public {
         true => EntryKind::Public { origins: arguments.origins.clone() },
         false => EntryKind::Secret { names_senders: arguments.names_senders },

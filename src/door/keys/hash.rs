@@ -10,8 +10,10 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
 const FORM: &str = "sha256:";
-/// What keys begin with, so that people and programs that look for leaked secrets know one.
-const BEGIN: &str = "cbk_";
+/// What secret keys begin with, so that people and programs that look for leaked secrets know one.
+const SECRET: &str = "cbk_";
+/// The same of public ones, which stand in pages. Those of before begin as secret ones do, and hold on: only hashes are kept.
+const PUBLIC: &str = "cbp_";
 
 /// The SHA-256 of a key. Compared in constant time only, and never shown but to the file's author.
 #[derive(Clone, Copy)]
@@ -37,12 +39,13 @@ impl KeyHash {
     }
 }
 
-/// A new key of 256 random bits.
+/// A new key of 256 random bits: a public one, or a secret one.
 ///
 /// # Errors
 /// [`NoRandomness`].
-pub fn new_key() -> Result<SecretString, NoRandomness> {
-    Ok(format!("{BEGIN}{}", URL_SAFE_NO_PAD.encode(random::<32>()?)).into())
+pub fn new_key(is_public: bool) -> Result<SecretString, NoRandomness> {
+    let begin = if is_public { PUBLIC } else { SECRET };
+    Ok(format!("{begin}{}", URL_SAFE_NO_PAD.encode(random::<32>()?)).into())
 }
 
 pub(super) fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
@@ -106,14 +109,16 @@ mod tests {
     }
 
     #[test]
-    fn a_new_key_is_another_each_time_and_fits_into_an_address() {
-        let keys: Vec<SecretString> = (0..2).map(|_| new_key().unwrap()).collect();
-        let [one, other] = [0, 1].map(|at| keys[at].expose_secret());
-        assert_ne!(one, other);
-        assert_eq!(one.len(), 4 + 43);
-        assert!(
-            one.starts_with("cbk_") && one.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)),
-            "{one}"
-        );
+    fn a_new_key_is_another_each_time_tells_its_kind_and_fits_into_an_address() {
+        for (is_public, begin) in [(false, "cbk_"), (true, "cbp_")] {
+            let keys: Vec<SecretString> = (0..2).map(|_| new_key(is_public).unwrap()).collect();
+            let [one, other] = [0, 1].map(|at| keys[at].expose_secret());
+            assert_ne!(one, other);
+            assert_eq!(one.len(), 4 + 43);
+            assert!(
+                one.starts_with(begin) && one.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)),
+                "{one}"
+            );
+        }
     }
 }

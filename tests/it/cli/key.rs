@@ -14,7 +14,9 @@ fn a_key_is_printed_once_and_listed_without_it() {
     assert!(printed.code == Some(0) && key.starts_with("cbk_") && lines.starts_with("[keys.shop]\nhash = \"sha256:"));
     let page = ["key", "new", "page", "--public", "--origin", "https://shop.example.com", "--file", path];
     let added = program.run(&page);
-    assert!(added.code == Some(0) && added.out.lines().count() == 1 && added.out.starts_with("cbk_"), "{added:?}");
+    assert!(added.code == Some(0) && added.out.lines().count() == 1 && added.out.starts_with("cbp_"), "{added:?}");
+    added.failed(0, &["the key of 'page' was added, a public key"]);
+    printed.failed(0, &["a secret key (cbk_…), which has no place in a page"]);
     program.run(&page).failed(1, &["has a key of 'page' already"]);
     let listed = program.run(&["key", "list", "--file", path]);
     assert!(listed.ok().contains("page  public") && !listed.out.contains(added.out.trim()), "{listed:?}");

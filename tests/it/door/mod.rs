@@ -3,6 +3,7 @@
 mod api;
 mod check;
 mod hostile;
+mod leaked;
 mod loss;
 mod openai;
 mod rasa;
