@@ -16,6 +16,7 @@ pub mod door;
 pub mod entity;
 pub mod eval;
 pub mod handler;
+mod host;
 pub mod http;
 pub mod knowledge;
 pub mod listener;

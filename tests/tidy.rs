@@ -16,7 +16,8 @@ const IMPORTS: &[(&str, &str)] = &[
     ("config", "utf8"),
     ("telemetry", ""),
     ("page_files", ""),
-    ("http", "page_files"),
+    ("host", ""),
+    ("http", "host page_files"),
     ("sharing", ""),
     ("listener", "domain"),
     ("retry", "domain"),
@@ -32,7 +33,7 @@ const IMPORTS: &[(&str, &str)] = &[
     ("answered", "domain redis_link renewed"),
     ("pipeline", "answered conversation domain entity handler listener model outbound retry sharing"),
     ("amqp", "answered conversation domain entity handler listener model pipeline renewed retry sharing utf8"),
-    ("door", "amqp domain page_files utf8"),
+    ("door", "amqp domain host page_files utf8"),
     (
         "app",
         "amqp answered catalogue config conversation corpus domain door entity handler http knowledge model outbound pipeline redis_link renewed retry telemetry utf8",

@@ -80,7 +80,7 @@ impl Bot {
 /// What `/metrics` tells of the last reload.
 async fn last_reload(address: &str) -> Option<(bool, f64)> {
     let mut connection = tokio::net::TcpStream::connect(address).await.ok()?;
-    connection.write_all(b"GET /metrics HTTP/1.1\r\nhost: worker\r\nconnection: close\r\n\r\n").await.ok()?;
+    connection.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.ok()?;
     let mut metrics = String::new();
     connection.read_to_string(&mut metrics).await.ok()?;
     let value = |name: &str| metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());

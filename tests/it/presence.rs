@@ -383,7 +383,7 @@ reply.en = "Refunded, as you said: {{ slots.reason }}"
 async fn waiting(address: &str) -> Option<f64> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut connection = tokio::net::TcpStream::connect(address).await.ok()?;
-    connection.write_all(b"GET /metrics HTTP/1.1\r\nhost: worker\r\nconnection: close\r\n\r\n").await.ok()?;
+    connection.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.ok()?;
     let mut metrics = String::new();
     connection.read_to_string(&mut metrics).await.ok()?;
     metrics.lines().find_map(|line| line.strip_prefix("chatbot_conversation_waiting ")?.trim().parse().ok())

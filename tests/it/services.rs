@@ -155,7 +155,7 @@ async fn remove(program: &Program, client: &Client, intents: &[String]) {
 /// The value of a metric whose line holds all of these words; 0 where there is none.
 async fn metric(address: &str, words: &[&str]) -> f64 {
     let mut connection = tokio::net::TcpStream::connect(address).await.unwrap();
-    connection.write_all(b"GET /metrics HTTP/1.1\r\nhost: worker\r\nconnection: close\r\n\r\n").await.unwrap();
+    connection.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
     let mut metrics = String::new();
     connection.read_to_string(&mut metrics).await.unwrap();
     let is_it = |line: &&str| !line.starts_with('#') && words.iter().all(|word| line.contains(word));
