@@ -15,6 +15,7 @@ pub mod embeddings;
 mod endpoint;
 mod failure;
 pub mod fetch;
+mod pulse;
 mod reach;
 mod service;
 #[cfg(test)]

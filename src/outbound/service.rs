@@ -12,6 +12,7 @@ mod tests;
 use std::{
     collections::HashMap,
     num::NonZeroU16,
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -22,7 +23,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Budget, Endpoint, Failure, Judged, ServiceError, Usage, breaker::Breaker, budget::UsedUp};
+use super::{Budget, Endpoint, Failure, Judged, ServiceError, Usage, breaker::Breaker, budget::UsedUp, pulse::Pulse};
 
 /// The first pause before a retry; the next is twice as long. Each is up to twice that, at random, so that workers don't
 /// come together.
@@ -66,7 +67,7 @@ impl Purpose {
 pub struct Limits {
     /// What it is asked for.
     pub purpose: Purpose,
-    /// For one answer, with all tries.
+    /// For one answer, with all tries; of one that comes in parts, for the first, and for each pause.
     pub timeout: Duration,
     /// How often it is asked again, where the failure may pass at once.
     pub retries: usize,
@@ -125,6 +126,11 @@ impl Service {
         self.endpoint.name()
     }
 
+    /// For how long an answer is waited for, or its next part.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Where it is, for what is asked outside of its bounds too.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
@@ -140,8 +146,39 @@ impl Service {
         E: Judged,
         F: Future<Output = Result<T, E>>,
     {
+        self.measured(deadline, None, request).await
+    }
+
+    /// The same of an answer that may come in parts, as the `pulse` tells: the service's time is for the first of them, and for
+    /// each pause, and the whole has the request's time. One that is written steadily is no failure, however long it is.
+    ///
+    /// # Errors
+    /// As of [`Self::call`].
+    pub(super) async fn call_in_parts<T, E, F>(
+        &self,
+        deadline: Instant,
+        pulse: &Pulse,
+        request: impl Fn(Instant) -> F,
+    ) -> Result<T, E>
+    where
+        E: Judged,
+        F: Future<Output = Result<T, E>>,
+    {
+        self.measured(deadline, Some(pulse), request).await
+    }
+
+    async fn measured<T, E, F>(
+        &self,
+        deadline: Instant,
+        pulse: Option<&Pulse>,
+        request: impl Fn(Instant) -> F,
+    ) -> Result<T, E>
+    where
+        E: Judged,
+        F: Future<Output = Result<T, E>>,
+    {
         let asked = Instant::now();
-        let answer = self.bounded(deadline, request).await;
+        let answer = self.bounded(deadline, pulse, request).await;
         let (service, purpose) = (self.name().to_string(), self.purpose.as_str());
         let result = answer.as_ref().map_or_else(|error| error.failure().as_str(), |_| "ok");
         let labels = [("model", service.clone()), ("use", purpose.to_owned()), ("result", result.to_owned())];
@@ -156,7 +193,12 @@ impl Service {
         answer
     }
 
-    async fn bounded<T, E, F>(&self, deadline: Instant, request: impl Fn(Instant) -> F) -> Result<T, E>
+    async fn bounded<T, E, F>(
+        &self,
+        deadline: Instant,
+        pulse: Option<&Pulse>,
+        request: impl Fn(Instant) -> F,
+    ) -> Result<T, E>
     where
         E: Judged,
         F: Future<Output = Result<T, E>>,
@@ -173,7 +215,8 @@ impl Service {
         if end.saturating_duration_since(Instant::now()) < end.saturating_duration_since(began) / HARDLY_ANY {
             return Err(self.error(Failure::Busy, "the first of them ended when hardly any time was left"));
         }
-        self.breaker.guard(self.timed(end, request)).await
+        let parts = pulse.map(|pulse| (pulse, deadline));
+        self.breaker.guard(self.timed(end, parts, request)).await
     }
 
     /// Whether the budget has anything left. That it hasn't is told once a day.
@@ -191,24 +234,43 @@ impl Service {
         Err(ServiceError::new(self.name(), Failure::Budget, format!("{most} are all that it may have")))
     }
 
-    /// Asks until `end`. It is the service that took too long only where it had its time: a request's deadline, or its
-    /// wait for a place, may have left less.
-    async fn timed<T, E, F>(&self, end: Instant, request: impl Fn(Instant) -> F) -> Result<T, E>
+    /// Asks until `end`; of an answer that may come in `parts`, as a pulse tells, for as long as it goes on, at most until the
+    /// request's deadline. It is the service that took too long only where it had its time: a request's deadline, or its wait for
+    /// a place, may have left less.
+    async fn timed<T, E, F>(
+        &self,
+        mut end: Instant,
+        parts: Option<(&Pulse, Instant)>,
+        request: impl Fn(Instant) -> F,
+    ) -> Result<T, E>
     where
         E: Judged,
         F: Future<Output = Result<T, E>>,
     {
-        let left = end.saturating_duration_since(Instant::now());
-        let answer = timeout_at(end, self.retried(end, request)).await;
-        let answer = answer.unwrap_or_else(|_| Err(self.error(Failure::Timeout, "no answer in time")));
+        let began = Instant::now();
+        let last_part = || parts.and_then(|(pulse, _)| pulse.last());
+        let mut asking = pin!(self.retried(parts.map_or(end, |(_, deadline)| deadline), request));
+        let answer = loop {
+            if let Ok(answer) = timeout_at(end, asking.as_mut()).await {
+                break answer;
+            }
+            let goes_on = parts.zip(last_part()).map(|((_, deadline), last)| deadline.min(last + self.timeout));
+            match goes_on.filter(|later| *later > end) {
+                Some(later) => end = later,
+                None => break Err(self.error(Failure::Timeout, "no answer in time")),
+            }
+        };
+        let (had, waited) =
+            (end.saturating_duration_since(began), end.saturating_duration_since(last_part().unwrap_or(began)));
         match answer {
             // A tenth is left for what passes between two looks at the clock.
-            Err(error) if error.failure() == Failure::Timeout && left < self.timeout.mul_f64(0.9) => {
-                let reason = format!("no answer in the {} ms that the request had left", left.as_millis());
+            Err(error) if error.failure() == Failure::Timeout && waited < self.timeout.mul_f64(0.9) => {
+                let reason = format!("no answer in the {} ms that the request had left", had.as_millis());
                 Err(self.error(Failure::OutOfTime, &reason))
             }
             Err(error) if error.failure() == Failure::Timeout => {
-                let reason = format!("no whole answer within its {} of {:?}", self.purpose.limit(), self.timeout);
+                let what = if last_part().is_some() { "nothing more of an answer" } else { "no whole answer" };
+                let reason = format!("{what} within its {} of {:?}", self.purpose.limit(), self.timeout);
                 Err(self.error(Failure::Timeout, &reason))
             }
             answer => answer,

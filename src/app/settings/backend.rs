@@ -77,7 +77,7 @@ pub struct Backend {
     pub secret_file: Option<ValueFile>,
     /// Whether it may be told the same twice.
     pub idempotent: Flag,
-    /// For one answer to a user with all tries, up to 29 min.
+    /// For one answer to a user with all tries, or the next part of one that is being written, up to 29 min.
     pub answer_timeout: BoundedDuration<1, 1_740_000>,
     /// For one request, up to 10 min.
     pub timeout: BoundedDuration<1, 600_000>,

@@ -38,7 +38,7 @@ pub use self::{
     dialect::Format,
     usage::{Usage, estimated_tokens},
 };
-use super::{Answer, Failure, Service, ServiceError, endpoint::Opened};
+use super::{Answer, Failure, Service, ServiceError, endpoint::Opened, pulse::Pulse};
 
 /// What a picture costs, where the server doesn't say: about as much as most models count for a small one.
 const PICTURE_TOKENS: u64 = 1000;
@@ -164,17 +164,18 @@ impl Chat {
         &self.service
     }
 
-    /// What the model says to a prompt, within the service's bounds.
+    /// What the model says to a prompt, within the service's bounds; one that is being written may take the request's time.
     ///
     /// # Errors
     /// [`ServiceError`], also where it says nothing.
     pub async fn answer(&self, prompt: &Prompt<'_>, deadline: Instant) -> Result<Said, ServiceError> {
+        let pulse = &Pulse::default();
         let asked = |deadline| async move {
-            let said = self.asked(prompt, deadline).await?;
+            let said = self.asked_once(prompt, deadline, pulse).await?;
             said.words()?;
             Ok(said)
         };
-        self.service.call(deadline, asked).await
+        self.service.call_in_parts(deadline, pulse, asked).await
     }
 
     /// The same for a single try, outside of the service's bounds; what it says may be nothing. Asks in the server's
@@ -183,13 +184,17 @@ impl Chat {
     /// # Errors
     /// [`ServiceError`].
     pub async fn asked(&self, prompt: &Prompt<'_>, deadline: Instant) -> Result<Said, ServiceError> {
+        self.asked_once(prompt, deadline, &Pulse::default()).await
+    }
+
+    async fn asked_once(&self, prompt: &Prompt<'_>, deadline: Instant, pulse: &Pulse) -> Result<Said, ServiceError> {
         let wanted = self.wanted(prompt);
         let known = *self.dialect.lock().unwrap_or_else(PoisonError::into_inner);
         let mut dialect = known.unwrap_or_else(|| Dialect::first(wanted));
         // The strictest that was refused without a word on why.
         let mut unclear = None;
         let received = loop {
-            let received = self.post(prompt, dialect, deadline).await?;
+            let received = self.post(prompt, dialect, deadline, pulse).await?;
             let answer = &received.answer;
             if !may_be_the_form(answer) {
                 break received;
@@ -216,10 +221,14 @@ impl Chat {
             }
         };
         let Received { answer, first_token } = received;
+        if answer.status() < 300 {
+            pulse.beat();
+        }
         let completion: Completion = answer.read()?;
         let usage = self.spend(&completion, prompt);
         if known != Some(dialect) {
-            self.learn(self.confirmed(unclear, dialect, prompt, deadline).await);
+            let end = deadline.min(Instant::now() + self.service.timeout());
+            self.learn(self.confirmed(unclear, dialect, prompt, end).await);
         }
         if let Some(first) = first_token {
             self.count_first_token(first);
@@ -259,7 +268,13 @@ impl Chat {
         self.request(prompt, Dialect::first(self.wanted(prompt)))
     }
 
-    async fn post(&self, prompt: &Prompt<'_>, dialect: Dialect, deadline: Instant) -> Result<Received, ServiceError> {
+    async fn post(
+        &self,
+        prompt: &Prompt<'_>,
+        dialect: Dialect,
+        deadline: Instant,
+        pulse: &Pulse,
+    ) -> Result<Received, ServiceError> {
         let asked = Instant::now();
         let body = self.request(prompt, dialect).to_string().into_bytes();
         // Of a picture, what a server may quote is its beginning.
@@ -270,7 +285,7 @@ impl Chat {
         let opened = self.service.endpoint().open(&self.url, body, &[], &private, deadline).await?;
         // One that ignores that a stream was asked for answers with plain JSON, and some stream unasked.
         if opened.status().is_success() && opened.is_event_stream() {
-            return self.gather(opened, prompt, asked).await;
+            return self.gather(opened, prompt, asked, pulse).await;
         }
         let answer = opened.whole().await?;
         let text = answer.body.trim_ascii_start();
@@ -289,6 +304,7 @@ impl Chat {
         mut opened: Opened<'_>,
         prompt: &Prompt<'_>,
         asked: Instant,
+        pulse: &Pulse,
     ) -> Result<Received, ServiceError> {
         let (mut events, mut first_token) = (Events::default(), None);
         let mut paid = Paid { chat: self, prompt, gathered: Gathered::default() };
@@ -301,7 +317,11 @@ impl Chat {
                 Err(error) if error.failure == Failure::Unreachable && gathered.is_whole() => break,
                 Err(error) => return Err(error),
             };
+            let before = gathered.pieces;
             events.push(&chunk).iter().for_each(|data| gathered.push(data));
+            if gathered.pieces > before {
+                pulse.beat();
+            }
             if let Some(follower) = prompt.follower.filter(|follower| follower.is_due()) {
                 follower.so_far(&thoughts::spoken_so_far(gathered.content()));
             }
@@ -344,7 +364,7 @@ impl Chat {
         let Some(refused) = unclear else { return Some(dialect) };
         // The answer is there already: it doesn't wait for longer than it can.
         let soon = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
-        match timeout_at(soon, self.post(prompt, refused, soon)).await {
+        match timeout_at(soon, self.post(prompt, refused, soon, &Pulse::default())).await {
             Ok(Ok(Received { answer, .. })) if answer.status() < 300 => Some(refused),
             Ok(Ok(Received { answer, .. })) if may_be_the_form(&answer) => Some(dialect),
             // It isn't known; the next text finds out.

@@ -21,6 +21,8 @@ pub(super) struct Gathered {
     error: Option<Value>,
     /// Whether a token has come, be it of a thought.
     pub(super) begun: bool,
+    /// How many pieces have said something; others keep a connection open.
+    pub(super) pieces: usize,
 }
 
 impl Gathered {
@@ -47,6 +49,7 @@ impl Gathered {
     }
 
     fn add(&mut self, choice: &Value) {
+        let before = self.content.len() + self.refusal.len();
         // Some send the whole message in place of its pieces.
         let delta = choice.get("delta").or_else(|| choice.get("message")).unwrap_or(&Value::Null);
         match delta.get("content") {
@@ -61,12 +64,15 @@ impl Gathered {
         if let Some(refusal) = delta.get("refusal").and_then(Value::as_str) {
             self.refusal.push_str(refusal);
         }
-        self.called |= ["tool_calls", "function_call"].iter().any(|name| {
+        let calls = ["tool_calls", "function_call"].iter().any(|name| {
             delta.get(name).is_some_and(|call| !call.is_null() && call.as_array().is_none_or(|list| !list.is_empty()))
         });
         let thinks =
             ["reasoning_content", "reasoning"].iter().any(|name| delta[name].as_str().is_some_and(|it| !it.is_empty()));
-        self.begun |= thinks || self.called || !self.content.is_empty() || !self.refusal.is_empty();
+        let says = thinks || calls || self.content.len() + self.refusal.len() > before;
+        self.called |= calls;
+        self.begun |= says;
+        self.pieces += usize::from(says);
         if let Some(finish) = choice.get("finish_reason").and_then(Value::as_str) {
             self.finish = Some(finish.to_owned());
         }
@@ -96,5 +102,28 @@ impl Gathered {
         let refusal = if self.refusal.is_empty() { Value::Null } else { self.refusal.into() };
         let message = json!({"content": self.content, "refusal": refusal, "tool_calls": call});
         json!({"choices": [{"message": message, "finish_reason": self.finish}], "usage": self.usage})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_piece_that_says_something_counts() {
+        let mut gathered = Gathered::default();
+        let delta = |delta: Value| json!({"choices": [{"index": 0, "delta": delta}]}).to_string();
+        for (data, pieces) in [
+            (delta(json!({"role": "assistant", "content": ""})), 0),
+            ("keep-alive".to_owned(), 0),
+            (json!({"choices": [], "usage": {"prompt_tokens": 1}}).to_string(), 0),
+            (delta(json!({"reasoning_content": "嗯"})), 1),
+            (delta(json!({"content": "你好"})), 2),
+            (delta(json!({"content": "", "tool_calls": []})), 2),
+            (delta(json!({"content": ", you"})), 3),
+        ] {
+            gathered.push(&data);
+            assert_eq!((gathered.pieces, gathered.begun), (pieces, pieces > 0), "{data}");
+        }
     }
 }

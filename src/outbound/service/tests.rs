@@ -119,3 +119,32 @@ async fn only_what_may_pass_is_tried_again_and_only_while_there_is_time() {
     }
     assert_eq!(tries(Failure::Server, Duration::from_millis(10)).await, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_in_parts_is_bounded_in_its_pauses_and_by_the_requests_time() {
+    /// Five parts, or as many before it hangs, with such a pause before each.
+    async fn check(parts: usize, pause: u64, left: u64, expected: Result<&str, Failure>, seconds: u64) {
+        let (service, pulse) = (service(&limits()), &Pulse::default());
+        let write = |_| async move {
+            for _ in 0..parts {
+                tokio::time::sleep(Duration::from_secs(pause)).await;
+                pulse.beat();
+            }
+            if parts < 5 {
+                pending::<()>().await;
+            }
+            Outcome::Ok("whole")
+        };
+        let started = Instant::now();
+        let ended = service.call_in_parts(within(Duration::from_secs(left)), pulse, write).await;
+        let told = (ended.map_err(|error| error.failure), started.elapsed().as_secs());
+        assert_eq!(told, (expected, seconds), "{parts} {pause} {left}");
+    }
+    // Far longer than the service's three seconds, and never as long without a word.
+    check(5, 2, 60, Ok("whole"), 10).await;
+    check(2, 2, 60, Err(Failure::Timeout), 7).await;
+    check(0, 0, 60, Err(Failure::Timeout), 3).await;
+    check(5, 4, 60, Err(Failure::Timeout), 3).await;
+    // It is the request that has no more time.
+    check(5, 2, 7, Err(Failure::OutOfTime), 7).await;
+}
