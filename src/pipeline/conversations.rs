@@ -185,7 +185,7 @@ impl Conversations {
         let (outcome, mut state) =
             handover::turn(pipeline, job, purpose, &mut record, desk, &self.rules, now()).await?;
         // Who sends it again from elsewhere, as its connection broke, wants the whole.
-        if is_unheard(job, &outcome) {
+        if matches!(purpose, Purpose::Say { .. }) && is_unheard(job, &outcome) {
             return Ok(outcome);
         }
         let Some(written) = kept::written(&outcome) else { return Ok(outcome) };
