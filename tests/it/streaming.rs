@@ -112,7 +112,7 @@ pub async fn worker(writes: &Writes) -> Running {
 }
 
 /// Waits until the worker hears what is cancelled: a moment after it is ready.
-async fn hears_cancels(worker: &Running) {
+pub async fn hears_cancels(worker: &Running) {
     let client = worker.client().await;
     eventually("what is cancelled has a queue", || async {
         let options = BasicPublishOptions { mandatory: true, immediate: false };

@@ -92,6 +92,8 @@ pub struct Hearing {
     /// Whether it was asked at all.
     is_asked: bool,
     is_cancelled: bool,
+    /// Whether its client reads along, and by leaving stops the answer where it has come to.
+    is_read_along: bool,
     is_over: bool,
 }
 
@@ -108,6 +110,7 @@ impl Hearing {
             asking: None,
             is_asked: false,
             is_cancelled: false,
+            is_read_along: false,
             is_over: false,
         }
     }
@@ -137,7 +140,7 @@ impl Hearing {
                     let session = self.asked().await?;
                     self.asked_by = Some(session.clone());
                     if self.is_cancelled {
-                        self.tell_cancelled();
+                        self.tell_cancelled(false);
                     }
                     session
                 }
@@ -207,12 +210,18 @@ impl Hearing {
     /// hears.
     pub fn cancel(&mut self) {
         self.is_cancelled = true;
-        self.tell_cancelled();
+        self.tell_cancelled(false);
     }
 
-    fn tell_cancelled(&self) {
+    /// Its client reads the answer along, and has no other way to stop it than to leave: what it has read is the answer then.
+    /// Of whoever else leaves nothing is kept, so that it may come back and ask again.
+    pub fn read_along(&mut self) {
+        self.is_read_along = true;
+    }
+
+    fn tell_cancelled(&self, left: bool) {
         if let Some(session) = &self.asked_by {
-            let cancel = self.question.cancel(&self.state.names, session.queue(), &self.correlation);
+            let cancel = self.question.cancel(&self.state.names, session.queue(), &self.correlation, left);
             session.publisher().publish_unheeded(cancel, || {});
         }
     }
@@ -268,7 +277,7 @@ impl Drop for Hearing {
         self.state.pending.forget(&self.correlation);
         if !self.is_over && !self.is_cancelled {
             counter!("chatbot_door_left_total").increment(1);
-            self.tell_cancelled();
+            self.tell_cancelled(!self.is_read_along);
         }
     }
 }

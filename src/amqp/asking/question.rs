@@ -69,14 +69,15 @@ impl Question {
         }
     }
 
-    /// Word that nobody wants the answer any more.
-    pub(super) fn cancel(&self, names: &Names, queue: &ShortString, correlation: &str) -> Message {
+    /// Word that nobody wants the answer any more; or that whoever does has `left`, and may ask again.
+    pub(super) fn cancel(&self, names: &Names, queue: &ShortString, correlation: &str, left: bool) -> Message {
+        let body: &'static [u8] = if left { br#"{"left":true}"# } else { b"" };
         Message {
             exchange: short(names.exchange()),
             routing_key: short(CANCEL_KEY),
             mandatory: false,
             properties: properties(CANCEL_TYPE, &self.id, queue, correlation).with_delivery_mode(TRANSIENT),
-            body: Bytes::new(),
+            body: Bytes::from_static(body),
         }
     }
 }

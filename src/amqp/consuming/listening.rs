@@ -28,7 +28,7 @@ struct ReplyAddress {
     received: Received,
     request_id: Option<String>,
     /// For as long as the request is in work.
-    _cancellable: Cancellable,
+    cancellable: Cancellable,
 }
 
 #[async_trait]
@@ -48,7 +48,7 @@ impl Address for ReplyAddress {
     }
 
     async fn is_gone(&self) -> bool {
-        self.settler.broker.replies.is_gone(&self.to).await
+        self.cancellable.has_left() || self.settler.broker.replies.is_gone(&self.to).await
     }
 }
 
@@ -73,7 +73,7 @@ impl DeliveryWorker {
             to,
             received: Received { body: Bytes::new(), ..received.clone() },
             request_id,
-            _cancellable: cancellable,
+            cancellable,
         };
         let reader = wants_parts.then(|| shared.readers.one_more());
         Some(Arc::new(Listener::new(Box::new(address), reader, token)))

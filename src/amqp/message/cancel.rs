@@ -1,4 +1,4 @@
-//! Requests that their clients don't want to be answered any more: `chat.cancel`.
+//! Requests that their clients don't want to be answered any more, or whose clients have left: `chat.cancel`.
 //!
 //! A request may wait in a queue while it is cancelled, and any worker may get it; so every worker remembers for a while
 //! what was cancelled.
@@ -7,7 +7,7 @@
 //! name. What is remembered is bounded in number and time.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -17,6 +17,7 @@ use std::{
 
 use lapin::BasicProperties;
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -40,7 +41,9 @@ struct Inner {
     /// The requests in work. A request can be in work twice, as its connection was lost.
     running: HashMap<Key, Vec<CancellationToken>>,
     cancelled: HashMap<Key, Instant>,
-    /// The same, the oldest first.
+    /// Those whose clients have left, and may come back and ask again.
+    left: HashSet<Key>,
+    /// Both, the oldest first.
     order: VecDeque<(Instant, Key)>,
 }
 
@@ -52,9 +55,36 @@ pub(crate) struct Cancellable {
     pub(crate) token: CancellationToken,
 }
 
+/// What a message says of a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// Its client wants no more of the answer.
+    Cancel(Key),
+    /// Its client can't be answered any more: nobody is there.
+    Left(Key),
+}
+
 impl Cancels {
+    /// Heeds what was said of a request.
+    pub(crate) fn heed(&self, word: Word) {
+        match word {
+            Word::Cancel(key) => self.cancel(key),
+            Word::Left(key) => self.leave(key),
+        }
+    }
+
+    /// Remembers that nobody is there any more for the answer to the request of this key.
+    fn leave(&self, key: Key) {
+        let now = Instant::now();
+        let mut inner = self.inner();
+        inner.forget(now);
+        if inner.left.insert(key) {
+            inner.order.push_back((now, key));
+        }
+    }
+
     /// Stops the request of this key, now or when it comes.
-    pub(crate) fn cancel(&self, key: Key) {
+    fn cancel(&self, key: Key) {
         let now = Instant::now();
         let mut inner = self.inner();
         inner.forget(now);
@@ -94,8 +124,16 @@ impl Inner {
             && (self.order.len() > MOST || now.saturating_duration_since(*at) >= KEPT_FOR)
         {
             self.cancelled.remove(key);
+            self.left.remove(key);
             self.order.pop_front();
         }
+    }
+}
+
+impl Cancellable {
+    /// Whether its client was said to have left.
+    pub(crate) fn has_left(&self) -> bool {
+        self.cancels.inner().left.contains(&self.key)
     }
 }
 
@@ -122,14 +160,15 @@ pub(crate) fn key(properties: &BasicProperties, user_id: Option<&str>, id: Optio
     Key::of(parts.iter().map(|part| part.as_deref().map(str::as_bytes)))
 }
 
-/// The request that a message cancels; none where the message is something else. The request's name stands in the body, or
-/// is the message's own.
-pub(crate) fn cancelled(properties: &BasicProperties, body: &[u8]) -> Option<Key> {
+/// What a message says of the request that it cancels; none where the message is something else. The request's name stands in the
+/// body, or is the message's own.
+pub(crate) fn cancelled(properties: &BasicProperties, body: &[u8]) -> Option<Word> {
     #[derive(Default, Deserialize)]
     struct Json {
         #[serde(rename = "type")]
         kind: Option<String>,
         id: Option<String>,
+        left: Option<Value>,
     }
     let json: Json = serde_json::from_slice(body).unwrap_or_default();
     let text = |text: &Option<lapin::types::ShortString>| {
@@ -139,7 +178,8 @@ pub(crate) fn cancelled(properties: &BasicProperties, body: &[u8]) -> Option<Key
         return None;
     }
     let id = json.id.or(text(properties.message_id()));
-    Some(key(properties, properties.user_id().as_ref().map(|it| it.as_str()), id.as_deref()))
+    let key = key(properties, properties.user_id().as_ref().map(|it| it.as_str()), id.as_deref());
+    Some(if json.left == Some(Value::Bool(true)) { Word::Left(key) } else { Word::Cancel(key) })
 }
 
 #[cfg(test)]
@@ -160,7 +200,8 @@ mod tests {
     fn only_who_sent_a_request_cancels_it() {
         let request = key(&properties("a", "c"), Some("u"), Some("7"));
         let check = |properties: BasicProperties, body: &str, expected: bool| {
-            assert_eq!(cancelled(&properties, body.as_bytes()) == Some(request), expected, "{properties:?} {body}");
+            let word = Some(Word::Cancel(request));
+            assert_eq!(cancelled(&properties, body.as_bytes()) == word, expected, "{properties:?} {body}");
         };
         let by = |user: &str, address: &str, correlation_id: &str| {
             properties(address, correlation_id).with_user_id(user.into())
@@ -176,6 +217,25 @@ mod tests {
         check(typed(by("u", "a", "c")), r#"{"id":"8"}"#, false);
         check(typed(by("u", "a", "c")), "", false);
         check(by("u", "a", "c"), r#"{"id":"7","body":"hi"}"#, false);
+    }
+
+    #[test]
+    fn who_has_left_is_not_who_cancels() {
+        let properties = properties("a", "c").with_type(CANCEL_TYPE.into()).with_message_id("7".into());
+        let request = key(&properties, None, Some("7"));
+        let check = |body: &str, expected: Word| {
+            assert!(cancelled(&properties, body.as_bytes()) == Some(expected), "{body}");
+        };
+        check(r#"{"left":true}"#, Word::Left(request));
+        check(r#"{"id":"7","left":true}"#, Word::Left(request));
+        check(r#"{"id":"7","left":false}"#, Word::Cancel(request));
+        check(r#"{"id":"7","left":"yes"}"#, Word::Cancel(request));
+        let cancels = Arc::<Cancels>::default();
+        let (of_it, other) = (cancels.watch(request), cancels.watch(number(1)));
+        cancels.heed(Word::Left(request));
+        for (watched, has_left) in [(of_it, true), (other, false)] {
+            assert_eq!((watched.has_left(), watched.token.is_cancelled()), (has_left, false));
+        }
     }
 
     #[test]
@@ -196,8 +256,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn so_many_are_remembered_for_so_long() {
         let cancels = Arc::<Cancels>::default();
+        (0..=2 * MOST).for_each(|at| cancels.leave(number(at)));
+        assert!(cancels.inner().left.len() <= MOST + 1);
         (0..=2 * MOST).for_each(|at| cancels.cancel(number(at)));
         assert!(cancels.inner().cancelled.len() <= MOST + 1);
+        assert!(cancels.inner().left.is_empty());
         assert!(!cancels.watch(number(0)).token.is_cancelled());
         assert!(cancels.watch(number(2 * MOST)).token.is_cancelled());
         advance(KEPT_FOR).await;

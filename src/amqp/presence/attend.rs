@@ -93,7 +93,7 @@ impl Presence {
         let hearing = async {
             while let Some(heard) = line.heard().await {
                 match heard {
-                    Heard::Cancel(request) => here.shared.cancels.cancel(request),
+                    Heard::Cancel(word) => here.shared.cancels.heed(word),
                     Heard::Beat(beat) => self.hear(beat, Instant::now()),
                     Heard::Question { .. } | Heard::Asked(_) | Heard::Nothing => {}
                 }
@@ -171,7 +171,7 @@ impl Presence {
                         Some(Heard::Question { outside: true }) => pace.at_once(Instant::now()),
                         Some(Heard::Question { outside: false }) => pace.soon(Instant::now()),
                         Some(Heard::Asked(asking)) => line.tell(asking, &bot(&here.shared)).await,
-                        Some(Heard::Cancel(request)) => here.shared.cancels.cancel(request),
+                        Some(Heard::Cancel(word)) => here.shared.cancels.heed(word),
                         Some(Heard::Nothing) => {}
                     }
                 }

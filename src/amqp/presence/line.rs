@@ -22,19 +22,16 @@ use super::{
     Beat, GONE, MOST,
     bot::{BOT_TYPE, BotTold, QUESTION_TYPE},
 };
-use crate::{
-    amqp::{
-        Names,
-        connection::link::Link,
-        message::{cancel, reply_to},
-        objects::{
-            ask::{AskError, answered, attempt},
-            names::CANCEL_KEY,
-            topology::millis,
-        },
-        values::{short, text},
+use crate::amqp::{
+    Names,
+    connection::link::Link,
+    message::{cancel, reply_to},
+    objects::{
+        ask::{AskError, answered, attempt},
+        names::CANCEL_KEY,
+        topology::millis,
     },
-    domain::Key,
+    values::{short, text},
 };
 
 /// The `type` of a beat.
@@ -69,8 +66,8 @@ pub(super) enum Heard {
     },
     /// Somebody asks which bot this is, and waits for the answer.
     Asked(Asking),
-    /// A client cancels this request.
-    Cancel(Key),
+    /// A client cancels a request, or has left.
+    Cancel(cancel::Word),
     Nothing,
 }
 

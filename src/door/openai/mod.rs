@@ -58,7 +58,10 @@ async fn completions(State((talk, attempts)): State<(Arc<Talk>, Arc<Attempts>)>,
     match ask(&talk, &attempts, request).await {
         Err(fault) => refused(&fault),
         Ok((mut hearing, asked)) if asked.stream => match talk::first(&mut hearing).await {
-            Ok(first) => stream::respond(first, hearing, asked),
+            Ok(first) => {
+                hearing.read_along();
+                stream::respond(first, hearing, asked)
+            }
             Err(fault) => refused(&fault),
         },
         Ok((hearing, asked)) => {

@@ -34,7 +34,10 @@ pub(super) async fn post(State(talk): State<Arc<Talk>>, request: Request) -> Res
     match asked(&talk, request, &mut id).await {
         Err(fault) => answered(Err(fault), id.as_deref()),
         Ok(mut hearing) if wants_events => match talk::first(&mut hearing).await {
-            Ok(first) => Sse::new(events(first, hearing)).keep_alive(KeepAlive::new().interval(ALIVE)).into_response(),
+            Ok(first) => {
+                hearing.read_along();
+                Sse::new(events(first, hearing)).keep_alive(KeepAlive::new().interval(ALIVE)).into_response()
+            }
             Err(fault) => answered(Err(fault), id.as_deref()),
         },
         Ok(hearing) => answered(talk::answer(hearing).await.map(|body| (StatusCode::OK, body)), id.as_deref()),

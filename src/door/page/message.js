@@ -58,7 +58,7 @@ function answer(turn, words, actions, withDetails) {
   return made;
 }
 
-// An answer that isn't whole though the user hasn't stopped it, as the connection was away for too long.
+// An answer that isn't whole though the user hasn't stopped it here: another page has, or a worker of an older version.
 const isInterrupted = ({ reply, cancelled }) => reply.finish === 'cancelled' && !cancelled;
 
 function choices(list, words, actions) {

@@ -15,7 +15,7 @@ use crate::{
     cli::program::Program,
     conversations::Kept,
     process::WorkerProcess,
-    streaming::{WORDS, Writes, worker},
+    streaming::{WORDS, Writes, hears_cancels, worker},
     support::{Bench, PATIENCE, broker_url, eventually, remove},
 };
 
@@ -168,5 +168,26 @@ async fn a_door_that_is_killed_and_started_anew_loses_nothing_and_has_nothing_sa
     }
     door.kill().unwrap();
     door.wait().unwrap();
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_lost_its_connection_and_asks_again_gets_the_whole_answer() {
+    let (writes, store) = (Writes::default(), Arc::new(Kept::default()));
+    let mut bench = Bench::new().handler("refund", writes.clone()).conversations(store.clone());
+    bench.parts.handler_timeout = Duration::from_secs(60);
+    let worker = bench.start().await;
+    hears_cancels(&worker).await;
+    let door = Opened::before(&worker).await;
+    let asked = json!({"id": "7", "body": "refund", "conversation": "c"});
+    tokio::select! {
+        _ = door.post("/api/messages", &asked) => panic!("there is no answer"),
+        () = async { writes.begins().await; writes.write(1).await } => {}
+    }
+    writes.is_stopped().await;
+    let (answer, ()) = tokio::join!(door.ask(&asked), writes.write(WORDS.len()));
+    assert_eq!((&answer["body"], answer.get("finish")), (&json!("退货很简单，三十天内。"), None));
+    assert_eq!(store.said()["c"], ["refund"], "it is said once");
+    door.close().await;
     worker.stop().await;
 }
