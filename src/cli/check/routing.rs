@@ -123,7 +123,7 @@ async fn bindings(
 /// What binds queues that workers consume to the exchange where clients publish. Other programs wouldn't know a probe.
 fn to_workers<'a>(checked: &'a Checked<'_>, survey: &'a Survey) -> impl Iterator<Item = &'a Binding> {
     let names = &checked.settings.names;
-    let is_served = move |intent: &IntentName| checked.served.iter().any(|served| *served == intent);
+    let is_served = move |intent: &IntentName| checked.served.contains(&intent);
     let bindings = checked.topology.bindings.iter().filter(move |binding| binding.exchange == names.exchange());
     bindings.filter(move |binding| {
         let is_theirs = match names.work_queue(&binding.queue) {

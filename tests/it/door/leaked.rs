@@ -19,7 +19,7 @@ async fn a_secret_key_that_comes_from_a_page_is_told_once() {
         program.run(&all).out.trim().to_owned()
     };
     let (secret, public) = (made(&["shop"]), made(&["page", "--public", "--origin", PAGE.1]));
-    let mut worker = program.start_ready();
+    let worker = program.start_ready();
     let _ = rustls::crypto::ring::default_provider().install_default();
     let http = Client::builder().no_proxy().build().unwrap();
     let ask = async |key: &str, headers: &[(&str, &str)]| {
