@@ -58,6 +58,12 @@ impl Alive {
         self.bots(now).into_iter().max_by_key(count)
     }
 
+    /// How many of them take lanes. Not known where `me`, who does, isn't heard: others may not be heard either.
+    pub(super) fn takers(&self, me: &str, now: Instant) -> Option<usize> {
+        let takers = || self.at(now).map(|(beat, _)| beat).filter(|beat| beat.store.is_some() && !beat.waits);
+        takers().any(|beat| beat.name == me).then(|| takers().count())
+    }
+
     /// Those that keep conversations where no other worker sees them, while there are others; nobody where that is right.
     pub fn alone_among_others(&self, now: Instant) -> Vec<&Beat> {
         let with_conversations: Vec<&Beat> =
@@ -109,6 +115,20 @@ mod tests {
             alive.hear(Beat { bot: bot.into(), ..beat(name) }, now);
         }
         assert_eq!(alive.usual_bot(now), Some("y"));
+    }
+
+    #[test]
+    fn who_takes_lanes_is_counted_where_one_hears_itself() {
+        let (mut alive, start) = (Alive::default(), Instant::now());
+        alive.hear(beat("b"), start);
+        assert_eq!((alive.takers("a", start), alive.takers("b", start)), (None, Some(1)));
+        alive.hear(beat("a"), start + BEAT);
+        alive.hear(Beat { store: None, ..beat("c") }, start + BEAT);
+        alive.hear(Beat { waits: true, ..beat("d") }, start + BEAT);
+        assert_eq!(alive.takers("a", start + BEAT), Some(2));
+        assert_eq!(alive.takers("a", start + GONE), Some(1), "one is gone");
+        alive.hear(Beat { leaves: true, ..beat("a") }, start + GONE);
+        assert_eq!(alive.takers("a", start + GONE), None);
     }
 
     #[test]

@@ -117,6 +117,7 @@ impl Presence {
                     }
                     let opened_at = Instant::now();
                     self.on_line(here, line.insert(opened)).await;
+                    self.deaf();
                     if opened_at.elapsed() >= BEAT {
                         pauses = self::pauses();
                     }
@@ -188,6 +189,7 @@ impl Presence {
             if self.speaks(here).is_blocked() {
                 self.hold(now);
             }
+            self.count_takers(now);
             if let Some(store) = own_store {
                 // Whoever doesn't even hear itself hears nobody, and can't wait for ever.
                 let listened = heard_itself.is_some_and(|since| since.elapsed() >= LISTENS) || opened.elapsed() >= BEAT;

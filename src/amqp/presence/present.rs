@@ -32,6 +32,8 @@ pub(crate) struct Presence {
     known: Mutex<Known>,
     /// Whether lanes may be taken now.
     takes: watch::Sender<bool>,
+    /// How many workers take lanes, this one among them, where that is known.
+    takers: watch::Sender<Option<usize>>,
     /// Whether they aren't, for another worker.
     waiting: Gauge,
 }
@@ -60,6 +62,7 @@ impl Presence {
             name: format!("{}-{:08x}", truncated(worker, NAME), random as u32),
             known: Mutex::default(),
             takes: watch::Sender::new(false),
+            takers: watch::Sender::new(None),
             waiting: gauge!("chatbot_conversation_waiting"),
         }
     }
@@ -87,6 +90,22 @@ impl Presence {
 
     pub(super) fn takes(&self) -> bool {
         *self.takes.borrow()
+    }
+
+    /// How many workers take lanes, this one among them, where that is known.
+    pub(crate) fn takers(&self) -> watch::Receiver<Option<usize>> {
+        self.takers.subscribe()
+    }
+
+    /// Counts those that take lanes at `now`.
+    pub(super) fn count_takers(&self, now: Instant) {
+        let takers = self.known().alive.takers(&self.name, now);
+        self.takers.send_if_modified(|known| std::mem::replace(known, takers) != takers);
+    }
+
+    /// Nobody is heard any more.
+    pub(super) fn deaf(&self) {
+        self.takers.send_if_modified(|known| known.take().is_some());
     }
 
     /// This worker's name: no other has it.
@@ -292,6 +311,26 @@ mod tests {
         assert!(one.decide(true).await);
         one.hear("a", false, false);
         assert!(!one.decide(true).await);
+    }
+
+    #[test]
+    fn who_waits_for_the_number_of_takers_hears_only_of_changes() {
+        let (one, now) = (One::new(), Instant::now());
+        let mut takers = one.presence.takers();
+        let mut told = |is_deaf: bool| {
+            if is_deaf {
+                one.presence.deaf()
+            } else {
+                one.presence.count_takers(now)
+            }
+            let has_changed = takers.has_changed().unwrap();
+            has_changed.then(|| *takers.borrow_and_update())
+        };
+        assert_eq!(told(false), None, "it doesn't hear itself");
+        one.presence.hear(beat("b"), now);
+        assert_eq!((told(false), told(false)), (Some(Some(1)), None));
+        one.presence.hear(beat("c"), now);
+        assert_eq!((told(false), told(true), told(true)), (Some(Some(2)), Some(None), None));
     }
 
     #[test]
