@@ -246,7 +246,7 @@ impl Session {
         let requests = shared.settings.names.queue(&WorkQueue::Requests);
         let fair = async {
             match shared.pipeline.conversations().filter(|all| has_lanes && all.store().is_shared()) {
-                Some(_) => lanes::watch(&consuming_link, &requests, &places).await,
+                Some(_) => lanes::watch(&consuming_link, &requests, &places, presence.takers()).await,
                 None => std::future::pending().await,
             }
         };

@@ -157,12 +157,12 @@ impl Handler for Echo {
     }
 }
 
-fn body(conversation: &str, text: &str) -> String {
+pub fn body(conversation: &str, text: &str) -> String {
     serde_json::json!({ "conversation": conversation, "body": text }).to_string()
 }
 
 /// The routing key of a conversation's queue, as clients work it out.
-fn lane_key(conversation: &str) -> String {
+pub fn lane_key(conversation: &str) -> String {
     format!("conversation.{}", Lane::of(conversation))
 }
 

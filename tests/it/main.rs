@@ -27,6 +27,7 @@ mod faults;
 mod feedback;
 mod foreign;
 mod hostile;
+mod lanes;
 mod live;
 mod load;
 mod main_job;

@@ -41,10 +41,10 @@ fn own(names: &Names, name: &str) -> Bench {
 }
 
 /// Asks who is alive, as `workers` does.
-struct Asking(Connection, Names);
+pub struct Asking(Connection, Names);
 
 impl Asking {
-    async fn new(names: &Names) -> Self {
+    pub async fn new(names: &Names) -> Self {
         Self(Connection::open(&Bench::new().settings.broker).await.unwrap(), names.clone())
     }
 
@@ -52,7 +52,7 @@ impl Asking {
         roll_call(self.0.link(), &self.1).await.unwrap()
     }
 
-    async fn beats(&self) -> Vec<Beat> {
+    pub async fn beats(&self) -> Vec<Beat> {
         self.alive().await.at(Instant::now()).map(|(beat, _)| beat.clone()).collect()
     }
 

@@ -6,6 +6,7 @@
 //! after which the broker gives what wasn't acked to the next, in its order. Its prefetch is [`PREFETCH`] in every worker
 //! and at every time: with two different ones the order is lost (tried on RabbitMQ 3.10 to 4.3).
 
+mod fair;
 mod held;
 mod incoming;
 #[cfg(test)]
@@ -258,7 +259,8 @@ impl LaneConsumer<'_> {
         let mut leaving: Option<Instant> = None;
         let mut ticks = tokio::time::interval(Duration::from_secs(1));
         loop {
-            place.holds(held.len() + waiting.len());
+            let in_hand = held.len() + waiting.len();
+            place.holds(in_hand);
             if let Some(since) = leaving
                 && (turns.is_empty() || since.elapsed() >= LEAVING)
             {
@@ -324,6 +326,8 @@ impl LaneConsumer<'_> {
                         return (Left::Again, Some(format!("something of it was held for {:?}", oldest.elapsed())));
                     }
                 }
+                // Last, as what has come already is worked off first.
+                () = place.is_too_much(), if leaving.is_none() && in_hand == 0 => leaving = Some(Instant::now()),
             }
         }
     }
