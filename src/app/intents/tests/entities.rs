@@ -1,4 +1,4 @@
-//! What is told of entities: who reads one that isn't there, and what is said for two values.
+//! What is told of entities: what is wrong with one, who reads one that isn't there, and what is said for two values.
 
 use super::*;
 
@@ -68,4 +68,75 @@ line 16, column 25: 'small' is said for two values, 'small' and 'huge': a text c
 line 18, column 17: '水壺' is said for two values, '水壶' and '水壺': a text can mean only one, so take it out of one of them
 "#,
     );
+}
+
+#[test]
+fn faults_of_entities() {
+    faults_after(
+        r#"
+[entities."a b"]
+kind = "amount"
+[entities.x]
+kind = "mony"
+values = 1
+patterns = ["(", 2]
+valeus = []
+[entities.y]
+[entities.z]
+values.a = "b"
+values.c = [" ", "d"]
+"#,
+        r#"
+line 10, column 11: 'a b' is no valid name: use 1 to 64 of the characters A-Z a-z 0-9 _ -
+line 13, column 8: there is no kind 'mony': there are 'amount', 'date', 'email', 'number', 'phone'
+line 14, column 10: values must be a list of texts, or a list for each value, such as values.kettle = ["kettles", "水壶"], and this is a number
+line 15, column 13: '(' is no regular expression that can be used: error: unclosed group
+line 15, column 18: a pattern must be a text in quotes, and this is a number
+line 16, column 1: there is no key 'valeus': did you mean 'values'?
+line 17, column 11: the entity has nothing to be found by: give it values = ["…"], patterns = ['…'], or a kind
+line 19, column 12: values.a must be a list of what users say for it, and this is a text
+line 20, column 13: ' ' can't be a value: it takes 1 to 64 characters
+"#,
+    );
+    faults(
+        &format!("entities = 1\n{SOUND}"),
+        "line 1, column 12: entities must be tables, each written [entities.NAME], and this is a number\n",
+    );
+}
+
+#[test]
+fn reads_entities_and_what_examples_are_marked_with() {
+    let text = format!(
+        "{SOUND}{}",
+        r#"
+[intents.price]
+examples = ["how much is the [kettle](product)", "[水壶](product:kettle)多少钱", "to [Rome](city)", "a [b] c", "d"]
+reply.en = "{{ entities.product }}"
+[entities.product]
+values.kettle = ["kettles"]
+values.toaster = []
+[entities.order_number]
+patterns = ['\d{10}']
+[entities.sum]
+kind = "amount"
+"#
+    );
+    let file = IntentsFile::parse("test.toml", &text).unwrap().file;
+    let examples: Vec<_> = file.intents[3].examples.iter().map(|example| example.text.as_str()).collect();
+    assert_eq!(examples, ["how much is the kettle", "水壶多少钱", "to Rome", "a [b] c", "d"]);
+    let entities: Vec<_> = file
+        .entities
+        .iter()
+        .map(|it| {
+            let values: Vec<_> = it.values.iter().map(|(value, said)| format!("{value}: {}", said.join(" "))).collect();
+            format!("{} {values:?} {:?} {:?}", it.name, it.patterns, it.built_in)
+        })
+        .collect();
+    let expected = [
+        r#"product ["kettle: kettles 水壶", "toaster: "] [] None"#,
+        r#"order_number [] ["\\d{10}"] None"#,
+        r#"sum [] [] Some(Amount)"#,
+        r#"city ["Rome: "] [] None"#,
+    ];
+    assert_eq!(entities, expected);
 }
