@@ -11,7 +11,9 @@ mod documents;
 mod errors;
 mod feedback;
 mod handover;
+mod job;
 mod pace;
+mod route;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -40,34 +42,19 @@ pub use self::{
     dialogue::{Dialogue, Questions, Texts},
     errors::deadline_exceeded,
     handover::{Desk, Incoming, Purpose},
+    job::{Job, Stage},
+    route::{Dispatch, Route},
     turn::{Handover, Turned},
 };
 use crate::{
-    answered::{Answers, Found, Identity, Sharing},
+    answered::{Answers, Found, Sharing},
     domain::{ChoiceRule, Classification, Entity, IntentName, MessageError, Outcome, Request},
     entity::Extractor,
     handler::{self, Answer, Handlers},
-    listener::Listener,
     model::{ModelClient, Query, prepared},
     retry::RetryPolicy,
     sharing::{Pool, Share},
 };
-
-/// Whether an intent's handler runs in the worker that classified, or by way of the intent's queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dispatch {
-    Inline,
-    Queue,
-}
-
-/// How an intent is answered.
-pub struct Route {
-    /// The handlers that are asked in turn.
-    pub handlers: Handlers,
-    /// Whether another program consumes the intent's queue, and so answers what no handler does.
-    pub external: bool,
-    pub dispatch: Dispatch,
-}
 
 pub struct Parts {
     pub model: Arc<dyn ModelClient>,
@@ -87,18 +74,6 @@ pub struct Parts {
     pub attachments: Attachments,
 }
 
-impl Route {
-    /// Answered by a worker.
-    pub fn new(handlers: Handlers, dispatch: Dispatch) -> Self {
-        Self { handlers, external: false, dispatch }
-    }
-
-    /// Answered by another program, where none of these handlers has an answer before.
-    pub fn external(before: Handlers) -> Self {
-        Self { handlers: before, external: true, dispatch: Dispatch::Inline }
-    }
-}
-
 /// What the inline handlers of all requests in work may hold together, so that one that hangs leaves the others some.
 #[derive(Debug, Clone, Copy)]
 pub struct InlineLimit {
@@ -106,40 +81,6 @@ pub struct InlineLimit {
     pub bytes: usize,
     /// How many requests there are at most.
     pub requests: usize,
-}
-
-#[derive(Debug)]
-pub struct Job {
-    pub request: Request,
-    pub stage: Stage,
-    /// The number of this attempt, from 1.
-    pub attempt: u32,
-    /// How long the answer is still of use.
-    pub time_left: Option<Duration>,
-    /// By what it is known again if it comes again; `None` if the client gave it no id.
-    pub identity: Option<Identity>,
-    /// Who waits for its answer, where an answer may be stopped.
-    pub listener: Option<Arc<Listener>>,
-}
-
-impl Job {
-    /// A request that comes for the first time, of whose meaning nothing is known.
-    pub fn new(request: Request) -> Self {
-        Self { request, stage: Stage::Classify, attempt: 1, time_left: None, identity: None, listener: None }
-    }
-}
-
-/// How far a request has come.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Stage {
-    /// Its intent isn't known.
-    Classify,
-    /// Its intent is known: from a worker's classification, or because the client addressed the intent.
-    Handle {
-        intent: IntentName,
-        /// How it was classified; `None` if the client addressed the intent.
-        classification: Option<Box<Classification>>,
-    },
 }
 
 pub struct Pipeline {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::*;
 use crate::{
-    answered::Bounds,
+    answered::{Bounds, Identity},
     domain::{DeadReason, ErrorCode, Key, Prediction, Scored},
     handler::{Answer, Handler, HandlerError, Job as HandlerJob},
     model::{Failure, ModelError},
