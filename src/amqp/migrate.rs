@@ -16,21 +16,29 @@
 //! broker's alone: whatever ends a migration, the next goes on from what it finds there. So a message may come twice, and
 //! is never lost: those in flight when a move is interrupted, and those published while a binding is changed over.
 
+mod error;
+mod scaffold;
+
 use std::{sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use lapin::{
-    Channel, ExchangeKind,
+    Channel,
     message::Delivery,
     options::{BasicConsumeOptions, BasicQosOptions},
     types::FieldTable,
 };
 use tokio::time::{Instant, timeout};
 
+use self::scaffold::exchange;
+pub use self::{
+    error::MigrateError,
+    scaffold::{begun, left, scaffold},
+};
 use super::objects::{
     admin::Admin,
     ask::AskError,
-    inspect::{Depth, Survey},
+    inspect::Depth,
     problem::Problem,
     topology::{Binding, Exchange, Queue, Topology},
 };
@@ -38,7 +46,6 @@ use crate::amqp::{
     Names,
     connection::{
         address::Broker,
-        error::ConnectError,
         link::{Link, Use},
         wire::Mended,
     },
@@ -87,49 +94,6 @@ pub struct Task {
     pub depth: Depth,
     /// The first stage to be done.
     pub from: Stage,
-}
-
-/// Why a migration went no further. Nothing is lost; running it again goes on.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum MigrateError {
-    /// There is no connection.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    /// The broker refuses, or is gone.
-    #[error(transparent)]
-    Inspect(#[from] AskError),
-    /// Somebody consumes it.
-    #[error(
-        "queue '{queue}' has {consumers} consumers: stop them first, and wait until they have ended (`rabbitmqctl \
-         list_consumers` tells which they are)"
-    )]
-    Consumed {
-        /// The queue.
-        queue: String,
-        /// How many.
-        consumers: u32,
-    },
-    /// It can't be emptied.
-    #[error(
-        "queue '{queue}' says that it holds {left} messages, and hands out none: is it a stream, or does a policy stop it?"
-    )]
-    Stuck {
-        /// The queue.
-        queue: String,
-        /// What it says.
-        left: u32,
-    },
-    /// A message can't be put into the other queue.
-    #[error("a message of queue '{queue}' can't be moved: {error}")]
-    Publish {
-        /// The queue.
-        queue: String,
-        /// Why.
-        error: PublishError,
-    },
-    /// Somebody else deleted it.
-    #[error("queue '{0}' was deleted by somebody else meanwhile")]
-    Gone(String),
 }
 
 /// What was moved.
@@ -365,50 +329,4 @@ impl Migrator {
         let _ = channel.basic_ack(delivery.delivery_tag, Default::default()).await;
         Ok(!blemishes.is_empty())
     }
-}
-
-/// Whether a migration was begun, and isn't done. RabbitMQ from 4.3 on doesn't tell a user without rights to it, for whom it
-/// wasn't: whoever migrates has them.
-///
-/// # Errors
-/// [`AskError`].
-pub async fn begun(admin: &Admin, names: &Names) -> Result<bool, AskError> {
-    match admin.has_exchange(&exchange(names.holding())).await {
-        Err(AskError::Refused(problem)) if problem.refused => Ok(false),
-        begun => begun,
-    }
-}
-
-/// What migrations put beside these queues while they last: an exchange that marks them ([`Names::holding`]), and for each
-/// queue one that leads to where its messages are being moved, and the queue that holds them.
-pub fn scaffold(topology: &Topology, names: &Names) -> Topology {
-    let mut scaffold =
-        Topology { exchanges: vec![exchange(names.holding())], queues: Vec::new(), bindings: Vec::new() };
-    for queue in &topology.queues {
-        let holding = queue.holding(names);
-        let bound = |binding: &Binding| Binding { queue: holding.name.clone(), ..binding.clone() };
-        scaffold.bindings.extend(topology.bindings_of(&queue.name).map(bound));
-        scaffold.exchanges.push(exchange(holding.name.clone()));
-        scaffold.queues.push(holding);
-    }
-    scaffold
-}
-
-/// What of the [`scaffold`] is there: nothing, unless a migration was begun and isn't done.
-///
-/// # Errors
-/// [`AskError`].
-pub async fn left(admin: &Admin, names: &Names, topology: &Topology) -> Result<Survey, AskError> {
-    if !begun(admin, names).await? {
-        return Ok(Survey::default());
-    }
-    let mut left = admin.survey(&scaffold(topology, names)).await?;
-    left.exchanges.retain(|(_, exists)| *exists);
-    left.queues.retain(|(_, depth)| depth.is_some());
-    Ok(left)
-}
-
-fn exchange(name: String) -> Exchange {
-    let purpose = "leads to where messages are being moved";
-    Exchange { name, kind: ExchangeKind::Fanout, purpose, is_optional: false }
 }
