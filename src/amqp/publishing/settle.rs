@@ -4,6 +4,8 @@
 //! broker has confirmed what was published; where that can't be had, there is no ack, and the broker delivers again.
 //! Handed back is only what wasn't started (`consuming/queue.rs`), or can't be settled for long (`consuming/delivery.rs`).
 
+mod broker;
+mod keeping;
 #[cfg(test)]
 pub(in crate::amqp) mod model;
 mod person;
@@ -12,12 +14,13 @@ mod tests;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
 use lapin::{Channel, options::BasicNackOptions};
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
+pub use self::broker::{Broker, SessionLost};
+use self::keeping::kept;
 use super::{
     acks::Ack,
     events,
@@ -44,41 +47,6 @@ use crate::{
 
 /// How long an error reply may hold up the ack.
 const ERROR_REPLY_LIMIT: Duration = Duration::from_secs(5);
-
-/// The session can't go on: what was published isn't known to have arrived.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct SessionLost(pub String);
-
-/// What settling asks of the broker, and all that it does to it: [`super::connections::Connections`] in a worker; in the
-/// model check a broker that gives every answer at every moment.
-pub trait Broker {
-    /// Publishes a forward, a suspect, a retry or a dead letter, and waits for the confirm.
-    fn publish(&self, message: Message) -> impl Future<Output = Result<(), PublishError>> + Send;
-    /// The same with nobody let go before, so that messages are published in the order in which this is called.
-    fn publish_in_order(&self, message: Message) -> impl Future<Output = Result<(), PublishError>> + Send {
-        self.publish(message)
-    }
-    /// Publishes a reply or an error reply, which `message` writes as often as it has to be tried, and waits for the confirm.
-    fn reply(
-        &self,
-        message: impl Fn() -> Message + Send + Sync,
-        direct: bool,
-    ) -> impl Future<Output = Result<(), ReplyError>> + Send;
-    /// Declares what is missing, where that is allowed.
-    fn declare_again(&self) -> impl Future<Output = Result<(), SessionLost>> + Send;
-    /// Makes the queue of a work queue's dead letters when the first of them comes; `missing` tells that it turned out to be
-    /// missing. Whether it is there, as far as is known.
-    fn make_dead_letter_queue(
-        &self,
-        of: &WorkQueue,
-        missing: bool,
-    ) -> impl Future<Output = Result<bool, SessionLost>> + Send;
-    /// Waits before what was refused is published again.
-    fn pause(&self, pause: Duration) -> impl Future<Output = ()> + Send;
-    /// Acks a delivery that came at `started` and ended as `outcome`.
-    fn ack(&self, ack: Ack, outcome: &'static str, started: Instant) -> impl Future<Output = ()> + Send;
-}
 
 /// Settles deliveries.
 pub struct Settler<B> {
@@ -355,55 +323,6 @@ impl<B: Broker> Settler<B> {
         }
         Ok(())
     }
-
-    /// Publishes what must not be lost: a refusal is waited out, and a missing queue declared again. What was published in
-    /// the end.
-    ///
-    /// A letter to the dead letters of `letter_of` has its queue made if it is the first. Where that can't be, it goes to
-    /// those of the requests, which are there from the start; its header [`FIRST_QUEUE`](crate::amqp::objects::names::FIRST_QUEUE)
-    /// says whose it is.
-    async fn keep(&self, mut message: Message, mut letter_of: Option<&WorkQueue>) -> Result<Message, SessionLost> {
-        let mut backoff = ExponentialBuilder::default()
-            .with_jitter()
-            .with_min_delay(Duration::from_millis(100))
-            .with_max_delay(Duration::from_secs(5))
-            .without_max_times()
-            .build();
-        if let Some(of) = letter_of {
-            self.broker.make_dead_letter_queue(of, false).await?;
-        }
-        let (mut tries, mut made) = (0, false);
-        loop {
-            let error = match self.broker.publish(message.clone()).await {
-                Ok(()) => return Ok(message),
-                Err(error @ (PublishError::Lost(_) | PublishError::Unconfirmed(_))) => {
-                    return Err(SessionLost(error.to_string()));
-                }
-                Err(error) => error,
-            };
-            let is_missing = matches!(error, PublishError::Returned(_));
-            if let Some(of) = letter_of.filter(|_| is_missing) {
-                made = !made && self.broker.make_dead_letter_queue(of, true).await?;
-                if !made {
-                    letter_of = None;
-                    message.routing_key = short(&Names::dead(&self.names.queue(&WorkQueue::Requests)));
-                }
-                continue;
-            }
-            tries += 1;
-            events::kept(&error, message.routing_key.as_str(), tries);
-            if is_missing {
-                self.broker.declare_again().await?;
-            }
-            self.broker.pause(backoff.next().unwrap_or_default()).await;
-        }
-    }
-}
-
-/// What is published in the place of a message.
-fn kept(received: &Received, exchange: &str, routing_key: &str, properties: lapin::BasicProperties) -> Message {
-    let (exchange, routing_key) = (short(exchange), short(routing_key));
-    Message { exchange, routing_key, mandatory: true, properties, body: received.body.clone() }
 }
 
 /// A reply or an error reply, ready to be published.
