@@ -3,8 +3,11 @@
 
 use tokio::time::advance;
 
-use super::*;
-use crate::conversation::{Lookup, Record, State, Who};
+use super::{
+    kept::{Entry, HOT},
+    *,
+};
+use crate::conversation::{Lookup, Record, State, Who, record::KEPT_FOR};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
