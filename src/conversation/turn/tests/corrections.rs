@@ -203,3 +203,49 @@ fn a_gesture_answers_a_confirmation_and_the_value_that_is_held_is_no_miss() {
         ("affirm", "yes", "cancel_order order=FL123"),
     ]);
 }
+
+#[test]
+fn a_correction_that_is_none_loses_nothing_and_one_that_is_replaces() {
+    check(&[
+        ("cancel_order", "cancel order FL123", "ask reason"),
+        ("deny", "no", "confirm cancel_order"),
+        ("", "sorry, the order is 99", "confirm cancel_order again"),
+        ("affirm", "yes", "cancel_order order=FL123"),
+    ]);
+    for (intent, text) in
+        [("deny", "no, FL456"), ("affirm", "yes, but FL456"), ("delivery", "FL456 不是"), ("", "FL456")]
+    {
+        check(&[
+            ("cancel_order", "cancel order FL123", "ask reason"),
+            ("deny", "没有", "confirm cancel_order"),
+            (intent, text, "confirm cancel_order"),
+            ("affirm", "好的", "cancel_order order=FL456"),
+        ]);
+    }
+    // The same value again is no correction: the yes counts, and so does the no.
+    for (intent, expected) in [("affirm", "cancel_order order=FL123"), ("deny", "deny")] {
+        check(&[
+            ("cancel_order", "cancel order FL123", "ask reason"),
+            ("deny", "no", "confirm cancel_order"),
+            (intent, "FL123", expected),
+        ]);
+    }
+    // While something else is asked too.
+    check(&[
+        ("change_address", "a new address for FL123", "ask address"),
+        ("", "sorry, FL456", "ask address"),
+        ("", "1 High Street", "confirm change_address"),
+        ("affirm", "yes", "change_address address=1 High Street order=FL456"),
+    ]);
+    // Of two slots of one kind, one value is the later one's, and two are theirs.
+    check(&[
+        ("flight", "from Paris to London", "confirm flight"),
+        ("deny", "no, Rome", "confirm flight"),
+        ("affirm", "yes", "flight from=Paris to=Rome"),
+    ]);
+    check(&[
+        ("flight", "from Paris to London", "confirm flight"),
+        ("deny", "no, from Rome to Paris", "confirm flight"),
+        ("affirm", "yes", "flight from=Rome to=Paris"),
+    ]);
+}
