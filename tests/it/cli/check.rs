@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{NOBODY, eval::Folder, program::Program};
+use super::{NOBODY, folder::Folder, program::Program};
 use crate::stub::{Act, Seen, Stub};
 
 const BOT: &str = r#"

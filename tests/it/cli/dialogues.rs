@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{eval::Folder, program::Program};
+use super::{folder::Folder, program::Program};
 
 const EXAMPLE: &str = "config/examples/customer-service";
 

@@ -4,6 +4,7 @@ mod check;
 mod conversation;
 mod dialogues;
 mod eval;
+mod folder;
 mod key;
 mod log;
 mod other;
