@@ -1,5 +1,8 @@
 //! A queue that somebody else declared with other arguments is replaced, under load and interrupted, and nothing is lost.
 
+mod messages;
+mod site;
+
 use std::{
     collections::BTreeMap,
     process::Stdio,
@@ -7,220 +10,25 @@ use std::{
     time::Duration,
 };
 
-use chatbot_worker::amqp::{
-    Names, WorkQueue,
-    migrate::{Migrator, Stage, Task},
-    objects::topology::Topology,
-};
-use futures_util::future::join_all;
+use chatbot_worker::amqp::{Names, WorkQueue, migrate::Stage};
 use lapin::{
-    BasicProperties,
-    message::Delivery,
-    options::{
-        BasicAckOptions, BasicGetOptions, ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions,
-        QueueDeclareOptions, QueueDeleteOptions,
-    },
+    options::{ExchangeDeclareOptions, ExchangeDeleteOptions, QueueDeclareOptions},
     types::{AMQPValue, FieldTable},
 };
 use serde_json::{Value, json};
-use tokio::{sync::Notify, task::JoinHandle};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Notify;
 
+use self::{
+    messages::{all_as_published, properties, publish, publish_on, take_all},
+    site::{Site, classic, quorum},
+};
 use crate::{
-    admin::{Admin, complaints},
-    support::{Bench, Client, PATIENCE, broker_url, eventually, header, headers, intent, remove, short},
+    admin::complaints,
+    support::{Bench, PATIENCE, broker_url, eventually, header, headers, intent, remove, short},
 };
 
 fn text(value: &str) -> AMQPValue {
     AMQPValue::LongString(value.into())
-}
-
-/// What somebody else might have declared.
-fn classic() -> FieldTable {
-    FieldTable::default()
-}
-
-fn quorum() -> FieldTable {
-    headers(&[("x-queue-type", text("quorum"))])
-}
-
-/// A broker with the worker's objects, and somebody who administers it.
-struct Site {
-    admin: Admin,
-    names: Names,
-    topology: Topology,
-    client: Client,
-}
-
-impl Site {
-    async fn new() -> Self {
-        let bench = Bench::new();
-        let names = bench.names.clone();
-        let topology = (*bench.bot().topology).clone();
-        let admin = Admin::new(&names, &broker_url());
-        assert_eq!(admin.run(&["topology", "declare"]).code, Some(0));
-        let client = Client::new(&broker_url(), &names).await;
-        Self { admin, names, topology, client }
-    }
-
-    /// Puts another queue in the place of the worker's, with its bindings.
-    async fn declare_other(&self, queue: &str, arguments: FieldTable) {
-        let channel = &self.client.channel;
-        channel.queue_delete(short(queue), QueueDeleteOptions::default()).await.unwrap();
-        let options = QueueDeclareOptions { durable: true, ..Default::default() };
-        channel.queue_declare(short(queue), options, arguments).await.unwrap();
-        for binding in self.topology.bindings_of(queue) {
-            let (exchange, key) = (short(&binding.exchange), short(&binding.routing_key));
-            let options = QueueBindOptions::default();
-            channel.queue_bind(short(queue), exchange, key, options, binding.arguments.clone()).await.unwrap();
-        }
-    }
-
-    /// The migrator, and what it has to do.
-    async fn migrator(&self) -> (Migrator, Vec<Task>) {
-        let migrator = Migrator::open(&Bench::new().settings.broker, &self.names).await.unwrap();
-        let tasks = migrator.survey(&self.topology).await.unwrap();
-        (migrator, tasks)
-    }
-
-    /// Migrates to the end, by the command.
-    #[track_caller]
-    fn migrate(&self) -> String {
-        let ended = self.admin.run(&["topology", "migrate", "--yes"]);
-        assert_eq!(ended.code, Some(0), "{ended:?}");
-        ended.out
-    }
-
-    /// Everything is as the worker declares it, and nothing of a migration is left.
-    #[track_caller]
-    fn is_as_it_must_be(&self) {
-        let (found, code) = self.admin.check();
-        assert_eq!((code, complaints(&found, "topology")), (Some(0), vec![]), "{found:?}");
-        let ended = self.admin.run(&["topology", "migrate", "--dry-run"]);
-        assert!(ended.out.starts_with("Nothing is to be migrated"), "{ended:?}");
-    }
-
-    async fn nothing_is_held(&self, queue: &str) {
-        for name in [self.names.holding(), self.names.holding_of(queue)] {
-            self.is_gone(&name).await;
-        }
-    }
-
-    /// There is neither an exchange nor a queue of this name.
-    async fn is_gone(&self, name: &str) {
-        let channel = self.client.connection.create_channel().await.unwrap();
-        let options = lapin::options::ExchangeDeclareOptions { passive: true, ..Default::default() };
-        let kind = lapin::ExchangeKind::Fanout;
-        let found = channel.exchange_declare(short(name), kind, options, FieldTable::default()).await;
-        assert!(found.is_err(), "exchange {name} is left");
-        let channel = self.client.connection.create_channel().await.unwrap();
-        let options = QueueDeclareOptions { passive: true, ..Default::default() };
-        let found = channel.queue_declare(short(name), options, FieldTable::default()).await;
-        assert!(found.is_err(), "queue {name} is left");
-    }
-
-    async fn remove(self) {
-        self.admin.remove().await;
-    }
-}
-
-/// A message with all that a client may give it.
-fn properties(number: u64) -> BasicProperties {
-    BasicProperties::default()
-        .with_message_id(short(&number.to_string()))
-        .with_content_type(short("text/plain"))
-        .with_content_encoding(short("utf-8"))
-        .with_correlation_id(short("c"))
-        .with_reply_to(short("answers"))
-        .with_expiration(short("3600000"))
-        .with_type(short("chat.request"))
-        .with_app_id(short("app"))
-        .with_priority(3)
-        .with_timestamp(1_700_000_000)
-        .with_delivery_mode(1)
-        .with_headers(headers(&[
-            ("mine", text("我的")),
-            ("number", AMQPValue::LongLongInt(i64::try_from(number).unwrap())),
-            ("nested", AMQPValue::FieldTable(headers(&[("x", AMQPValue::Boolean(true))]))),
-            ("CC", AMQPValue::FieldArray(vec![text("nobody")].into())),
-            ("x-death", AMQPValue::FieldArray(Vec::new().into())),
-            ("x-first-death-reason", text("expired")),
-            ("chatbot-deadline", AMQPValue::LongLongInt(4_000_000_000_000)),
-        ]))
-}
-
-fn key(number: u64) -> String {
-    format!("request.{}", number % 7)
-}
-
-fn body(number: u64) -> Vec<u8> {
-    format!("text {number} 你好\0\u{1f44b}").into_bytes()
-}
-
-async fn publish(client: &Client, numbers: std::ops::Range<u64>) {
-    let numbers: Vec<u64> = numbers.collect();
-    for some in numbers.chunks(50) {
-        let keys: Vec<String> = some.iter().map(|number| key(*number)).collect();
-        let bodies: Vec<Vec<u8>> = some.iter().map(|number| body(*number)).collect();
-        let publishes = some.iter().zip(&keys).zip(&bodies);
-        join_all(publishes.map(|((number, key), body)| client.publish(key, properties(*number), body))).await;
-    }
-}
-
-/// Publishes until told to stop; then tells how many.
-fn publish_on(names: &Names, first: u64) -> (CancellationToken, JoinHandle<u64>) {
-    let (stop, names) = (CancellationToken::new(), names.clone());
-    let task = tokio::spawn({
-        let stop = stop.clone();
-        async move {
-            let client = Client::new(&broker_url(), &names).await;
-            let mut next = first;
-            while !stop.is_cancelled() {
-                publish(&client, next..next + 5).await;
-                next += 5;
-            }
-            next
-        }
-    });
-    (stop, task)
-}
-
-/// Takes everything out of a queue: by number, the copies.
-async fn take_all(client: &Client, queue: &str) -> BTreeMap<u64, Vec<Delivery>> {
-    let mut taken: BTreeMap<u64, Vec<Delivery>> = BTreeMap::new();
-    let channel = client.connection.create_channel().await.unwrap();
-    while let Some(got) = channel.basic_get(short(queue), BasicGetOptions::default()).await.unwrap() {
-        got.acker.ack(BasicAckOptions::default()).await.unwrap();
-        let id = got.delivery.properties.message_id().as_ref().unwrap().as_str().parse().unwrap();
-        taken.entry(id).or_default().push(got.delivery);
-    }
-    taken
-}
-
-/// A message's headers without what the broker tells of this delivery: that it is the first.
-fn kept(copy: &Delivery) -> FieldTable {
-    assert!(matches!(header(copy, "x-delivery-count").as_deref(), None | Some("0")), "{:?}", copy.properties);
-    let mut kept = FieldTable::default();
-    let all = copy.properties.headers().as_ref().unwrap().inner().iter();
-    for (name, value) in all.filter(|(name, _)| name.as_str() != "x-delivery-count") {
-        kept.insert(name.clone(), value.clone());
-    }
-    kept
-}
-
-/// Each of these many is there, as it was published. Returns how many came twice.
-#[track_caller]
-fn all_as_published(taken: &BTreeMap<u64, Vec<Delivery>>, published: u64) -> usize {
-    let missing: Vec<u64> = (0..published).filter(|number| !taken.contains_key(number)).collect();
-    assert!(missing.is_empty(), "lost {} of {published}: {missing:?}", missing.len());
-    for (number, copies) in taken {
-        for copy in copies {
-            assert_eq!(copy.data, body(*number), "{number}");
-            assert_eq!(copy.properties.clone().with_headers(kept(copy)), properties(*number), "{number}");
-            assert_eq!(copy.routing_key.as_str(), key(*number), "{number}");
-        }
-    }
-    taken.values().filter(|copies| copies.len() > 1).count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
