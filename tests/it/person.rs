@@ -1,5 +1,6 @@
 //! To a person and back, and forgetting, on a real broker.
 
+mod program;
 mod terminal;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -16,15 +17,14 @@ use chatbot_worker::{
     redis_link::RedisUrl,
     renewed::Renewed,
 };
-use futures_util::StreamExt;
-use lapin::{BasicProperties, Consumer, options::BasicConsumeOptions, options::BasicQosOptions, types::FieldTable};
 use serde_json::{Value, json};
 
+pub use self::program::Person;
 use crate::{
     conversations::Kept,
     process::WorkerProcess,
     redis_server::RedisServer,
-    support::{Arrived, Bench, Client, PATIENCE, Running, eventually, header, headers, intent, remove, short},
+    support::{Arrived, Bench, Client, Running, eventually, header, intent, remove, short},
 };
 
 /// A bot that hands over what begins with `product_info`, and that asks for an order where it begins with `refund`.
@@ -60,69 +60,6 @@ pub fn kept_in(bench: Bench, url: &str) -> Bench {
 
 async fn start(store: &Arc<Kept>) -> Running {
     people(Bench::new()).conversations(store.clone()).start().await
-}
-
-/// A person's program.
-pub struct Person {
-    client: Client,
-    handed: Consumer,
-}
-
-/// What lets it speak.
-pub type Pass = String;
-
-impl Person {
-    /// One that takes what comes.
-    pub async fn at(worker: &Running) -> Self {
-        Self::acking(worker, true).await
-    }
-
-    /// One that holds the first that comes, and takes no other.
-    async fn busy(worker: &Running) -> Self {
-        Self::acking(worker, false).await
-    }
-
-    async fn acking(worker: &Running, no_ack: bool) -> Self {
-        let client = worker.client().await;
-        client.channel.basic_qos(1, BasicQosOptions::default()).await.unwrap();
-        let queue = short(&format!("{}.person", client.names.exchange()));
-        let options = BasicConsumeOptions { no_ack, ..Default::default() };
-        let handed = client.channel.basic_consume(queue, short(""), options, FieldTable::default()).await.unwrap();
-        Self { client, handed }
-    }
-
-    /// The next request that was handed over.
-    pub async fn next(&mut self) -> (Arrived, Pass) {
-        let delivery = tokio::time::timeout(PATIENCE, self.handed.next()).await.expect("it is handed over in time");
-        let delivery = delivery.expect("the consumer lives").unwrap();
-        let json = serde_json::from_slice(&delivery.data).unwrap();
-        let pass = header(&delivery, "chatbot-conversation").expect("a pass");
-        (Arrived { delivery, json }, pass)
-    }
-
-    fn properties(&self, kind: &str, pass: &str) -> BasicProperties {
-        let pass = lapin::types::AMQPValue::LongString(pass.into());
-        let properties = self.client.properties(kind).with_type(short(kind));
-        properties.with_headers(headers(&[("chatbot-conversation", pass)]))
-    }
-
-    /// Answers a request that was handed over, to where its user listens.
-    pub async fn answers(&self, handed: &Arrived, text: &str) {
-        let properties = handed.delivery.properties.clone();
-        let answer = BasicProperties::default().with_correlation_id(properties.correlation_id().clone().unwrap());
-        let (reply_to, body) = (properties.reply_to().clone().unwrap(), json!({"body": text}).to_string());
-        self.client.publish_to("", reply_to.as_str(), answer, body.as_bytes()).await;
-    }
-
-    /// Says or does something; what comes of it.
-    pub async fn sends(&mut self, kind: &str, pass: &str, body: &Value) -> Arrived {
-        self.sends_as(self.properties(kind, pass), body).await
-    }
-
-    async fn sends_as(&mut self, properties: BasicProperties, body: &Value) -> Arrived {
-        self.client.publish("request", properties, body.to_string().as_bytes()).await;
-        self.client.next().await
-    }
 }
 
 fn says(text: &str) -> String {
@@ -417,13 +354,7 @@ async fn a_conversation_that_a_person_has_outlives_its_worker() {
     });
     let mut user = user.await;
     let running = || async { Client::new(&url, &names).await };
-    let mut person = {
-        let client = running().await;
-        let queue = short(&format!("{}.person", names.exchange()));
-        let options = BasicConsumeOptions { no_ack: true, ..Default::default() };
-        let handed = client.channel.basic_consume(queue, short(""), options, FieldTable::default()).await.unwrap();
-        Person { client, handed }
-    };
+    let mut person = Person::by(running().await, true).await;
     say(&user, "m1", "product_info please").await;
     let (handed, pass) = person.next().await;
     first.kill();
