@@ -4,12 +4,8 @@
 //! **Invariant:** postings are by passage, ascending; the same passages give the same index. It is built in two passes, so
 //! that nothing in it has room to spare.
 
-use std::{
-    collections::HashMap,
-    hash::{BuildHasherDefault, Hasher},
-};
-
 use super::{Passage, terms::TermReader};
+use crate::model::embedded::gram::ByGram;
 
 /// The fields of a passage.
 const FIELDS: usize = 3;
@@ -46,7 +42,7 @@ impl Index {
         let mut sums = [0.0_f32; FIELDS];
         let mut having = [0.0_f32; FIELDS];
         let mut lengths: Vec<[u32; FIELDS]> = Vec::with_capacity(passages.len());
-        let mut sizes: HashMap<u64, Size, BuildHasherDefault<AlreadyHashed>> = HashMap::default();
+        let mut sizes: ByGram<Size> = ByGram::default();
         for (at, passage) in (1_u32..).zip(passages) {
             let length = counted.read(passage);
             for (field, &length) in length.iter().enumerate().filter(|(_, length)| **length > 0) {
@@ -187,24 +183,6 @@ impl Counted {
             self.terms.push((same[0].0, times));
         }
         lengths
-    }
-}
-
-/// Hashes of terms are good hashes already.
-#[derive(Debug, Default)]
-struct AlreadyHashed(u64);
-
-impl Hasher for AlreadyHashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|&byte| self.0 = self.0 << 8 | u64::from(byte));
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
     }
 }
 

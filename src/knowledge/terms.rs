@@ -6,7 +6,10 @@
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 use super::{function_words::is_function_word, stem::stem};
-use crate::{model::embedded::tokens::chinese_word, simplified::simplified};
+use crate::{
+    model::embedded::{gram::Gram, tokens::chinese_word},
+    simplified::simplified,
+};
 
 /// What a term is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,17 +129,13 @@ fn hash(kind: Kind, spelled: &[char]) -> u64 {
     hash_of(kind, spelled.iter().copied())
 }
 
-/// FNV-1a over code points, then the finaliser of MurmurHash3.
 fn hash_of(kind: Kind, spelled: impl Iterator<Item = char>) -> u64 {
-    let seed = match kind {
-        Kind::Word => 0xcbf2_9ce4_8422_2325,
-        Kind::Pair => 0x9e37_79b9_7f4a_7c15,
-        Kind::Long => 0x8536_2f2c_0d65_a1b7,
+    let beginning = match kind {
+        Kind::Word => Gram::WORD,
+        Kind::Pair => Gram::CHARACTERS,
+        Kind::Long => Gram::kind(0x8536_2f2c_0d65_a1b7),
     };
-    let mut hash: u64 = spelled.fold(seed, |hash, c| (hash ^ u64::from(u32::from(c))).wrapping_mul(0x0100_0000_01b3));
-    hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    hash ^ (hash >> 33)
+    spelled.fold(beginning, Gram::then).finish()
 }
 
 /// How long the word is that these characters begin with: an apostrophe within letters, and a point or a comma within

@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 
 use super::{
     counter::{Counted, Counter},
+    gram::Gram,
     table::{CHINESE, ENGLISH, Table, Token},
 };
 use crate::simplified::simplified;
@@ -197,28 +198,6 @@ fn longest(table: &Table, mut gram: Gram, characters: &[char]) -> Option<(usize,
         }
     }
     found
-}
-
-/// A hash of an n-gram, taken in character by character: FNV-1a over code points, then the finaliser of MurmurHash3,
-/// because a table needs all bits to be good. Which n-gram a message holds is the sender's choice, but the vocabulary is
-/// filled from the examples alone, and [`Counter`] has a seed, so chosen collisions gain nothing.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Gram(u64);
-
-impl Gram {
-    pub(super) const WORD: Self = Self(0xcbf2_9ce4_8422_2325);
-    const CHARACTERS: Self = Self(0x9e37_79b9_7f4a_7c15);
-
-    pub(super) fn then(self, c: char) -> Self {
-        Self((self.0 ^ u64::from(u32::from(c))).wrapping_mul(0x0000_0100_0000_01b3))
-    }
-
-    pub(super) fn finish(self) -> u64 {
-        let mut hash = self.0;
-        hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-        hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-        hash ^ (hash >> 33)
-    }
 }
 
 /// Lower case, full-width forms as the ASCII that they stand for, traditional characters as simplified ones.

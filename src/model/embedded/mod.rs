@@ -15,6 +15,7 @@ mod calibration;
 mod counter;
 mod dense;
 mod features;
+pub(crate) mod gram;
 mod politeness;
 mod saved;
 mod softmax;

@@ -7,7 +7,7 @@
 
 use std::sync::LazyLock;
 
-use super::features::Gram;
+use super::gram::Gram;
 
 /// The numbers in a row.
 pub(super) const DIMENSIONS: usize = 256;

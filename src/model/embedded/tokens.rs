@@ -3,7 +3,8 @@
 //! **Invariant:** the same text gives the same vector, to the last bit.
 
 use super::{
-    features::{Features, Gram, Reader},
+    features::{Features, Reader},
+    gram::Gram,
     table::{CHINESE, DIMENSIONS, ENGLISH, Token},
 };
 

@@ -3,15 +3,11 @@
 //! **Invariant:** a vector depends on the text and the vocabulary alone, to the last bit: n-grams are taken in the
 //! order in which the text first holds them.
 
-use std::{
-    collections::HashMap,
-    hash::{BuildHasherDefault, Hasher},
-};
-
 use super::{
     counter::Counted,
     dense::{Common, CommonOf, Dense},
     features::{Features, Reader},
+    gram::ByGram,
     sparse::Entry,
 };
 
@@ -19,7 +15,7 @@ use super::{
 /// the share of them that hold it for politeness only.
 #[derive(Debug)]
 pub(super) struct Vocabulary {
-    known: HashMap<u64, Known, BuildHasherDefault<AlreadyHashed>>,
+    known: ByGram<Known>,
     unseen_weight: f32,
     common: Common,
 }
@@ -50,7 +46,7 @@ impl Vocabulary {
         let all = texts.len();
         let mut copied = vec![0; all - copies.len()];
         copies.iter().for_each(|&example| copied[example] += 1);
-        let mut known = HashMap::<u64, Known, _>::default();
+        let mut known = ByGram::<Known>::default();
         let mut counts: Vec<Count> = Vec::new();
         let (mut features, mut common) = (Features::default(), CommonOf::default());
         for (place, text) in texts.enumerate() {
@@ -133,26 +129,6 @@ impl Vocabulary {
 /// of CLINC150 and BANKING77 the root did better than the plain value and than none, with all of them no worse.
 fn rarity(examples: usize, holding: usize) -> f32 {
     (((1 + examples) as f32 / (1 + holding) as f32).ln() + 1.0).sqrt()
-}
-
-/// Takes a hash for what it is.
-#[derive(Debug, Default)]
-struct AlreadyHashed(u64);
-
-impl Hasher for AlreadyHashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
-        }
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
 }
 
 #[cfg(test)]
