@@ -15,6 +15,7 @@ pub mod domain;
 pub mod door;
 pub mod entity;
 pub mod eval;
+mod excerpt;
 pub mod handler;
 mod host;
 pub mod http;

@@ -10,6 +10,7 @@ use std::{
 const IMPORTS: &[(&str, &str)] = &[
     ("domain", ""),
     ("utf8", ""),
+    ("excerpt", ""),
     ("simplified", ""),
     ("renewed", ""),
     ("redis_link", "renewed"),
@@ -33,10 +34,10 @@ const IMPORTS: &[(&str, &str)] = &[
     ("answered", "domain redis_link renewed"),
     ("pipeline", "answered conversation domain entity handler listener model outbound retry sharing"),
     ("amqp", "answered conversation domain entity handler listener model pipeline renewed retry sharing utf8"),
-    ("door", "amqp domain host page_files utf8"),
+    ("door", "amqp domain excerpt host page_files utf8"),
     (
         "app",
-        "amqp answered catalogue config conversation corpus domain door entity handler http knowledge model outbound pipeline redis_link renewed retry telemetry utf8",
+        "amqp answered catalogue config conversation corpus domain door entity excerpt handler http knowledge model outbound pipeline redis_link renewed retry telemetry utf8",
     ),
     (
         "cli",

@@ -9,6 +9,7 @@ pub use conversation::ConversationFault;
 pub use problem::Problem;
 
 use super::Position;
+use crate::excerpt::excerpt;
 
 /// How many findings are printed: whoever has more begins with these.
 const PRINTED: usize = 50;
@@ -69,13 +70,3 @@ impl fmt::Display for Faults {
 }
 
 impl std::error::Error for Faults {}
-
-/// The author's own words, short enough to quote and on one line.
-fn excerpt(text: &str) -> String {
-    const LONGEST: usize = 40;
-    let mut excerpt: String = text.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.chars().nth(LONGEST).is_some() {
-        excerpt.push('…');
-    }
-    excerpt
-}

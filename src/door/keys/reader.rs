@@ -13,7 +13,7 @@ use super::{
     Origin,
     entry::{Entry, EntryKind, MAX_RATE, name_fault},
 };
-use crate::utf8;
+use crate::{excerpt::excerpt, utf8};
 
 const FIELDS: [&str; 5] = ["hash", "public", "origins", "rate", "names_senders"];
 /// The largest file, in bytes: some ten thousand keys.
@@ -238,16 +238,6 @@ impl Reader<'_> {
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
         self.faults.push(Fault { line: Some(line), name: self.name.clone(), what: what.into() });
     }
-}
-
-/// A name of the author's own, short enough to quote and on one line.
-fn excerpt(name: &str) -> String {
-    const LONGEST: usize = 40;
-    let mut excerpt: String = name.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if name.chars().nth(LONGEST).is_some() {
-        excerpt.push('…');
-    }
-    excerpt
 }
 
 impl KeysError {

@@ -1,6 +1,6 @@
 //! What is wrong with what an intents file says of conversations.
 
-use super::excerpt;
+use crate::excerpt::excerpt;
 
 /// What can be wrong with conversations, slots and questions.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,11 +1,12 @@
 //! What can be wrong with an intents file, each with its mend.
 
-use super::{ConversationFault, excerpt};
+use super::ConversationFault;
 use crate::{
     app::services::ServiceFault,
     corpus::Slip,
     domain::InvalidName,
     entity::{InvalidPattern, MAX_LENGTH},
+    excerpt::excerpt,
     handler::{llm::LlmError, template::ReplyTextError},
     utf8::NotText,
 };
