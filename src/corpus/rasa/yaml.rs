@@ -7,7 +7,7 @@ use std::{borrow::Cow, collections::HashMap};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 
-use super::super::CorpusError;
+use super::super::{CorpusError, rows::excerpt};
 
 /// How deep lists and tables may be nested; Rasa's own files need about ten.
 const MAX_DEPTH: usize = 64;
@@ -261,15 +261,6 @@ fn invalid(text: &str, error: &ScanError) -> CorpusError {
         "look at the indentation and the quotes, there and above"
     };
     CorpusError::at(line, format!("this isn't valid YAML: {info}, at '{}': {mend}", excerpt(found)))
-}
-
-fn excerpt(line: &str) -> String {
-    let line = line.trim();
-    let mut excerpt: String = line.chars().take(60).collect();
-    if excerpt.len() < line.len() {
-        excerpt.push('…');
-    }
-    excerpt
 }
 
 #[cfg(test)]
