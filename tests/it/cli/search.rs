@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::{eval::Folder, program::Program};
+use super::{folder::Folder, program::Program};
 use crate::stub::{Act, Stub};
 
 const PASSAGES: &str = r#"{"id": "kettle", "title": "Returns", "text": "A kettle can be returned within thirty days of delivery."}

@@ -4,7 +4,7 @@ use std::fs;
 
 use chatbot_worker::app::intents::BUILT_IN;
 
-use super::{eval::Folder, program::Program};
+use super::{folder::Folder, program::Program};
 
 #[test]
 fn a_saved_model_answers_as_the_trained_one_until_the_examples_change() {
