@@ -15,6 +15,7 @@ use crate::{
 };
 
 mod entities;
+mod forms;
 mod replies;
 
 /// The names that the fallback may have; the first that the data has, else the first of all.
@@ -45,15 +46,27 @@ pub fn to_intents_file(corpus: &Corpus, from: &str) -> Imported {
         notes.add_shown("labels that can't be names of intents were changed", shown);
     }
 
-    let entities = entities::of(corpus, &mut notes);
-    let replies = replies::of(corpus, &entities, &mut notes);
     let known = |name: &&str| intents.iter().any(|(intent, _)| intent.as_str() == *name);
     let fallback = FALLBACKS.into_iter().find(known).unwrap_or(FALLBACKS[0]);
+    let (mut entities, named) = entities::of(corpus, &mut notes);
+    let mut forms = forms::of(corpus, &mut entities, &named, &mut notes);
+    forms.retain(|label, _| {
+        let asks = names.name(label).as_str() != fallback;
+        if !asks {
+            notes
+                .add_shown("what the fallback asks was left out: it answers at once", format!("'{}'", one_line(label)));
+        }
+        asks
+    });
+    let replies = replies::of(corpus, &entities, &forms, &mut notes);
     let mut text = format!(
         "# Made from {} by `chatbot-worker import`.\n# Write what the bot answers in place of each \"TODO\".\n\nfallback = {}\n",
         one_line(from),
         quoted(fallback)
     );
+    if !forms.is_empty() {
+        text += "\n# Write which intents steer it: yes, no, cancel, person.\n[conversation]\n";
+    }
     if !intents.iter().any(|(intent, _)| intent.as_str() == fallback) {
         let chinese = intents.iter().any(|(_, examples)| examples.iter().any(|example| has_han(example)));
         text +=
@@ -71,12 +84,13 @@ pub fn to_intents_file(corpus: &Corpus, from: &str) -> Imported {
     let labels = names.beside(corpus);
     for (name, examples) in &intents {
         let labels = labels.get(name).map_or(&[][..], Vec::as_slice);
-        let called = [name.as_str()].into_iter().chain(labels.iter().copied());
-        let reply = called.filter_map(|label| replies.get(label)).next();
+        let called = || [name.as_str()].into_iter().chain(labels.iter().copied());
+        let reply = called().find_map(|label| replies.get(label));
         // What Rasa says when it isn't sure is what the fallback is for, whatever intent that is here.
         let reply = reply.or_else(|| replies.get(RASAS_FALLBACK).filter(|_| name.as_str() == fallback));
         let reply = reply.map(String::as_str);
-        let _ = write_intent(&mut text, name, labels, examples, reply);
+        let slots = called().find_map(|label| forms.get(label)).map_or(&[][..], Vec::as_slice);
+        let _ = write_intent(&mut text, name, labels, examples, slots, reply);
     }
     for definition in entities {
         let _ = entities::write(&mut text, &definition);
@@ -132,6 +146,7 @@ fn write_intent(
     name: &IntentName,
     labels: &[&str],
     examples: &[&str],
+    slots: &[forms::Slot],
     reply: Option<&str>,
 ) -> std::fmt::Result {
     write!(text, "\n[intents.{}]\n", name)?;
@@ -147,24 +162,39 @@ fn write_intent(
         writeln!(text, "  {},", quoted(&annotation::escaped(example)))?;
     }
     writeln!(text, "]")?;
+    let chinese = examples.iter().filter(|example| has_han(example)).count();
+    let languages = Languages { english: chinese < examples.len(), chinese: chinese > 0 };
+    for slot in slots {
+        forms::write(text, slot, languages)?;
+    }
     if let Some(reply) = reply {
         text.push_str(&reply_line(reply));
         return Ok(());
     }
     // The first language answers where nothing tells another.
-    let chinese = examples.iter().filter(|example| has_han(example)).count();
-    if chinese < examples.len() {
+    if languages.english {
         writeln!(text, "reply.en = {}", quoted(&plain(&format!("TODO: what the bot answers to {label}"))))?;
     }
-    if chinese > 0 {
+    if languages.chinese {
         writeln!(text, "reply.zh = {}", quoted(&plain(&format!("TODO：请写下机器人对“{label}”的回答"))))?;
     }
     Ok(())
 }
 
+/// The languages of an intent's examples.
+#[derive(Debug, Clone, Copy)]
+struct Languages {
+    english: bool,
+    chinese: bool,
+}
+
 /// A reply in the language that it seems to be.
 fn reply_line(reply: &str) -> String {
-    format!("reply.{} = {}\n", if has_han(reply) { "zh" } else { "en" }, quoted(reply))
+    format!("reply.{} = {}\n", language(reply), quoted(reply))
+}
+
+fn language(text: &str) -> &'static str {
+    if has_han(text) { "zh" } else { "en" }
 }
 
 /// A text that isn't taken for a template, whatever is in it.

@@ -21,7 +21,8 @@ Examples:
   CHATBOT_INTENTS_PATH=intents.toml chatbot-worker check
 
 The formats, told by the end of a name; of a folder, all files in it that hold data:
-  .yml, .yaml, .md         Rasa: intents, marked entities, synonyms, lookup tables, patterns, responses
+  .yml, .yaml, .md         Rasa: intents, marked entities, synonyms, lookup tables, patterns, responses; forms that a rule
+                           starts, as what an intent asks
   .csv, .tsv, .tab, .txt   a first row that names the columns of texts and intents; it shows what is between the cells
   .json, .jsonl            [{\"text\": \"…\", \"intent\": \"…\"}], or an object a line; rasa_nlu_data; CLINC150's form;
                            {\"intents\": [{\"tag\": …, \"patterns\": […], \"responses\": […]}]}; {\"intent\": [\"…\"]}

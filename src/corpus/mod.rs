@@ -6,6 +6,7 @@ pub mod annotation;
 mod columns;
 mod encoding;
 mod faults;
+mod form;
 mod json;
 mod mistaken;
 mod names;
@@ -30,6 +31,7 @@ pub(crate) use table::{SEPARATORS, told_separator, wrong_width};
 
 pub use annotation::{Mention, Slip};
 pub use faults::{Fault, Faults};
+pub use form::{Ask, Filler, Form, Slot};
 pub use names::{LabelNames, Renamed};
 pub use notes::{Note, Notes};
 pub use rasa::Project;
@@ -51,6 +53,8 @@ pub struct Corpus {
     pub patterns: Vec<Word>,
     /// What the bot answers, by the label of its intent; a label may have several. None is a template.
     pub replies: Vec<Word>,
+    /// What intents ask; each intent once.
+    pub forms: Vec<Form>,
     /// The intents of a bot, each by its name and by its labels.
     pub labels: Vec<Word>,
     /// What the files of a Rasa project say of each other.
@@ -188,6 +192,7 @@ impl Corpus {
         self.lookups.append(&mut other.lookups);
         self.patterns.append(&mut other.patterns);
         self.replies.append(&mut other.replies);
+        self.forms.append(&mut other.forms);
         self.labels.append(&mut other.labels);
         self.project.append(other.project);
         self.notes.append(other.notes);

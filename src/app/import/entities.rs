@@ -12,11 +12,11 @@ use super::{one_line, quoted};
 use crate::{
     app::intents::normal_form,
     corpus::{Corpus, LabelNames, Notes, Word},
-    entity::{Definition, Extractor, MAX_LENGTH, folded},
+    entity::{BUILT_IN, Definition, Extractor, MAX_LENGTH, folded},
 };
 
-/// The entities that the data tells of.
-pub(super) fn of(corpus: &Corpus, notes: &mut Notes) -> Vec<Definition> {
+/// The entities that the data tells of, and the name that each has here.
+pub(super) fn of(corpus: &Corpus, notes: &mut Notes) -> (Vec<Definition>, HashMap<String, String>) {
     let known = Known::of(corpus);
     let lookups =
         known.kept(&corpus.lookups, Known::is_lookup, "lookup tables named as no entity were left out", notes);
@@ -59,16 +59,19 @@ pub(super) fn of(corpus: &Corpus, notes: &mut Notes) -> Vec<Definition> {
         }
     }
     entities.tell_shared(notes);
-    let definitions = entities.entities.into_iter().map(|entity| {
-        let name = names.name(&entity.definition.name).to_string();
-        Definition { name, ..entity.definition }
-    });
-    let definitions = definitions.filter(|it| !it.values.is_empty() || !it.patterns.is_empty()).collect();
+    let (mut definitions, mut named) = (Vec::new(), HashMap::new());
+    for Entity { definition, .. } in entities.entities {
+        let name = names.name(&definition.name).to_string();
+        if !definition.values.is_empty() || !definition.patterns.is_empty() {
+            named.insert(definition.name, name.clone());
+            definitions.push(Definition { name, ..definition });
+        }
+    }
     for renamed in names.renamed() {
         let shown = format!("'{}' became {}", one_line(&renamed.label), renamed.name);
         notes.add_shown("names of entities were changed", shown);
     }
-    definitions
+    (definitions, named)
 }
 
 /// Writes an entity as an intents file has it.
@@ -77,6 +80,9 @@ pub(super) fn write(text: &mut String, entity: &Definition) -> std::fmt::Result 
     let list = |words: &[String]| words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(", ");
     if !entity.patterns.is_empty() {
         writeln!(text, "patterns = [{}]", list(&entity.patterns))?;
+    }
+    if let Some((kind, _)) = BUILT_IN.iter().find(|(_, kind)| Some(*kind) == entity.built_in) {
+        writeln!(text, "kind = {}", quoted(kind))?;
     }
     for (value, said) in &entity.values {
         writeln!(text, "values.{} = [{}]", quoted(value), list(said))?;
@@ -277,7 +283,7 @@ mod tests {
 
     fn check(corpus: &Corpus, expected: &[Expected<'_>], told: &[&str]) {
         let mut notes = Notes::default();
-        let made: Vec<_> = of(corpus, &mut notes);
+        let (made, _) = of(corpus, &mut notes);
         let expected: Vec<_> = expected
             .iter()
             .map(|(name, values, patterns)| Definition {

@@ -30,7 +30,7 @@ pub use definition::{
 };
 pub use finding::{ConversationFault, Faults, Finding, Problem};
 pub use lines::Position;
-pub(super) use reader::{bare_form, normal_form};
+pub(super) use reader::{MOST_SLOTS, bare_form, normal_form};
 
 pub use crate::{config::types::Fraction, pipeline::Dispatch};
 

@@ -32,6 +32,7 @@ mod slots;
 mod syntax;
 
 pub(in crate::app) use examples::{bare_form, normal_form};
+pub(in crate::app) use slots::MOST_SLOTS;
 
 const TOP_KEYS: [&str; 7] =
     ["fallback", "transcription", "conversation", "intents", "entities", "knowledge", "catalogue"];

@@ -1,10 +1,13 @@
 //! The files of a Rasa project (<https://rasa.com/docs/rasa/training-data-format>), versions 2 and 3, and of version 1
-//! the domain and `nlu.md`: training data, domain, responses and rules are read, whatever files they are in; stories and
-//! settings are passed over and told.
+//! the domain and `nlu.md`: training data, domain, responses, forms and rules are read, whatever files they are in; stories, but
+//! for the forms that they begin with, and settings are passed over and told.
 //!
 //! The files together are the bot: what one says of another's parts is in [`Project`], until all of them are there.
 
+mod asking;
 mod examples;
+mod forms;
+mod loops;
 mod markdown;
 mod nlu;
 mod project;
@@ -52,6 +55,16 @@ fn read(section: Section, key: &Node, value: &Node, corpus: &mut Corpus) -> Resu
         Section::Rules => rules::read(value, corpus)?,
         Section::Entities => project::read_entities(value, corpus)?,
         Section::Intents => project::read_intents(value, corpus),
+        Section::Forms => forms::read_forms(value, corpus),
+        Section::Slots => forms::read_slots(value, corpus),
+        Section::Actions => {
+            corpus.notes.add(section::ACTIONS, Some(key.line));
+            forms::read_actions(value, corpus);
+        }
+        Section::Stories => {
+            corpus.notes.add(section::STORIES, Some(key.line));
+            loops::read_stories(value, corpus);
+        }
         Section::Known | Section::PassedOver(_) => {}
         Section::Unknown => {
             let name = key.scalar().unwrap_or_default();

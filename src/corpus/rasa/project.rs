@@ -5,6 +5,9 @@ use std::collections::{HashMap, HashSet};
 
 use super::{
     super::{Corpus, CorpusError, Word},
+    asking::{Asking, Known},
+    forms::{FormFound, SlotFound},
+    loops::{Start, Submit},
     yaml::Node,
 };
 
@@ -19,6 +22,10 @@ pub struct Project {
     /// Responses by their names, such as `utter_greet`.
     pub(super) responses: Vec<Word>,
     pub(super) rules: Vec<Rule>,
+    pub(super) forms: Vec<FormFound>,
+    pub(super) slots: Vec<SlotFound>,
+    pub(super) starts: Vec<Start>,
+    pub(super) submits: Vec<Submit>,
 }
 
 /// A rule that does nothing but answer.
@@ -35,13 +42,19 @@ impl Project {
         self.entities.append(&mut other.entities);
         self.responses.append(&mut other.responses);
         self.rules.append(&mut other.rules);
+        self.forms.append(&mut other.forms);
+        self.slots.append(&mut other.slots);
+        self.starts.append(&mut other.starts);
+        self.submits.append(&mut other.submits);
     }
 }
 
 impl Corpus {
-    /// Gives intents the replies that the responses and rules of all files make, once all of them are there.
+    /// Gives intents what they ask, and the replies that the responses and rules of all files make, once all of them are
+    /// there.
     pub fn link(&mut self) {
         let project = std::mem::take(&mut self.project);
+        self.project.entities.clone_from(&project.entities);
         let mut texts: HashMap<&str, &str> = HashMap::new();
         for response in &project.responses {
             let first = *texts.entry(&response.of).or_insert(&response.text);
@@ -50,7 +63,16 @@ impl Corpus {
                 self.notes.add_shown("responses that two files have keep the first text", shown);
             }
         }
-        let mut rules: HashMap<&str, &[String]> = HashMap::new();
+        let marked = self.mentions.iter().map(|mention| mention.entity.as_str());
+        let known = Known {
+            project: &project,
+            texts: &texts,
+            intents: self.utterances.iter().filter_map(|utterance| utterance.label.as_deref()).collect(),
+            entities: marked.chain(project.entities.iter().map(String::as_str)).collect(),
+        };
+        let Asking { forms, replies, questions } = known.asking(&mut self.notes);
+        // What asks answers once it has what it needs.
+        let mut rules: HashMap<&str, &[String]> = replies;
         for rule in &project.rules {
             for intent in &rule.intents {
                 rules.entry(intent).or_insert(&rule.responses);
@@ -58,7 +80,7 @@ impl Corpus {
         }
         let mut seen: HashSet<String> = self.replies.iter().map(|reply| reply.of.clone()).collect();
         let labels = self.utterances.iter().filter_map(|utterance| utterance.label.as_deref()).chain([FALLBACK.0]);
-        let mut used = HashSet::new();
+        let mut used = questions;
         for label in labels {
             if !seen.insert(label.to_owned()) {
                 continue;
@@ -89,7 +111,7 @@ impl Corpus {
             let shown = format!("'{}'", response.of);
             self.notes.add_shown("responses that answer no intent by themselves are left out", shown);
         }
-        self.project.entities = project.entities;
+        self.forms.extend(forms);
     }
 }
 

@@ -1,7 +1,8 @@
-//! The section `rules`: those that give an intent its answer, whatever was said before.
+//! The section `rules`: those that give an intent its answer, whatever was said before, and those of forms.
 
 use super::{
     super::{Corpus, CorpusError},
+    loops,
     project::Rule,
     yaml::Node,
 };
@@ -13,6 +14,7 @@ pub(super) fn read(section: &Node, corpus: &mut Corpus) -> Result<(), CorpusErro
     for rule in rules {
         match plain(rule) {
             Some(rule) => corpus.project.rules.push(rule),
+            None if loops::read_rule(rule, corpus) => {}
             None => corpus.notes.add(PASSED_OVER, Some(rule.line)),
         }
     }
@@ -26,16 +28,26 @@ fn plain(rule: &Node) -> Option<Rule> {
         return None;
     }
     let (first, actions) = rule.get("steps")?.list()?.split_first()?;
-    let intents = match first.get("or") {
-        Some(any) => any.list()?.iter().map(intent).collect::<Option<Vec<_>>>()?,
-        None => vec![intent(first)?],
-    };
+    let intents = intents(first)?;
     let responses = actions.iter().map(|step| {
         let action = step.get("action")?.word()?;
-        action.starts_with("utter_").then(|| action.to_owned())
+        is_response(action).then(|| action.to_owned())
     });
     let responses = responses.collect::<Option<Vec<_>>>()?;
     (!responses.is_empty()).then_some(Rule { intents, responses })
+}
+
+/// The intents of a step that asks for one of them and nothing else.
+pub(super) fn intents(step: &Node) -> Option<Vec<String>> {
+    match step.get("or") {
+        Some(any) => any.list()?.iter().map(intent).collect(),
+        None => intent(step).map(|intent| vec![intent]),
+    }
+}
+
+/// Whether an action says a response, and does nothing else.
+pub(super) fn is_response(action: &str) -> bool {
+    action.starts_with("utter_")
 }
 
 /// The intent of a step that asks for nothing else, such as an entity.

@@ -10,6 +10,10 @@ pub(super) enum Section {
     Rules,
     Entities,
     Intents,
+    Forms,
+    Slots,
+    Actions,
+    Stories,
     /// There is nothing in it that a user would miss.
     Known,
     /// Nothing here does what it says.
@@ -18,11 +22,12 @@ pub(super) enum Section {
     Unknown,
 }
 
-const STORIES: Section =
-    Section::PassedOver("stories are passed over: each message is answered by its own intent's reply");
-const FORMS: Section = Section::PassedOver(
-    "slots, forms and actions are passed over: what they do is for a program of yours (handler = \"external\")",
-);
+/// What becomes of stories.
+pub(super) const STORIES: &str = "stories are passed over, but for the forms that they begin with: each message is answered by its own intent's reply";
+/// What becomes of actions.
+pub(super) const ACTIONS: &str =
+    "actions are passed over: what they do is for a program of yours (handler = \"external\")";
+
 const FLOWS: Section = Section::PassedOver("flows are passed over: each message is answered by its own intent's reply");
 const TESTS: Section = Section::PassedOver("tests are passed over");
 const SETTINGS: Section =
@@ -38,11 +43,11 @@ const SECTIONS: [(&str, Section); 43] = [
     ("entities", Section::Entities),
     ("intents", Section::Intents),
     ("session_config", Section::Known),
-    ("stories", STORIES),
-    ("slots", FORMS),
-    ("forms", FORMS),
-    ("actions", FORMS),
-    ("e2e_actions", FORMS),
+    ("stories", Section::Stories),
+    ("slots", Section::Slots),
+    ("forms", Section::Forms),
+    ("actions", Section::Actions),
+    ("e2e_actions", Section::PassedOver(ACTIONS)),
     ("flows", FLOWS),
     ("test_cases", TESTS),
     ("fixtures", TESTS),

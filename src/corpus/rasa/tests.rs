@@ -8,6 +8,8 @@ use super::{
     *,
 };
 
+mod asks;
+
 /// The files together, as `(text, label)`, replies, and notes.
 fn read(files: &[&str]) -> Corpus {
     let mut corpus = Corpus::default();
@@ -138,15 +140,18 @@ fn the_files_of_a_project_are_one_bot() {
     let expected = [
         "a file without data is passed over (f1)",
         "an entry without examples is passed over (f2:9)",
-        "slots, forms and actions are passed over: what they do is for a program of yours (handler = \"external\") (f3:9)",
         "buttons of responses aren't kept (f3:14)",
         "of several texts of a response, the first is taken (f3:18)",
         "conditions and channels of responses aren't kept (f3:20)",
         "images of responses aren't kept (f3:26)",
         "a response without a text is left out (f3:26)",
-        "a rule that does more than answer an intent is passed over (3 times, first at f5:17)",
-        "stories are passed over: each message is answered by its own intent's reply (f6:1)",
+        "actions are passed over: what they do is for a program of yours (handler = \"external\") (f3:33)",
+        "a rule that does more than answer an intent is passed over (2 times, first at f5:22)",
+        "stories are passed over, but for the forms that they begin with: each message is answered by its own intent's \
+         reply (f6:1)",
         "Rasa's settings (config, endpoints, credentials) are passed over: this worker has its own (3 times, first at f7:1)",
+        "forms that are in none of the files were left out: give the domain, too: 'shop_form'",
+        "slots that no form asks for were left out: 'city'",
         "responses that answer no intent by themselves are left out: 'utter_unused'",
     ];
     assert_eq!(told(&corpus), expected);

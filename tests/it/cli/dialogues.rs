@@ -206,3 +206,57 @@ fn what_the_fallbacks_documents_answer_is_answered_while_an_intent_asks() {
     let held = program.run(&["eval", "--dialogues", &dialogues]);
     assert!(held.ok().contains("2 of 2 dialogues as written"), "{held:?}");
 }
+
+/// A Rasa project's form is asked as Rasa asked it, of the file that `import` makes.
+#[test]
+fn an_imported_form_asks() {
+    let folder = Folder::new();
+    let nlu = r#"nlu:
+- intent: greet
+  examples: |
+    - hello
+    - good morning
+    - hi there bot
+    - hey
+    - 你好
+    - 早上好
+    - 您好啊
+    - 嗨
+- intent: book
+  examples: |
+    - book a table
+    - I want to reserve a table
+    - a table for [thai](cuisine) food please
+    - can I get a table
+    - could you book us a table for [italian](cuisine) food
+    - 订个位子
+    - 我想订位
+    - 帮我订一张桌子
+    - 预订餐厅
+    - 我要订[泰国菜]{"entity": "cuisine", "value": "thai"}的位子
+"#;
+    let domain = "entities:\n- cuisine\n- number\nslots:\n  cuisine:\n    type: text\n    mappings:\n    - type: from_entity\n      \
+                  entity: cuisine\n  num_people:\n    type: float\n    mappings:\n    - type: from_entity\n      entity: number\n  \
+                  notes:\n    type: text\n    mappings:\n    - type: from_text\nforms:\n  table_form:\n    required_slots:\n    \
+                  - cuisine\n    - num_people\n    - notes\nresponses:\n  utter_greet:\n  - text: Welcome!\n  \
+                  utter_ask_table_form_cuisine:\n  - text: Which cuisine?\n  utter_ask_num_people:\n  - text: How many people?\n  \
+                  utter_ask_notes:\n  - text: Anything else about {cuisine}?\n  utter_booked:\n  - text: 'Booked: {cuisine}, \
+                  {num_people}, {notes}.'\n  utter_default:\n  - text: Pardon?\nactions:\n- validate_table_form\n";
+    let rules = "rules:\n- rule: start\n  steps:\n  - intent: book\n  - action: table_form\n  - active_loop: table_form\n- rule: \
+                 submit\n  condition:\n  - active_loop: table_form\n  steps:\n  - action: table_form\n  - active_loop: null\n  \
+                 - action: utter_booked\n";
+    let files =
+        [("nlu.yml", nlu), ("domain.yml", domain), ("rules.yml", rules)].map(|(name, text)| folder.file(name, text));
+    let bot = folder.path("intents.toml");
+    let made = Program::new().run(&["import", &files[0], &files[1], &files[2], "--out", &bot]);
+    assert_eq!(made.code, Some(0), "{made:?}");
+    for told in ["domain.yml:38", "(validate_…)", "'number'"] {
+        assert!(made.err.contains(told), "{told} isn't in {made:?}");
+    }
+    let dialogues = "## A form\n> book a table\nWhich cuisine?\nask cuisine\n> italian\nask num_people\n> hello\ngreet\nHow many \
+                     people?\n> for four people\nAnything else about italian?\nask notes\n> by the window please\nbook\nBooked: \
+                     italian, 4, by the window please.\n\n## 表格\n> 我要订泰国菜的位子\nask num_people\n> 三个人\nask notes\n> \
+                     靠窗的座位\nbook\nBooked: thai, 3, 靠窗的座位.\n";
+    let program = Program::new().with("CHATBOT_INTENTS_PATH", &bot);
+    program.run(&["eval", "--dialogues", &folder.file("d.md", dialogues)]).ok();
+}

@@ -9,7 +9,8 @@ use super::{
 use crate::{conversation::script::ATTEMPTS, domain::is_valid_name, entity::Definition};
 
 const SLOT_KEYS: [&str; 7] = ["entity", "choices", "text", "optional", "ask", "again", "attempts"];
-const MOST_SLOTS: usize = 32;
+/// The most slots of an intent.
+pub(in crate::app) const MOST_SLOTS: usize = 32;
 const MOST_ATTEMPTS: u32 = 10;
 
 impl Reader<'_> {
