@@ -211,6 +211,33 @@ async fn every_kind_of_queue_is_migrated_and_works_as_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_queue_of_people_is_migrated_with_what_lets_them_speak() {
+    let mut site = Site::new().await;
+    site.topology = site.topology.clone().with_person(&site.names);
+    let people = site.names.queue(&WorkQueue::Person);
+    site.declare_other(&people, classic()).await;
+    // As a worker hands it over.
+    let ours = [("chatbot-conversation", "0.pass"), ("chatbot-intent", "human_agent")];
+    let handed = properties(1).with_headers(headers(&ours.map(|(name, value)| (name, text(value)))));
+    site.client.publish_to("", &people, handed, &body(1)).await;
+    let (migrator, tasks) = site.migrator().await;
+    assert_eq!(tasks.iter().map(|task| task.queue.name.as_str()).collect::<Vec<_>>(), [people.as_str()]);
+    for stage in Stage::ALL {
+        migrator.run(&tasks[0], stage, |_| {}).await.unwrap();
+    }
+    migrator.done().await.unwrap();
+    assert!(migrator.survey(&site.topology).await.unwrap().is_empty());
+    migrator.close().await;
+    site.nothing_is_held(&people).await;
+    let taken = site.client.take(&people).await;
+    assert_eq!((taken.routing_key.as_str(), taken.data.as_slice()), (people.as_str(), body(1).as_slice()));
+    for (name, value) in ours {
+        assert_eq!(header(&taken, name).as_deref(), Some(value));
+    }
+    site.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_queue_that_is_consumed_is_not_touched() {
     let site = Site::new().await;
     let queue = site.names.queue(&WorkQueue::Requests);

@@ -206,8 +206,10 @@ pub fn died(received: &Received, address: &Address, names: &Names) -> Outcome {
         return Outcome::DeadLetter(letter);
     }
     // What nobody took where people would is its conversation's again, in its place: so that no one who takes it late is
-    // in its way.
-    let of_people = || received.last_death("queue") == Some(names.queue(&WorkQueue::Person).as_str());
+    // in its way. While their queue is being migrated, it waits in the one that holds it.
+    let people = names.queue(&WorkQueue::Person);
+    let is_of_people = |queue: &str| queue == people || names.held_by(queue).as_deref() == Some(people.as_str());
+    let of_people = || received.last_death("queue").is_some_and(is_of_people);
     if let Some(pass) = received.trail.pass.as_ref().filter(|_| received.is_relayed && of_people()) {
         return Outcome::Relay(pass.lane);
     }

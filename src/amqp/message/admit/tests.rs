@@ -246,6 +246,7 @@ fn what_is_about_a_conversation_goes_to_its_queue_or_is_told_why_it_cannot() {
 #[test]
 fn only_what_a_worker_put_among_people_comes_back_to_its_conversation() {
     let check = |exchange: &str, queue: &str, pass: Option<&str>, comes_back: bool| {
+        let names = Names::new("shop").unwrap();
         let mut headers = dead_of(&["expired"]);
         let mut death = FieldTable::default();
         for (name, value) in [("reason", "expired"), ("queue", queue), ("exchange", exchange)] {
@@ -255,10 +256,11 @@ fn only_what_a_worker_put_among_people_comes_back_to_its_conversation() {
         if let Some(pass) = pass {
             headers.insert(short(names::CONVERSATION), AMQPValue::LongString(pass.into()));
         }
-        let key = if exchange.is_empty() { queue } else { "person" };
-        let mut delivery = Delivery::mock(1, short("shop.died"), short(key), false, Vec::new());
+        // What is moved keeps its key.
+        let held = || names.held_by(queue).unwrap_or_else(|| queue.to_owned());
+        let key = if exchange == "shop" { "person".to_owned() } else { held() };
+        let mut delivery = Delivery::mock(1, short("shop.died"), short(&key), false, Vec::new());
         delivery.properties = BasicProperties::default().with_headers(headers);
-        let names = Names::new("shop").unwrap();
         let received = Received::read(delivery, None, &[], &names, 0, None);
         let outcome = died(&received, &Ok(None), &names);
         assert_eq!(matches!(outcome, Outcome::Relay(_)), comes_back, "{exchange} {queue} {pass:?}: {outcome:?}");
@@ -267,6 +269,11 @@ fn only_what_a_worker_put_among_people_comes_back_to_its_conversation() {
     check("", "shop.person", None, false);
     check("shop", "shop.person", Some(PASS), false);
     check("", "shop.intent.refund", Some(PASS), false);
+    // While the queue of people is being migrated.
+    check("shop.holding.person", "shop.holding.person", Some(PASS), true);
+    check("shop.holding.person", "shop.holding.person", None, false);
+    check("shop.holding.person", "shop.person", Some(PASS), true);
+    check("shop.holding.intent.refund", "shop.holding.intent.refund", Some(PASS), false);
 }
 
 #[test]
