@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use self::{
-    messages::{all_as_published, properties, publish, publish_on, take_all},
+    messages::{all_as_published, body, properties, publish, publish_on, take_all},
     site::{Site, classic, quorum},
 };
 use crate::{

@@ -158,24 +158,21 @@ impl Presence {
         loop {
             let is_new = opened.elapsed() < 2 * LISTENS;
             tokio::select! {
-                delivery = line.next() => {
-                    // Nothing else is waited for until it is read: a message that is given up is lost.
-                    let Some(delivery) = delivery else { return };
-                    match line.take(delivery).await {
-                        None => return,
-                        Some(Heard::Beat(beat)) => {
-                            if beat.name == self.name {
-                                heard_itself.get_or_insert_with(Instant::now);
-                            }
-                            self.hear(beat, Instant::now());
+                // Whatever else comes first, no message is lost.
+                heard = line.heard() => match heard {
+                    None => return,
+                    Some(Heard::Beat(beat)) => {
+                        if beat.name == self.name {
+                            heard_itself.get_or_insert_with(Instant::now);
                         }
-                        Some(Heard::Question { outside: true }) => pace.at_once(Instant::now()),
-                        Some(Heard::Question { outside: false }) => pace.soon(Instant::now()),
-                        Some(Heard::Asked(asking)) => line.tell(asking, &bot(&here.shared)).await,
-                        Some(Heard::Cancel(word)) => here.shared.cancels.heed(word),
-                        Some(Heard::Nothing) => {}
+                        self.hear(beat, Instant::now());
                     }
-                }
+                    Some(Heard::Question { outside: true }) => pace.at_once(Instant::now()),
+                    Some(Heard::Question { outside: false }) => pace.soon(Instant::now()),
+                    Some(Heard::Asked(asking)) => line.tell(asking, &bot(&here.shared)).await,
+                    Some(Heard::Cancel(word)) => here.shared.cancels.heed(word),
+                    Some(Heard::Nothing) => {}
+                },
                 () = sleep_until(pace.due().into()) => {
                     if !self.speaks(here).is_blocked() && !line.say(&self.beat(here)).await {
                         return;

@@ -21,6 +21,7 @@ use uuid::Uuid;
 use super::{
     Beat, GONE, MOST,
     bot::{BOT_TYPE, BotTold, QUESTION_TYPE},
+    inbox::{Ack, Inbox, Source},
 };
 use crate::amqp::{
     Names,
@@ -43,12 +44,33 @@ const PREFETCH: u16 = 16;
 /// The body of a question from outside. Workers of earlier versions don't read it.
 const OUTSIDE: &[u8] = b"from outside";
 
-/// A queue that hears, and a channel that speaks.
+/// A queue that hears, and a channel that speaks. Whatever waits has it alone: an ack that isn't through can't be shared.
 pub(super) struct Line {
     names: Names,
     hears: Channel,
-    consumer: Consumer,
+    inbox: Inbox<Deliveries>,
     speaks: Channel,
+}
+
+/// What a queue hands out.
+struct Deliveries {
+    consumer: Consumer,
+    channel: Channel,
+}
+
+impl Source for Deliveries {
+    type Message = Delivery;
+
+    async fn next(&mut self) -> Option<(Delivery, Ack)> {
+        let delivery = self.consumer.next().await?.ok()?;
+        let (channel, tag) = (self.channel.clone(), delivery.delivery_tag);
+        // By the channel, and not by lapin's acker, whose command may never end.
+        let ack = async move {
+            let acked = channel.basic_ack(tag, BasicAckOptions::default());
+            timeout(SAYING, acked).await.is_ok_and(|acked| acked.is_ok())
+        };
+        Some((delivery, Box::pin(ack)))
+    }
 }
 
 /// Who asks which bot a worker has.
@@ -110,25 +132,13 @@ impl Line {
         })
         .await?;
         let speaks = answered(speaks, &object, speaks.channel()).await?;
-        Ok(Self { names: names.clone(), hears: channel, consumer, speaks })
+        let inbox = Inbox::new(Deliveries { consumer, channel: channel.clone() });
+        Ok(Self { names: names.clone(), hears: channel, inbox, speaks })
     }
 
-    /// The next message; none where the line is lost. Given up in the middle, it may lose one.
+    /// The next message; none where the line is lost. Given up, it loses nothing.
     pub(super) async fn heard(&mut self) -> Option<Heard> {
-        let delivery = self.next().await?;
-        self.take(delivery).await
-    }
-
-    /// The next message as it comes; none where the line is lost. Given up, it loses nothing.
-    pub(super) async fn next(&mut self) -> Option<Delivery> {
-        self.consumer.next().await?.ok()
-    }
-
-    /// Acks a message and reads it; none where the line is lost.
-    pub(super) async fn take(&self, delivery: Delivery) -> Option<Heard> {
-        // By the channel, and not by lapin's acker, whose command may never end.
-        let ack = self.hears.basic_ack(delivery.delivery_tag, BasicAckOptions::default());
-        timeout(SAYING, ack).await.ok()?.ok()?;
+        let delivery = self.inbox.next().await?;
         Some(self.read(delivery))
     }
 
@@ -152,7 +162,7 @@ impl Line {
     }
 
     /// Tells all others. Whether the line still stands.
-    pub(super) async fn say(&self, beat: &Beat) -> bool {
+    pub(super) async fn say(&mut self, beat: &Beat) -> bool {
         let (control, options) = (short(&self.names.control_exchange()), BasicPublishOptions::default());
         let body = beat.write();
         let published = self.speaks.basic_publish(control, short(""), options, &body, properties(BEAT_TYPE));
@@ -161,7 +171,7 @@ impl Line {
     }
 
     /// Tells who has asked which bot this is.
-    pub(super) async fn tell(&self, asking: Asking, bot: &BotTold<'_>) {
+    pub(super) async fn tell(&mut self, asking: Asking, bot: &BotTold<'_>) {
         let body = serde_json::to_vec(bot).unwrap_or_default();
         let properties = properties(BOT_TYPE).with_correlation_id(asking.correlation);
         let options = BasicPublishOptions::default();
@@ -171,7 +181,7 @@ impl Line {
     }
 
     /// Closes it in order.
-    pub(super) async fn close(&self) {
+    pub(super) async fn close(&mut self) {
         let close = [&self.hears, &self.speaks].map(|channel| channel.close(200, short("done")));
         let _ = timeout(SAYING, futures_util::future::join_all(close)).await;
     }

@@ -45,7 +45,7 @@ fn key(number: u64) -> String {
     format!("request.{}", number % 7)
 }
 
-fn body(number: u64) -> Vec<u8> {
+pub(super) fn body(number: u64) -> Vec<u8> {
     format!("text {number} 你好\0\u{1f44b}").into_bytes()
 }
 

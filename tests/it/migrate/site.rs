@@ -29,7 +29,7 @@ pub(super) fn quorum() -> FieldTable {
 pub(super) struct Site {
     pub(super) admin: Admin,
     pub(super) names: Names,
-    topology: Topology,
+    pub(super) topology: Topology,
     pub(super) client: Client,
 }
 
