@@ -18,6 +18,8 @@ pub struct Slot {
     pub filler: Filler,
     /// Its question.
     pub ask: Ask,
+    /// Whether the intent is answered without it, too.
+    pub optional: bool,
 }
 
 /// What fills a slot.

@@ -35,6 +35,7 @@ pub(super) struct Slot {
     entity: Option<String>,
     /// Its question, as a template.
     ask: Ask,
+    optional: bool,
 }
 
 /// The slots of each label whose intent asks. `named` has the entities' names here; those that are known without being told
@@ -68,6 +69,7 @@ pub(super) fn of<'c>(
                 name: names.get(slot.name.as_str())?.clone(),
                 entity,
                 ask: slot.ask.clone(),
+                optional: slot.optional,
             })
         });
         // Text that isn't asked for never comes.
@@ -99,7 +101,11 @@ pub(super) fn write(text: &mut String, slot: &Slot, languages: Languages) -> std
                 write!(text, ", ask.zh = {}", quoted(&plain(&format!("TODO：请写下机器人如何询问“{name}”"))))?;
             }
         }
-        Ask::Never => text.push_str(", optional = true"),
+        Ask::Never => {}
+    }
+    // What isn't asked for can't be needed.
+    if slot.optional || slot.ask == Ask::Never {
+        text.push_str(", optional = true");
     }
     text.push_str(" }\n");
     Ok(())
@@ -179,7 +185,7 @@ mod tests {
     };
 
     fn asked(name: &str, filler: Filler, ask: Ask) -> Asked {
-        Asked { name: name.into(), filler, ask }
+        Asked { name: name.into(), filler, ask, optional: false }
     }
 
     fn entity(name: &str) -> Filler {
@@ -285,7 +291,8 @@ mod tests {
     #[test]
     fn the_fallback_asks_nothing() {
         let mut corpus = corpus(vec![asked("people", entity("number"), asks("How many?"))]);
-        for label in corpus.utterances.iter_mut().filter_map(|it| it.label.as_mut()).filter(|it| it.as_str() == "book") {
+        for label in corpus.utterances.iter_mut().filter_map(|it| it.label.as_mut()).filter(|it| it.as_str() == "book")
+        {
             "fallback".clone_into(label);
         }
         for form in &mut corpus.forms {

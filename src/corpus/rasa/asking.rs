@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 use super::{
     super::{Ask, Filler, Form, Notes, Slot},
-    forms::{FormFound, Mapping},
+    forms::{FormFound, Mapping, Source},
     project::Project,
 };
 
@@ -110,11 +110,11 @@ impl<'a> Known<'a> {
         let filler = match mappings.or_else(|| found?.mappings.as_deref()) {
             Some(mappings) => filler(form, name, mappings, notes),
             // Version 2 fills a slot by the entity of its name.
-            None => self.entities.contains(name).then(|| Filler::Entity(name.to_owned())),
+            None => self.entities.contains(name).then(|| (Filler::Entity(name.to_owned()), false)),
         };
         let has_value = found.is_some_and(|slot| slot.has_value);
         // Without its question, text never comes.
-        let Some(filler) = filler.filter(|filler| !has_value || *filler != Filler::Text) else {
+        let Some((filler, optional)) = filler.filter(|(filler, _)| !has_value || *filler != Filler::Text) else {
             let kind = "slots of forms that neither an entity nor an answer fills were left out";
             notes.add_shown(kind, format!("'{name}' of {form}"));
             return None;
@@ -134,22 +134,39 @@ impl<'a> Known<'a> {
                 Ask::Missing
             }
         };
-        Some(Slot { name: name.to_owned(), filler, ask })
+        Some(Slot { name: name.to_owned(), filler, optional: optional || has_value, ask })
     }
 }
 
-/// What fills a slot in a form: one of what Rasa tries one after the other.
-fn filler(form: &str, name: &str, mappings: &[Mapping], notes: &mut Notes) -> Option<Filler> {
-    let fillers: Vec<&Filler> = mappings.iter().filter(|it| it.holds_in(form)).map(|it| &it.filler).collect();
-    let first = *fillers.first()?;
-    if fillers.iter().all(|filler| *filler == first) {
-        return Some(first.clone());
+/// What fills a slot in a form, one of what Rasa tries one after the other; and whether it is optional.
+fn filler(form: &str, name: &str, mappings: &[Mapping], notes: &mut Notes) -> Option<(Filler, bool)> {
+    let sources: Vec<&Source> = mappings.iter().filter(|it| it.holds_in(form)).map(|it| &it.source).collect();
+    let mut entities = sources.iter().filter_map(|source| match source {
+        Source::Entity(entity) => Some(entity),
+        _ => None,
+    });
+    let (entity, has_others) = match entities.next() {
+        Some(first) => (Some(first), entities.any(|other| other != first)),
+        None => (None, false),
+    };
+    let has = |wanted: &Source| sources.iter().any(|source| *source == wanted);
+    let (is_text, intents) = (has(&Source::Text), sources.iter().filter(|source| ***source == Source::Intent).count());
+    let shown = || format!("'{name}' of {form}");
+    match entity {
+        Some(_) if is_text && intents < 2 => {
+            notes.add_shown("slots that an entity or any text fills take any text", shown());
+            Some((Filler::Text, intents == 1))
+        }
+        Some(entity) => {
+            if has_others {
+                notes.add_shown("slots that several entities fill take the first", shown());
+            }
+            Some((Filler::Entity(entity.clone()), false))
+        }
+        // A question of yes or no: both would be taken for what else the user wants.
+        None if intents > 1 => None,
+        // The intent is a no, which leaves out what is optional.
+        None if intents == 1 => is_text.then_some((Filler::Text, true)),
+        None => (is_text || has(&Source::TextOfIntents)).then_some((Filler::Text, false)),
     }
-    let shown = format!("'{name}' of {form}");
-    if fillers.contains(&&Filler::Text) {
-        notes.add_shown("slots that an entity or any text fills take any text", shown);
-        return Some(Filler::Text);
-    }
-    notes.add_shown("slots that several entities fill take the first", shown);
-    Some(first.clone())
 }

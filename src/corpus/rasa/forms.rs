@@ -2,7 +2,7 @@
 //! kept.
 
 use super::{
-    super::{Corpus, Filler, Notes},
+    super::{Corpus, Notes},
     yaml::Node,
 };
 
@@ -27,10 +27,21 @@ pub(super) struct SlotFound {
     pub(super) has_value: bool,
 }
 
-/// What fills a slot, as far as something here can.
+/// What fills a slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Source {
+    Entity(String),
+    Text,
+    /// Text that certain intents come with.
+    TextOfIntents,
+    /// An intent, with a value of its own.
+    Intent,
+}
+
+/// What fills a slot, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mapping {
-    pub(super) filler: Filler,
+    pub(super) source: Source,
     /// The forms in which it does; none where it does in all.
     forms: Option<Vec<String>>,
 }
@@ -56,7 +67,7 @@ pub(super) fn read_forms(section: &Node, corpus: &mut Corpus) {
 
 fn read_form(name: &Node, form: &Node, corpus: &mut Corpus) {
     let Some(name) = name.word() else { return };
-    if let Some(ignored) = form.get("ignored_intents").filter(|intents| !intents.is_empty()) {
+    if let Some(ignored) = form.get("ignored_intents").filter(|intents| is_told(intents)) {
         corpus
             .notes
             .add("ignored_intents of forms aren't kept: each message may fill what is asked", Some(ignored.line));
@@ -100,6 +111,11 @@ pub(super) fn read_actions(section: &Node, corpus: &mut Corpus) {
     }
 }
 
+/// Whether there is anything in it.
+fn is_told(value: &Node) -> bool {
+    !value.is_empty() && value.list().is_none_or(|list| !list.is_empty())
+}
+
 fn read_mappings(slot: &str, mappings: &Node, notes: &mut Notes) -> Vec<Mapping> {
     let mappings = mappings.list().unwrap_or(std::slice::from_ref(mappings));
     mappings.iter().filter_map(|mapping| read_mapping(slot, mapping, notes)).collect()
@@ -107,16 +123,21 @@ fn read_mappings(slot: &str, mappings: &Node, notes: &mut Notes) -> Vec<Mapping>
 
 fn read_mapping(slot: &str, mapping: &Node, notes: &mut Notes) -> Option<Mapping> {
     let line = Some(mapping.line);
-    let filler = match mapping.get("type").and_then(Node::word)? {
-        "from_entity" => Filler::Entity(mapping.get("entity").and_then(Node::word).unwrap_or(slot).to_owned()),
-        "from_text" => Filler::Text,
+    let has = |key: &str| mapping.get(key).is_some_and(is_told);
+    let source = match mapping.get("type").and_then(Node::word)? {
+        "from_entity" => Source::Entity(mapping.get("entity").and_then(Node::word).unwrap_or(slot).to_owned()),
+        "from_text" if has("intent") => Source::TextOfIntents,
+        "from_text" => Source::Text,
         other => {
             notes.add(format!("{other} isn't kept: a slot is filled by an entity or by text"), line);
-            return None;
+            if other != "from_intent" {
+                return None;
+            }
+            Source::Intent
         }
     };
-    let has = |key: &str| mapping.get(key).is_some_and(|value| !value.is_empty());
-    if has("intent") || has("not_intent") {
+    let is_intent = source == Source::Intent;
+    if !is_intent && (has("intent") || has("not_intent")) {
         notes.add("intents that a slot's value has to come with aren't kept", line);
     }
     if has("role") || has("group") {
@@ -124,13 +145,14 @@ fn read_mapping(slot: &str, mapping: &Node, notes: &mut Notes) -> Option<Mapping
     }
     let conditions = mapping.get("conditions").and_then(Node::list).unwrap_or_default();
     // Text fills a slot right after its question anyway.
-    let is_kept = |key: &str| key == "active_loop" || (key == "requested_slot" && filler == Filler::Text);
-    if !conditions.iter().all(|condition| condition.keys().all(is_kept)) {
+    let is_text = matches!(source, Source::Text | Source::TextOfIntents);
+    let is_kept = |key: &str| key == "active_loop" || (key == "requested_slot" && is_text);
+    if !is_intent && !conditions.iter().all(|condition| condition.keys().all(is_kept)) {
         notes.add("conditions on when a slot is filled aren't kept", line);
     }
     let loops: Option<Vec<&Node>> = conditions.iter().map(|condition| condition.get("active_loop")).collect();
     let forms = loops.filter(|loops| !loops.is_empty()).map(|loops| {
         loops.into_iter().filter(|form| !form.is_empty()).filter_map(Node::word).map(str::to_owned).collect()
     });
-    Some(Mapping { filler, forms })
+    Some(Mapping { source, forms })
 }

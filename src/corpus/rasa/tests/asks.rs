@@ -9,7 +9,8 @@ const NLU: &str = "nlu:\n- intent: book\n  examples: |\n    - a table for [thai]
                    - 订个位子\n- intent: affirm\n  examples: |\n    - yes\n";
 
 fn slot(name: &str, filler: Filler, ask: Ask) -> Slot {
-    Slot { name: name.into(), filler, ask }
+    let optional = ask == Ask::Never;
+    Slot { name: name.into(), filler, ask, optional }
 }
 
 fn entity(name: &str) -> Filler {
@@ -144,6 +145,7 @@ fn a_form_of_version_2_says_itself_what_fills_its_slots() {
     ] {
         let corpus = read(&[NLU, &domain("  cuisine:\n    type: text\n", required), responses]);
         assert_eq!(corpus.forms, [form("book", &slots)], "{required}");
+        assert!(told(&corpus).iter().all(|told| !told.starts_with("ignored_intents")), "nothing is ignored");
     }
 }
 
@@ -161,6 +163,15 @@ fn what_fills_a_slot_is_one_of_what_rasa_tries() {
     let both = "    mappings:\n    - type: from_entity\n      entity: x\n    - type: from_text\n";
     let text = "slots that an entity or any text fills take any text: 'a' of table_form";
     check(both, Some((Filler::Text, asks("A?"))), text);
+    let of_intents =
+        "    mappings:\n    - type: from_entity\n      entity: x\n    - type: from_text\n      intent: [inform]\n";
+    check(
+        of_intents,
+        Some((entity("x"), asks("A?"))),
+        "intents that a slot's value has to come with aren't kept (f2:7)",
+    );
+    let text_of_intents = "    mappings:\n    - type: from_text\n      intent: inform\n";
+    check(text_of_intents, Some((Filler::Text, asks("A?"))), "");
     let two = "    mappings:\n    - type: from_entity\n      entity: x\n    - type: from_entity\n      entity: y\n      role: to\n";
     let first = "slots that several entities fill take the first: 'a' of table_form";
     check(two, Some((entity("x"), asks("A?"))), first);
@@ -176,11 +187,32 @@ fn what_fills_a_slot_is_one_of_what_rasa_tries() {
     let left_out = "slots of forms that neither an entity nor an answer fills were left out: 'a' of table_form";
     check("    initial_value: b\n    mappings:\n    - type: from_text\n", None, left_out);
     check("    mappings:\n    - type: custom\n", None, left_out);
+    // Yes and no would be taken for intents of their own.
+    let yes = "    - type: from_intent\n      intent: affirm\n      value: true\n";
+    let no = "    - type: from_intent\n      intent: deny\n      value: false\n";
+    check(&format!("    mappings:\n{yes}{no}    - type: from_text\n"), None, left_out);
+    check(&format!("    mappings:\n{no}    - type: from_text\n      intent: inform\n"), None, left_out);
+    let seat = format!("    mappings:\n    - type: from_entity\n      entity: x\n{yes}{no}");
+    check(
+        &seat,
+        Some((entity("x"), asks("A?"))),
+        "from_intent isn't kept: a slot is filled by an entity or by text (2 times, first at f2:7)",
+    );
     check(
         "",
         None,
         "forms of which no slot can be kept were left out: what they ask is for a program of yours: 'table_form'",
     );
+}
+
+#[test]
+fn what_a_no_fills_as_well_is_optional() {
+    let slots = "  a:\n    mappings:\n    - type: from_intent\n      intent: deny\n      value: nothing\n    - type: from_text\n      \
+                 not_intent: affirm\n";
+    let responses = "responses:\n  utter_ask_a: A?\n";
+    let corpus = read(&[NLU, &domain(slots, "    required_slots: [a]\n"), responses]);
+    let optional = Slot { optional: true, ..slot("a", Filler::Text, asks("A?")) };
+    assert_eq!(corpus.forms, [form("book", &[optional])]);
 }
 
 #[test]
