@@ -71,12 +71,12 @@ mod tests {
         async fn next(&mut self) -> Option<(u32, Ack)> {
             let number = self.left.next()?;
             let (acked, is_acked) = (self.acked.clone(), self.acks.contains(&number));
-            let ack = async move {
+            let ack: Ack = Box::pin(async move {
                 sleep(Duration::from_millis(100)).await;
                 acked.fetch_add(1, Ordering::Relaxed);
                 is_acked
-            };
-            Some((number, Box::pin(ack)))
+            });
+            Some((number, ack))
         }
     }
 

@@ -65,11 +65,11 @@ impl Source for Deliveries {
         let delivery = self.consumer.next().await?.ok()?;
         let (channel, tag) = (self.channel.clone(), delivery.delivery_tag);
         // By the channel, and not by lapin's acker, whose command may never end.
-        let ack = async move {
+        let ack: Ack = Box::pin(async move {
             let acked = channel.basic_ack(tag, BasicAckOptions::default());
             timeout(SAYING, acked).await.is_ok_and(|acked| acked.is_ok())
-        };
-        Some((delivery, Box::pin(ack)))
+        });
+        Some((delivery, ack))
     }
 }
 
