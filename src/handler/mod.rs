@@ -96,6 +96,8 @@ pub struct Job<'a> {
     pub history: &'a [Turn],
     /// What the user said before a follow-up, a text a line; `None` where the text stands alone.
     pub before: Option<&'a str>,
+    /// What each of those texts names, in its order; nothing where the bot knows no entities.
+    pub named_before: &'a [Vec<Entity>],
     /// The number of this turn of its conversation, from 1; `None` if it is in none.
     pub turn: Option<u64>,
     /// What tells the request from every other, and is the same when it comes again; `None` if its client gave it no id.
@@ -120,6 +122,7 @@ impl<'a> Job<'a> {
             labels: None,
             history,
             before: None,
+            named_before: &[],
             turn: None,
             key: None,
             listener: None,

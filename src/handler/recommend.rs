@@ -15,7 +15,7 @@ use serde_json::{Map, Value, value::to_raw_value};
 use super::{Answer, Handler, HandlerError, Job};
 use crate::{
     catalogue::{Catalogue, Item, Order, Wish},
-    domain::{Details, IntentName, language},
+    domain::{Details, Entity, IntentName, language},
     knowledge::{Knowledge, Passage},
 };
 
@@ -155,10 +155,12 @@ impl Handler for Recommend {
         let request = job.request;
         let wish = self.shop.catalogue().wish(&request.text, job.entities);
         let wish = match job.before {
-            Some(before) => before
-                .lines()
-                .fold(Wish::default(), |wish, said| wish.then(self.shop.catalogue().wish(said, &[])))
-                .then(wish),
+            Some(before) => {
+                let named = job.named_before.iter().map(Vec::as_slice).chain(std::iter::repeat(&[] as &[Entity]));
+                let catalogue = self.shop.catalogue();
+                let said = before.lines().zip(named).map(|(said, named)| catalogue.wish(said, named));
+                said.fold(Wish::default(), Wish::then).then(wish)
+            }
             None => wish,
         };
         let locale = request.locale.as_deref();

@@ -155,6 +155,14 @@ impl Pipeline {
         work.entities.get_or_init(|| self.parts.extractor.as_ref().map(extract).unwrap_or_default())
     }
 
+    /// The entities of texts that were said before, a list a line.
+    pub(super) fn entities_of(&self, texts: &str) -> Vec<Vec<Entity>> {
+        match &self.parts.extractor {
+            Some(extractor) => texts.lines().map(|text| extractor.extract(text)).collect(),
+            None => Vec::new(),
+        }
+    }
+
     /// Room for one more request that an intent handles inline; `None` if it is slow, or has taken its share.
     fn room(&self, request: &Request, intent: &IntentName) -> Option<Room> {
         let InlineLimit { bytes, requests } = self.parts.inline;

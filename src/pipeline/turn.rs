@@ -14,7 +14,9 @@ use crate::{
         state::Asked,
         turn::{Ended, Heard, Question, Run, Step, Why},
     },
-    domain::{Classification, IntentName, MessageError, Outcome, Progress, Request, Role, Status, Turn, language},
+    domain::{
+        Classification, Entity, IntentName, MessageError, Outcome, Progress, Request, Role, Status, Turn, language,
+    },
     handler::{Answer, Job as HandlerJob},
 };
 
@@ -49,6 +51,8 @@ pub(super) struct Talk {
     pub(super) history: Option<Vec<Turn>>,
     /// What was said before a follow-up.
     pub(super) before: Option<String>,
+    /// What each of those texts names.
+    pub(super) named_before: Vec<Vec<Entity>>,
     /// The number of the turn; none for a request in no conversation.
     pub(super) turn: Option<u64>,
     /// What handlers said of the slots.
@@ -114,8 +118,10 @@ impl Pipeline {
             }
         };
         let history = Some(std::mem::take(&mut state.history)).filter(|history| !history.is_empty());
+        let named_before = before.as_deref().map(|before| self.entities_of(before)).unwrap_or_default();
+        let slots = state.slots.clone();
         work.talk =
-            Some(Box::new(Talk { slots: state.slots.clone(), history, before, turn: Some(number), given: Vec::new() }));
+            Some(Box::new(Talk { slots, history, before, named_before, turn: Some(number), given: Vec::new() }));
         let mut outcome = match step {
             Step::Person(to) => {
                 state.history = work.talk.take().and_then(|talk| talk.history).unwrap_or_default();
@@ -346,9 +352,9 @@ impl Work<'_> {
         let asked = HandlerJob::new(self.request(), intent, deadline);
         match self.talk.as_deref() {
             None => asked,
-            Some(Talk { slots, history, before, turn, .. }) => {
+            Some(Talk { slots, history, before, named_before, turn, .. }) => {
                 let history = history.as_deref().unwrap_or(asked.history);
-                HandlerJob { slots, history, before: before.as_deref(), turn: *turn, ..asked }
+                HandlerJob { slots, history, before: before.as_deref(), named_before, turn: *turn, ..asked }
             }
         }
     }

@@ -67,6 +67,33 @@ async fn a_follow_up_keeps_what_was_wished_before() {
 }
 
 #[tokio::test]
+async fn what_was_named_before_in_other_words_than_the_tables_holds_on() {
+    let intent = IntentName::new("shop").unwrap();
+    let kettle =
+        |start, end| vec![Entity { name: "type".into(), value: "kettle".into(), text: String::new(), start, end }];
+    for (before, named, text, expected) in [
+        (
+            "an electric boiler",
+            kettle(3, 18),
+            "and cheaper?",
+            "1. Travel kettle: kettle\n2. Dawn kettle: kettle\n3. Glass kettle: kettle",
+        ),
+        (
+            "300元以内的水壶",
+            kettle(7, 9),
+            "便宜一点的呢",
+            "1. 旅行电水壶：价格 149（≤ 300），水壶\n2. 晨光电水壶：价格 259（≤ 300），水壶",
+        ),
+    ] {
+        let (request, named) = (Request { text: text.into(), ..Request::default() }, [named]);
+        let job = Job::new(&request, &intent, tokio::time::Instant::now());
+        let asked = Job { before: Some(before), named_before: &named, ..job };
+        let answer = recommend(by(None, None)).unwrap().handle(&asked).await.unwrap().unwrap();
+        assert_eq!(answer.text, expected);
+    }
+}
+
+#[tokio::test]
 async fn a_cheaper_one_is_the_cheapest_of_what_was_wished_before() {
     let intent = IntentName::new("shop").unwrap();
     for (text, first) in [

@@ -22,6 +22,16 @@ fn the_example_does_what_its_dialogues_say_in_both_languages() {
     assert_eq!(held.ok().matches(": 10 of 10 dialogues as written").count(), 2, "{held:?}");
 }
 
+/// "Cheaper?" is of what was asked for before, also where that was said in other words than the table's.
+#[test]
+fn the_shops_adviser_knows_what_follow_ups_are_of() {
+    let example = |file: &str| example(&format!("../recommendation/{file}"));
+    let (english, chinese) = (example("dialogues.en.md"), example("dialogues.zh.md"));
+    let program = Program::new().with("CHATBOT_INTENTS_PATH", &example("intents.toml"));
+    let held = program.run(&["eval", "--dialogues", &english, &chinese]);
+    assert_eq!(held.ok().matches(": 2 of 2 dialogues as written").count(), 2, "{held:?}");
+}
+
 #[test]
 fn the_dialogues_of_the_docs_hold() {
     let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/CONVERSATIONS.md");
