@@ -50,6 +50,9 @@ pub enum CorpusFileError {
     /// It is a spreadsheet.
     #[error("{0}: this is a spreadsheet program's own format: save it as CSV, in UTF-8, and name that file")]
     Spreadsheet(String),
+    /// It is an archive, as some programs export.
+    #[error("{0}: this is an archive: unpack it, and name the folder")]
+    Archive(String),
     /// It isn't as its format has it.
     #[error("{file}: {source}")]
     Invalid {
@@ -108,6 +111,9 @@ fn load_file(path: &Path, reading: &Reading) -> Result<Corpus, CorpusFileError> 
     if ["xlsx", "xls", "ods", "numbers"].contains(&extension.as_str()) {
         return Err(CorpusFileError::Spreadsheet(file));
     }
+    if ["zip", "gz", "tgz", "tar", "7z", "rar", "bpz"].contains(&extension.as_str()) && path.exists() {
+        return Err(CorpusFileError::Archive(file));
+    }
     let format = Format::of(path).ok_or_else(|| match path.try_exists() {
         Ok(false) => CorpusFileError::Missing(file.clone()),
         _ => CorpusFileError::UnknownFormat(file.clone()),
@@ -137,7 +143,7 @@ fn load_folder(folder: &Path, reading: &Reading, corpus: &mut Corpus) -> Result<
         }
         match load_file(path, reading) {
             Ok(more) => corpus.append(more),
-            Err(CorpusFileError::UnknownFormat(_) | CorpusFileError::Spreadsheet(_)) => {
+            Err(CorpusFileError::UnknownFormat(_) | CorpusFileError::Spreadsheet(_) | CorpusFileError::Archive(_)) => {
                 pass_over(corpus, path, "of no format that is known");
             }
             Err(CorpusFileError::Invalid { source: CorpusError::Unknown { .. }, .. }) => {

@@ -72,7 +72,7 @@ pub fn to_intents_file(corpus: &Corpus, from: &str) -> Imported {
         text +=
             &format!("\n[intents.{fallback}]\ndescription = \"Answers where the model isn't sure of any intent.\"\n");
         match FALLBACKS.iter().find_map(|label| replies.get(label)) {
-            Some(reply) => text += &reply_line(reply),
+            Some(replies) => text += &reply_lines(replies),
             None => {
                 text += "reply.en = \"Sorry, I didn't understand that. Could you say it in other words?\"\n";
                 if chinese {
@@ -88,7 +88,7 @@ pub fn to_intents_file(corpus: &Corpus, from: &str) -> Imported {
         let reply = called().find_map(|label| replies.get(label));
         // What Rasa says when it isn't sure is what the fallback is for, whatever intent that is here.
         let reply = reply.or_else(|| replies.get(RASAS_FALLBACK).filter(|_| name.as_str() == fallback));
-        let reply = reply.map(String::as_str);
+        let reply = reply.map(Vec::as_slice);
         let slots = called().find_map(|label| forms.get(label)).map_or(&[][..], Vec::as_slice);
         let _ = write_intent(&mut text, name, labels, examples, slots, reply);
     }
@@ -147,7 +147,7 @@ fn write_intent(
     labels: &[&str],
     examples: &[&str],
     slots: &[forms::Slot],
-    reply: Option<&str>,
+    replies: Option<&[(String, String)]>,
 ) -> std::fmt::Result {
     write!(text, "\n[intents.{}]\n", name)?;
     let label = labels.first().copied().unwrap_or(name.as_str());
@@ -167,8 +167,8 @@ fn write_intent(
     for slot in slots {
         forms::write(text, slot, languages)?;
     }
-    if let Some(reply) = reply {
-        text.push_str(&reply_line(reply));
+    if let Some(replies) = replies {
+        text.push_str(&reply_lines(replies));
         return Ok(());
     }
     // The first language answers where nothing tells another.
@@ -188,11 +188,12 @@ struct Languages {
     chinese: bool,
 }
 
-/// A reply in the language that it seems to be.
-fn reply_line(reply: &str) -> String {
-    format!("reply.{} = {}\n", language(reply), quoted(reply))
+/// Replies, each in its language.
+fn reply_lines(replies: &[(String, String)]) -> String {
+    replies.iter().map(|(language, reply)| format!("reply.{language} = {}\n", quoted(reply))).collect()
 }
 
+/// The language that a text seems to be in.
 fn language(text: &str) -> &'static str {
     if has_han(text) { "zh" } else { "en" }
 }

@@ -16,6 +16,7 @@ const EXAMPLES: &str = "\
 Examples:
   chatbot-worker import data/nlu.yml --out intents.toml   Rasa's training data
   chatbot-worker import my-rasa-project/ --out intents.toml
+  chatbot-worker import my-dialogflow-agent/ --out intents.toml   the unpacked export
   chatbot-worker import texts.csv chats.jsonl > intents.toml
   chatbot-worker import bitext.csv --text-column instruction --reply-column response > intents.toml
   CHATBOT_INTENTS_PATH=intents.toml chatbot-worker check
@@ -25,7 +26,8 @@ The formats, told by the end of a name; of a folder, all files in it that hold d
                            starts, as what an intent asks
   .csv, .tsv, .tab, .txt   a first row that names the columns of texts and intents; it shows what is between the cells
   .json, .jsonl            [{\"text\": \"…\", \"intent\": \"…\"}], or an object a line; rasa_nlu_data; CLINC150's form;
-                           {\"intents\": [{\"tag\": …, \"patterns\": […], \"responses\": […]}]}; {\"intent\": [\"…\"]}
+                           {\"intents\": [{\"tag\": …, \"patterns\": […], \"responses\": […]}]}; {\"intent\": [\"…\"]};
+                           exports of Dialogflow ES (its folder), LUIS, CLU and Watson
   .toml                    an intents file, of which the examples and labels are taken
 
 A FAQ, questions with their answers, needs no intents and no import: name it in [knowledge] of an intents file, and let

@@ -22,6 +22,7 @@ use std::path::Path;
 use crate::utf8;
 
 pub(crate) use encoding::decode;
+pub use json::Agent;
 pub(crate) use json::{
     no_json,
     value::{Document, Value},
@@ -51,14 +52,16 @@ pub struct Corpus {
     pub lookups: Vec<Word>,
     /// Entities, and the regular expressions of their values.
     pub patterns: Vec<Word>,
-    /// What the bot answers, by the label of its intent; a label may have several. None is a template.
-    pub replies: Vec<Word>,
+    /// What the bot answers; an intent may have several. None is a template.
+    pub replies: Vec<Reply>,
     /// What intents ask; each intent once.
     pub forms: Vec<Form>,
     /// The intents of a bot, each by its name and by its labels.
     pub labels: Vec<Word>,
     /// What the files of a Rasa project say of each other.
     pub project: Project,
+    /// What the files of an agent of Dialogflow say of each other.
+    pub agent: Agent,
     /// What was left out or changed.
     pub notes: Notes,
     /// The rows that can't be used. Whoever can't do without them refuses the file; see [`Corpus::strict`].
@@ -72,6 +75,17 @@ pub struct Word {
     pub of: String,
     /// The line.
     pub text: String,
+}
+
+/// What the bot answers to an intent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The label of its intent.
+    pub of: String,
+    /// The text.
+    pub text: String,
+    /// Its language, a BCP 47 tag, where the file tells.
+    pub language: Option<String>,
 }
 
 /// What somebody said, and what they meant by it.
@@ -170,18 +184,22 @@ impl Corpus {
 
     /// Tells in which file all of this was found.
     pub fn found_in(&mut self, file: &str) {
+        self.agent.found_in(file, &mut self.notes, &mut self.faults);
         self.notes.found_in(file);
         self.faults.found_in(file);
     }
 
     /// Adds an utterance of a format in which nothing is a mark.
     fn add_plain(&mut self, text: &str, label: Option<&str>, line: usize) {
-        let annotated = annotation::parse(text);
-        if !annotated.mentions.is_empty() {
-            self.notes
-                .add("what looks like a mark of an entity was kept as text: only Rasa's files have marks", Some(line));
-        }
+        self.note_marks(text, Some(line));
         self.utterances.push(Utterance { text: text.to_owned(), label: label.map(str::to_owned) });
+    }
+
+    /// Tells of a text in which something looks like a mark, of such a format.
+    fn note_marks(&mut self, text: &str, line: Option<usize>) {
+        if !annotation::parse(text).mentions.is_empty() {
+            self.notes.add("what looks like a mark of an entity was kept as text: only Rasa's files have marks", line);
+        }
     }
 
     /// Adds what another file holds.
@@ -195,6 +213,7 @@ impl Corpus {
         self.forms.append(&mut other.forms);
         self.labels.append(&mut other.labels);
         self.project.append(other.project);
+        self.agent.append(other.agent);
         self.notes.append(other.notes);
         self.faults.append(other.faults);
     }
@@ -208,6 +227,13 @@ impl Corpus {
             Some(fault) => Err(fault.clone()),
             None => Ok(self),
         }
+    }
+}
+
+impl Reply {
+    /// A reply of a file that tells no languages.
+    pub fn new(of: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { of: of.into(), text: text.into(), language: None }
     }
 }
 

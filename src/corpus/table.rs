@@ -2,7 +2,7 @@
 //! scope. Brackets in a cell are text: nothing there is a mark.
 
 use super::{
-    Corpus, CorpusError, Reading, Word,
+    Corpus, CorpusError, Reading, Reply,
     columns::{self, Found},
     rows::{Broken, Row, Rows, excerpt},
 };
@@ -129,7 +129,7 @@ fn add(row: &Row, found: &Found, corpus: &mut Corpus) {
     }
     corpus.add_plain(text, label, row.line);
     if let (Some(reply), Some(label)) = (found.reply.map(cell).filter(|reply| !reply.is_empty()), label) {
-        corpus.replies.push(Word { of: label.to_owned(), text: reply.to_owned() });
+        corpus.replies.push(Reply::new(label, reply));
     }
 }
 
@@ -204,7 +204,7 @@ mod tests {
         let reply = Some("response".to_owned());
         let reading = Reading { columns: Columns { reply, ..Columns::default() }, ..Reading::default() };
         let corpus = parse("text,intent,response\nhi,greet,\"Hello {{Name}}\"\nyo,greet,\nx,,y\n", &reading).unwrap();
-        assert_eq!(corpus.replies, [Word { of: "greet".into(), text: "Hello {{Name}}".into() }]);
+        assert_eq!(corpus.replies, [Reply::new("greet", "Hello {{Name}}")]);
         let told: Vec<_> = corpus.notes.iter().map(|note| note.kind.as_str()).collect();
         assert_eq!(
             told,

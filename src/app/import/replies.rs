@@ -3,46 +3,50 @@
 //! **Invariant:** nothing in a reply is taken for a template, but for `{name}` where a slot of the intent or an entity is
 //! called so: that is how Rasa's responses name a slot, and it becomes the value.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::LazyLock,
-};
+use std::{collections::HashMap, sync::LazyLock};
 
 use regex::Regex;
 
 use super::{forms::Slot, one_line};
 use crate::{
-    corpus::{Corpus, Notes},
+    corpus::{Corpus, Notes, Reply},
     entity::Definition,
 };
 
 /// What begins a template's tag.
 const TAGS: [&str; 3] = ["{{", "{%", "{#"];
 
-/// The reply of each label that has one. `forms` has what each label's intent asks.
+/// A label's replies, each with its language.
+pub(super) type Replies = Vec<(String, String)>;
+
+/// The replies of each label that has some: where a file tells languages the first of each, else the first. `forms` has what
+/// each label's intent asks.
 pub(super) fn of<'c>(
     corpus: &'c Corpus,
     entities: &[Definition],
     forms: &HashMap<&str, Vec<Slot>>,
     notes: &mut Notes,
-) -> HashMap<&'c str, String> {
-    let mut replies = HashMap::new();
+) -> HashMap<&'c str, Replies> {
+    let mut replies: HashMap<&str, Replies> = HashMap::new();
     for reply in &corpus.replies {
-        match replies.entry(reply.of.as_str()) {
-            Entry::Vacant(entry) => {
-                let slots = forms.get(reply.of.as_str()).map_or(&[][..], Vec::as_slice);
-                entry.insert(text(&reply.text, entities, slots, notes));
-            }
-            Entry::Occupied(entry) if *entry.get() != reply.text => {
-                notes.add_shown(
-                    "of several replies to an intent, the first is taken",
-                    format!("'{}'", one_line(&reply.of)),
-                );
-            }
-            Entry::Occupied(_) => {}
+        let (known, language) = (replies.entry(reply.of.as_str()).or_default(), language(reply));
+        let is_another = reply.language.is_some() && known.iter().all(|(other, _)| *other != language);
+        if known.is_empty() || is_another {
+            let slots = forms.get(reply.of.as_str()).map_or(&[][..], Vec::as_slice);
+            known.push((language, text(&reply.text, entities, slots, notes)));
+        } else if known.iter().all(|(_, other)| *other != reply.text) {
+            notes
+                .add_shown("of several replies to an intent, the first is taken", format!("'{}'", one_line(&reply.of)));
         }
     }
     replies
+}
+
+/// The language that is told, without its region; else the one that the reply seems to be in.
+fn language(reply: &Reply) -> String {
+    let told = reply.language.as_deref().and_then(|tag| tag.split(['-', '_']).next()).map(str::to_ascii_lowercase);
+    let told = told.filter(|tag| matches!(tag.len(), 2 | 3) && tag.bytes().all(|it| it.is_ascii_lowercase()));
+    told.unwrap_or_else(|| super::language(&reply.text).to_owned())
 }
 
 /// The reply, or the question, of an intent with these slots, as the intents file has it.
@@ -84,7 +88,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{corpus::Word, domain::IntentName, handler::template::TemplateHandler};
+    use crate::{domain::IntentName, handler::template::TemplateHandler};
 
     fn order() -> [Definition; 1] {
         [Definition { name: "order".into(), ..Definition::default() }]
@@ -121,12 +125,29 @@ mod tests {
 
     #[test]
     fn of_several_replies_the_first_is_taken() {
-        let reply = |text: &str| Word { of: "a".into(), text: text.into() };
-        let corpus = Corpus { replies: vec![reply("one"), reply("two"), reply("one")], ..Corpus::default() };
+        let replies = ["one", "two", "one"].map(|text| Reply::new("a", text)).to_vec();
+        let corpus = Corpus { replies, ..Corpus::default() };
         let mut notes = Notes::default();
-        assert_eq!(of(&corpus, &[], &HashMap::new(), &mut notes), HashMap::from([("a", "one".to_owned())]));
+        assert_eq!(
+            of(&corpus, &[], &HashMap::new(), &mut notes),
+            HashMap::from([("a", vec![("en".to_owned(), "one".to_owned())])])
+        );
         let told: Vec<_> = notes.iter().map(ToString::to_string).collect();
         assert_eq!(told, ["of several replies to an intent, the first is taken: 'a'"]);
+    }
+
+    #[test]
+    fn where_languages_are_told_the_first_of_each_is_taken() {
+        let reply = |tag: &str, text: &str| Reply { language: Some(tag.into()), ..Reply::new("a", text) };
+        let told = [("en", "Hi"), ("zh-cn", "你好"), ("zh-TW", "您好"), ("pt-BR", "Oi"), ("?", "嗨")];
+        let replies = told.map(|(tag, text)| reply(tag, text)).to_vec();
+        let corpus = Corpus { replies, ..Corpus::default() };
+        let mut notes = Notes::default();
+        let expected = [("en", "Hi"), ("zh", "你好"), ("pt", "Oi")];
+        let expected = expected.map(|(tag, text)| (tag.to_owned(), text.to_owned())).to_vec();
+        assert_eq!(of(&corpus, &[], &mut notes), HashMap::from([("a", expected)]));
+        let told: Vec<_> = notes.iter().map(ToString::to_string).collect();
+        assert_eq!(told, ["of several replies to an intent, the first is taken (2 times, first 'a')"]);
     }
 
     proptest! {

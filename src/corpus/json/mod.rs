@@ -1,16 +1,23 @@
 //! JSON: a list of objects, an object a line, or one of the shapes that data sets and chatbots have. What isn't plainly
 //! one of them is refused. Brackets in a text are text: nothing there is a mark.
 
+mod clu;
+mod dialogflow;
 mod foreign;
+mod luis;
 mod rasa_nlu;
 mod records;
 pub(super) mod value;
+mod vocabulary;
+mod watson;
 
 use self::{
     records::{Keys, Record, unknown},
     value::{Document, Value},
 };
 use super::{Corpus, CorpusError, Part, Reading, columns, rows::excerpt};
+
+pub use dialogflow::Agent;
 
 /// The parts of a data set, by the words in their keys.
 const PARTS: [(Part, &[&str]); 3] = [
@@ -34,12 +41,33 @@ pub(super) fn parse(text: &str, reading: &Reading) -> Result<Corpus, CorpusError
         lines(&document, text, reading, &mut corpus)?;
     } else {
         let value = Value::of(text).map_err(|error| CorpusError::at(error.line(), no_json(&error)))?;
-        if let Some(told) = foreign::told(value) {
-            return Err(CorpusError::at(document.line(value), told));
+        if !export(&document, value, reading, &mut corpus)? {
+            read(&document, value, reading, &mut corpus)?;
         }
-        read(&document, value, reading, &mut corpus)?;
     }
     Ok(corpus)
+}
+
+/// Reads a document that is another program's export; `false` where it isn't one that is known.
+fn export<'t>(
+    document: &Document<'t>,
+    value: Value<'t>,
+    reading: &Reading,
+    corpus: &mut Corpus,
+) -> Result<bool, CorpusError> {
+    let members = value.members().unwrap_or_default();
+    if let Some(told) = foreign::told(value, &members) {
+        return Err(CorpusError::at(document.line(value), told));
+    }
+    Ok(luis::read(document, &members, corpus)
+        || clu::read(document, &members, reading.part, corpus)
+        || watson::read(document, &members, corpus)
+        || dialogflow::read(document, value, &members, corpus)?)
+}
+
+/// The value of the first member of this name.
+fn member<'t>(members: &[(String, Value<'t>)], key: &str) -> Option<Value<'t>> {
+    members.iter().find(|(name, _)| name == key).map(|(_, value)| *value)
 }
 
 fn lines<'t>(

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use super::value::{Document, Value};
-use crate::corpus::{Corpus, CorpusError, Mention, Reading, Word, columns, rows::excerpt};
+use crate::corpus::{Corpus, CorpusError, Mention, Reading, Reply, columns, rows::excerpt};
 
 /// Names of the key of intents where objects have lists of texts, after those that tables have.
 const NAMES: [&str; 2] = ["name", "title"];
@@ -226,7 +226,7 @@ fn add_mentions<'t>(document: &Document<'t>, entities: Value<'t>, text: &str, co
 pub(super) fn add_replies(label: &str, replies: Value<'_>, corpus: &mut Corpus) {
     let texts = replies.items().unwrap_or_else(|| vec![replies]);
     let texts = texts.into_iter().filter_map(Value::string).filter(|text| !text.trim().is_empty());
-    corpus.replies.extend(texts.map(|text| Word { of: label.to_owned(), text: text.trim().to_owned() }));
+    corpus.replies.extend(texts.map(|text| Reply::new(label, text.trim())));
 }
 
 /// The error of a document in which nothing tells what it is.

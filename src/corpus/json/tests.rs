@@ -178,10 +178,21 @@ fn what_isnt_plain_is_refused_with_what_it_is() {
     check("{\"rasa_nlu_data\": 1}", 1, "rasa_nlu_data is a number");
     check("[{\"question\": \"a\", \"answer\": \"b\"}]", 1, "--intent-column; or, as these are questions");
     // Exports that hold no labels are named.
-    let phrase =
-        "{\"id\": \"1\", \"data\": [{\"text\": \"hi\", \"userDefined\": false}], \"isTemplate\": false, \"count\": 0}";
-    check(&format!("[{phrase}, {phrase}]"), 1, "as Dialogflow exports them");
     let qna = "{\"id\": \"1\", \"data\": {\"questions\": {\"en\": [\"a\"]}, \"answers\": {\"en\": [\"b\"]}}}";
     check(&format!("\n{{\"qnas\": [{qna}]}}"), 2, "as Botpress exports them");
     check(&format!("[{qna}]"), 1, "[knowledge]");
+    let phrases = r#"{"trainingPhrases": [{"parts": [{"text": "hi"}], "languageCode": "en"}]}"#;
+    check(phrases, 1, "Dialogflow CX");
+    check(r#"{"displayName": "order", "numTrainingPhrases": 2}"#, 1, "Dialogflow CX");
+    check(r#"{"metadata": {}, "resource": {"name": "b", "intents": []}}"#, 1, "Amazon Lex");
+    check(r#"{"name": "Order", "sampleUtterances": [{"utterance": "我要退货"}]}"#, 1, "Amazon Lex");
+    check(r#"{"interactionModel": {"languageModel": {}}}"#, 1, "Alexa");
+    check(r#"{"version": {"_id": "1"}, "diagrams": {}, "project": {}}"#, 1, "Voiceflow");
+    check(r#"{"name": "order", "contexts": ["global"], "utterances": {"zh": ["我要退货"]}}"#, 1, "intent of Botpress");
+    check(r#"{"type": "action", "workspace": {"actions": [], "intents": []}}"#, 1, "made of actions");
+    check(
+        r#"{"displayName": "Shop", "language": "en", "supportedLanguages": ["zh-cn"]}"#,
+        1,
+        "settings of an agent of Dialogflow",
+    );
 }

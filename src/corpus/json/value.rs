@@ -46,6 +46,11 @@ impl<'t> Value<'t> {
         Some(members.0.into_iter().map(|(key, value)| (key, Self(value))).collect())
     }
 
+    /// Its first member of this name, where it is an object that has one.
+    pub(crate) fn member(self, key: &str) -> Option<Self> {
+        self.members()?.into_iter().find(|(name, _)| name == key).map(|(_, value)| value)
+    }
+
     pub(crate) fn items(self) -> Option<Vec<Self>> {
         let items: Vec<&'t RawValue> = self.read('[')?;
         Some(items.into_iter().map(Self).collect())

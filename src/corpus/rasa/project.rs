@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    super::{Corpus, CorpusError, Word},
+    super::{Corpus, CorpusError, Reply, Word},
     asking::{Asking, Known},
     forms::{FormFound, SlotFound},
     loops::{Start, Submit},
@@ -50,9 +50,10 @@ impl Project {
 }
 
 impl Corpus {
-    /// Gives intents what they ask, and the replies that the responses and rules of all files make, once all of them are
-    /// there.
+    /// Gives intents what they ask, the replies that the responses and rules of all files make, and what else files say of each
+    /// other, once all of them are there.
     pub fn link(&mut self) {
+        std::mem::take(&mut self.agent).link(self);
         let project = std::mem::take(&mut self.project);
         self.project.entities.clone_from(&project.entities);
         let mut texts: HashMap<&str, &str> = HashMap::new();
@@ -103,7 +104,7 @@ impl Corpus {
                 if ruled.is_empty() { Some(by_name).filter(|name| known(&name)).into_iter().collect() } else { ruled };
             if !names.is_empty() {
                 let said = names.iter().filter_map(|name| texts.get(name.as_str()).copied()).collect::<Vec<_>>();
-                self.replies.push(Word { of: label.to_owned(), text: said.join("\n") });
+                self.replies.push(Reply::new(label, said.join("\n")));
                 used.extend(names);
             }
         }

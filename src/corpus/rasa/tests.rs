@@ -26,6 +26,10 @@ fn pairs(words: &[Word]) -> Vec<(&str, &str)> {
     words.iter().map(|word| (word.of.as_str(), word.text.as_str())).collect()
 }
 
+fn replies(corpus: &Corpus) -> Vec<(&str, &str)> {
+    corpus.replies.iter().map(|reply| (reply.of.as_str(), reply.text.as_str())).collect()
+}
+
 fn examples(corpus: &Corpus) -> Vec<(&str, &str)> {
     corpus.utterances.iter().map(|it| (it.text.as_str(), it.label.as_deref().unwrap())).collect()
 }
@@ -135,7 +139,7 @@ fn the_files_of_a_project_are_one_bot() {
         ("help", "It rains.\nStay in.\nAnything else?"),
         ("nlu_fallback", "Pardon?"),
     ];
-    assert_eq!(pairs(&corpus.replies), expected);
+    assert_eq!(replies(&corpus), expected);
     assert_eq!(corpus.project.entities, ["city", "account"]);
     let expected = [
         "a file without data is passed over (f1)",
@@ -164,7 +168,7 @@ fn a_domain_may_say_what_answers_an_intent_and_the_fallback() {
         "intents:\n- a:\n    triggers: utter_b\n- c:\n    triggers: action_d\n- e\n",
         "responses:\n  utter_b:\n  - text: B\n  utter_default:\n  - text: Pardon?\n",
     ]);
-    assert_eq!(pairs(&corpus.replies), [("a", "B"), ("nlu_fallback", "Pardon?")]);
+    assert_eq!(replies(&corpus), [("a", "B"), ("nlu_fallback", "Pardon?")]);
 }
 
 #[test]
@@ -174,7 +178,7 @@ fn a_response_that_no_file_has_is_told() {
         "rules:\n- rule: a\n  steps:\n  - intent: a\n  - action: utter_b\n- rule: faq\n  steps:\n  - intent: faq\n  - action: utter_faq\n",
         "responses:\n  utter_faq/x:\n  - text: z\n",
     ]);
-    assert_eq!(pairs(&corpus.replies), []);
+    assert_eq!(replies(&corpus), []);
     let expected = [
         "responses that rules name are in none of the files: give their file, too: 'utter_b'",
         "responses that answer no intent by themselves are left out: 'utter_faq/x'",
@@ -187,7 +191,7 @@ fn of_two_responses_with_one_name_the_first_is_kept_and_told() {
     let responses = |text: &str| format!("responses:\n  utter_a:\n  - text: {text}\n");
     let nlu = "nlu:\n- intent: a\n  examples: |\n    - x\n";
     let corpus = read(&[nlu, &responses("A"), &responses("A"), &responses("B")]);
-    assert_eq!(pairs(&corpus.replies), [("a", "A")]);
+    assert_eq!(replies(&corpus), [("a", "A")]);
     assert_eq!(told(&corpus), ["responses that two files have keep the first text: 'utter_a'"]);
 }
 
@@ -196,7 +200,7 @@ fn a_response_is_a_text_or_a_list_of_variants() {
     fn check(responses: &str, text: &str) {
         let nlu = "nlu:\n- intent: a\n  examples: |\n    - x\n";
         let corpus = read(&[nlu, responses]);
-        assert_eq!(pairs(&corpus.replies), [("a", text)], "{responses}");
+        assert_eq!(replies(&corpus), [("a", text)], "{responses}");
     }
     check("responses:\n  utter_a:\n  - text: \"b\\n\\nc\"\n", "b\n\nc");
     check("templates:\n  utter_a:\n  - b\n  - c\n", "b");

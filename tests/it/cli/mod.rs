@@ -5,6 +5,7 @@ mod conversation;
 mod dialogues;
 mod eval;
 mod folder;
+mod import;
 mod key;
 mod log;
 mod other;
