@@ -16,11 +16,14 @@ mod reading;
 mod rows;
 mod unit;
 mod value;
+mod variants;
 mod why;
 mod wish;
 
 #[cfg(test)]
 mod tests;
+
+use std::sync::Arc;
 
 pub use self::{
     bounds::Bound,
@@ -28,7 +31,7 @@ pub use self::{
     wish::{Named, Order, Wish},
 };
 
-/// The most items of a catalogue.
+/// The most items of a catalogue, and the most variants of them.
 pub const MAX_ITEMS: usize = 50_000;
 
 /// Things that can be recommended.
@@ -49,10 +52,14 @@ pub struct Item {
     pub id: String,
     /// By language, the plain one first, with an empty tag.
     titles: Vec<(String, String)>,
-    /// A cell for each of the catalogue's columns, as it was written.
-    cells: Vec<String>,
+    /// A cell for each of the catalogue's columns, as it was written; variants share those of their item.
+    cells: Vec<Arc<str>>,
     /// The number in each column of numbers.
     numbers: Vec<Option<f64>>,
+    /// What it comes in at prices of their own, if it does: its own price is the lowest of theirs.
+    variants: Vec<Item>,
+    /// What tells a variant from the others, such as `Medium / Red`; empty where it is none.
+    label: String,
 }
 
 /// A column, but for ids and titles.
@@ -102,7 +109,7 @@ impl Catalogue {
         &self.unpriced
     }
 
-    /// How many rows of the table are part of the item before, such as its variants.
+    /// How many rows of the table are part of another's item, such as its variants.
     pub fn parts(&self) -> usize {
         self.parts
     }
@@ -139,7 +146,7 @@ impl Catalogue {
             .iter()
             .zip(&item.cells)
             .filter(|(column, _)| matches!(column.kind, Kind::Text | Kind::Values(_)));
-        let cells = searched.map(|(_, cell)| cell.as_str()).filter(|cell| !cell.is_empty());
+        let cells = searched.map(|(_, cell)| &**cell).filter(|cell| !cell.is_empty());
         item.titles.iter().map(|(_, title)| title.as_str()).chain(cells).collect::<Vec<_>>().join("\n")
     }
 
@@ -158,7 +165,12 @@ impl Item {
 
     /// What its cell in a column says.
     pub fn cell(&self, column: usize) -> &str {
-        self.cells.get(column).map_or("", String::as_str)
+        self.cells.get(column).map_or("", |cell| &**cell)
+    }
+
+    /// What tells it from the other variants of its item; empty where it is no variant.
+    pub fn variant(&self) -> &str {
+        &self.label
     }
 
     /// The number in a column.

@@ -1,15 +1,18 @@
 //! A table → a catalogue: which columns are what.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use super::{
     Catalogue, Column, Item, Kind, MAX_ITEMS, Unpriced, number,
     price::{self, Role},
     rows::{self, Kept},
-    unit,
+    unit, variants,
 };
 use crate::{
-    corpus::{CorpusError, Notes, Sheet},
+    corpus::{CorpusError, Notes, Sheet, SheetRow},
     entity::folded,
 };
 
@@ -33,7 +36,7 @@ pub enum CatalogueError {
          in catalog)"
     )]
     NoneForSale,
-    #[error("it has more than {MAX_ITEMS} items")]
+    #[error("it has more than {MAX_ITEMS} items, or variants of them")]
     TooLarge,
 }
 
@@ -69,57 +72,101 @@ impl Catalogue {
         if rows.is_empty() {
             return Err(CatalogueError::Empty);
         }
-        let Kept { rows, parts, withdrawn } = rows::kept(rows, &names, id, &titles);
-        match rows.len() {
+        let Kept { items, parts, withdrawn } = rows::kept(rows, &names, id, &titles);
+        match items.len() {
             0 => return Err(CatalogueError::NoneForSale),
             count if count > MAX_ITEMS => return Err(CatalogueError::TooLarge),
             _ => {}
         }
-        (0..parts).for_each(|_| notes.add("a row without a title is a variant of the item before", None));
+        (0..parts).for_each(|_| notes.add("a row is a variant of another row's item", None));
         (0..withdrawn).for_each(|_| notes.add("an item isn't for sale and is left out", None));
         let mut catalogue = Self { parts, withdrawn, ..Self::default() };
         let own: Vec<usize> = (0..header.len())
             .filter(|at| *at != id && titles.iter().all(|(_, title)| title != at) && !header[*at].is_empty())
             .collect();
+        let variants = variants::Columns::of(&names, &titles);
         for &at in &own {
-            let cells = rows.iter().map(|row| row.cells[at].as_str());
+            // What a part has of its item stands there but once.
+            let most = if variants.is_own(at) { usize::MAX } else { 0 };
+            let rows = items.iter().flat_map(|(row, parts)| [row].into_iter().chain(parts.iter().take(most)));
+            let cells = rows.map(|row| row.cells[at].as_str());
             catalogue.columns.push(Column { name: header[at].clone(), kind: Kind::of(&names[at], cells) });
         }
         catalogue.prices = price::columns(&catalogue.columns);
         let mut lines: HashMap<String, usize> = HashMap::new();
-        for row in rows {
+        let mut count = 0;
+        for (row, parts) in items {
             let fault = |reason: String| CatalogueError::Row { line: row.line, reason };
             let own_id = row.cells[id].clone();
             if own_id.is_empty() {
                 return Err(fault(format!("it has no {}: write one, or take the row out", header[id])));
             }
-            let own_titles: Vec<(String, String)> = titles
-                .iter()
-                .map(|(tag, at)| (tag.clone(), row.cells[*at].clone()))
-                .filter(|(_, title)| !title.is_empty())
-                .collect();
+            let own_titles = titled(&row, &titles);
             if own_titles.is_empty() {
                 return Err(fault(UNTITLED.to_owned()));
             }
             if let Some(first) = lines.insert(own_id.clone(), row.line) {
                 return Err(fault(format!("the {} '{own_id}' is also that of line {first}", header[id])));
             }
-            let cells: Vec<String> = own.iter().map(|&at| row.cells[at].clone()).collect();
-            let number = |(cell, column): (&String, &Column)| match column.kind {
-                Kind::Numbers { .. } => number::of_cell(cell).map(|(number, _)| number),
-                _ => None,
-            };
-            let numbers: Vec<Option<f64>> = cells.iter().zip(&catalogue.columns).map(number).collect();
-            for ((cell, number), column) in cells.iter().zip(&numbers).zip(&catalogue.columns) {
-                if column.role().is_some() && number.is_none() && !cell.is_empty() {
-                    notes.add("a price that is no number is taken as none", None);
-                    catalogue.unpriced.push(Unpriced { line: row.line, cell: cell.clone() });
+            let rows = variants.variants(&row, &parts);
+            count += rows.len();
+            if count > MAX_ITEMS {
+                return Err(CatalogueError::TooLarge);
+            }
+            let mut item =
+                catalogue.item(own_id, own_titles, own.iter().map(|&at| Arc::from(&*row.cells[at])).collect());
+            catalogue.tell_unpriced(&item, row.line, &mut notes);
+            for variant in &rows {
+                let share = |(&at, whole): (&usize, &Arc<str>)| match &*variant.cells[at] {
+                    cell if cell == &**whole => Arc::clone(whole),
+                    cell => Arc::from(cell),
+                };
+                let cells = own.iter().zip(&item.cells).map(share).collect();
+                let own_titles = titled(variant, &titles);
+                let mut read = catalogue.item(variant.cells[id].clone(), own_titles, cells);
+                read.label = variants.label(variant, &rows);
+                if variant.line != row.line {
+                    catalogue.tell_unpriced(&read, variant.line, &mut notes);
+                }
+                item.variants.push(read);
+            }
+            let merged = variants.merged(row, &parts);
+            for (cell, &at) in item.cells.iter_mut().zip(&own) {
+                if **cell != *merged.cells[at] {
+                    *cell = Arc::from(&*merged.cells[at]);
                 }
             }
-            catalogue.items.push(Item { id: own_id, titles: own_titles, cells, numbers });
+            catalogue.price_from_variants(&mut item);
+            catalogue.items.push(item);
         }
         Ok((catalogue, notes))
     }
+
+    /// An item of these cells.
+    fn item(&self, id: String, titles: Vec<(String, String)>, cells: Vec<Arc<str>>) -> Item {
+        let number = |(cell, column): (&Arc<str>, &Column)| match column.kind {
+            Kind::Numbers { .. } => number::of_cell(cell).map(|(number, _)| number),
+            _ => None,
+        };
+        let numbers = cells.iter().zip(&self.columns).map(number).collect();
+        Item { id, titles, cells, numbers, ..Item::default() }
+    }
+
+    /// Tells which prices of an item are no numbers.
+    fn tell_unpriced(&mut self, item: &Item, line: usize, notes: &mut Notes) {
+        for ((cell, number), column) in item.cells.iter().zip(&item.numbers).zip(&self.columns) {
+            if column.role().is_some() && number.is_none() && !cell.is_empty() {
+                notes.add("a price that is no number is taken as none", None);
+                self.unpriced.push(Unpriced { line, cell: (**cell).to_owned() });
+            }
+        }
+    }
+}
+
+/// The titles that a row has, with their languages.
+fn titled(row: &SheetRow, titles: &[(String, usize)]) -> Vec<(String, String)> {
+    let titles = titles.iter().map(|(tag, at)| (tag.clone(), row.cells[*at].clone()));
+    titles.filter(|(_, title)| !title.is_empty()).collect()
 }
 
 /// The column of Shopify's exports that has the item of each row; their variants have a SKU of their own.

@@ -1,5 +1,7 @@
 //! Which rows of a table are items: shops' exports have rows for variants, and for what isn't for sale.
 
+use std::collections::HashMap;
+
 use crate::corpus::SheetRow;
 
 /// Columns, folded, and what says in them that an item isn't for sale: Shopify's and WooCommerce's.
@@ -13,35 +15,99 @@ const WITHDRAWN: [(&str, &[&str]); 4] = [
 /// The rows of items.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    pub(super) rows: Vec<SheetRow>,
-    /// How many others are part of the item before.
+    /// Each item's row, and those of its parts, such as its variants.
+    pub(super) items: Vec<(SheetRow, Vec<SheetRow>)>,
+    /// How many rows are part of an item.
     pub(super) parts: usize,
     /// How many items aren't for sale.
     pub(super) withdrawn: usize,
 }
 
+/// The columns by which rows name the item that they are part of.
+struct Family {
+    id: usize,
+    sku: Option<usize>,
+    /// WooCommerce's: what a row is, and the ID or the SKU of what it is a variation of.
+    kind: Option<usize>,
+    parent: Option<usize>,
+    /// Google's feed of a merchant: what variants have in common.
+    group: Option<usize>,
+}
+
+impl Family {
+    fn of(names: &[String], id: usize) -> Self {
+        let at = |name: &str| names.iter().position(|own| own == name);
+        let group = at("item_group_id").or_else(|| at("item group id"));
+        Self { id, sku: at("sku"), kind: at("type"), parent: at("parent"), group }
+    }
+
+    fn cell<'r>(&self, row: &'r SheetRow, at: Option<usize>) -> Option<&'r str> {
+        at.and_then(|at| row.cells.get(at)).map(String::as_str).filter(|cell| !cell.is_empty())
+    }
+
+    /// What a variation calls the item that it is of.
+    fn parent<'r>(&self, row: &'r SheetRow) -> Option<&'r str> {
+        let is_variation = self.cell(row, self.kind).is_some_and(|kind| kind.starts_with("variation"));
+        self.cell(row, self.parent).filter(|_| is_variation)
+    }
+
+    /// What variations call an item.
+    fn called(&self, row: &SheetRow) -> Vec<String> {
+        let id = self.cell(row, Some(self.id)).map(|id| format!("id:{id}"));
+        id.into_iter().chain(self.cell(row, self.sku).map(str::to_owned)).collect()
+    }
+}
+
 /// The rows of items; `names` are the columns', folded.
-pub(super) fn kept(rows: Vec<SheetRow>, names: &[String], id: usize, titles: &[(String, usize)]) -> Kept {
+pub(super) fn kept(mut rows: Vec<SheetRow>, names: &[String], id: usize, titles: &[(String, usize)]) -> Kept {
+    let family = Family::of(names, id);
+    // Variations may stand before what they are of.
+    rows.sort_by_key(|row| family.parent(row).is_some());
     let mut kept = Kept::default();
-    // The last item's id, and whether it is for sale.
-    let mut last = (String::new(), false);
-    for row in rows {
-        let has_title = titles.iter().any(|(_, at)| !row.cells[*at].is_empty());
-        if !has_title && !row.cells[id].is_empty() && row.cells[id] == last.0 {
-            if let Some(item) = kept.rows.last_mut().filter(|_| last.1) {
-                add_options(item, &row, names);
+    // Where items are in what is kept; none that aren't for sale.
+    let mut parents: HashMap<String, Option<usize>> = HashMap::new();
+    let mut groups: HashMap<String, usize> = HashMap::new();
+    let mut last: (String, Option<usize>) = Default::default();
+    for mut row in rows {
+        let is_more = titles.iter().all(|(_, at)| row.cells[*at].is_empty()) && !row.cells[id].is_empty();
+        let group = family.cell(&row, family.group).map(str::to_owned);
+        let place = match (family.parent(&row), &group) {
+            (Some(parent), _) => parents.get(parent).copied(),
+            (None, Some(group)) => groups.get(group).map(|place| Some(*place)),
+            (None, None) => (is_more && row.cells[id] == last.0).then_some(last.1),
+        };
+        let for_sale = !is_withdrawn(&row, names);
+        if let Some(place) = place {
+            if let Some((_, parts)) = place.filter(|_| for_sale).and_then(|place| kept.items.get_mut(place)) {
+                parts.push(row);
                 kept.parts += 1;
             }
             continue;
         }
-        let for_sale = !is_withdrawn(&row, names);
-        last = (row.cells[id].clone(), for_sale);
+        let place = for_sale.then_some(kept.items.len());
+        last = (row.cells[id].clone(), place);
+        if family.parent.is_some() {
+            family.called(&row).into_iter().for_each(|name| _ = parents.entry(name).or_insert(place));
+            split_attributes(&mut row, names);
+        }
+        if let (Some(group), Some(place)) = (group, place) {
+            groups.insert(group, place);
+        }
         match for_sale {
-            true => kept.rows.push(row),
+            true => kept.items.push((row, Vec::new())),
             false => kept.withdrawn += 1,
         }
     }
     kept
+}
+
+/// WooCommerce's values stand between commas, which are part of a value elsewhere.
+fn split_attributes(row: &mut SheetRow, names: &[String]) {
+    for (cell, name) in row.cells.iter_mut().zip(names) {
+        if name.starts_with("attribute ") && name.ends_with(" value(s)") {
+            *cell = cell.replace(", ", "|");
+        }
+    }
 }
 
 fn is_withdrawn(row: &SheetRow, names: &[String]) -> bool {
@@ -51,17 +117,6 @@ fn is_withdrawn(row: &SheetRow, names: &[String]) -> bool {
         };
         WITHDRAWN.iter().any(says)
     })
-}
-
-/// Adds what a variant can be chosen by to its item: `Option1 Value`.
-fn add_options(item: &mut SheetRow, variant: &SheetRow, names: &[String]) {
-    let is_option = |name: &str| name.starts_with("option") && name.ends_with(" value");
-    for ((own, other), name) in item.cells.iter_mut().zip(&variant.cells).zip(names) {
-        if is_option(name) && !other.is_empty() && own.split('|').all(|known| known != other) {
-            let between = if own.is_empty() { "" } else { "|" };
-            *own = format!("{own}{between}{other}");
-        }
-    }
 }
 
 #[cfg(test)]
@@ -95,7 +150,7 @@ cap,,,,,Medium,c2,9,,
         let tee = &catalogue.items()[0];
         assert_eq!(tee.cell(catalogue.column("Option1 Value").unwrap()), "Small|Medium");
         assert_eq!(tee.cell(catalogue.column("Image Src").unwrap()), "a.png");
-        assert_eq!(catalogue.price(tee).map(|(_, price)| price), Some(25.0));
+        assert_eq!(catalogue.price(tee).map(|(_, price)| price), Some(20.0));
         assert_eq!(catalogue.passing(&catalogue.wish("a medium one under 30", &[])), [0]);
         // A table of one's own, too; and what isn't right behind its item has a title to have.
         assert_eq!(read("id,title,price\n1,a,2\n1,,3\n2,b,4\n").1, ["1", "2"]);

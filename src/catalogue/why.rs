@@ -43,9 +43,12 @@ fn of_bound(bound: &Bound, catalogue: &Catalogue, item: &Item, chinese: bool) ->
     let unit = if is_bare { unit.map(|unit| format!(" {unit}")).unwrap_or_default() } else { String::new() };
     let limits = [bound.least.map(|it| format!("≥ {}", shown(it))), bound.most.map(|it| format!("≤ {}", shown(it)))];
     let limits: Vec<String> = limits.into_iter().flatten().collect();
+    // Where variants have several prices, the item's is the lowest.
+    let has_several = bound.is_price && catalogue.prices_of(item).is_some();
+    let (from, up) = if has_several { ("from ", "起") } else { ("", "") };
     match chinese {
-        true => format!("{label} {cell}{unit}（{}）", limits.join("，")),
-        false => format!("{label} {cell}{unit} ({})", limits.join(", ")),
+        true => format!("{label} {cell}{unit}{up}（{}）", limits.join("，")),
+        false => format!("{label} {from}{cell}{unit} ({})", limits.join(", ")),
     }
 }
 

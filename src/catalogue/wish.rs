@@ -176,8 +176,17 @@ impl Wish {
         self.bounds.is_empty() && self.named.is_empty() && self.excluded.is_empty() && !self.unpriced
     }
 
-    /// Whether an item passes. Of several values of one column one is enough; what isn't wanted mustn't be there.
+    /// Whether an item passes, or one of its variants does.
     pub(super) fn allows(&self, catalogue: &Catalogue, item: &Item) -> bool {
+        match item.variants.as_slice() {
+            [] => self.allows_all_of(catalogue, item),
+            variants => variants.iter().any(|variant| self.allows_all_of(catalogue, variant)),
+        }
+    }
+
+    /// Whether an item passes by what is told of it itself. Of several values of one column one is enough; what isn't wanted
+    /// mustn't be there.
+    fn allows_all_of(&self, catalogue: &Catalogue, item: &Item) -> bool {
         let in_bounds = self.bounds.iter().all(|bound| {
             bound.of(catalogue, item).is_some_and(|(_, number)| {
                 bound.least.is_none_or(|least| number >= least) && bound.most.is_none_or(|most| number <= most)

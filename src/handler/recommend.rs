@@ -15,7 +15,7 @@ use serde_json::{Map, Value, value::to_raw_value};
 use super::{Answer, Handler, HandlerError, Job};
 use crate::{
     catalogue::{Catalogue, Item, Order, Wish},
-    domain::{Details, Entity, IntentName, language},
+    domain::{Details, Entity, IntentName, Request, language},
     knowledge::{Knowledge, Passage},
 };
 
@@ -69,9 +69,15 @@ pub struct Recommend {
 #[derive(Serialize)]
 struct Recommended<'a> {
     id: &'a str,
-    title: &'a str,
+    title: String,
+    /// Which of its variants it is, where not all of them fit.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    variant: &'a str,
     why: Vec<String>,
     values: Map<String, Value>,
+    /// The lowest and the highest price of its variants, where they have several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prices: Option<(f64, f64)>,
 }
 
 impl Recommend {
@@ -118,7 +124,8 @@ impl Recommend {
         }
         items.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         if let Some(order) = wish.order {
-            let price = |at: usize| catalogue.price(&catalogue.items()[at]).map(|(_, price)| price);
+            let price =
+                |at: usize| catalogue.price(catalogue.shown(wish, &catalogue.items()[at])).map(|(_, price)| price);
             items.sort_by(|a, b| match (price(a.1), price(b.1)) {
                 (Some(a), Some(b)) if order == Order::CheapestFirst => a.total_cmp(&b),
                 (Some(a), Some(b)) => b.total_cmp(&a),
@@ -133,15 +140,26 @@ impl Recommend {
         items.into_iter().map(|(_, at)| &catalogue.items()[at]).filter(once).take(self.limit).collect()
     }
 
-    fn recommended<'a>(&'a self, item: &'a Item, wish: &Wish, title: &'a str, chinese: bool) -> Recommended<'a> {
+    fn recommended<'a>(&'a self, item: &'a Item, wish: &Wish, request: &Request, chinese: bool) -> Recommended<'a> {
         let catalogue = self.shop.catalogue();
+        let title = |item: &'a Item| item.title(request.locale.as_deref(), &request.text);
+        let whole = title(item);
+        let item = catalogue.shown(wish, item);
+        let variant = item.variant();
+        // Some variants have titles that tell them apart.
+        let title = match title(item) {
+            title if title != whole || variant.is_empty() => title.to_owned(),
+            title if chinese => format!("{title}（{variant}）"),
+            title => format!("{title} ({variant})"),
+        };
         let value = |at: usize| match item.number(at) {
             Some(number) => serde_json::Number::from_f64(number).map_or(Value::Null, Value::Number),
             None => Value::from(item.cell(at)),
         };
         let filled = (0..catalogue.columns().len()).filter(|&at| !item.cell(at).is_empty());
         let values = filled.map(|at| (catalogue.name(at).to_owned(), value(at))).collect();
-        Recommended { id: &item.id, title, why: wish.why(catalogue, item, chinese), values }
+        let (why, prices) = (wish.why(catalogue, item, chinese), catalogue.prices_of(item));
+        Recommended { id: &item.id, title, variant, why, values, prices }
     }
 }
 
@@ -165,11 +183,8 @@ impl Handler for Recommend {
         };
         let locale = request.locale.as_deref();
         let chinese = locale.or(language::language_of_script(&request.text)).is_some_and(|tag| tag.starts_with("zh"));
-        let items: Vec<Recommended<'_>> = self
-            .items(&wish)
-            .into_iter()
-            .map(|item| self.recommended(item, &wish, item.title(locale, &request.text), chinese))
-            .collect();
+        let items: Vec<Recommended<'_>> =
+            self.items(&wish).into_iter().map(|item| self.recommended(item, &wish, request, chinese)).collect();
         if items.is_empty() {
             return Ok(None);
         }

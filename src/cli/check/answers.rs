@@ -81,7 +81,7 @@ fn items(shop: &Shop) -> String {
     };
     let parts = match catalogue.parts() {
         0 => String::new(),
-        parts => format!("; {} without a title: variants of the item before", counted(parts, "row")),
+        parts => format!("; {} of variants", counted(parts, "row")),
     };
     let withdrawn = match catalogue.withdrawn() {
         0 => String::new(),

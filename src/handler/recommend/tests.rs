@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
 use super::*;
-use crate::domain::Request;
 
 const SHOP: &str = "\
 id,title,title_zh,type,brand,price,popularity,description
@@ -118,6 +117,39 @@ async fn the_answer_says_why() {
     assert_eq!(data["items"][0]["why"], serde_json::json!(["price 149 (≤ 200)", "kettle"]));
     let answer = asked(by(None, None), "200元以下").await.unwrap();
     assert_eq!(answer.text, "1. 旅行电水壶：价格 149（≤ 200）");
+}
+
+#[tokio::test]
+async fn the_variant_that_fits_is_told_with_its_price() {
+    let shop = "Handle,Title,Option1 Name,Option1 Value,Variant Price\n\
+                tee,Tee,Size,Small,19\ntee,,,Medium,25\nmug,杯子,颜色,红色,30\nmug,,,蓝色,18\nbelt,Belt,,,40\n";
+    let (catalogue, _) = Catalogue::read(shop.as_bytes()).unwrap();
+    let handler = Recommend::new(Arc::new(Shop::new(catalogue)), &by(None, None)).unwrap();
+    let intent = IntentName::new("shop").unwrap();
+    for (text, expected) in [
+        ("anything under 20?", "1. Tee (Small): Variant Price 19 (≤ 20)\n2. 杯子 (蓝色): Variant Price 18 (≤ 20)"),
+        ("二十元以下的", "1. Tee（Small）：价格 19（≤ 20）\n2. 杯子（蓝色）：价格 18（≤ 20）"),
+        ("anything under 35?", "1. Tee: Variant Price from 19 (≤ 35)\n2. 杯子: Variant Price from 18 (≤ 35)"),
+        ("三十五元以下的", "1. Tee：价格 19起（≤ 35）\n2. 杯子：价格 18起（≤ 35）"),
+        ("the cheapest", "1. 杯子\n2. Tee\n3. Belt"),
+        ("the most expensive", "1. Belt\n2. 杯子 (红色)\n3. Tee (Medium)"),
+    ] {
+        let request = Request { text: text.into(), ..Request::default() };
+        let job = Job::new(&request, &intent, tokio::time::Instant::now());
+        let answer = handler.handle(&job).await.unwrap().unwrap();
+        assert_eq!(answer.text, expected, "{text}");
+        let data: Value = serde_json::from_str(answer.details.data.unwrap().get()).unwrap();
+        let (variant, prices) = match text {
+            "anything under 20?" => (serde_json::json!("Small"), Value::Null),
+            "anything under 35?" => (Value::Null, serde_json::json!([19.0, 25.0])),
+            _ => continue,
+        };
+        let item = &data["items"][0];
+        assert_eq!(
+            (&item["variant"], &item["prices"], &item["values"]["Variant Price"]),
+            (&variant, &prices, &serde_json::json!(19.0))
+        );
+    }
 }
 
 #[test]
