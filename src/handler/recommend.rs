@@ -6,7 +6,11 @@
 #[cfg(test)]
 mod tests;
 
-use std::{cmp::Ordering, collections::HashSet, sync::Arc};
+use std::{
+    cmp::Ordering,
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use serde::Serialize;
@@ -110,7 +114,7 @@ impl Recommend {
         let passes: HashSet<usize> = items.iter().map(|(_, at)| *at).collect();
         // What is ranked by words: those that words find at all.
         let found = self.shop.index.search_among(&wish.rest, &|at| passes.contains(&at), items.len());
-        let rank: std::collections::HashMap<usize, usize> = found.into_iter().zip(0..).collect();
+        let rank: HashMap<usize, usize> = found.into_iter().zip(0..).collect();
         let joined = |weight: f64, rank: usize| weight / (RANK_OFFSET + rank as f64);
         for (score, at) in &mut items {
             *score = rank.get(at).map_or(0.0, |&rank| joined(1.0, rank));
@@ -124,8 +128,9 @@ impl Recommend {
         }
         items.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         if let Some(order) = wish.order {
-            let price =
-                |at: usize| catalogue.price(catalogue.shown(wish, &catalogue.items()[at])).map(|(_, price)| price);
+            let shown = |at: usize| catalogue.price(catalogue.shown(wish, &catalogue.items()[at]));
+            let prices: HashMap<usize, f64> = items.iter().filter_map(|&(_, at)| Some((at, shown(at)?.1))).collect();
+            let price = |at: usize| prices.get(&at).copied();
             items.sort_by(|a, b| match (price(a.1), price(b.1)) {
                 (Some(a), Some(b)) if order == Order::CheapestFirst => a.total_cmp(&b),
                 (Some(a), Some(b)) => b.total_cmp(&a),
