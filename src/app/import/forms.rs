@@ -181,7 +181,7 @@ mod tests {
     use super::{super::to_intents_file, *};
     use crate::{
         app::intents::{IntentsFile, SlotFills},
-        corpus::{Form, Mention, Slot as Asked, Utterance, Word},
+        corpus::{Form, Mention, Reply, Slot as Asked, Utterance},
     };
 
     fn asked(name: &str, filler: Filler, ask: Ask) -> Asked {
@@ -203,8 +203,8 @@ mod tests {
             utterances: vec![utterance("a table", "book"), utterance("订位", "book"), utterance("hi", "greet")],
             mentions: vec![Mention { entity: "cuisine".into(), value: "thai".into(), text: "thai".into() }],
             replies: vec![
-                Word { of: "book".into(), text: "{food-kind} for {people}, {city}, {cuisine}".into() },
-                Word { of: "greet".into(), text: "{cuisine} or {people}?".into() },
+                Reply::new("book", "{food-kind} for {people}, {city}, {cuisine}"),
+                Reply::new("greet", "{cuisine} or {people}?"),
             ],
             forms: vec![Form { of: "book".into(), slots }],
             ..Corpus::default()

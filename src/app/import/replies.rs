@@ -145,7 +145,7 @@ mod tests {
         let mut notes = Notes::default();
         let expected = [("en", "Hi"), ("zh", "你好"), ("pt", "Oi")];
         let expected = expected.map(|(tag, text)| (tag.to_owned(), text.to_owned())).to_vec();
-        assert_eq!(of(&corpus, &[], &mut notes), HashMap::from([("a", expected)]));
+        assert_eq!(of(&corpus, &[], &HashMap::new(), &mut notes), HashMap::from([("a", expected)]));
         let told: Vec<_> = notes.iter().map(ToString::to_string).collect();
         assert_eq!(told, ["of several replies to an intent, the first is taken (2 times, first 'a')"]);
     }

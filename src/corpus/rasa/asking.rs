@@ -149,7 +149,7 @@ fn filler(form: &str, name: &str, mappings: &[Mapping], notes: &mut Notes) -> Op
         Some(first) => (Some(first), entities.any(|other| other != first)),
         None => (None, false),
     };
-    let has = |wanted: &Source| sources.iter().any(|source| *source == wanted);
+    let has = |wanted: &Source| sources.contains(&wanted);
     let (is_text, intents) = (has(&Source::Text), sources.iter().filter(|source| ***source == Source::Intent).count());
     let shown = || format!("'{name}' of {form}");
     match entity {

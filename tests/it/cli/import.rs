@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::{eval::Folder, program::Program};
+use super::{folder::Folder, program::Program};
 
 /// What Dialogflow exports is a folder, of which the files' names are a part.
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{
     super::super::{Ask, Filler, Form, Slot},
-    pairs, read, told,
+    read, replies, told,
 };
 
 const NLU: &str = "nlu:\n- intent: book\n  examples: |\n    - a table for [thai](cuisine) food\n- intent: 订位\n  examples: |\n    \
@@ -118,7 +118,7 @@ actions:
     ];
     assert_eq!(corpus.forms, [form("book", &slots), form("订位", &slots)]);
     let said = "All done.\n{cuisine} for {num_people}";
-    assert_eq!(pairs(&corpus.replies), [("book", said), ("订位", said)]);
+    assert_eq!(replies(&corpus), [("book", said), ("订位", said)]);
     let expected = [
         "intents that a slot's value has to come with aren't kept (f2:9)",
         "from_intent isn't kept: a slot is filled by an entity or by text (f2:19)",
