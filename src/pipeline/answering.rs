@@ -131,7 +131,9 @@ impl Pipeline {
             Some(attached) => attached.told(answer, &route.handlers),
             None => answer,
         };
-        let reply = reply(request, answer, intent, classification.map(|boxed| *boxed), entities.to_vec());
+        // Where they are asked for again, they are looked for again.
+        let entities = work.entities.take().unwrap_or_default();
+        let reply = reply(work.request(), answer, intent, classification.map(|boxed| *boxed), entities);
         if let Some(talk) = &mut work.talk {
             talk.given = slots;
         }
