@@ -252,15 +252,15 @@ async fn only_workers_are_believed_and_what_is_no_beat_is_passed_over() {
     client.publish("cancel", of_type("chat.cancel"), br#"{"id":"1"}"#).await;
     let control = names.control_exchange();
     for body in [&b""[..], b"{", b"\xff", br#"{"name":""}"#, &[b'x'; 10_000]] {
-        client.publish_to(&control, "", of_type("chat.worker"), body).await;
-        client.publish_to(&control, "", of_type("chat.other"), body).await;
-        client.publish_to(&control, "", BasicProperties::default(), body).await;
+        client.publish_to_who_is_left(&control, of_type("chat.worker"), body).await;
+        client.publish_to_who_is_left(&control, of_type("chat.other"), body).await;
+        client.publish_to_who_is_left(&control, BasicProperties::default(), body).await;
     }
     asking.until(&[("m", false)]).await;
     // The same from a worker is: it was handed a lane, so this one leaves its own.
-    client.publish_to(&control, "", of_type("chat.worker"), &forged.write()).await;
+    client.publish_to_who_is_left(&control, of_type("chat.worker"), &forged.write()).await;
     asking.until(&[("m", true)]).await;
-    client.publish_to(&control, "", of_type("chat.worker"), &Beat { leaves: true, ..forged }.write()).await;
+    client.publish_to_who_is_left(&control, of_type("chat.worker"), &Beat { leaves: true, ..forged }.write()).await;
     asking.until(&[("m", false)]).await;
     worker.stop().await;
 }

@@ -93,9 +93,15 @@ async fn a_worker_and_a_client_with_the_printed_permissions_and_no_others_can_wo
         assert_eq!(unproved.len(), usize::from(mode == TopologyMode::Verify), "{found:?}");
         let workers = admin.run(&["workers"]);
         assert!(workers.code == Some(0) && workers.out.lines().count() == 2, "{workers:?}");
-        // A worker may not read dead letters: it only learns how many there are.
+        // A worker may not read dead letters: it only learns how many there are, and with `verify` RabbitMQ from 4.3 on doesn't
+        // tell it that either.
         let dead = format!("warn: 1 in {}.requests.dead: what couldn't be answered", names.exchange());
-        assert_eq!(complaints(&found, "dead"), [dead]);
+        let untold = |line: &Value| {
+            line["check"] == "dead" && line["message"].as_str().is_some_and(|it| it.contains("isn't told to this user"))
+        };
+        if !(mode == TopologyMode::Verify && found.iter().any(untold)) {
+            assert_eq!(complaints(&found, "dead"), [dead]);
+        }
         assert_eq!(admin.run(&["dead", "list"]).code, Some(77));
 
         // What an operator does.

@@ -56,9 +56,20 @@ impl Client {
     }
 
     pub async fn publish_to(&self, exchange: &str, key: &str, properties: BasicProperties, body: &[u8]) {
+        assert!(self.is_taken(exchange, key, properties, body).await);
+    }
+
+    /// Publishes to an exchange of which a queue may just be going away, which RabbitMQ 4 answers with a nack; again until it
+    /// takes it.
+    pub async fn publish_to_who_is_left(&self, exchange: &str, properties: BasicProperties, body: &[u8]) {
+        let taken = async { while !self.is_taken(exchange, "", properties.clone(), body).await {} };
+        tokio::time::timeout(PATIENCE, taken).await.expect("the broker takes it in time");
+    }
+
+    async fn is_taken(&self, exchange: &str, key: &str, properties: BasicProperties, body: &[u8]) -> bool {
         let options = BasicPublishOptions::default();
         let confirm = self.channel.basic_publish(short(exchange), short(key), options, body, properties).await.unwrap();
-        assert!(confirm.await.unwrap().is_ack());
+        confirm.await.unwrap().is_ack()
     }
 
     /// The next answer.
