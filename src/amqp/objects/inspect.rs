@@ -43,6 +43,16 @@ impl Survey {
         self.unseen_exchanges.extend(other.unseen_exchanges);
     }
 
+    /// The queues that were asked about, also where the broker doesn't tell whether they are there.
+    pub fn asked(&self) -> impl Iterator<Item = &Queue> {
+        self.queues.iter().map(|(queue, _)| queue).chain(&self.unseen)
+    }
+
+    /// Whether the broker doesn't tell this user whether a queue is there.
+    pub fn is_unseen(&self, queue: &str) -> bool {
+        self.unseen.iter().any(|unseen| unseen.name == queue)
+    }
+
     /// What a queue holds; none where it doesn't exist or isn't of the topology.
     pub fn depth(&self, queue: &str) -> Option<Depth> {
         self.queues.iter().find(|(of, _)| of.name == queue).and_then(|(_, depth)| *depth)

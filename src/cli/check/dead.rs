@@ -28,12 +28,12 @@ pub(super) async fn letters(report: &mut Report, checked: &Checked<'_>, survey: 
     let mut seen = HashSet::new();
     // The queues of conversations share one.
     let is_first = |queue: &WorkQueue| seen.insert(Names::dead(&names.queue(queue)));
-    let work = survey.queues.iter().filter_map(|(queue, _)| names.work_queue(&queue.name)).filter(is_first);
+    let work = survey.asked().filter_map(|queue| names.work_queue(&queue.name)).filter(is_first);
     let depth = |queue: &WorkQueue| survey.depth(&Names::dead(&names.queue(queue))).map_or(0, |depth| depth.messages);
     let waiting: Vec<(WorkQueue, u32)> =
         work.map(|queue| (depth(&queue), queue)).map(|(n, queue)| (queue, n)).collect();
     let waiting: Vec<(WorkQueue, u32)> = waiting.into_iter().filter(|(_, letters)| *letters > 0).collect();
-    let dead = |name: &str| survey.queues.iter().any(|(work, _)| Names::dead(&work.name) == name);
+    let dead = |name: &str| survey.asked().any(|work| Names::dead(&work.name) == name);
     if survey.unseen.iter().any(|queue| dead(&queue.name)) {
         report.ok(
             CHECK,

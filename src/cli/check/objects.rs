@@ -193,7 +193,7 @@ pub(super) fn messages(report: &mut Report, checked: &Checked<'_>, survey: &Surv
                 format!("{messages} in {dead_died}: messages that no worker could even dead-letter"),
                 "Look at the workers' logs, then drop them: `chatbot-worker dead purge --queue died --yes`.",
             );
-        } else if survey.queues.iter().any(|(work, _)| Names::dead(&work.name) == queue.name) {
+        } else if survey.asked().any(|work| Names::dead(&work.name) == queue.name) {
             // Told by `dead_letters`.
         } else if names.retry_delay(&queue.name).is_some() {
             retrying += u64::from(messages);
@@ -201,7 +201,12 @@ pub(super) fn messages(report: &mut Report, checked: &Checked<'_>, survey: &Surv
             waiting += u64::from(messages);
         }
     }
-    report.ok(CHECK, format!("{waiting} wait to be worked on, {retrying} to be tried again"));
+    let unseen = survey.unseen.iter().filter(|queue| names.work_queue(&queue.name).is_some()).count();
+    let unseen = match unseen {
+        0 => String::new(),
+        unseen => format!("; what waits in {unseen} more queues isn't told to this user"),
+    };
+    report.ok(CHECK, format!("{waiting} wait to be worked on, {retrying} to be tried again{unseen}"));
 }
 
 /// Queues of what is no longer configured.
@@ -217,6 +222,8 @@ pub(super) async fn orphans(report: &mut Report, admin: &Admin, checked: &Checke
             format!("queues of intents or retry delays that are no longer configured: {}", found.join(", ")),
             "`chatbot-worker topology prune` deletes those that are empty.",
         );
+    } else if !survey.unseen.is_empty() {
+        report.ok(CHECK, "whether queues are left of what is no longer configured isn't told to this user");
     } else if checked.listed.is_some() {
         report.ok(CHECK, "no queue is left of what is no longer configured");
     } else {

@@ -30,12 +30,16 @@ pub(super) async fn check(
         return Ok(());
     }
     if survey.depth(&names.died()).is_none_or(|depth| depth.consumers == 0) {
+        let (why, mend) = match survey.is_unseen(&names.died()) {
+            true => ("this user isn't told whether a worker consumes", "Run this again as a worker's user."),
+            false => ("no worker consumes", "Start a worker, and run this again."),
+        };
         let message = format!(
             "whether messages with a routing key that nobody binds are answered, and whether queues are bound, isn't known: \
-             no worker consumes {}, so it wasn't tried",
+             {why} {}, so it wasn't tried",
             names.died()
         );
-        report.warn("unroutable", message, "Start a worker, and run this again.");
+        report.warn("unroutable", message, mend);
         return Ok(());
     }
     match unroutable(report, admin, checked).await? {

@@ -10,7 +10,7 @@ use std::{
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{publisher, signals, stopping, walk::progress};
+use super::{next_done, publisher, signals, stopping, walk::progress};
 use crate::{
     amqp::{
         Names,
@@ -110,18 +110,17 @@ impl Importing {
     }
 
     async fn one(&mut self) -> Result<(), Failure> {
-        match self.tasks.join_next().await {
+        match next_done(&mut self.tasks, &self.publisher).await? {
             None => Ok(()),
-            Some(Ok(Ok(()))) => {
+            Some(Ok(())) => {
                 self.imported += 1;
                 Ok(())
             }
-            Some(Ok(Err(PublishError::Returned(queue)))) => Err(Failure::new(
+            Some(Err(PublishError::Returned(queue))) => Err(Failure::new(
                 Exit::Config,
                 format!("there is no queue '{queue}': a worker or `chatbot-worker topology declare` makes it"),
             )),
-            Some(Ok(Err(error))) => Err(Failure::new(Exit::Unavailable, error)),
-            Some(Err(error)) => Err(Failure::new(Exit::Os, error)),
+            Some(Err(error)) => Err(Failure::new(Exit::Unavailable, error)),
         }
     }
 }

@@ -14,6 +14,7 @@ mod summary;
 mod walk;
 
 use clap::Subcommand;
+use tokio::task::JoinSet;
 
 use super::{Exit, Failure, output, signals};
 use crate::{
@@ -21,6 +22,7 @@ use crate::{
         Names,
         connection::link::{Link, Use},
         dead::ReadError,
+        objects::ask::AskError,
         publishing::publisher::Publisher,
     },
     cli::topology::{Configured, ask_failure, connect_failure},
@@ -107,6 +109,19 @@ async fn unreadable(configured: &Configured) -> Result<u32, Failure> {
     let depth = admin.depth(&Names::dead(&configured.names().died())).await.map_err(ask_failure)?;
     admin.close().await;
     Ok(depth.map_or(0, |depth| depth.messages))
+}
+
+/// The next task that has ended; none where there are no more. Once the broker takes no messages all are given up, as it may
+/// be long until it does again: whether it takes what is in flight then isn't known.
+async fn next_done<T: 'static>(tasks: &mut JoinSet<T>, publisher: &Publisher) -> Result<Option<T>, Failure> {
+    tokio::select! {
+        biased;
+        done = tasks.join_next() => done.transpose().map_err(|error| Failure::new(Exit::Os, error)),
+        reason = publisher.link().blocked() => {
+            tasks.shutdown().await;
+            Err(Failure::new(Exit::Unavailable, AskError::Blocked(reason)))
+        }
+    }
 }
 
 fn read_failure(error: ReadError) -> Failure {

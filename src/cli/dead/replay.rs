@@ -14,7 +14,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    publisher, read_failure,
+    next_done, publisher, read_failure,
     selection::{Chosen, work_queues},
     walk::{Visitor, Walk, Walked},
 };
@@ -160,7 +160,7 @@ impl Visitor for Replaying {
             self.one().await?;
         }
         while let Some(done) = self.tasks.try_join_next() {
-            self.note(done)?;
+            self.note(done.map_err(|error| Failure::new(Exit::Os, error))?)?;
         }
         self.tasks.spawn(replay(self.replayer.clone(), held));
         Ok(())
@@ -178,18 +178,17 @@ impl Visitor for Replaying {
 
 impl Replaying {
     async fn one(&mut self) -> Result<(), Failure> {
-        match self.tasks.join_next().await {
+        match next_done(&mut self.tasks, &self.replayer.publisher).await? {
             Some(done) => self.note(done),
             None => Ok(()),
         }
     }
 
-    fn note(&mut self, done: Result<Result<(), Stays>, tokio::task::JoinError>) -> Result<(), Failure> {
+    fn note(&mut self, done: Result<(), Stays>) -> Result<(), Failure> {
         match done {
-            Ok(Ok(())) => self.replayed += 1,
-            Ok(Err(Stays::Kept(why))) => *self.kept.entry(why).or_default() += 1,
-            Ok(Err(Stays::Failed(failure))) => return Err(failure),
-            Err(error) => return Err(Failure::new(Exit::Os, error)),
+            Ok(()) => self.replayed += 1,
+            Err(Stays::Kept(why)) => *self.kept.entry(why).or_default() += 1,
+            Err(Stays::Failed(failure)) => return Err(failure),
         }
         Ok(())
     }
