@@ -46,6 +46,8 @@ pub struct Corpus {
     pub utterances: Vec<Utterance>,
     /// The entities that they were marked with.
     pub mentions: Vec<Mention>,
+    /// Entities, and the values that a list gives them.
+    pub values: Vec<Word>,
     /// Values, and what else users say for them.
     pub synonyms: Vec<Word>,
     /// Entities, and what their values can be.
@@ -206,6 +208,7 @@ impl Corpus {
     pub fn append(&mut self, mut other: Self) {
         self.utterances.append(&mut other.utterances);
         self.mentions.append(&mut other.mentions);
+        self.values.append(&mut other.values);
         self.synonyms.append(&mut other.synonyms);
         self.lookups.append(&mut other.lookups);
         self.patterns.append(&mut other.patterns);

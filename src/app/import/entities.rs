@@ -1,19 +1,23 @@
 //! The entities of a bot, made of what its data marks, lists and describes by patterns.
 //!
 //! Rasa's rules for values hold: what a text of an entity stands for where it is told once holds for all its marks, and a
-//! synonym holds for every entity whose examples or lookup table have one of its texts.
+//! synonym holds for every entity whose examples or lookup table have one of its texts. Both are taken once: what is a
+//! value itself stands for no other.
 
 use std::{
     collections::{HashMap, HashSet},
     fmt::Write,
 };
 
+use self::meanings::{Meanings, tell_value};
 use super::{one_line, quoted};
 use crate::{
     app::intents::normal_form,
     corpus::{Corpus, LabelNames, Notes, Word},
     entity::{BUILT_IN, Definition, Extractor, MAX_LENGTH, folded},
 };
+
+mod meanings;
 
 /// The entities that the data tells of, and the name that each has here.
 pub(super) fn of(corpus: &Corpus, notes: &mut Notes) -> (Vec<Definition>, HashMap<String, String>) {
@@ -33,20 +37,25 @@ pub(super) fn of(corpus: &Corpus, notes: &mut Notes) -> (Vec<Definition>, HashMa
         lookups.into_iter().partition(|word| known.entities.contains(word.of.as_str()));
     let [sure, others] =
         [sure, others].map(|words| words.into_iter().map(|word| (word.of.as_str(), word.text.as_str())));
+    let listed = corpus.values.iter().map(|word| (word.of.as_str(), word.text.as_str()));
     let marked = corpus.mentions.iter().map(|mention| (mention.entity.as_str(), mention.text.as_str()));
-    for (entity, said) in sure.chain(marked).chain(others) {
+    for (entity, said) in sure.chain(listed).chain(marked).chain(others) {
         let value = meanings.of_text(entity, said);
         entities.add(entity, value, said, notes);
     }
     // A value that is told for a text isn't always marked by itself.
-    for synonym in &corpus.synonyms {
+    for synonym in &meanings.kept {
         let having = entities.having(&synonym.of, &meanings.texts(&synonym.of));
         if having.is_empty() {
             let shown = format!("'{}' of '{}'", one_line(&synonym.text), one_line(&synonym.of));
             notes.add_shown("synonyms that are of no entity were left out", shown);
         }
         for entity in having {
-            entities.add(&entity, &synonym.of, &synonym.text, notes);
+            if meanings.is_other_value(&entity, &synonym.text, &synonym.of) {
+                tell_value(&synonym.text, &synonym.of, notes);
+            } else {
+                entities.add(&entity, &synonym.of, &synonym.text, notes);
+            }
         }
     }
     for word in patterns {
@@ -132,55 +141,6 @@ impl<'c> Known<'c> {
             }
         }
         kept
-    }
-}
-
-/// What texts stand for.
-struct Meanings<'c> {
-    /// By entity, where a mark says so.
-    marked: HashMap<(&'c str, String), &'c str>,
-    /// In any entity.
-    synonyms: HashMap<String, &'c str>,
-    /// The texts of each synonym.
-    texts: HashMap<&'c str, HashSet<String>>,
-}
-
-impl<'c> Meanings<'c> {
-    fn of(corpus: &'c Corpus, notes: &mut Notes) -> Self {
-        let mut meanings = Self { marked: HashMap::new(), synonyms: HashMap::new(), texts: HashMap::new() };
-        for mention in corpus.mentions.iter().filter(|mention| mention.value != mention.text) {
-            let key = (mention.entity.as_str(), found_form(&mention.text));
-            let first = *meanings.marked.entry(key).or_insert(&mention.value);
-            tell_second(&mention.text, first, &mention.value, notes);
-        }
-        for synonym in &corpus.synonyms {
-            let text = found_form(&synonym.text);
-            meanings.texts.entry(&synonym.of).or_default().insert(text.clone());
-            let first = *meanings.synonyms.entry(text).or_insert(&synonym.of);
-            tell_second(&synonym.text, first, &synonym.of, notes);
-        }
-        meanings
-    }
-
-    fn of_text<'t>(&'t self, entity: &str, said: &'t str) -> &'t str {
-        let text = found_form(said);
-        let key = (entity, text);
-        let marked = self.marked.get(&key);
-        marked.or_else(|| self.synonyms.get(&key.1)).copied().unwrap_or(said)
-    }
-
-    fn texts(&self, synonym: &str) -> HashSet<String> {
-        self.texts.get(synonym).cloned().unwrap_or_default()
-    }
-}
-
-fn tell_second(text: &str, first: &str, second: &str, notes: &mut Notes) {
-    if found_form(first) != found_form(second) {
-        let [text, first, second] = [text, first, second].map(one_line);
-        notes.add_shown(
-            "texts that were given two values keep the first",
-            format!("'{text}' is '{first}', not '{second}'"),
-        );
     }
 }
 
@@ -321,6 +281,47 @@ mod tests {
         };
         let values: &[(&str, &[&str])] = &[("credit", &["credit card account", "credit account"]), ("Savings", &[])];
         check(&corpus, &[("account", values, &[])], &["synonyms that are of no entity were left out: 'y' of 'x'"]);
+    }
+
+    #[test]
+    fn what_a_list_has_as_a_value_stands_for_itself() {
+        fn listed(entity: &str, lists: &[(&str, &[&str])]) -> Corpus {
+            let mut corpus = Corpus::default();
+            for &(value, said) in lists {
+                corpus.values.push(Word { of: entity.into(), text: value.into() });
+                let texts = [value].into_iter().chain(said.iter().copied());
+                corpus.mentions.extend(texts.flat_map(|text| marked(&[(entity, value, text)])));
+            }
+            corpus
+        }
+        let left_out = |first: &str| format!("synonyms that are values themselves were left out: {first}");
+        let values: &[(&str, &[&str])] = &[("coffee", &[]), ("latte", &["cafe latte"])];
+        let corpus = listed("drink", &[("coffee", &["Latte"]), ("latte", &["cafe latte"])]);
+        check(&corpus, &[("drink", values, &[])], &[&left_out("'Latte' of 'coffee'")]);
+        let values: &[(&str, &[&str])] = &[("咖啡", &[]), ("拿铁", &[])];
+        let corpus = listed("drink", &[("咖啡", &["拿鐵"]), ("拿铁", &[])]);
+        check(&corpus, &[("drink", values, &[])], &[&left_out("'拿鐵' of '咖啡'")]);
+        // What two values have is the first one's.
+        let values: &[(&str, &[&str])] = &[("item", &["items"]), ("specials", &[])];
+        let corpus = listed("menu", &[("item", &["items"]), ("specials", &["item", "items"])]);
+        let second = "texts that were given two values keep the first: 'items' is 'item', not 'specials'";
+        check(&corpus, &[("menu", values, &[])], &[&left_out("'item' of 'specials'"), second]);
+    }
+
+    #[test]
+    fn a_synonym_is_taken_once() {
+        let told = ["synonyms that are values themselves were left out: 'latte' of 'coffee'"];
+        let values: &[(&str, &[&str])] = &[("latte", &["caffè latte"]), ("coffee", &[])];
+        let mentions =
+            marked(&[("drink", "latte", "latte"), ("drink", "latte", "caffè latte"), ("drink", "coffee", "coffee")]);
+        let synonyms = words(&[("coffee", "latte")]);
+        let corpus = Corpus { mentions, synonyms, ..Corpus::default() };
+        check(&corpus, &[("drink", values, &[])], &told);
+        let mentions = marked(&[("drink", "cafe latte", "cafe latte"), ("drink", "coffee", "coffee")]);
+        let synonyms = words(&[("coffee", "latte"), ("latte", "cafe latte")]);
+        let corpus = Corpus { mentions, synonyms, ..Corpus::default() };
+        let values: &[(&str, &[&str])] = &[("latte", &["cafe latte"]), ("coffee", &[])];
+        check(&corpus, &[("drink", values, &[])], &told);
     }
 
     #[test]

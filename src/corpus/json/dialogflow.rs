@@ -291,7 +291,12 @@ impl Agent {
         for Mention { entity, value, text } in entries {
             let entity = entities.get(entity.as_str()).map_or(entity.clone(), |name| (*name).to_owned());
             match patterns.contains(&entity) {
-                false => values.push(Mention { entity, value, text }),
+                false => {
+                    if value == text {
+                        corpus.values.push(Word { of: entity.clone(), text: value.clone() });
+                    }
+                    values.push(Mention { entity, value, text });
+                }
                 true if value == text => vocabulary::add_pattern(&entity, &value, corpus),
                 true => {}
             }

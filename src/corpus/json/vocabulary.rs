@@ -12,6 +12,7 @@ pub(super) fn words(value: Option<Value<'_>>) -> Vec<String> {
 
 /// Adds a value of an entity, and what else is said for it.
 pub(super) fn add_value(entity: &str, value: &str, said: impl IntoIterator<Item = String>, corpus: &mut Corpus) {
+    corpus.values.push(Word { of: entity.to_owned(), text: value.to_owned() });
     for text in [value.to_owned()].into_iter().chain(said) {
         corpus.mentions.push(Mention { entity: entity.to_owned(), value: value.to_owned(), text });
     }
