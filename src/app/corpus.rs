@@ -12,7 +12,7 @@ use super::{
     import::to_intents_file,
     intents::{Checked, Faults, Finding, IntentsFile, Problem},
 };
-use crate::corpus::{Corpus, CorpusError, Fault, Format, Reading, Utterance, Word};
+use crate::corpus::{Corpus, CorpusError, Fault, Format, NO_DASH, Reading, Utterance, Word};
 
 /// The largest file of utterances, in bytes: public data sets with their replies have twenty million.
 pub const MAX_SIZE: usize = 64 * 1024 * 1024;
@@ -96,6 +96,11 @@ pub fn load_corpora(paths: &[impl AsRef<Path>], reading: &Reading) -> Result<Cor
     }
     corpus.link();
     if corpus.utterances.is_empty() && corpus.faults.count() == 0 {
+        // Nobody sees the notes of what can't be used.
+        if let Some(note) = corpus.notes.iter().find(|note| note.kind == NO_DASH) {
+            let reason = "there is no utterance: write '- ' before each example".to_owned();
+            return Err(CorpusFileError::Row(Fault { file: note.file.clone(), line: note.line.unwrap_or(1), reason }));
+        }
         let file = paths.iter().map(|path| path.as_ref().display().to_string()).collect::<Vec<_>>().join(", ");
         return Err(CorpusFileError::Invalid { file, source: CorpusError::Empty });
     }

@@ -35,7 +35,7 @@ pub use faults::{Fault, Faults};
 pub use form::{Ask, Filler, Form, Slot};
 pub use names::{LabelNames, Renamed};
 pub use notes::{Note, Notes};
-pub use rasa::Project;
+pub use rasa::{NO_DASH, Project};
 pub use reading::{Columns, Encoding, Part, Reading};
 pub use sheet::{Sheet, SheetRow};
 

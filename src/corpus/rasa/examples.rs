@@ -4,6 +4,7 @@ use saphyr_parser::ScalarStyle;
 
 use super::{
     super::{CorpusError, Notes},
+    NO_DASH,
     yaml::Node,
 };
 
@@ -60,7 +61,7 @@ fn listed(node: &Node, text: &str, notes: &mut Notes) -> Vec<Example> {
                 before.text = format!("{} {content}", before.text).trim().to_owned();
                 notes.add("a text that goes on in the next line is joined with it", Some(number));
             }
-            (None, _) => notes.add("a line without `- ` before it isn't an example, and is left out", Some(number)),
+            (None, _) => notes.add(NO_DASH, Some(number)),
         }
     }
     examples.retain(|example| !example.text.is_empty());

@@ -2,6 +2,7 @@
 
 use super::{
     super::{Corpus, CorpusError},
+    NO_DASH,
     nlu::{self, KINDS},
 };
 
@@ -22,7 +23,7 @@ pub(in crate::corpus) fn parse(text: &str) -> Result<Corpus, CorpusError> {
                     corpus.notes.add("a lookup table in a file of its own isn't read: list its words", Some(number));
                 }
                 None => {
-                    corpus.notes.add("a line without `- ` before it isn't an example, and is left out", Some(number));
+                    corpus.notes.add(NO_DASH, Some(number));
                 }
             }
         }

@@ -24,6 +24,9 @@ use std::collections::HashSet;
 use self::{section::Section, yaml::Node};
 use super::{Corpus, CorpusError};
 
+/// The note on lines among examples that begin with no dash.
+pub const NO_DASH: &str = "a line without `- ` before it isn't an example, and is left out";
+
 /// Reads one file of a project.
 pub(super) fn parse(text: &str) -> Result<Corpus, CorpusError> {
     let mut corpus = Corpus::default();

@@ -242,6 +242,9 @@ fn a_file_that_cant_be_measured_with_is_told() {
     };
     check("a.jsonl", "{\"text\":\"a\",\"intent\":\"b\"}\n{}", 65, "line 2: it has no 'intent'");
     check("b.jsonl", "", 65, "there is no utterance in it");
+    let no_dash = "nlu:\n- intent: a\n  examples: |\n    hello there\n    你好\n";
+    check("b.yml", no_dash, 65, "line 4: there is no utterance: write '- ' before each example");
+    check("b.md", "## intent:a\n你好\n", 65, "line 2: there is no utterance: write '- ' before each example");
     check("c.pdf", "hi", 65, "doesn't tell its format");
     check("d.csv", "hi,there\n", 65, "line 1: the first row has to name the columns");
     check("e.toml", "fallback = 1", 78, "there are no intents");
