@@ -73,6 +73,11 @@ fn entity(item: Value<'_>, corpus: &mut Corpus) {
         let said = synonyms.into_iter().flat_map(|synonyms| vocabulary::words(synonyms.member("values")));
         vocabulary::add_value(&name, &own, said, corpus);
     }
+    let prebuilts = item.member("prebuilts").and_then(Value::items).unwrap_or_default();
+    for prebuilt in prebuilts.into_iter().filter_map(|it| it.member("category")?.string()) {
+        let kind = "entities of CLU's own ('prebuilts') aren't kept: give an entity a kind, such as kind = \"date\"";
+        corpus.notes.add_shown(kind, format!("{prebuilt} of '{name}'"));
+    }
     for expression in list("regex", "expressions") {
         if let Some(pattern) = expression.member("regexPattern").and_then(Value::string) {
             vocabulary::add_pattern(&name, &pattern, corpus);
@@ -92,7 +97,8 @@ mod tests {
             "entities": [{"category": "product",
                 "list": {"sublists": [{"listKey": "kettle", "synonyms": [
                     {"language": "en-us", "values": ["kettles"]}, {"language": "zh-hans", "values": ["水壶"]}]}]},
-                "regex": {"expressions": [{"regexKey": "k", "language": "en-us", "regexPattern": "k[0-9]+"}]}}],
+                "regex": {"expressions": [{"regexKey": "k", "language": "en-us", "regexPattern": "k[0-9]+"}]}},
+                {"category": "guests", "prebuilts": [{"category": "Quantity.Number"}]}],
             "utterances": [
                 {"text": "🙂 my flask?", "language": "en-us", "intent": "Order", "dataset": "Train",
                     "entities": [{"category": "product", "offset": 6, "length": 5}, {"category": "product", "offset": 90, "length": 1}]},
@@ -119,8 +125,9 @@ mod tests {
         assert_eq!(named, expected);
         assert_eq!((&*corpus.patterns[0].of, &*corpus.patterns[0].text), ("product", "k[0-9]+"));
         let told: Vec<_> = corpus.notes.iter().map(|note| note.kind.as_str()).collect();
+        let own = "entities of CLU's own ('prebuilts') aren't kept: give an entity a kind, such as kind = \"date\"";
         let beyond = "an entity that isn't named, or is beyond its text, was left out";
-        assert_eq!(told, [beyond, "texts of the other 'dataset' were passed over"]);
+        assert_eq!(told, [own, beyond, "texts of the other 'dataset' were passed over"]);
         assert_eq!(said(PROJECT, Part::Test).1, [(Some("Order".into()), "held out".into())]);
         // One that isn't in parts is read whole.
         assert_eq!(said(&PROJECT.replace("\"Test\"", "\"Train\""), Part::Test).1.len(), 3);

@@ -55,9 +55,11 @@ pub(super) fn read<'t>(document: &Document<'t>, members: &[(String, Value<'t>)],
 
 /// An entity's values, of which `values` gets the first.
 fn entity(item: Value<'_>, values: &mut HashMap<String, String>, corpus: &mut Corpus) {
-    // What begins so is Watson's own.
-    let name = item.member("entity").and_then(Value::string).filter(|name| !name.starts_with("sys-"));
-    let Some(name) = name else { return };
+    let Some(name) = item.member("entity").and_then(Value::string) else { return };
+    if name.starts_with("sys-") {
+        let kind = "entities of Watson's own aren't kept: give an entity a kind, such as kind = \"date\"";
+        return corpus.notes.add_shown(kind, format!("@{name}"));
+    }
     for value in item.member("values").and_then(Value::items).unwrap_or_default() {
         let patterns = vocabulary::words(value.member("patterns"));
         if !patterns.is_empty() {
@@ -122,6 +124,10 @@ fn example<'t>(
 /// What a node answers whose condition is an intent and nothing else.
 fn reply<'t>(document: &Document<'t>, node: Value<'t>, language: Option<&str>, corpus: &mut Corpus) {
     let line = Some(document.line(node));
+    if node.member("type").and_then(Value::string).is_some_and(|kind| kind == "slot") {
+        let kind = "slots of the dialog and their prompts aren't kept: write them as slots of the intent";
+        return corpus.notes.add(kind, line);
+    }
     let condition = node.member("conditions").and_then(Value::string).unwrap_or_default();
     let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
     let label = match condition.trim() {
@@ -186,7 +192,8 @@ mod tests {
                 {"dialog_node": "b", "conditions": "anything_else", "output": {"text": {"values": ["没听懂"]}}},
                 {"dialog_node": "c", "conditions": "#order && @product", "output": {"text": "x"}},
                 {"dialog_node": "d", "conditions": "#order", "output": {"text": "<? now() ?>"}},
-                {"dialog_node": "e", "conditions": "#order"}]}"##;
+                {"dialog_node": "e", "conditions": "#order", "type": "frame"},
+                {"dialog_node": "f", "type": "slot", "parent": "e", "variable": "$number"}]}"##;
         let corpus = Corpus::parse(Format::Json, skill, &Reading::default()).unwrap();
         let said: Vec<_> = corpus.utterances.iter().map(|it| (it.label.as_deref(), it.text.as_str())).collect();
         let expected = [
@@ -209,10 +216,12 @@ mod tests {
         assert_eq!(replies, [("greet", "您好！", Some("zh-cn")), ("nlu_fallback", "没听懂", Some("zh-cn"))]);
         let told: Vec<_> = corpus.notes.iter().map(|note| note.kind.as_str()).collect();
         let expected = [
+            "entities of Watson's own aren't kept: give an entity a kind, such as kind = \"date\"",
             "an entity's name in an example, such as @product, became its first value",
             "an entity that isn't named, or is beyond its text, was left out",
             "nodes of the dialog whose condition isn't one intent alone were passed over",
             "replies that hold an expression, <? … ?>, were passed over",
+            "slots of the dialog and their prompts aren't kept: write them as slots of the intent",
         ];
         assert_eq!(told, expected);
     }
