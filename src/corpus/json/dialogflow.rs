@@ -3,7 +3,12 @@
 //! What users say and entries tell by their file's name alone which intent or entity they are of,
 //! `intents/NAME_usersays_en.json` and `entities/NAME_entries_en.json`; that is put together when all files are there.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::LazyLock,
+};
+
+use regex::Regex;
 
 use super::{
     member,
@@ -157,7 +162,8 @@ fn intent<'t>(document: &Document<'t>, name: &str, members: &[(String, Value<'t>
     }
 }
 
-/// What an intent answers: messages that are said one after the other, of whose texts the first is taken, in each language.
+/// What an intent answers: messages that are said one after the other, of whose texts one is taken, in each language: the
+/// first that needs nothing that a user may not have said, else the first.
 fn reply<'t>(document: &Document<'t>, label: &str, response: Value<'t>, corpus: &mut Corpus) {
     let line = Some(document.line(response));
     let list = |key: &str| response.member(key).and_then(Value::items).unwrap_or_default();
@@ -169,7 +175,7 @@ fn reply<'t>(document: &Document<'t>, label: &str, response: Value<'t>, corpus: 
     for message in list("messages") {
         let word = |key: &str| message.member(key).and_then(Value::word).filter(|word| !word.is_empty());
         let said = vocabulary::words(message.member("speech"));
-        let Some(first) = said.first() else {
+        let Some(taken) = said.iter().find(|text| !may_miss(text, &parameters)).or(said.first()) else {
             if word("type").is_some_and(|kind| kind != "0") {
                 corpus.notes.add("cards, buttons and payloads of replies aren't kept", line);
             }
@@ -179,13 +185,18 @@ fn reply<'t>(document: &Document<'t>, label: &str, response: Value<'t>, corpus: 
             corpus.notes.add("replies for one platform alone aren't kept", line);
             continue;
         }
-        if said.iter().any(|other| other != first) {
-            corpus.notes.add("of several texts of a reply, the first is taken", line);
+        if said.iter().any(|other| other != taken) {
+            let kind = if said.first() == Some(taken) {
+                "of several texts of a reply, the first is taken"
+            } else {
+                "of several texts of a reply, the first without a parameter that may be missing is taken"
+            };
+            corpus.notes.add(kind, line);
         }
         let language = word("lang");
         match texts.iter_mut().find(|(known, _)| *known == language) {
-            Some((_, texts)) => texts.push(first.clone()),
-            None => texts.push((language, vec![first.clone()])),
+            Some((_, texts)) => texts.push(taken.clone()),
+            None => texts.push((language, vec![taken.clone()])),
         }
     }
     if texts.is_empty() {
@@ -222,19 +233,30 @@ fn with_slots(text: &str, parameters: &[Parameter], corpus: &mut Corpus) -> Stri
     parameters.sort_by_key(|parameter| std::cmp::Reverse(parameter.name.len()));
     let mut made = text.to_owned();
     for Parameter { name, entity, .. } in parameters {
-        let said = format!("${name}");
-        match entity {
-            Some(entity) => {
-                let slot = format!("{{{entity}}}");
-                made = made.replace(&format!("{said}.original"), &slot).replace(&said, &slot);
-            }
-            None if made.contains(&said) => {
-                corpus.notes.add_shown("parameters in replies that are no entities stay as they are", said);
-            }
-            None => {}
-        }
+        let Some(entity) = entity else { continue };
+        let (said, slot) = (format!("${name}"), format!("{{{entity}}}"));
+        made = made.replace(&format!("{said}.original"), &slot).replace(&said, &slot);
+    }
+    for (parameter, _) in parameters_in(&made) {
+        corpus.notes.add_shown("parameters in replies that are no entities stay as they are", parameter);
     }
     made
+}
+
+/// Whether a text names a parameter that a user may not have said, or that nothing here fills.
+fn may_miss(text: &str, parameters: &[Parameter]) -> bool {
+    let is_there = |parameter: &Parameter| parameter.is_required && parameter.entity.is_some();
+    let is_sure = |name: &str| parameters.iter().any(|parameter| parameter.name == name && is_there(parameter));
+    parameters_in(text).any(|(_, name)| !name.is_some_and(is_sure))
+}
+
+/// The parameters in a reply: `$product` with its name, and those of contexts, `#order.product`.
+fn parameters_in(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+    static PARAMETER: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"\$([A-Za-z_][A-Za-z0-9_-]*)|#[A-Za-z_][A-Za-z0-9_-]*\.[A-Za-z_][A-Za-z0-9_-]*").ok()
+    });
+    let found = PARAMETER.iter().flat_map(move |parameter| parameter.captures_iter(text));
+    found.filter_map(|found| Some((found.get(0)?.as_str(), found.get(1).map(|name| name.as_str()))))
 }
 
 impl Agent {

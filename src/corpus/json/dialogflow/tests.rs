@@ -81,17 +81,47 @@ fn an_agent_is_read_from_all_of_its_files_in_both_languages() {
     let replies: Vec<_> = corpus.replies.iter().map(|it| (&*it.of, &*it.text, it.language.as_deref())).collect();
     let expected = [
         ("nlu_fallback", "Sorry?", Some("en")),
-        ("order.status", "Your {product} is on its way.\nAnything else?", Some("en")),
+        ("order.status", "Soon.\nAnything else?", Some("en")),
         ("order.status", "您的{product}在路上。", Some("zh-cn")),
     ];
     assert_eq!(replies, expected);
     let expected = [
-        "of several texts of a reply, the first is taken",
+        "of several texts of a reply, the first without a parameter that may be missing is taken",
         "entities of Dialogflow's own aren't kept: give an entity a kind, such as kind = \"date\"",
         "templates of what users say, such as @city:city, were left out: write examples",
     ];
     assert_eq!(told(&corpus), expected);
     assert_eq!(corpus.faults.count(), 0);
+}
+
+#[test]
+fn a_parameter_that_nothing_fills_is_told_and_another_text_is_taken_where_one_may_be_missing() {
+    fn check(is_required: bool, texts: &str, expected: &str, kinds: &[&str], shown: &[&str]) {
+        let parameters = format!(
+            r#"[{{"name": "product", "dataType": "@product", "required": {is_required}}}, {{"name": "date", "dataType": "@sys.date"}}]"#
+        );
+        let file = format!(
+            r#"{{"name": "a", "webhookUsed": false, "responses": [{{"parameters": {parameters},
+                "messages": [{{"type": "0", "lang": "en", "speech": {texts}}}]}}]}}"#
+        );
+        let corpus = read(&[("a.json", file.as_str())]);
+        assert_eq!(corpus.replies[0].text, expected);
+        assert_eq!(told(&corpus), kinds);
+        let first: Vec<_> = corpus.notes.iter().filter_map(|note| note.first.as_deref()).collect();
+        assert_eq!(first, shown);
+    }
+    let unfilled = "parameters in replies that are no entities stay as they are";
+    let first = "of several texts of a reply, the first is taken";
+    let without = "of several texts of a reply, the first without a parameter that may be missing is taken";
+    let required = "parameters that are required aren't kept: write them as slots of the intent";
+    check(false, r#"["Your $product of $date."]"#, "Your {product} of $date.", &[unfilled], &["$date"]);
+    check(false, r##"["#order.product 到了。"]"##, "#order.product 到了。", &[unfilled], &["#order.product"]);
+    check(false, r#"["$prduct, $product"]"#, "$prduct, {product}", &[unfilled], &["$prduct"]);
+    check(false, r#"["您的$product到了。", "到了。"]"#, "到了。", &[without], &[]);
+    check(true, r#"["Your $product.", "Soon."]"#, "Your {product}.", &[required, first], &[]);
+    check(true, r#"["On $date.", "Soon."]"#, "Soon.", &[required, without], &[]);
+    check(false, r##"["$product!", "#a.product!"]"##, "{product}!", &[first], &[]);
+    check(false, r#"["US$5, #1.5"]"#, "US$5, #1.5", &[], &[]);
 }
 
 #[test]
