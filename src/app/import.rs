@@ -17,6 +17,7 @@ use crate::{
 mod entities;
 mod forms;
 mod replies;
+mod steering;
 
 /// The names that the fallback may have; the first that the data has, else the first of all.
 const FALLBACKS: [&str; 4] = ["fallback", "help_info", RASAS_FALLBACK, "out_of_scope"];
@@ -64,8 +65,10 @@ pub fn to_intents_file(corpus: &Corpus, from: &str) -> Imported {
         one_line(from),
         quoted(fallback)
     );
+    let labels = names.beside(corpus);
     if !forms.is_empty() {
-        text += "\n# Write which intents steer it: yes, no, cancel, person.\n[conversation]\n";
+        let steer = |name: &&IntentName| name.as_str() != fallback && !forms.contains_key(name.as_str());
+        text += &steering::table(intents.iter().map(|(name, _)| name).filter(steer), &labels);
     }
     if !intents.iter().any(|(intent, _)| intent.as_str() == fallback) {
         let chinese = intents.iter().any(|(_, examples)| examples.iter().any(|example| has_han(example)));
@@ -81,7 +84,6 @@ pub fn to_intents_file(corpus: &Corpus, from: &str) -> Imported {
             }
         }
     }
-    let labels = names.beside(corpus);
     for (name, examples) in &intents {
         let labels = labels.get(name).map_or(&[][..], Vec::as_slice);
         let called = || [name.as_str()].into_iter().chain(labels.iter().copied());
