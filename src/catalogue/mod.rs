@@ -6,6 +6,7 @@
 //!
 //! **Invariant:** pure. An item outside of what was asked for never passes.
 
+mod asking;
 mod bounds;
 mod excluded;
 mod general;

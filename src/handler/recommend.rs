@@ -131,11 +131,16 @@ impl Recommend {
             let shown = |at: usize| catalogue.price(catalogue.shown(wish, &catalogue.items()[at]));
             let prices: HashMap<usize, f64> = items.iter().filter_map(|&(_, at)| Some((at, shown(at)?.1))).collect();
             let price = |at: usize| prices.get(&at).copied();
-            items.sort_by(|a, b| match (price(a.1), price(b.1)) {
+            let by_price = |a: usize, b: usize| match (price(a), price(b)) {
                 (Some(a), Some(b)) if order == Order::CheapestFirst => a.total_cmp(&b),
                 (Some(a), Some(b)) => b.total_cmp(&a),
                 (a, b) => b.is_some().cmp(&a.is_some()).then(Ordering::Equal),
-            });
+            };
+            // Whoever wants the cheapest hoodie doesn't want a belt, however cheap.
+            let meant = self.shop.index.saying(&wish.goods(), &|at| passes.contains(&at));
+            let meant: HashSet<usize> = meant.into_iter().collect();
+            let is_meant = |at: usize| meant.contains(&at);
+            items.sort_by(|a, b| is_meant(b.1).cmp(&is_meant(a.1)).then_with(|| by_price(a.1, b.1)));
         }
         // Whoever asks for one brand wants more than one thing of it.
         let is_named = |group: &usize| wish.named.iter().any(|named| named.wanted && named.columns.contains(group));

@@ -177,6 +177,28 @@ impl Knowledge {
         ranking.into_iter().filter(|(_, evidence)| fits(evidence)).map(|(at, _)| at).take(limit).collect()
     }
 
+    /// The places of those among its passages that say what a text asks for: the most of its words that say something, or
+    /// hardly less; none where no passage says any.
+    pub fn saying(&self, text: &str, among: &dyn Fn(usize) -> bool) -> Vec<usize> {
+        /// Of what the best says: of two words that are alike rare one alone isn't enough where a passage says both.
+        const ENOUGH: f32 = 0.6;
+        let asked = Question::of(text, &self.index, &self.common, &|_| false);
+        let mut said = vec![0.0_f32; self.passages.len()];
+        let mut holding = Vec::new();
+        for term in asked.terms.iter().filter(|term| term.is_content) {
+            let Some(place) = term.place else { continue };
+            holding.clear();
+            holding.resize(said.len(), 0.0_f32);
+            self.index.add(place, 1.0, &mut holding);
+            let held = said.iter_mut().zip(&holding).filter(|(_, holding)| **holding > 0.0);
+            held.for_each(|(said, _)| *said += term.weight);
+        }
+        said.iter_mut().enumerate().filter(|(at, _)| !among(*at)).for_each(|(_, said)| *said = 0.0);
+        let most = said.iter().copied().fold(0.0, f32::max);
+        let is_enough = |said: f32| said > 0.0 && said >= ENOUGH * most;
+        said.iter().enumerate().filter(|(_, said)| is_enough(**said)).map(|(at, _)| at).collect()
+    }
+
     /// The passages that speak for themselves, best first, among some.
     fn ranking(
         &self,

@@ -52,6 +52,8 @@ pub(super) struct QuestionTerm {
     pub(super) place: Option<Place>,
     /// What it says.
     pub(super) weight: f32,
+    /// Whether it is a word, or within one, that asks for something by itself.
+    pub(super) is_content: bool,
 }
 
 impl Question {
@@ -63,6 +65,7 @@ impl Question {
             None => text,
         };
         let mut roles: Vec<Role> = Vec::new();
+        let mut contents: Vec<bool> = Vec::new();
         let mut bases: Vec<(Option<Place>, f32)> = Vec::new();
         let mut places: HashMap<u64, usize> = HashMap::new();
         let mut order: Vec<usize> = Vec::new();
@@ -79,6 +82,7 @@ impl Question {
                     let said = general(term.kind, term.spelled).powf(GENERAL) * of_kind(term.kind);
                     bases.push((place, index.rarity(holding) * said));
                     roles.push(term.role);
+                    contents.push(false);
                     places.insert(term.hash, bases.len() - 1);
                     bases.len() - 1
                 }
@@ -86,6 +90,7 @@ impl Question {
             has_content = has_content || says_something(&term);
             if term.role == Role::Content {
                 roles[at] = Role::Content;
+                contents[at] = contents[at] || says_something(&term);
             }
             if term.kind != Kind::Long {
                 order.push(at);
@@ -101,9 +106,10 @@ impl Question {
         let terms: Vec<QuestionTerm> = bases
             .into_iter()
             .zip(roles)
-            .map(|((place, base), role)| {
+            .zip(contents)
+            .map(|(((place, base), role), is_content)| {
                 let unheld = if place.is_none() && role == Role::Function { OF_UNHELD } else { 1.0 };
-                QuestionTerm { place, weight: base * of_role(role) * unheld }
+                QuestionTerm { place, weight: base * of_role(role) * unheld, is_content }
             })
             .collect();
         let total = terms.iter().map(|term| term.weight).sum::<f32>().max(f32::MIN_POSITIVE);

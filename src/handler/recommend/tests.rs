@@ -152,6 +152,36 @@ async fn the_variant_that_fits_is_told_with_its_price() {
     }
 }
 
+#[tokio::test]
+async fn the_cheapest_of_what_words_find_goes_before_what_is_cheaper() {
+    const CLOTHES: &str = "\
+id,title,title_zh,price
+b,Leather belt,皮带,15
+h1,Grey hoodie,灰色卫衣,45
+h2,Blue hoodie,蓝色卫衣,39
+j,Leather jacket,皮夹克,129
+";
+    let (catalogue, _) = Catalogue::read(CLOTHES.as_bytes()).unwrap();
+    let handler = Recommend::new(Arc::new(Shop::new(catalogue)), &by(None, None)).unwrap();
+    let intent = IntentName::new("shop").unwrap();
+    for (before, text, expected) in [
+        (None, "the cheapest hoodie", "1. Blue hoodie\n2. Grey hoodie\n3. Leather belt"),
+        (None, "the most expensive hoodie", "1. Grey hoodie\n2. Blue hoodie\n3. Leather jacket"),
+        (None, "show me the cheapest leather jacket", "1. Leather jacket\n2. Leather belt\n3. Blue hoodie"),
+        (None, "最便宜的卫衣", "1. 蓝色卫衣\n2. 灰色卫衣\n3. 皮带"),
+        (None, "最贵的皮夹克", "1. 皮夹克\n2. 灰色卫衣\n3. 蓝色卫衣"),
+        (Some("a hoodie"), "and the cheapest?", "1. Blue hoodie\n2. Grey hoodie\n3. Leather belt"),
+        (None, "the cheapest", "1. Leather belt\n2. Blue hoodie\n3. Grey hoodie"),
+        (None, "the cheapest piano", "1. Leather belt\n2. Blue hoodie\n3. Grey hoodie"),
+        (None, "最便宜的", "1. 皮带\n2. 蓝色卫衣\n3. 灰色卫衣"),
+    ] {
+        let request = Request { text: text.into(), ..Request::default() };
+        let job = Job { before, ..Job::new(&request, &intent, tokio::time::Instant::now()) };
+        let answer = handler.handle(&job).await.unwrap().unwrap();
+        assert_eq!(answer.text, expected, "{text}");
+    }
+}
+
 #[test]
 fn a_column_that_isnt_there_is_told() {
     let error = recommend(by(Some("stars"), None)).unwrap_err();
