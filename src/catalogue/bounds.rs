@@ -61,7 +61,9 @@ const GOES_ON: [&str; 30] = [
 static FORMS: LazyLock<Vec<(Says, Regex)>> = LazyLock::new(|| {
     let (arabic, chinese, unit) = (numeral::ARABIC, numeral::CHINESE, unit::pattern());
     let numerals = format!("{arabic}|{chinese}+(?:点{chinese}+)?");
-    let number = |of: &str, at: &str| format!(r"(?:(?<c{at}>[¥$€£])\s?)?(?<n{at}>{of})\s?(?<u{at}>{unit})?");
+    let number = |of: &str, at: &str| {
+        format!(r"(?:(?<c{at}>[¥$€£]|(?:hk|us|nt|au|ca|s|a|c|r)\$)\s?)?(?<n{at}>{of})\s?(?<u{at}>{unit})?")
+    };
     let either = format!("{numerals}|{}", numeral::english_pattern());
     let (n, a, b) = (number(&either, ""), number(&numerals, "a"), number(&numerals, "b"));
     let (c, d) = (number(&either, "a"), number(&either, "b"));

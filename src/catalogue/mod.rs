@@ -43,6 +43,7 @@ pub struct Catalogue {
     /// The columns that an item's price is in, the first that it has.
     prices: Vec<usize>,
     unpriced: Vec<Unpriced>,
+    currencies: Vec<(&'static str, usize)>,
     parts: usize,
     withdrawn: usize,
 }
@@ -108,6 +109,11 @@ impl Catalogue {
     /// The cells of columns of prices that are no numbers, in the file's order.
     pub fn unpriced(&self) -> &[Unpriced] {
         &self.unpriced
+    }
+
+    /// The codes of the currencies that prices are in where their cells tell, each with the first line that it is in, from 1.
+    pub fn currencies(&self) -> &[(&'static str, usize)] {
+        &self.currencies
     }
 
     /// How many rows of the table are part of another's item, such as its variants.

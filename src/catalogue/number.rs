@@ -70,6 +70,13 @@ mod tests {
         check("1.299,00 €", Some((1299.0, "€")));
         check("12,5", Some((12.5, "")));
         check("1,299", Some((1299.0, "")));
+        check("HK$80", Some((80.0, "HK$")));
+        check("US$ 1,299.00", Some((1299.0, "US$")));
+        check("NT$1,200", Some((1200.0, "NT$")));
+        check("S$9.90", Some((9.9, "S$")));
+        check("A$20", Some((20.0, "A$")));
+        check("C$20", Some((20.0, "C$")));
+        check("R$ 79,90", Some((79.9, "R$")));
         check("-5 °C", Some((-5.0, "°C")));
         check("USB 3.0 hub", None);
         check("model 5 of the series", None);

@@ -223,6 +223,22 @@ mod tests {
     }
 
     #[test]
+    fn currencies_of_prices_are_told_with_their_first_lines() {
+        #[track_caller]
+        fn check(table: &str, expected: &[(&str, usize)], passing: &[usize]) {
+            let (catalogue, _) = Catalogue::read(table.as_bytes()).unwrap();
+            assert_eq!(catalogue.currencies(), expected, "{table}");
+            assert_eq!(catalogue.passing(&catalogue.wish("under HK$90", &[])), passing, "{table}");
+        }
+        let mixed = "id,title,price\n1,a,20 USD\n2,b,¥100\n3,c,$30\n4,d,€15\n5,e,HK$80\n6,f,95\n";
+        check(mixed, &[("USD", 2), ("CNY", 3), ("EUR", 5), ("HKD", 6)], &[0, 2, 3, 4]);
+        check("编号,名称,价格\n1,水壶,¥299\n2,杯子,80元\n", &[("CNY", 2)], &[1]);
+        check("id,title,price\n1,a,20\n2,b,100\n", &[], &[0]);
+        // What nobody pays for an item isn't compared.
+        check("id,title,price,shipping_cost\n1,a,20 USD,€5\n2,b,100 USD,€5\n", &[("USD", 2)], &[0]);
+    }
+
+    #[test]
     fn a_price_that_is_no_number_is_none_and_the_column_is_a_price_still() {
         #[track_caller]
         fn check(table: &str, prices: usize, passing: &[usize], unpriced: &[(usize, &str)]) {

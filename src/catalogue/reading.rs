@@ -116,6 +116,7 @@ impl Catalogue {
             let mut item =
                 catalogue.item(own_id, own_titles, own.iter().map(|&at| Arc::from(&*row.cells[at])).collect());
             catalogue.tell_unpriced(&item, row.line, &mut notes);
+            catalogue.tell_currencies(&item, row.line);
             for variant in &rows {
                 let share = |(&at, whole): (&usize, &Arc<str>)| match &*variant.cells[at] {
                     cell if cell == &**whole => Arc::clone(whole),
@@ -127,6 +128,7 @@ impl Catalogue {
                 read.label = variants.label(variant, &rows);
                 if variant.line != row.line {
                     catalogue.tell_unpriced(&read, variant.line, &mut notes);
+                    catalogue.tell_currencies(&read, variant.line);
                 }
                 item.variants.push(read);
             }
@@ -158,6 +160,18 @@ impl Catalogue {
             if column.role().is_some() && number.is_none() && !cell.is_empty() {
                 notes.add("a price that is no number is taken as none", None);
                 self.unpriced.push(Unpriced { line, cell: (**cell).to_owned() });
+            }
+        }
+    }
+
+    /// Tells the currencies of an item's prices.
+    fn tell_currencies(&mut self, item: &Item, line: usize) {
+        for &at in &self.prices {
+            let around = number::of_cell(item.cell(at)).map(|(_, around)| folded(around));
+            if let Some(code) = around.and_then(|around| unit::currency(&around))
+                && self.currencies.iter().all(|(known, _)| *known != code)
+            {
+                self.currencies.push((code, line));
             }
         }
     }

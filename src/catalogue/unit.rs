@@ -19,37 +19,8 @@ pub(super) enum Measure {
     Storage,
 }
 
-/// The units, in the words that texts, cells and the names of columns use; folded.
+/// The units of all but money, in the words that texts, cells and the names of columns use; folded.
 const UNITS: &[(&[&str], Measure, f64)] = &[
-    (
-        &[
-            "¥",
-            "$",
-            "€",
-            "£",
-            "元",
-            "圆",
-            "块",
-            "块钱",
-            "人民币",
-            "美元",
-            "欧元",
-            "yuan",
-            "rmb",
-            "cny",
-            "usd",
-            "dollar",
-            "dollars",
-            "eur",
-            "euro",
-            "euros",
-            "gbp",
-            "pounds",
-            "bucks",
-        ],
-        Measure::Money,
-        1.0,
-    ),
     (&["ml", "毫升"], Measure::Volume, 1.0),
     (&["l", "liter", "liters", "litre", "litres", "升"], Measure::Volume, 1000.0),
     (&["g", "gram", "grams", "克"], Measure::Mass, 1.0),
@@ -72,9 +43,36 @@ const UNITS: &[(&[&str], Measure, f64)] = &[
     (&["tb"], Measure::Storage, 1_048_576.0),
 ];
 
+/// Currencies, by their codes, in the same words.
+const CURRENCIES: &[(&str, &[&str])] = &[
+    ("CNY", &["¥", "元", "圆", "块", "块钱", "人民币", "yuan", "rmb", "cny", "cn¥"]),
+    ("USD", &["$", "us$", "usd", "美元", "dollar", "dollars", "bucks"]),
+    ("EUR", &["€", "eur", "euro", "euros", "欧元"]),
+    ("GBP", &["£", "gbp", "pounds"]),
+    ("HKD", &["hk$", "hkd", "港元", "港币"]),
+    ("TWD", &["nt$", "twd"]),
+    ("SGD", &["s$", "sgd"]),
+    ("AUD", &["a$", "au$", "aud"]),
+    ("CAD", &["c$", "ca$", "cad"]),
+    ("BRL", &["r$", "brl"]),
+];
+
+/// The code of the currency of a word, folded.
+pub(super) fn currency(word: &str) -> Option<&'static str> {
+    let word = bare(word);
+    CURRENCIES.iter().find(|(_, words)| words.contains(&word)).map(|(code, _)| *code)
+}
+
+fn bare(word: &str) -> &str {
+    word.trim().trim_matches(['(', ')', '.', '/'])
+}
+
 /// The unit of a word, folded.
 pub(super) fn of(word: &str) -> Option<Unit> {
-    let word = word.trim().trim_matches(['(', ')', '.', '/']);
+    if currency(word).is_some() {
+        return Some(Unit { of: Measure::Money, factor: 1.0 });
+    }
+    let word = bare(word);
     let (_, of, factor) = UNITS.iter().find(|(words, ..)| words.contains(&word))?;
     Some(Unit { of: *of, factor: *factor })
 }
@@ -87,7 +85,8 @@ pub(super) fn of_name(name: &str) -> Option<Unit> {
 
 /// All words of units, the longest first, as alternatives of a regular expression.
 pub(super) fn pattern() -> String {
-    let mut words: Vec<&str> = UNITS.iter().flat_map(|(words, ..)| words.iter().copied()).collect();
+    let money = CURRENCIES.iter().flat_map(|(_, words)| words.iter().copied());
+    let mut words: Vec<&str> = UNITS.iter().flat_map(|(words, ..)| words.iter().copied()).chain(money).collect();
     words.sort_by_key(|word| std::cmp::Reverse(word.len()));
     // A unit of letters ends where its word does.
     let escaped = words.iter().map(|word| match word.ends_with(|c: char| c.is_ascii_alphabetic()) {

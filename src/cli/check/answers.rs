@@ -43,6 +43,7 @@ pub(super) fn check(report: &mut Report, settings: &Settings, intents: &IntentsF
         if let Some(shop) = workshop.shop(&definition.name.name) {
             report.ok("catalogue", format!("'{}': {}", definition.name.name, items(shop)));
             unpriced(report, &definition.name.name, &definition.path.name, shop);
+            currencies(report, &definition.name.name, &definition.path.name, shop);
         }
     }
     match workshop.handlers() {
@@ -104,6 +105,21 @@ fn unpriced(report: &mut Report, name: &str, path: &str, shop: &Shop) {
         "catalogue",
         format!("'{name}': {} {are} as none: {first}{more}", counted(cells.len(), "price")),
         "Users who say what it may cost aren't offered such an item. Write a number, or leave the cell empty.",
+    );
+}
+
+/// Tells that a catalogue's prices are in several currencies, which nothing converts.
+fn currencies(report: &mut Report, name: &str, path: &str, shop: &Shop) {
+    let [(first, line), (second, other), ..] = shop.catalogue().currencies() else { return };
+    let codes: Vec<&str> = shop.catalogue().currencies().iter().map(|(code, _)| *code).collect();
+    report.warn(
+        "catalogue",
+        format!(
+            "'{name}': prices in several currencies ({}): they are compared as numbers: {first} ({path}, line {line}); \
+             {second} ({path}, line {other})",
+            codes.join(", ")
+        ),
+        "Write all prices in one currency, or make a catalogue for each.",
     );
 }
 

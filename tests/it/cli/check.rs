@@ -214,6 +214,18 @@ fn documents_a_catalogue_and_names_with_faults_are_all_told() {
 }
 
 #[test]
+fn prices_in_several_currencies_are_told_with_their_first_lines() {
+    let bot = Bot::new();
+    bot.folder.file("products.csv", "id,title,price\n1,Sun lamp,20 USD\n2,Moon lamp,¥100\n3,Star lamp,HK$80\n");
+    let found = bot.check();
+    let warned = of(&found, "catalogue", "warn");
+    assert_eq!(warned.len(), 1, "{found:?}");
+    let said = "'shop': prices in several currencies (USD, CNY, HKD): they are compared as numbers: \
+                USD (products.csv, line 2); CNY (products.csv, line 3)";
+    assert!(warned[0].starts_with(said), "{warned:?}");
+}
+
+#[test]
 fn prices_that_are_no_numbers_are_told_with_their_lines() {
     let bot = Bot::new();
     bot.folder.file("products.csv", "id,title,price\n1,Sun lamp,500\n2,Moon lamp,ask us\n3,Star lamp,70\n");
