@@ -10,6 +10,7 @@ mod asking;
 mod bounds;
 mod excluded;
 mod general;
+mod letter;
 mod negation;
 mod number;
 mod price;

@@ -6,6 +6,7 @@ use super::{
     Catalogue, Item, Kind,
     bounds::Bound,
     excluded::{self, is_excluded, says_all},
+    letter,
     negation::{self, Mention},
     reading::{flag, values_of},
     value,
@@ -82,11 +83,12 @@ const DEAREST: [&str; 6] = ["most expensive", "highest price", "priciest", "æœ€è
 impl Catalogue {
     /// What a text asks for; `entities` are what it names.
     pub fn wish(&self, text: &str, entities: &[Entity]) -> Wish {
+        let written = text;
         let text = folded(text);
         let mut wish = Wish::default();
         let mut read: Vec<Range<usize>> = Vec::new();
         self.bounds(&text, &mut wish, &mut read);
-        self.values(&text, entities, &mut wish, &mut read);
+        self.values(written, &text, entities, &mut wish, &mut read);
         self.order(&text, &mut wish, &mut read);
         excluded::exclude(self, &text, &mut wish, &mut read);
         read.sort_by_key(|range| range.start);
@@ -100,7 +102,8 @@ impl Catalogue {
         wish
     }
 
-    fn values(&self, text: &str, entities: &[Entity], wish: &mut Wish, read: &mut Vec<Range<usize>>) {
+    /// Reads the values that a text names, `written` so before it was folded.
+    fn values(&self, written: &str, text: &str, entities: &[Entity], wish: &mut Wish, read: &mut Vec<Range<usize>>) {
         // What is found where, the longest first: "stainless steel" is not "steel".
         let mut found: Vec<(Range<usize>, String)> = Vec::new();
         for column in &self.columns {
@@ -117,6 +120,13 @@ impl Catalogue {
                 _ => {}
             }
         }
+        let listed = self.columns.iter().filter_map(|column| match &column.kind {
+            Kind::Values(values) => Some(values),
+            _ => None,
+        });
+        let letters: Vec<char> = listed.flatten().filter_map(|value| letter::of(value)).collect();
+        let letters = letter::said(written, text, &letters);
+        found.extend(letters.iter().cloned());
         for entity in entities {
             let own = folded(&entity.value);
             if !self.having(&own).is_empty()
@@ -133,7 +143,11 @@ impl Catalogue {
             if read.iter().any(|other| overlap(other, &range)) || known {
                 continue;
             }
-            let said = text.get(range.clone()).unwrap_or_default().to_owned();
+            // The word for size beside a letter is none of it.
+            let said = match letters.iter().any(|(at, _)| *at == range) {
+                true => own.clone(),
+                false => text.get(range.clone()).unwrap_or_default().to_owned(),
+            };
             read.push(range.clone());
             named.push((range, Named { columns: self.having(&own), value: own, said, wanted: true }));
         }
