@@ -1,7 +1,7 @@
 //! A table → a catalogue: which columns are what.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -57,7 +57,7 @@ impl Catalogue {
     /// # Errors
     /// [`CatalogueError`], with the line.
     pub fn read(bytes: &[u8]) -> Result<(Self, Notes), CatalogueError> {
-        let Sheet { header, rows, faults, mut notes } = Sheet::read(bytes, None)?;
+        let Sheet { header, mut rows, faults, mut notes } = Sheet::read(bytes, None)?;
         if let Some(fault) = faults.into_iter().next() {
             return Err(CatalogueError::Row { line: fault.line, reason: fault.reason });
         }
@@ -71,6 +71,11 @@ impl Catalogue {
         };
         if rows.is_empty() {
             return Err(CatalogueError::Empty);
+        }
+        // Of Shopify's exports.
+        let tags = handle(&names).and_then(|_| names.iter().position(|name| name == "tags"));
+        if let Some(tags) = tags {
+            rows::split_tags(&mut rows, tags);
         }
         let Kept { items, parts, withdrawn } = rows::kept(rows, &names, id, &titles);
         match items.len() {
@@ -90,7 +95,8 @@ impl Catalogue {
             let most = if variants.is_own(at) { usize::MAX } else { 0 };
             let rows = items.iter().flat_map(|(row, parts)| [row].into_iter().chain(parts.iter().take(most)));
             let cells = rows.map(|row| row.cells[at].as_str());
-            catalogue.columns.push(Column { name: header[at].clone(), kind: Kind::of(&names[at], cells) });
+            let kind = if tags == Some(at) { Kind::of_tags(cells) } else { Kind::of(&names[at], cells) };
+            catalogue.columns.push(Column { name: header[at].clone(), kind });
         }
         catalogue.prices = price::columns(&catalogue.columns);
         let mut lines: HashMap<String, usize> = HashMap::new();
@@ -239,6 +245,12 @@ impl Kind {
             return Self::Text;
         }
         Self::Values(values.into_keys().collect())
+    }
+
+    /// What a column of tags is: each is a value, however seldom it comes.
+    fn of_tags<'c>(cells: impl Iterator<Item = &'c str>) -> Self {
+        let values: BTreeSet<String> = cells.flat_map(values_of).collect();
+        Self::Values(values.into_iter().collect())
     }
 }
 

@@ -110,6 +110,13 @@ fn split_attributes(row: &mut SheetRow, names: &[String]) {
     }
 }
 
+/// So do the tags of Shopify's exports, in this column.
+pub(super) fn split_tags(rows: &mut [SheetRow], column: usize) {
+    for cell in rows.iter_mut().filter_map(|row| row.cells.get_mut(column)) {
+        *cell = cell.replace(", ", "|").replace(',', "|");
+    }
+}
+
 fn is_withdrawn(row: &SheetRow, names: &[String]) -> bool {
     names.iter().zip(&row.cells).any(|(name, cell)| {
         let says = |(column, values): &(&str, &[&str])| {

@@ -182,6 +182,34 @@ fn values_filter() {
 }
 
 #[test]
+fn tags_of_shopifys_exports_are_values_each() {
+    const EXPORT: &str = "\
+Handle,Title,Option1 Name,Option1 Value,Variant Price,Tags
+choker,Choker,Title,Default Title,30,\"Choker, Gold, Leather, 黑色\"
+cuff,Soft cuff,Colour,Gold,50,\"Bracelet, Leather\"
+ring,Plain ring,Title,Default Title,20,\"Gold, Ring\"
+bag,Big bag,Title,Default Title,80,Leather
+";
+    #[track_caller]
+    fn check(text: &str, expected: &[&str]) {
+        let (shop, _) = Catalogue::read(EXPORT.as_bytes()).unwrap();
+        let wish = shop.wish(text, &[]);
+        let found: Vec<&str> = shop.passing(&wish).into_iter().map(|at| &*shop.items()[at].id).collect();
+        assert_eq!(found, expected, "{text}: {wish:?}");
+    }
+    check("something gold", &["choker", "cuff", "ring"]);
+    check("chokers please", &["choker"]);
+    check("黑色的", &["choker"]);
+    check("not leather", &["ring"]);
+    // Two that follow each other are both meant, where something has both.
+    check("a leather bracelet", &["cuff"]);
+    check("a leather ring", &["choker", "cuff", "ring", "bag"]);
+    check("ring or bracelet", &["cuff", "ring"]);
+    let (other, _) = Catalogue::read(b"id,title,tags\n1,a,\"x, y\"\n2,b,\"x, y\"\n").unwrap();
+    assert_eq!(other.items()[0].cell(0), "x, y");
+}
+
+#[test]
 fn entities_name_values_in_other_words() {
     let shop = shop();
     let entity = |name: &str, value: &str, start, end| Entity {

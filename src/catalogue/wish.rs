@@ -55,6 +55,8 @@ pub struct Named {
     /// As the text says it, folded.
     pub said: String,
     pub wanted: bool,
+    /// Whether an item needs it and the one before, of the same columns: "gold chokers", where there are any.
+    pub with_before: bool,
 }
 
 /// How items are to be ordered by what they cost.
@@ -149,13 +151,34 @@ impl Catalogue {
                 false => text.get(range.clone()).unwrap_or_default().to_owned(),
             };
             read.push(range.clone());
-            named.push((range, Named { columns: self.having(&own), value: own, said, wanted: true }));
+            named.push((
+                range,
+                Named { columns: self.having(&own), value: own, said, wanted: true, with_before: false },
+            ));
         }
         named.sort_by_key(|(range, _)| range.start);
         let mentions: Vec<Mention<'_>> =
             named.iter().map(|(at, named)| Mention { at: at.clone(), columns: &named.columns }).collect();
         let wanted = negation::wanted(text, &mentions);
-        wish.named = named.into_iter().zip(wanted).map(|((_, named), wanted)| Named { wanted, ..named }).collect();
+        let mut end = 0;
+        for ((at, named), wanted) in named.into_iter().zip(wanted) {
+            let is_alike = |before: &Named| before.wanted && wanted && before.columns == named.columns;
+            let is_next = text.get(end..at.start) == Some(" ") && wish.named.last().is_some_and(is_alike);
+            let first = wish.named.iter().rposition(|it| !it.with_before).unwrap_or_default();
+            let with_before = is_next && self.any_has(wish.named.get(first..).unwrap_or_default(), &named);
+            end = at.end;
+            wish.named.push(Named { wanted, with_before, ..named });
+        }
+    }
+
+    /// Whether an item, or one of its variants, has some values and one more.
+    fn any_has(&self, some: &[Named], more: &Named) -> bool {
+        let has = |item: &Item, named: &Named| named.columns.iter().any(|&at| has(self, item, at, &named.value));
+        let has_all = |item: &Item| has(item, more) && some.iter().all(|named| has(item, named));
+        self.items.iter().any(|item| match item.variants.as_slice() {
+            [] => has_all(item),
+            variants => variants.iter().any(has_all),
+        })
     }
 
     /// The columns that have a value.
@@ -207,8 +230,11 @@ impl Wish {
             })
         });
         let has = |named: &Named| named.columns.iter().any(|&column| has(catalogue, item, column, &named.value));
-        let asked_alike =
-            |named: &Named| self.named.iter().any(|other| other.wanted && other.columns == named.columns && has(other));
+        let asked_alike = |named: &Named| {
+            self.named
+                .chunk_by(|_, next| next.with_before)
+                .any(|all| all.iter().all(|other| other.wanted && other.columns == named.columns && has(other)))
+        };
         !self.unpriced
             && in_bounds
             && self.named.iter().all(|named| if named.wanted { asked_alike(named) } else { !has(named) })
