@@ -43,6 +43,8 @@ pub struct Catalogue {
     items: Vec<Item>,
     /// The columns that an item's price is in, the first that it has.
     prices: Vec<usize>,
+    /// The column of tags, of which an item has several that say nothing against each other.
+    tags: Option<usize>,
     unpriced: Vec<Unpriced>,
     currencies: Vec<(&'static str, usize)>,
     parts: usize,

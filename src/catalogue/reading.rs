@@ -99,6 +99,7 @@ impl Catalogue {
             catalogue.columns.push(Column { name: header[at].clone(), kind });
         }
         catalogue.prices = price::columns(&catalogue.columns);
+        catalogue.tags = own.iter().position(|at| tags == Some(*at));
         let mut lines: HashMap<String, usize> = HashMap::new();
         let mut count = 0;
         for (row, parts) in items {

@@ -205,6 +205,13 @@ bag,Big bag,Title,Default Title,80,Leather
     check("a leather bracelet", &["cuff"]);
     check("a leather ring", &["choker", "cuff", "ring", "bag"]);
     check("ring or bracelet", &["cuff", "ring"]);
+    // Tags don't take each other's place.
+    let (shop, _) = Catalogue::read(EXPORT.as_bytes()).unwrap();
+    for (said, expected) in [(["a choker", "in gold?"], "choker"), (["leather", "rather not leather"], "ring")] {
+        let wish = said.iter().fold(Wish::default(), |wish, said| wish.then(shop.wish(said, &[])));
+        let found: Vec<&str> = shop.passing(&wish).into_iter().map(|at| &*shop.items()[at].id).collect();
+        assert_eq!(found, [expected], "{said:?}: {wish:?}");
+    }
     let (other, _) = Catalogue::read(b"id,title,tags\n1,a,\"x, y\"\n2,b,\"x, y\"\n").unwrap();
     assert_eq!(other.items()[0].cell(0), "x, y");
 }

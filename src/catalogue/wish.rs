@@ -34,7 +34,10 @@ impl Wish {
         let Self { mut bounds, mut named, mut excluded, order, unpriced, rest } = self;
         bounds.retain(|bound| later.bounds.iter().all(|it| it.column != bound.column));
         named.retain(|it| {
-            !later.named.iter().any(|other| other.columns.iter().any(|column| it.columns.contains(column)))
+            let replaces = |other: &Named| {
+                other.value == it.value || other.replacing.iter().any(|column| it.columns.contains(column))
+            };
+            !later.named.iter().any(replaces)
         });
         excluded.retain(|words| !says_all(&later.rest, words));
         excluded.extend(later.excluded);
@@ -50,6 +53,8 @@ impl Wish {
 pub struct Named {
     /// The columns that have it.
     pub columns: Vec<usize>,
+    /// Those of them of which it takes the place of what was said before: all but tags.
+    pub replacing: Vec<usize>,
     /// As it is compared.
     pub value: String,
     /// As the text says it, folded.
@@ -151,10 +156,9 @@ impl Catalogue {
                 false => text.get(range.clone()).unwrap_or_default().to_owned(),
             };
             read.push(range.clone());
-            named.push((
-                range,
-                Named { columns: self.having(&own), value: own, said, wanted: true, with_before: false },
-            ));
+            let columns = self.having(&own);
+            let replacing = columns.iter().copied().filter(|at| self.tags != Some(*at)).collect();
+            named.push((range, Named { columns, replacing, value: own, said, wanted: true, with_before: false }));
         }
         named.sort_by_key(|(range, _)| range.start);
         let mentions: Vec<Mention<'_>> =
@@ -232,7 +236,7 @@ impl Wish {
         let has = |named: &Named| named.columns.iter().any(|&column| has(catalogue, item, column, &named.value));
         let asked_alike = |named: &Named| {
             self.named
-                .chunk_by(|_, next| next.with_before)
+                .chunk_by(|before, next| next.with_before && next.columns == before.columns)
                 .any(|all| all.iter().all(|other| other.wanted && other.columns == named.columns && has(other)))
         };
         !self.unpriced
