@@ -38,7 +38,7 @@ pub(super) fn table<'n>(
 
 #[cfg(test)]
 mod tests {
-    use super::{super::to_intents_file, *};
+    use super::super::to_intents_file;
     use crate::{
         app::intents::IntentsFile,
         corpus::{Ask, Corpus, Filler, Form, Slot, Utterance},
